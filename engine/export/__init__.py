@@ -1,0 +1,1 @@
+"""Results as files: glTF, OBJ, PLY and .vxz."""

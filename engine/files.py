@@ -1,0 +1,61 @@
+"""Writing files so that a reader never sees half of one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import EngineError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well.
+
+    When the block raises, the temporary file is removed and ``path`` is as it was before.
+
+    Raises:
+        EngineError: ``unwritable`` when the folder is missing or the disk refuses.
+    """
+    path = Path(path)
+    try:
+        # The suffix stays last, since mesh libraries choose a format by it.
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}"
+        )
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a result gets the rights any other new file would have.
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomic(path: str | Path, data: bytes) -> None:
+    """Replace the contents of ``path`` by ``data``, all or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _unwritable(path: Path, error: OSError) -> EngineError:
+    return EngineError(
+        "unwritable",
+        f"Cannot write {path}: {error.strerror or error}.",
+        "Choose a folder that exists, that you may write to, and that has free space.",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

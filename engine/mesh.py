@@ -1,0 +1,73 @@
+"""The mesh that walks through all rooms: triangles, UVs and PBR materials."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+AlphaMode = Literal["opaque", "mask", "blend"]
+Wrap = Literal["repeat", "clamp", "mirror"]
+Filter = Literal["linear", "nearest"]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture on a surface.
+
+    Args:
+        pixels: (H, W, C) uint8, C of 1 to 4, first row at the top.
+        filter: how values between texels are found.
+        wrap: what lies outside of UV 0..1.
+    """
+
+    pixels: np.ndarray
+    filter: Filter = "linear"
+    wrap: Wrap = "repeat"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Metallic-roughness material, named as in glTF 2.0.
+
+    Colours, factors and vertex colours are sRGB-encoded in [0, 1], as the published networks were
+    trained on; a loader of glTF (whose factors are linear) encodes them once.
+
+    Args:
+        base_color_texture: RGB or RGBA; its A is used unless ``alpha_mode`` is opaque.
+        metallic_roughness_texture: roughness in G, metallic in B, as in glTF.
+        alpha_mode: opaque ignores alpha, mask compares it with ``alpha_cutoff``, blend keeps it.
+    """
+
+    name: str = "material"
+    base_color_factor: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    alpha_factor: float = 1.0
+    metallic_factor: float = 0.0
+    roughness_factor: float = 1.0
+    alpha_mode: AlphaMode = "opaque"
+    alpha_cutoff: float = 0.5
+    base_color_texture: Texture | None = None
+    metallic_roughness_texture: Texture | None = None
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh in object space: Z up, right-handed.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32 into vertices.
+        uvs: (F, 3, 2) float32 per face corner, origin at the bottom left; None without UVs.
+        colors: (V, 4) float32 sRGB-encoded RGBA in [0, 1]; None without vertex colours.
+        materials: what ``face_material`` points into; empty means one default material.
+        face_material: (F,) int32; None when all faces have material 0.
+        metallic_roughness: (V, 2) float32 metallic and roughness in [0, 1] of each vertex, beside
+            ``colors``, as a mesh made from O-Voxels has them; None without.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uvs: np.ndarray | None = None
+    colors: np.ndarray | None = None
+    materials: tuple[Material, ...] = field(default=())
+    face_material: np.ndarray | None = None
+    metallic_roughness: np.ndarray | None = None

@@ -1,0 +1,1 @@
+"""O-Voxels: meshes to sparse voxels with dual vertices and materials, and back."""

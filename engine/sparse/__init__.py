@@ -1,0 +1,1 @@
+"""Sparse tensors, their convolution and their attention, over several backends."""
