@@ -129,7 +129,7 @@ def decode_octree(nodes, depth, codes):
 
 
 @njit(cache=True, nogil=True)
-def parent_plan(codes, depth):
+def parent_plan(codes, depth, nodes):
     """Filter ``parent``: where each row's value is stored, and from which row it is subtracted.
 
     A node has the value of its first child, so of its first leaf. The stream begins with the
@@ -137,15 +137,18 @@ def parent_plan(codes, depth):
     difference to the child before. A row is thus stored once: where its leaf is the first of a
     child that is not the first.
 
+    Args:
+        nodes: the number of bytes that the octree of ``codes`` has.
+
     Returns:
-        slot (n,) int64, place of row i in the stream; base (n,) int64, the row whose value is
+        slot (n,) int32, place of row i in the stream; base (n,) int32, the row whose value is
         subtracted (it comes earlier in the stream), -1 for row 0.
     """
     rows = len(codes)
-    slot = np.zeros(rows, np.int64)
-    base = np.full(rows, -1, np.int64)
-    node_of = np.zeros(rows, np.int64)
-    later_children = np.zeros(rows * depth + 1, np.int64)  # of each node, all but the first
+    slot = np.zeros(rows, np.int32)
+    base = np.full(rows, -1, np.int32)
+    node_of = np.zeros(rows, np.int32)
+    later_children = np.zeros(nodes, np.int32)  # of each node, all but the first
     path = np.zeros(depth, np.int64)
     newest = np.zeros(depth, np.int64)  # first leaf of the newest child of each level's node
     count = 0
@@ -187,12 +190,12 @@ def _find(codes, end, code):
 
 @njit(cache=True, nogil=True)
 def neighbor_plan(codes):
-    """Filter ``neighbor``: (n,) int64, the row that is subtracted from each row, -1 for none.
+    """Filter ``neighbor``: (n,) int32, the row that is subtracted from each row, -1 for none.
 
     It is the last that exists of the lower neighbours -x, -y, -z, -xy, -xz, -yz, -xyz inside the
     chunk; each of them has a smaller code, so an earlier row.
     """
-    base = np.full(len(codes), -1, np.int64)
+    base = np.full(len(codes), -1, np.int32)
     for row in range(len(codes)):
         code = codes[row]
         x, y, z = _gather(code >> 2), _gather(code >> 1), _gather(code)

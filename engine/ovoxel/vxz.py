@@ -68,7 +68,7 @@ def write_vxz(
     attributes: Mapping[str, np.ndarray],
     *,
     chunk_size: int = 256,
-    filter: Filter = "none",
+    filter: Filter = "parent",
     compression: Compression | None = None,
     level: int | None = None,
     interleave: Interleave = "none",
@@ -120,8 +120,11 @@ def write_vxz(
     def pack(part: tuple[int, int]) -> list[bytes]:
         rows = slice(*part)
         codes = keys[rows] & ((1 << (3 * depth)) - 1)
-        stored = _filtered(values[order[rows]], codes, depth, filter)
-        packed = [compress(octree.encode_octree(codes, depth).tobytes(), compression, level)]
+        nodes = octree.encode_octree(codes, depth)
+        stored = values[order[rows]]
+        if filter != "none":
+            stored = octree.filter_values(stored, *_plan(codes, depth, len(nodes), filter))
+        packed = [compress(nodes.tobytes(), compression, level)]
         begin = 0
         for _, channels in streams:
             stream = stored[:, begin : begin + channels]
@@ -245,24 +248,20 @@ def _read_values(
         if layout.filter == "none":
             values[rows] = stored
         else:
-            slot, base = _plan(codes, layout.depth, layout.filter)
+            slot, base = _plan(codes, layout.depth, len(nodes), layout.filter)
             octree.unfilter_values(stored, slot, base, values[rows])
 
     map_chunks(unpack, range(len(octrees)), threads=threads)
     return coords, values
 
 
-def _plan(codes: np.ndarray, depth: int, filter: Filter) -> tuple[np.ndarray, np.ndarray]:
+def _plan(
+    codes: np.ndarray, depth: int, nodes: int, filter: Filter
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each row is stored and from which row it is subtracted, see ``octree``."""
     if filter == "parent":
-        return octree.parent_plan(codes, depth)
-    return np.arange(len(codes)), octree.neighbor_plan(codes)
-
-
-def _filtered(values: np.ndarray, codes: np.ndarray, depth: int, filter: Filter) -> np.ndarray:
-    if filter == "none":
-        return values
-    slot, base = _plan(codes, depth, filter)
-    return octree.filter_values(values, slot, base)
+        return octree.parent_plan(codes, depth, nodes)
+    return np.arange(len(codes), dtype=np.int32), octree.neighbor_plan(codes)
 
 
 def _chunk_entries(

@@ -30,7 +30,9 @@ def compress(data: bytes, compression: Compression, level: int) -> bytes:
     if compression == "lzma":
         return lzma.compress(data, lzma.FORMAT_RAW, filters=_lzma_filters(level))
     if compression == "zstd":
-        return zstandard.ZstdCompressor(level=level).compress(data)
+        # The reference compresses in zstd's threaded mode, whose frames differ from the plain
+        # mode's above 512 kB, but not with the number of threads.
+        return zstandard.ZstdCompressor(level=level, threads=1).compress(data)
     return data
 
 
