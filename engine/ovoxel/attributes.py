@@ -56,8 +56,8 @@ def sample_attributes(
     if points.ndim != coords.shape[1] - 1 or points.shape[-1] != 3:
         raise _invalid(f"Points of shape {points.shape} do not fit coordinates {coords.shape}.")
     lookup = build_lookup(coords) if lookup is None else lookup
-    if len(lookup.rows) != len(coords):
-        raise _invalid(f"A lookup of {len(lookup.rows)} voxels is not of {len(coords)} voxels.")
+    if len(lookup.keys) != len(coords):
+        raise _invalid(f"A lookup of {len(lookup.keys)} voxels is not of {len(coords)} voxels.")
 
     feats = np.ascontiguousarray(feats, np.float32)
     with np.errstate(over="ignore"):  # what float32 cannot hold is far outside, as infinity is
