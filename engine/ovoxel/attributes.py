@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from engine.errors import EngineError
+from engine.kernels import kernel
 from engine.ovoxel.lookup import VoxelLookup, build_lookup, find_row
 from engine.parallel import map_chunks
 
@@ -62,7 +63,7 @@ def sample_attributes(
     feats = np.ascontiguousarray(feats, np.float32)
     with np.errstate(over="ignore"):  # what float32 cannot hold is far outside, as infinity is
         points = np.ascontiguousarray(points, np.float32)
-    batches = points.reshape(-1, *points.shape[-2:])
+    batches = points if points.ndim == 3 else points[None]
     out = np.zeros((*batches.shape[:2], feats.shape[1]), np.float32)
     kernel = _sample_trilinear if mode == "trilinear" else _sample_nearest
 
@@ -80,13 +81,13 @@ def sample_attributes(
     return out.reshape(*points.shape[:-1], feats.shape[1])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _is_near(x, y, z):
     """Whether all are finite and small enough to become integers; false for NaN."""
     return abs(x) < _FAR and abs(y) < _FAR and abs(z) < _FAR
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sample_trilinear(lookup, batch, feats, points, out):
     channels = feats.shape[1]
     rows = np.empty(8, np.int64)
@@ -119,7 +120,7 @@ def _sample_trilinear(lookup, batch, feats, points, out):
             out[p, channel] = value / total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sample_nearest(lookup, batch, feats, points, out):
     for p in range(len(points)):
         x, y, z = points[p, 0], points[p, 1], points[p, 2]

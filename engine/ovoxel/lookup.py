@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from engine.errors import EngineError
+from engine.kernels import kernel
 
 
 class VoxelLookup(NamedTuple):
@@ -67,7 +68,7 @@ def find_rows(lookup: VoxelLookup, coords: np.ndarray) -> np.ndarray:
     return _find_rows(lookup, _check(coords))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def find_row(lookup, batch, x, y, z):
     """Row of the voxel (batch, x, y, z), all int64 of any size and sign; -1 where there is none."""
     low, extent = lookup.low, lookup.extent
@@ -84,7 +85,7 @@ def find_row(lookup, batch, x, y, z):
     return row
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _hash(key):
     """Mix all bits of a key into all bits (two rounds of multiply and shift, as in splitmix64)."""
     mixed = np.uint64(key) * np.uint64(0xBF58476D1CE4E5B9)
@@ -92,7 +93,7 @@ def _hash(key):
     return np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_rows(lookup, coords):
     rows = np.empty(len(coords), np.int32)
     axis = coords.shape[1] - 3
@@ -103,7 +104,7 @@ def _find_rows(lookup, coords):
     return rows
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bounding_box(coords):
     """Lower corner and size, four numbers each; several times faster than numpy along axis 0."""
     low, extent = np.zeros(4, np.int64), np.ones(4, np.int64)
@@ -117,7 +118,7 @@ def _bounding_box(coords):
     return (low[0], low[1], low[2], low[3]), (extent[0], extent[1], extent[2], extent[3])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(coords, low, extent, table):
     """Enter all rows into the free ``table``; returns the keys and whether they are distinct."""
     keys = np.empty(len(coords), np.int64)

@@ -9,12 +9,14 @@ there. Rows are in code order, which is also the order in which the octree meets
 import numpy as np
 from numba import njit
 
+from engine.kernels import kernel
+
 # 21 bits an axis fill the 63 bits of a sort key; the reference's codes are 32 bits wide.
 AXIS_BITS = 21
 MAX_DEPTH = 10
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _spread(value):
     """Move the bits of a number below 2**10 three places apart."""
     value = (value | (value << 16)) & 0x030000FF
@@ -23,7 +25,7 @@ def _spread(value):
     return (value | (value << 2)) & 0x09249249
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _gather(code):
     """Undo ``_spread``: collect every third bit."""
     code &= 0x09249249
@@ -33,7 +35,7 @@ def _gather(code):
     return (code | (code >> 16)) & 0x3FF
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sort_keys(coords, depth):
     """(N,) int64 keys that order voxels by chunk (x, y, z) and by morton code inside it.
 
@@ -52,16 +54,16 @@ def sort_keys(coords, depth):
     return keys
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def place_codes(codes, origin_x, origin_y, origin_z, out):
-    """Write the coordinates of ``codes``, moved by the chunk's origin, into ``out`` (n, 3) int32."""
+    """Write the coordinates of ``codes``, moved by the chunk's origin, into ``out`` (n, 3)."""
     for row in range(len(codes)):
         out[row, 0] = _gather(codes[row] >> 2) + origin_x
         out[row, 1] = _gather(codes[row] >> 1) + origin_y
         out[row, 2] = _gather(codes[row]) + origin_z
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _shared_levels(code, before, depth):
     """How many levels from the root two different codes have in common."""
     difference = code ^ before
@@ -72,7 +74,7 @@ def _shared_levels(code, before, depth):
     return levels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def encode_octree(codes, depth):
     """The octree bytes, (nodes,) uint8, of (n,) ascending distinct codes."""
     nodes = np.zeros(len(codes) * depth, np.uint8)
@@ -89,7 +91,7 @@ def encode_octree(codes, depth):
     return nodes[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_octree(nodes, depth, codes):
     """Write the leaves' codes into ``codes`` and return their number; -1 for a damaged octree.
 
@@ -128,7 +130,7 @@ def decode_octree(nodes, depth, codes):
     return leaves if used == len(nodes) else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parent_plan(codes, depth, nodes):
     """Filter ``parent``: where each row's value is stored, and from which row it is subtracted.
 
@@ -175,7 +177,7 @@ def parent_plan(codes, depth, nodes):
     return slot, base
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(codes, end, code):
     """Row of ``code`` among the ascending ``codes[:end]``, -1 where it is not."""
     low, high = 0, end
@@ -188,7 +190,7 @@ def _find(codes, end, code):
     return low if low < end and codes[low] == code else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def neighbor_plan(codes):
     """Filter ``neighbor``: (n,) int32, the row that is subtracted from each row, -1 for none.
 
@@ -211,7 +213,7 @@ def neighbor_plan(codes):
     return base
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def filter_values(values, slot, base):
     """The stream, (n, C) uint8: row i minus row ``base[i]``, modulo 256, at ``slot[i]``."""
     stream = np.empty_like(values)
@@ -224,7 +226,7 @@ def filter_values(values, slot, base):
     return stream
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unfilter_values(stream, slot, base, out):
     """Undo ``filter_values`` into ``out`` (n, C) uint8. A base is an earlier row than its own."""
     for row in range(len(stream)):

@@ -156,9 +156,7 @@ def write_vxz(
         file.writelines(stream for part in parts for stream in part)
 
 
-def read_vxz(
-    path: str | Path, *, max_bytes: int = 2 << 30, threads: int | None = None
-) -> VxzFile:
+def read_vxz(path: str | Path, *, max_bytes: int = 2 << 30, threads: int | None = None) -> VxzFile:
     """Read a .vxz file of any filter, compression and interleaving.
 
     Args:
@@ -192,9 +190,7 @@ def read_vxz(
     return VxzFile(coords, attributes, layout.header)
 
 
-def _read_octrees(
-    layout: Layout, data: bytes, threads: int | None
-) -> list[tuple[np.ndarray, int]]:
+def _read_octrees(layout: Layout, data: bytes, threads: int | None) -> list[tuple[np.ndarray, int]]:
     """Octree bytes and number of leaves of each chunk; together they are the announced voxels."""
     # No chunk needs more nodes than a path for each voxel, nor more than a full octree has.
     limit = min(layout.voxels * layout.depth, (8**layout.depth - 1) // 7)
