@@ -221,7 +221,8 @@ def _convert_slab(
     axes = np.empty(capacity, np.int8)
     points = np.empty((capacity, 3), np.float32)
     corners = np.empty((3, 3), np.float32)
-    index = np.full((TILE, TILE, grid_size), -1, np.int32)
+    # Padded: columns a power of two apart would all fall into the same few lines of the cache.
+    index = np.full((TILE, TILE, grid_size + 24), -1, np.int32)
     test = np.empty((10, 5), np.float32)
     addend = np.empty(ROW, np.float32)
     workspace = make_workspace()
