@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Project:
     """run.py on a folder of its own, with commands recorded instead of run."""
 
-    def __init__(self, module: ModuleType, root: Path) -> None:
+    def __init__(self, module: Any, root: Path) -> None:
         self.run = module
         self.commands: list[list[str]] = []
         self.failing = ""
