@@ -129,8 +129,17 @@ def run_demo(_arguments):
 
 def call(command):
     """Run a command in this terminal and return its exit status, 128 + n for a signal n."""
-    status = subprocess.call(command)
-    return status if status >= 0 else 128 - status
+    process = subprocess.Popen(command)
+    interrupted = False
+    while process.poll() is None:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            # The command got it too; it is given the time to leave nothing half-written.
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
 def say(*words):

@@ -1,7 +1,6 @@
 """The command line: reads arguments, shows progress, results and errors, and nothing more."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +40,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 def main() -> None:
     """Entry point of the `maquette` command."""
-    app()
+    app(prog_name="maquette")
 
 
 def _show_version(wanted: bool) -> None:
@@ -145,7 +144,7 @@ def _progress_bar() -> Iterator["Report"]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=not sys.stderr.isatty()) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         yield Report(progress)
 
 
