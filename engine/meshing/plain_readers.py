@@ -66,7 +66,7 @@ def read_obj(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], 
     indices: dict[str, int] = {}
     parts: list[Part] = []
     for geometry in _geometries(path, data):
-        name = _material_name(geometry)
+        name = getattr(getattr(geometry.visual, "material", None), "name", None)
         index = None
         if name in library:
             if name not in indices:
@@ -96,12 +96,6 @@ def _geometries(path: Path, data: bytes) -> list[trimesh.Trimesh]:
         process=False,
     )
     return [g for g in scene.geometry.values() if isinstance(g, trimesh.Trimesh)]
-
-
-def _material_name(geometry: trimesh.Trimesh) -> str | None:
-    material = getattr(geometry.visual, "material", None)
-    # Early versions of trimesh 4 keep the name among the further words of the MTL.
-    return getattr(material, "kwargs", {}).get("name") or getattr(material, "name", None)
 
 
 def _corner_uvs(geometry: trimesh.Trimesh) -> np.ndarray | None:
