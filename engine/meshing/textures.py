@@ -1,0 +1,59 @@
+"""Bytes of a picture to the pixels of a texture."""
+
+import io
+import logging
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import EngineError
+from engine.mesh import Filter, Texture, Wrap
+
+log = logging.getLogger(__name__)
+
+
+def decode_texture(
+    data: bytes, name: str, *, alpha: bool, filter: Filter = "linear", wrap: Wrap = "repeat"
+) -> Texture:
+    """Pixels (H, W, 3) or (H, W, 4) uint8 of an encoded picture.
+
+    Args:
+        data: any file format that Pillow opens.
+        name: what the user knows the picture by, for the message.
+        alpha: whether to keep the alpha channel where the picture has one.
+
+    Raises:
+        EngineError: ``texture_broken``.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode.startswith(("I", "F")):
+                pixels = _grey_from_wide(np.asarray(image))
+            else:
+                with_alpha = alpha and image.has_transparency_data
+                pixels = np.asarray(image.convert("RGBA" if with_alpha else "RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise EngineError(
+            "texture_broken",
+            f"The texture {name} cannot be read: {error}.",
+            "Replace the picture by one that opens in an image viewer.",
+        ) from error
+    return Texture(np.ascontiguousarray(pixels), filter, wrap)
+
+
+def texture_missing(name: str, asked_by: str) -> EngineError:
+    """The error for a picture that a file names and that is not there."""
+    return EngineError(
+        "texture_missing",
+        f"The texture {name}, which {asked_by} asks for, was not found.",
+        "Put the picture there, or allow missing textures (--allow-missing-textures).",
+    )
+
+
+def _grey_from_wide(values: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 of a grey picture with 16 bits or more, which Pillow would clip."""
+    if values.dtype.kind == "f":
+        grey = np.clip(values, 0, 1) * 255
+    else:
+        grey = np.clip(values, 0, 65535) / 257
+    return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)

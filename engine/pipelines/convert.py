@@ -1,0 +1,165 @@
+"""Mesh files to O-Voxel files and back."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from engine.meshing.weld import weld_positions
+from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
+from engine.ovoxel.placement import Placement, fit_unit_cube
+
+log = logging.getLogger(__name__)
+
+LARGEST_RESOLUTION = 4096
+
+# Called with the name of a stage, how much of it is done and how much there is.
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion dealt with.
+
+    Args:
+        vertices, faces: of the mesh that was read or written.
+        voxels: of the grid that was written or read.
+        grid_size: cells per axis.
+        placement: where the mesh stands outside of the unit cube.
+    """
+
+    vertices: int
+    faces: int
+    voxels: int
+    grid_size: int
+    placement: Placement
+
+
+def mesh_file_to_ovoxels(
+    source: Path,
+    target: Path,
+    *,
+    resolution: int = 512,
+    allow_missing_textures: bool = False,
+    on_progress: OnProgress = lambda stage, done, total: None,
+) -> Conversion:
+    """Convert a mesh file to a .vxz file of ``resolution``^3 cells (1 to 4096).
+
+    Raises:
+        EngineError: ``grid_size``, ``grid_empty``, and what reading, fitting and writing raise.
+    """
+    if not 1 <= resolution <= LARGEST_RESOLUTION:
+        raise EngineError(
+            "grid_size",
+            f"A resolution of {resolution} is not possible.",
+            f"Choose one from 1 to {LARGEST_RESOLUTION}; 512 and 1024 are usual.",
+        )
+    _check_target(target)
+    on_progress("reading", 0, 1)
+    mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
+    on_progress("reading", 1, 1)
+    placement = fit_unit_cube(mesh.vertices, mesh.faces)
+    mesh = replace(mesh, vertices=placement.to_unit(mesh.vertices))
+
+    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
+    kept, new_index = weld_positions(mesh.vertices)
+    grid = mesh_to_dual_grid(
+        mesh.vertices[kept],
+        new_index[mesh.faces],
+        grid_size=resolution,
+        on_progress=lambda done, total: on_progress("geometry", done, total),
+    )
+    if len(grid.coords) == 0:
+        raise EngineError(
+            "grid_empty",
+            f"At a resolution of {resolution} the surface of {source.name} crosses no grid edge.",
+            "Choose a higher resolution.",
+        )
+    materials = sample_materials(
+        mesh, grid, on_progress=lambda done, total: on_progress("materials", done, total)
+    )
+    on_progress("writing", 0, 1)
+    save_ovoxels(target, OVoxels(grid, materials, placement))
+    on_progress("writing", 1, 1)
+    return Conversion(
+        len(mesh.vertices), len(mesh.faces), len(grid.coords), grid.grid_size, placement
+    )
+
+
+def ovoxels_to_mesh_file(
+    source: Path, target: Path, *, on_progress: OnProgress = lambda stage, done, total: None
+) -> Conversion:
+    """Convert a .vxz file to a mesh with vertex colours at the place where the mesh once stood.
+
+    Raises:
+        EngineError: ``mesh_format``, and what reading and writing raise.
+    """
+    if target.suffix.lower() not in SUFFIXES:
+        raise EngineError(
+            "mesh_format",
+            f"O-Voxels cannot be written as {target.name}.",
+            f"Use one of {', '.join(SUFFIXES)}.",
+        )
+    _check_target(target)
+    on_progress("reading", 0, 1)
+    ovoxels = load_ovoxels(source)
+    on_progress("reading", 1, 1)
+    on_progress("geometry", 0, 1)
+    mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
+    on_progress("geometry", 1, 1)
+    # One vertex for each voxel, so the rows of the materials are those of the vertices.
+    mesh = _without_unused_vertices(
+        replace(
+            mesh,
+            vertices=ovoxels.placement.to_object(mesh.vertices),
+            colors=ovoxels.materials[:, [0, 1, 2, 5]],
+            metallic_roughness=ovoxels.materials[:, 3:5],
+        )
+    )
+    on_progress("writing", 0, 1)
+    save_mesh(mesh, target)
+    on_progress("writing", 1, 1)
+    return Conversion(
+        len(mesh.vertices),
+        len(mesh.faces),
+        len(ovoxels.grid.coords),
+        ovoxels.grid.grid_size,
+        ovoxels.placement,
+    )
+
+
+def _check_target(target: Path) -> None:
+    """Better to refuse now than after minutes of work."""
+    if not target.parent.is_dir():
+        raise EngineError(
+            "unwritable",
+            f"Cannot write {target}: the folder {target.parent} does not exist.",
+            "Make the folder first, or choose another.",
+        )
+    if target.is_dir():
+        raise EngineError(
+            "unwritable", f"Cannot write {target}: it is a folder.", "Give the name of a file."
+        )
+
+
+def _without_unused_vertices(mesh: Mesh) -> Mesh:
+    """The same mesh with only the vertices that faces use, in the same order."""
+    used = np.zeros(len(mesh.vertices), dtype=bool)
+    used[mesh.faces] = True
+    new_index = (np.cumsum(used) - 1).astype(np.int32)
+    return replace(
+        mesh,
+        vertices=mesh.vertices[used],
+        faces=new_index[mesh.faces],
+        colors=None if mesh.colors is None else mesh.colors[used],
+        metallic_roughness=None
+        if mesh.metallic_roughness is None
+        else mesh.metallic_roughness[used],
+    )

@@ -1,0 +1,96 @@
+"""What is saved can be loaded again, in place and in colour."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import EngineError
+from engine.export.mesh_file import save_mesh, vertex_normals
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+
+
+def colored_tetrahedron() -> Mesh:
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]], np.float32)
+    faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32)
+    colors = np.array(
+        [[2, 10, 255, 255], [0, 1, 3, 255], [128, 64, 32, 102], [255, 255, 255, 255]], np.float32
+    )
+    values = np.array([[0, 1], [0.25, 0.5], [1, 0.125], [0.5, 0]], np.float32)
+    return Mesh(vertices, faces, colors=colors / 255, metallic_roughness=values)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".ply", ".obj"])
+def test_round_trip(tmp_path: Path, suffix: str) -> None:
+    mesh = colored_tetrahedron()
+    path = tmp_path / f"t{suffix}"
+    save_mesh(mesh, path)
+    again = load_mesh(path)
+    np.testing.assert_allclose(again.vertices[again.faces], mesh.vertices[mesh.faces], atol=1e-6)
+    assert mesh.colors is not None
+    assert again.colors is not None
+    channels = 3 if suffix == ".obj" else 4
+    np.testing.assert_allclose(
+        again.colors[again.faces][..., :channels],
+        mesh.colors[mesh.faces][..., :channels],
+        atol=1e-3,
+    )
+    if suffix != ".obj":
+        assert mesh.metallic_roughness is not None
+        assert again.metallic_roughness is not None
+        np.testing.assert_array_equal(again.metallic_roughness, mesh.metallic_roughness)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".ply", ".obj"])
+def test_round_trip_of_bare_geometry(tmp_path: Path, suffix: str) -> None:
+    full = colored_tetrahedron()
+    save_mesh(Mesh(full.vertices, full.faces), tmp_path / f"t{suffix}")
+    again = load_mesh(tmp_path / f"t{suffix}")
+    assert again.colors is None
+    np.testing.assert_allclose(again.vertices[again.faces], full.vertices[full.faces])
+
+
+def test_glb_says_what_gltf_wants(tmp_path: Path) -> None:
+    save_mesh(colored_tetrahedron(), tmp_path / "t.glb")
+    data = (tmp_path / "t.glb").read_bytes()
+    (size,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + size])
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    assert set(attributes) == {"POSITION", "NORMAL", "COLOR_0", "_METALLIC_ROUGHNESS"}
+    color = document["accessors"][attributes["COLOR_0"]]
+    assert (color["componentType"], color["type"], color["normalized"]) == (5123, "VEC4", True)
+    (material,) = document["materials"]
+    assert material["doubleSided"]
+    assert material["alphaMode"] == "BLEND"
+    assert material["pbrMetallicRoughness"]["metallicFactor"] == pytest.approx(0.4375)
+    assert material["pbrMetallicRoughness"]["roughnessFactor"] == pytest.approx(0.40625)
+    height = document["accessors"][attributes["POSITION"]]["max"]
+    assert height == [1, 3, 0]
+
+
+def test_vertex_normals_of_a_roof_and_of_nothing() -> None:
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [5, 5, 5]], np.float32)
+    normals = vertex_normals(vertices, np.array([[0, 1, 2], [0, 1, 3], [4, 4, 4]]))
+    np.testing.assert_allclose(normals[0], np.array([0, -1, 1]) / np.sqrt(2), atol=1e-6)
+    np.testing.assert_allclose(normals[2], [0, 0, 1])
+    np.testing.assert_allclose(normals[4], [0, 0, 1])
+
+
+def test_refusals_leave_the_old_file(tmp_path: Path) -> None:
+    mesh = colored_tetrahedron()
+    old = tmp_path / "old.glb"
+    old.write_text("old")
+    empty = Mesh(mesh.vertices, np.zeros((0, 3), np.int32))
+    for target, shape, code in [
+        (old, empty, "mesh_empty"),
+        (tmp_path / "x.stl", mesh, "mesh_format"),
+        (tmp_path / "no" / "x.glb", mesh, "unwritable"),
+    ]:
+        with pytest.raises(EngineError) as caught:
+            save_mesh(shape, target)
+        assert caught.value.code == code
+    assert old.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["old.glb"]

@@ -1,0 +1,115 @@
+"""The command line: what it prints, where, and how it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from engine import __version__
+from engine.cli import app
+from engine.pipelines import convert
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+
+
+@pytest.fixture
+def triangle(tmp_path: Path) -> Path:
+    path = tmp_path / "t.obj"
+    path.write_text(TRIANGLE)
+    return path
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_version_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, f"maquette {__version__}\n")
+
+
+def test_convert_says_what_it_did(triangle: Path) -> None:
+    result = run("convert", triangle, triangle.with_suffix(".vxz"), "--resolution", "16")
+    assert result.exit_code == 0
+    assert "3 vertices, 1 faces" in result.stdout
+    assert "16^3" in result.stdout
+    assert "scale 0.99999, centre (0.5, 0, 0.5)" in result.stdout
+    assert triangle.with_suffix(".vxz").exists()
+    result = run("convert", triangle.with_suffix(".vxz"), triangle.with_suffix(".glb"))
+    assert result.exit_code == 0
+    assert triangle.with_suffix(".glb").exists()
+
+
+def test_an_error_of_the_user_has_a_remedy_and_no_traceback(tmp_path: Path) -> None:
+    result = run("convert", tmp_path / "no.glb", tmp_path / "x.vxz")
+    assert result.exit_code == 2
+    assert "no.glb" in result.stderr
+    assert "Check the path" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_debug_shows_the_traceback(tmp_path: Path, before: bool) -> None:
+    words = ["convert", tmp_path / "no.glb", tmp_path / "x.vxz"]
+    result = run("--debug", *words) if before else run(*words, "--debug")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert"],
+        ["convert", "a.obj"],
+        ["convert", "a.obj", "b.vxz", "--resolution", "many"],
+        ["convert", "a.obj", "b.vxz", "--no-such-option"],
+        ["no-such-command"],
+        ["convert", "a.obj", "b.ply"],
+        ["convert", "a.vxz", "b.vxz"],
+        ["convert", "a.vxz", "b.stl"],
+        ["convert", "a.obj", "b.vxz", "--resolution", "0"],
+        ["convert", "a.obj", "b.vxz", "--resolution", "5000"],
+        ["convert", "a.vxz", "b.ply"],
+        ["convert", "a.xyz", "b.vxz"],
+    ],
+)
+def test_wrong_use_ends_with_2(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_with_130(triangle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(convert, "mesh_to_dual_grid", interrupted)
+    result = run("convert", triangle, triangle.with_suffix(".vxz"))
+    assert result.exit_code == 130
+    assert result.stderr.strip().endswith("Stopped.")
+    assert "Traceback" not in result.stderr
+    assert [p.name for p in triangle.parent.iterdir()] == ["t.obj"]
+
+
+def test_missing_textures_can_be_allowed(tmp_path: Path) -> None:
+    (tmp_path / "t.obj").write_text(f"mtllib lost.mtl\n{TRIANGLE}")
+    words = ["convert", tmp_path / "t.obj", tmp_path / "t.vxz", "--resolution", "8"]
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "--allow-missing-textures" in result.stderr
+    assert run(*words, "--allow-missing-textures").exit_code == 0
