@@ -1,0 +1,382 @@
+"""Material values for each voxel, read from the surface of the mesh it was made from.
+
+As the reference does it (docs/numerics.md): every triangle that crosses an edge of a voxel gives
+its material at the point of its plane nearest to the voxel's centre; a voxel takes the mean.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.kernels import kernel
+from engine.mesh import Material, Mesh
+from engine.ovoxel.crossings import (
+    TILE,
+    crossing_capacity,
+    slab_triangles,
+    tile_triangles,
+    triangle_crossings,
+)
+from engine.ovoxel.dual_grid import checked_box, checked_triangles
+from engine.ovoxel.grid import DualGrid
+from engine.ovoxel.textures import CHANNELS, pack_textures, sample_texture
+from engine.parallel import map_chunks
+
+_ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
+_FLAT_UV = np.float32(1e-6)
+"""Below this area in UV space a triangle has no texture scale."""
+
+
+def sample_materials(
+    mesh: Mesh,
+    grid: DualGrid,
+    *,
+    mip_offset: float = 0.0,
+    on_progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Material values of every voxel of a grid that was made from ``mesh``.
+
+    Textures are multiplied by factors and by vertex colours, all sRGB-encoded (engine/mesh.py);
+    vertex metallic and roughness stand for factor and texture.
+
+    Args:
+        mesh: in the space of ``grid.aabb``.
+        grid: of ``mesh_to_dual_grid`` for the same triangles.
+        mip_offset: added to the mip level; 0 gives textures about the detail of the voxels.
+        on_progress: called with (slabs done, slabs in all); may raise to stop.
+        threads: all cores when None; the result does not depend on it.
+
+    Returns:
+        (N, 6) float32 in [0, 1], a row for each voxel: base colour (sRGB-encoded), metallic,
+        roughness, alpha.
+
+    Raises:
+        EngineError: what ``mesh_to_dual_grid`` raises for a bad mesh; mesh_shape, mesh_material,
+            texture, and grid_mismatch when a voxel is not on the mesh.
+    """
+    vertices, faces = checked_triangles(mesh.vertices, mesh.faces)
+    box, voxel_size = checked_box(grid.aabb, grid.grid_size)
+    materials = mesh.materials or (Material(),)
+    face_material = _checked_face_material(mesh, len(materials))
+    uvs = _checked(mesh.uvs, "uvs", (len(faces), 3, 2))
+    colors = _checked(mesh.colors, "colors", (len(vertices), 4))
+    metallic_roughness = _checked(mesh.metallic_roughness, "metallic_roughness", (len(vertices), 2))
+    # Without UVs a texture cannot be placed: then the factors alone count.
+    pool, table = _pack(materials, with_textures=uvs is not None)
+    local = vertices - box[0]
+    start, triangles = slab_triangles(local, faces, voxel_size, grid.grid_size)
+    coords = np.ascontiguousarray(grid.coords, dtype=np.int32)
+    row_start = np.searchsorted(coords[:, 0], np.arange(len(start)) * TILE)
+    values = np.zeros((len(coords), 6), np.float32)
+    weights = np.zeros(len(coords), np.float32)
+    # An absent array is an empty one, since kernels want one type.
+    sample = partial(
+        _sample_slab,
+        local,
+        faces,
+        start,
+        triangles,
+        np.empty((0, 3, 2), np.float32) if uvs is None else uvs,
+        np.empty((0, 4), np.float32) if colors is None else colors,
+        np.empty((0, 2), np.float32) if metallic_roughness is None else metallic_roughness,
+        face_material,
+        table,
+        pool,
+        np.float32(mip_offset),
+        voxel_size,
+        grid.grid_size,
+        coords,
+        row_start,
+        values,
+        weights,
+    )
+    map_chunks(sample, range(len(start) - 1), threads=threads, on_done=on_progress)
+    if not (weights > 0).all():
+        raise EngineError(
+            "grid_mismatch",
+            f"{int((weights <= 0).sum())} of {len(weights)} voxels are not on the mesh.",
+            "Sample materials from the mesh that the grid was made from.",
+        )
+    return values
+
+
+def _checked(array: np.ndarray | None, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    if array is None:
+        return None
+    if array.shape != shape:
+        raise EngineError(
+            "mesh_shape",
+            f"The mesh has {name} of shape {array.shape} where {shape} is needed.",
+            "Export the mesh again; its attributes do not fit its faces.",
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _checked_face_material(mesh: Mesh, count: int) -> np.ndarray:
+    if mesh.face_material is None:
+        return np.zeros(len(mesh.faces), np.int32)
+    ids = mesh.face_material
+    if ids.shape != (len(mesh.faces),) or ids.min() < 0 or ids.max() >= count:
+        raise EngineError(
+            "mesh_material",
+            f"Faces name materials that do not exist; there are {count}.",
+            "Export the mesh again; its material indices are damaged.",
+        )
+    return np.ascontiguousarray(ids, dtype=np.int32)
+
+
+def _pack(materials: tuple[Material, ...], *, with_textures: bool):
+    """The texture pool and one row for each material: the columns that ``_material`` reads."""
+    textures = []
+    table = np.zeros((len(materials), 10), np.float32)
+    for row, material in zip(table, materials, strict=True):
+        pictures = [-1, -1]
+        for slot, texture in enumerate(
+            (material.base_color_texture, material.metallic_roughness_texture)
+        ):
+            if with_textures and texture is not None:
+                pictures[slot] = len(textures)
+                textures.append(texture)
+        row[:] = (
+            *material.base_color_factor,
+            material.metallic_factor,
+            material.roughness_factor,
+            material.alpha_factor,
+            _ALPHA_MODES[material.alpha_mode],
+            material.alpha_cutoff,
+            *pictures,
+        )
+    return pack_textures(textures), table
+
+
+@kernel
+def _sample_slab(
+    vertices,
+    faces,
+    slab_start,
+    slab_members,
+    uvs,
+    colors,
+    metallic_roughness,
+    face_material,
+    table,
+    pool,
+    mip_offset,
+    voxel_size,
+    grid_size,
+    coords,
+    row_start,
+    values,
+    weights,
+    slab,
+):
+    """Fill ``values`` and ``weights`` of the voxels of one slab, which nobody else touches."""
+    first_row, last_row = row_start[slab], row_start[slab + 1]
+    if first_row == last_row:
+        return
+    triangles = slab_members[slab_start[slab] : slab_start[slab + 1]]
+    tile_start, members = tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size)
+    column_start = _columns(coords, first_row, last_row, slab, grid_size)
+    seen = np.full(last_row - first_row, -1, np.int32)
+    capacity = crossing_capacity(grid_size)
+    cells = np.empty((capacity, 3), np.int32)
+    axes = np.empty(capacity, np.int8)
+    points = np.empty((capacity, 3), np.float32)
+    corners = np.empty((3, 3), np.float32)
+    frame = np.empty((3, 3), np.float32)
+    texel = np.empty(CHANNELS, np.float32)
+    value = np.empty(6, np.float32)
+    for tile_y in range(tile_start.shape[0] - 1):
+        tile = np.array(
+            (
+                slab * TILE,
+                min((slab + 1) * TILE, grid_size),
+                tile_y * TILE,
+                min((tile_y + 1) * TILE, grid_size),
+            )
+        )
+        for f in members[tile_start[tile_y] : tile_start[tile_y + 1]]:
+            for i in range(3):
+                corners[i] = vertices[faces[f, i]]
+            hits = triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points)
+            if hits == 0:
+                continue
+            _surface_frame(corners, frame)
+            mip_length = _mip_length(corners, uvs, f, voxel_size)
+            for hit in range(hits):
+                u, v = (axes[hit] + 1) % 3, (axes[hit] + 2) % 3
+                for side in range(4):
+                    x, y, z = cells[hit]
+                    if side & 1:
+                        x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
+                    if side & 2:
+                        x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
+                    if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
+                        continue
+                    row = _row_of(coords, column_start, (x - tile[0]) * grid_size + y, z)
+                    if row < 0 or seen[row - first_row] == f:
+                        continue
+                    seen[row - first_row] = f
+                    distance, b0, b1, b2 = _project(corners, frame, voxel_size, x, y, z)
+                    _material(
+                        f,
+                        faces,
+                        uvs,
+                        colors,
+                        metallic_roughness,
+                        table[face_material[f]],
+                        pool,
+                        mip_length,
+                        mip_offset,
+                        b0,
+                        b1,
+                        b2,
+                        texel,
+                        value,
+                    )
+                    weight = np.float32(1) - distance
+                    weights[row] += weight
+                    for c in range(6):
+                        values[row, c] += weight * value[c]
+    for row in range(first_row, last_row):
+        if weights[row] > np.float32(0):
+            for c in range(6):
+                mean = values[row, c] / weights[row]
+                values[row, c] = min(max(mean, np.float32(0)), np.float32(1))
+
+
+@kernel
+def _columns(coords, first_row, last_row, slab, grid_size):
+    """Row at which each (x, y) column of a slab starts, and where the last one ends."""
+    start = np.zeros(TILE * grid_size + 1, np.int64)
+    for row in range(first_row, last_row):
+        start[(coords[row, 0] - slab * TILE) * grid_size + coords[row, 1] + 1] += 1
+    return np.cumsum(start) + first_row
+
+
+@kernel
+def _row_of(coords, column_start, column, z):
+    """Row of the voxel at height z in a column, -1 where there is none (binary search)."""
+    low, high = column_start[column], column_start[column + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        here = coords[middle, 2]
+        if here == z:
+            return middle
+        if here < z:
+            low = middle + 1
+        else:
+            high = middle
+    return -1
+
+
+@kernel
+def _surface_frame(corners, frame):
+    """Rows: the unit normal, and the two vectors whose dot products give barycentrics 1 and 2."""
+    ux, uy, uz = corners[1] - corners[0]
+    vx, vy, vz = corners[2] - corners[0]
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    square = nx * nx + ny * ny + nz * nz
+    if not square > np.float32(0):
+        frame[:] = np.float32(0)
+        return
+    length = np.sqrt(square)
+    nx, ny, nz = nx / length, ny / length, nz / length
+    frame[0, 0], frame[0, 1], frame[0, 2] = nx, ny, nz
+    frame[1, 0], frame[1, 1], frame[1, 2] = vy * nz - vz * ny, vz * nx - vx * nz, vx * ny - vy * nx
+    frame[2, 0], frame[2, 1], frame[2, 2] = ny * uz - nz * uy, nz * ux - nx * uz, nx * uy - ny * ux
+    frame[1:] /= length
+
+
+@kernel
+def _project(corners, frame, voxel_size, x, y, z):
+    """Signed distance of a voxel's centre to the triangle's plane, and barycentrics of its foot."""
+    half = np.float32(0.5)
+    px = (np.float32(x) + half) * voxel_size[0] - corners[0, 0]
+    py = (np.float32(y) + half) * voxel_size[1] - corners[0, 1]
+    pz = (np.float32(z) + half) * voxel_size[2] - corners[0, 2]
+    # The frame's vectors lie in the plane, so the foot and the centre have the same products.
+    distance = px * frame[0, 0] + py * frame[0, 1] + pz * frame[0, 2]
+    b1 = px * frame[1, 0] + py * frame[1, 1] + pz * frame[1, 2]
+    b2 = px * frame[2, 0] + py * frame[2, 1] + pz * frame[2, 2]
+    return distance, np.float32(1) - b1 - b2, b1, b2
+
+
+@kernel
+def _mip_length(corners, uvs, f, voxel_size):
+    """Length in UV space that a voxel covers on the triangle."""
+    if uvs.shape[0] == 0:
+        return np.float32(0)
+    u1, v1 = uvs[f, 1, 0] - uvs[f, 0, 0], uvs[f, 1, 1] - uvs[f, 0, 1]
+    u2, v2 = uvs[f, 2, 0] - uvs[f, 0, 0], uvs[f, 2, 1] - uvs[f, 0, 1]
+    area = u1 * v2 - u2 * v1
+    along_u, along_v = np.float32(1e6), np.float32(1e6)
+    if abs(area) >= _FLAT_UV:
+        square_u, square_v = np.float32(0), np.float32(0)
+        for i in range(3):
+            e1, e2 = corners[1, i] - corners[0, i], corners[2, i] - corners[0, i]
+            du, dv = (e1 * v2 - e2 * v1) / area, (e2 * u1 - e1 * u2) / area
+            square_u += du * du
+            square_v += dv * dv
+        along_u, along_v = np.sqrt(square_u), np.sqrt(square_v)
+    return voxel_size[0] / np.sqrt(along_u * along_v)
+
+
+@kernel
+def _material(
+    f,
+    faces,
+    uvs,
+    colors,
+    metallic_roughness,
+    material,
+    pool,
+    mip_length,
+    mip_offset,
+    b0,
+    b1,
+    b2,
+    texel,
+    value,
+):
+    """Material of face f at barycentrics (b0, b1, b2): base colour, metallic, roughness, alpha."""
+    byte = np.float32(1) / np.float32(255)
+    for c in range(6):
+        value[c] = material[c]
+    mode = material[6]
+    base_picture, mr_picture = int(material[8]), int(material[9])
+    u, v = np.float32(0), np.float32(0)
+    if base_picture >= 0 or mr_picture >= 0:
+        u = b0 * uvs[f, 0, 0] + b1 * uvs[f, 1, 0] + b2 * uvs[f, 2, 0]
+        v = b0 * uvs[f, 0, 1] + b1 * uvs[f, 1, 1] + b2 * uvs[f, 2, 1]
+    if base_picture >= 0:
+        sample_texture(pool, base_picture, u, v, mip_length, mip_offset, texel)
+        for c in range(3):
+            value[c] *= texel[c] * byte
+        value[5] *= texel[3] * byte
+    if mr_picture >= 0:
+        sample_texture(pool, mr_picture, u, v, mip_length, mip_offset, texel)
+        value[3] *= texel[2] * byte
+        value[4] *= texel[1] * byte
+    i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
+    zero, one = np.float32(0), np.float32(1)
+    # Barycentrics may leave the triangle by a voxel; colours may not leave their range.
+    if colors.shape[0] > 0:
+        for c in range(4):
+            tint = b0 * colors[i0, c] + b1 * colors[i1, c] + b2 * colors[i2, c]
+            value[c if c < 3 else 5] *= min(max(tint, zero), one)
+    if metallic_roughness.shape[0] > 0:
+        for c in range(2):
+            mean = (
+                b0 * metallic_roughness[i0, c]
+                + b1 * metallic_roughness[i1, c]
+                + b2 * metallic_roughness[i2, c]
+            )
+            value[3 + c] = min(max(mean, zero), one)
+    if mode == np.float32(0):
+        value[5] = one
+    elif mode == np.float32(1):
+        value[5] = zero if value[5] < material[7] else one
