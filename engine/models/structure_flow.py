@@ -1,17 +1,12 @@
-"""The first flow network: where is there anything at all (TRELLIS.2, section 3.3, "sparse structure")."""
+"""The first flow network: which cells hold anything (TRELLIS.2, section 3.3)."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from engine.models.dit import (
-    Condition,
-    FlowConfig,
-    FlowTransformer,
-    Layout,
-    position_embedding,
-)
+from engine.models.dit import FlowConfig, Layout
+from engine.models.flow import Condition, FlowTransformer, position_embedding
 from engine.sparse.rope import rope_phases
 
 
@@ -25,7 +20,7 @@ class StructureFlow(FlowTransformer):
             self.register_buffer(name, value, persistent=False)
 
     def derived_buffers(self, device: torch.device | str | None = None) -> dict[str, Tensor]:
-        """Rotations or position embedding of all cells, x-major, by the names that files may hold them under."""
+        """Rotations or position embedding of all cells, x-major, by their names in files."""
         axis = torch.arange(self.config.resolution, device=device)
         cells = torch.cartesian_prod(axis, axis, axis)
         if self.config.pe_mode == "rope":
@@ -33,15 +28,14 @@ class StructureFlow(FlowTransformer):
             return {"rope_phases": rope_phases(cells, self.config.head_dim, (1.0, 10000.0))}
         return {"pos_emb": position_embedding(cells, self.config.model_channels)}
 
-    def forward(
-        self, x: Tensor, t: Tensor, cond: Tensor | Sequence[Tensor] | Condition
-    ) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: Tensor | Sequence[Tensor] | Condition) -> Tensor:
         """Velocity of a noisy structure latent.
 
         Args:
             x: (B, in_channels, R, R, R) float32, axes x, y, z.
             t: 1000 * t with t in [0, 1]; (B,) or (1,) float32, as published.
-            cond: image_tokens (B, L, cond_channels), one (L_i, cond_channels) per item, or ``prepare``'s result.
+            cond: image_tokens (B, L, cond_channels), one (L_i, cond_channels) per item, or
+                ``prepare``'s result.
 
         Returns:
             (B, out_channels, R, R, R) float32.
@@ -53,7 +47,8 @@ class StructureFlow(FlowTransformer):
                 f"{self.config.in_channels} channels on a grid of {size}"
             )
         tokens = x.flatten(2).transpose(1, 2)
-        layout = Layout((size**3,) * len(x), lambda per_item: per_item[:, None])
+        offsets = tuple(range(0, (len(x) + 1) * size**3, size**3))
+        layout = Layout(offsets, lambda per_item: per_item[:, None])
         if self.config.pe_mode == "rope":
             v = self.run(tokens, layout, t, cond, phases=self.get_buffer("rope_phases"))
         else:

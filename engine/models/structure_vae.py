@@ -1,7 +1,7 @@
-"""The dense auto-encoder of the structure: occupancy of 64^3 cells <-> latent of 16^3 (TRELLIS, section 3.3).
+"""The dense auto-encoder of the structure: occupancy of 64^3 cells, latent of 16^3 (TRELLIS, 3.3).
 
-Published as ``SparseStructureEncoder`` and ``SparseStructureDecoder``; the convolutions inside the blocks follow
-the torso's dtype, all else is float32.
+Published as ``SparseStructureEncoder`` and ``SparseStructureDecoder``; the convolutions inside the
+blocks follow the torso's dtype, all else is float32.
 """
 
 from collections.abc import Sequence
@@ -39,15 +39,16 @@ class StructureDecoderConfig:
 class ChannelNorm(nn.LayerNorm):
     """Layer norm over dimension 1 of (N, C, X, Y, Z), in float32."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float().movedim(1, -1)).movedim(-1, 1).to(x.dtype)
+    def forward(self, input: Tensor) -> Tensor:
+        h = super().forward(input.float().movedim(1, -1))
+        return h.movedim(-1, 1).to(input.dtype)
 
 
 class GroupNorm(nn.GroupNorm):
     """Group norm in float32."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()).to(x.dtype)
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.float()).to(input.dtype)
 
 
 class ResBlock(nn.Module):
@@ -88,7 +89,7 @@ class Double(nn.Module):
 
 
 class _StructureNetwork(nn.Module):
-    """What encoder and decoder share: a float32 layer in, a torso of ``blocks`` and ``middle_block``, a layer out."""
+    """What encoder and decoder share: the torso of ``blocks`` and ``middle_block``."""
 
     blocks: nn.ModuleList
     middle_block: nn.Sequential
@@ -117,7 +118,7 @@ class StructureEncoder(_StructureNetwork):
         self.set_torso_dtype(torso_dtype)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Occupancy (N, 1, X, Y, Z) float32 of 0 and 1 -> mean and log-variance of the latent, float32.
+        """Occupancy (N, 1, X, Y, Z) float32 of 0 and 1 -> the latent's mean and log-variance.
 
         The grid shrinks by 2 per level after the first; its size must divide evenly.
         """
@@ -145,7 +146,7 @@ class StructureDecoder(_StructureNetwork):
         self.set_torso_dtype(torso_dtype)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Latent (N, latent_channels, X, Y, Z) float32 -> logits (N, 1, ...) float32; occupied where > 0."""
+        """Latent (N, latent_channels, X, Y, Z) -> logits (N, 1, ...), occupied where > 0."""
         h = self.middle_block(self.input_layer(latent).to(self.torso_dtype))
         for block in self.blocks:
             h = block(h)
@@ -153,7 +154,7 @@ class StructureDecoder(_StructureNetwork):
 
 
 def pixel_shuffle(x: Tensor) -> Tensor:
-    """(N, 8 C, X, Y, Z) -> (N, C, 2X, 2Y, 2Z); channel = 8 c + 4 i + 2 j + k goes to cell offset (i, j, k)."""
+    """(N, 8 C, X, Y, Z) -> (N, C, 2X, 2Y, 2Z): channel 8c + 4i + 2j + k goes to cell (i, j, k)."""
     n, channels, sx, sy, sz = x.shape
     x = x.reshape(n, channels // 8, 2, 2, 2, sx, sy, sz).permute(0, 1, 5, 2, 6, 3, 7, 4)
     return x.reshape(n, channels // 8, 2 * sx, 2 * sy, 2 * sz)
