@@ -45,12 +45,14 @@ class Backend:
         probe: says for a device whether it can be used there; must not raise.
         run: the operation itself; its arguments are those of the registry's operation.
         dtypes: feature dtypes that it can work in.
+        learns: whether gradients flow back through it.
     """
 
     name: str
     probe: Callable[[torch.device], Verdict]
     run: Callable[..., Any]
     dtypes: tuple[torch.dtype, ...] = EVERY_DTYPE
+    learns: bool = True
 
 
 class Registry:
@@ -64,7 +66,7 @@ class Registry:
     def __init__(self, operation: str, backends: list[Backend]) -> None:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
-        self._chosen: dict[tuple[torch.device, torch.dtype], Backend] = {}
+        self._chosen: dict[tuple[torch.device, torch.dtype, bool], Backend] = {}
         self._asked: ContextVar[str | None] = ContextVar(f"{operation} backend", default=None)
 
     def available(self, device: torch.device | str) -> list[Availability]:
@@ -83,26 +85,35 @@ class Registry:
         finally:
             self._asked.reset(token)
 
-    def choose(self, device: torch.device, dtype: torch.dtype, name: str | None = None) -> Backend:
+    def choose(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        name: str | None = None,
+        *,
+        learning: bool = False,
+    ) -> Backend:
         """The backend for features of a dtype on a device.
 
         Args:
             name: insist on this one; else the one of ``using``; else the first usable one.
+            learning: gradients must flow back.
 
         Raises:
             EngineError: ``backend_unavailable``: the one insisted on cannot be used.
         """
         name = name or self._asked.get()
         if name is not None:
-            return self._insist(name, device, dtype)
-        if (device, dtype) not in self._chosen:
-            self._chosen[device, dtype] = self._prefer(device, dtype)
-        return self._chosen[device, dtype]
+            return self._insist(name, device, dtype, learning)
+        case = (device, dtype, learning)
+        if case not in self._chosen:
+            self._chosen[case] = self._prefer(device, dtype, learning)
+        return self._chosen[case]
 
-    def _prefer(self, device: torch.device, dtype: torch.dtype) -> Backend:
+    def _prefer(self, device: torch.device, dtype: torch.dtype, learning: bool) -> Backend:
         passed_over: list[str] = []
         for backend in self.backends.values():
-            usable, reason = self._verdict(backend, device, dtype)
+            usable, reason = self._verdict(backend, device, dtype, learning)
             if usable:
                 others = "".join(f"; not {line}" for line in passed_over)
                 logger.info(
@@ -113,18 +124,24 @@ class Registry:
             passed_over.append(f"{backend.name}: {reason}")
         raise self._refusal("any", "; ".join(passed_over))
 
-    def _insist(self, name: str, device: torch.device, dtype: torch.dtype) -> Backend:
+    def _insist(
+        self, name: str, device: torch.device, dtype: torch.dtype, learning: bool
+    ) -> Backend:
         if name not in self.backends:
             raise self._refusal(name, "there is no such backend")
-        usable, reason = self._verdict(self.backends[name], device, dtype)
+        usable, reason = self._verdict(self.backends[name], device, dtype, learning)
         if not usable:
             raise self._refusal(name, reason)
         return self.backends[name]
 
-    def _verdict(self, backend: Backend, device: torch.device, dtype: torch.dtype) -> Verdict:
+    def _verdict(
+        self, backend: Backend, device: torch.device, dtype: torch.dtype, learning: bool
+    ) -> Verdict:
         verdict = backend.probe(device)
         if verdict.usable and dtype not in backend.dtypes:
-            return Verdict(False, f"does not work in {dtype}")
+            return Verdict(False, f"it does not work in {dtype}")
+        if verdict.usable and learning and not backend.learns:
+            return Verdict(False, "no gradients flow back through it")
         return verdict
 
     def _refusal(self, name: str, reason: str) -> EngineError:
