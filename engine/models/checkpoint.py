@@ -123,9 +123,7 @@ def load_checkpoint(
         EngineError: ``checkpoint_unknown``, ``file_missing``, ``pipeline_invalid``, ``hub_*``.
     """
     home = source(folder_or_hub_id, offline=offline, cache=cache)
-    return Checkpoint(
-        home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache
-    )
+    return Checkpoint(home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache)
 
 
 def load_network(

@@ -8,13 +8,15 @@ import huggingface_hub
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+
+# Whatever transport the hub's package uses this year (requests, httpx), it imports its base error.
+from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
 from engine.errors import EngineError
 from engine.models.manifest import pinned_revision
@@ -115,7 +117,7 @@ class Repository:
                 "private.",
                 "Check the name, or sign in with 'hf auth login' if it is yours.",
             ) from error
-        except (HfHubHTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise EngineError(
                 "hub_failed",
                 f"Downloading {name} from {self.name} failed: {str(error).splitlines()[0]}.",
@@ -154,9 +156,9 @@ def source(
     )
 
 
-def sources_of(name: str, home: Source, *, offline: bool, cache: Path | None) -> list[
-    tuple[Source, str]
-]:
+def sources_of(
+    name: str, home: Source, *, offline: bool, cache: Path | None
+) -> list[tuple[Source, str]]:
     """Where a name in ``home``'s pipeline.json may be, in order: (source, name there)."""
     check_name(name)
     places: list[tuple[Source, str]] = [(home, name)]

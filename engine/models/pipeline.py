@@ -10,15 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import EngineError
-
-
-@dataclass(frozen=True)
-class SamplerSpec:
-    """A sampler by its published class name; ``args`` build it, ``params`` are a run's defaults."""
-
-    name: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
+from engine.sampling.parameters import SamplerParams
 
 
 @dataclass(frozen=True)
@@ -60,9 +52,9 @@ class PipelineSpec:
 
     name: str
     models: Mapping[str, str]
-    structure_sampler: SamplerSpec | None
-    shape_sampler: SamplerSpec | None
-    texture_sampler: SamplerSpec | None
+    structure_sampler: SamplerParams | None
+    shape_sampler: SamplerParams | None
+    texture_sampler: SamplerParams | None
     shape_normalization: Normalization | None
     texture_normalization: Normalization | None
     image_encoder: Component | None
@@ -74,7 +66,8 @@ def read_pipeline(path: Path) -> PipelineSpec:
     """Read a ``pipeline.json`` or ``texturing_pipeline.json``.
 
     Raises:
-        EngineError: ``pipeline_invalid``, naming the entry that is wrong.
+        EngineError: ``pipeline_invalid``, naming the entry that is wrong, or ``sampler_unknown``
+            or ``sampler_parameter``.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -121,15 +114,13 @@ def _text(parent: Any, key: str) -> str:
     return value
 
 
-def _sampler(args: dict[str, Any], key: str) -> SamplerSpec | None:
+def _sampler(args: dict[str, Any], key: str) -> SamplerParams | None:
     if key not in args:
         return None
     entry = _object(args, key)
-    return SamplerSpec(
-        _text(entry, "name"),
-        _object(entry, "args", optional=True),
-        _object(entry, "params", optional=True),
-    )
+    for part in ("args", "params"):
+        _object(entry, part, optional=True)
+    return SamplerParams.from_spec(entry)
 
 
 def _component(args: dict[str, Any], key: str) -> Component | None:

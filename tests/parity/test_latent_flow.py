@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.models.latent_flow import LatentFlow
 from engine.sparse.tensor import SparseTensor
 from tests.parity.recorded import case_network, cases, listen
-from tests.tolerances import assert_close
+from tests.tolerances import assert_parity
 
 
 class Case:
@@ -47,9 +47,9 @@ def test_velocity_and_everything_on_the_way(recorded: list[Case]):
     for case in recorded:
         with listen(case.flow) as heard:
             v = case.run(case.io["in.cond"])
-        assert_close(v, case.io["out.v"])
+        assert_parity(v, case.io["out.v"], "out.v")
         for name in [name for name in case.io if name.startswith("mid.")]:
-            assert_close(heard[name], case.io[name])
+            assert_parity(heard[name], case.io[name], name)
 
 
 @torch.inference_mode()
@@ -57,8 +57,12 @@ def test_pictures_of_different_lengths(recorded: list[Case]):
     several = [case for case in recorded if "out.v_listcond" in case.io]
     assert several
     for case in several:
-        assert_close(case.run(case.contexts()), case.io["out.v_listcond"])
-        assert_close(case.run(case.flow.prepare(case.contexts())), case.io["out.v_listcond"])
+        assert_parity(case.run(case.contexts()), case.io["out.v_listcond"], "out.v_listcond")
+        assert_parity(
+            case.run(case.flow.prepare(case.contexts())),
+            case.io["out.v_listcond"],
+            "out.v_listcond, prepared",
+        )
 
 
 @torch.inference_mode()
@@ -71,7 +75,7 @@ def test_a_batch_is_its_items(recorded: list[Case]):
         ):
             one = slice(i, i + 1)
             v = case.flow(x, case.io["in.t"][one], case.io["in.cond"][one], concat)
-            assert_close(v.feats, together[rows])
+            assert_parity(v.feats, together[rows], f"item {i}")
 
 
 @torch.inference_mode()
@@ -79,7 +83,7 @@ def test_a_prepared_picture_gives_the_same(recorded: list[Case]):
     for case in recorded:
         prepared = case.flow.prepare(case.io["in.cond"])
         for _ in range(2):
-            assert_close(case.run(prepared), case.io["out.v"])
+            assert_parity(case.run(prepared), case.io["out.v"], "prepared")
 
 
 @torch.inference_mode()
@@ -89,10 +93,10 @@ def test_the_zero_picture_needs_no_attention(recorded: list[Case]):
         plain = case.run(zeros)
         short = case.flow.prepare(zeros)
         assert all(isinstance(entry, Tensor) for entry in short.blocks)
-        assert_close(case.run(short), plain)
+        assert_parity(case.run(short), plain, "zero picture")
         off = case.flow.prepare(zeros, zero_shortcut=False)
         assert not any(isinstance(entry, Tensor) for entry in off.blocks)
-        assert_close(case.run(off), plain)
+        assert_parity(case.run(off), plain, "zero picture, shortcut off")
 
 
 @torch.inference_mode()

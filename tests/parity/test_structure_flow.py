@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.models.structure_flow import StructureFlow
 from tests.parity.recorded import case_network, cases, listen
-from tests.tolerances import assert_close
+from tests.tolerances import assert_parity
 
 
 def load(folder: Path) -> tuple[StructureFlow, dict[str, Tensor]]:
@@ -28,13 +28,13 @@ def test_velocity_and_everything_on_the_way(case):
     flow, io = case
     with listen(flow) as heard:
         v = flow(io["in.x"], io["in.t"], io["in.cond"])
-    assert_close(v, io["out.v"])
+    assert_parity(v, io["out.v"], "out.v")
     for name in [name for name in io if name.startswith("mid.")]:
         if not name.startswith("mid.rope_phases"):
-            assert_close(heard[name].reshape(io[name].shape), io[name])
+            assert_parity(heard[name].reshape(io[name].shape), io[name], name)
     if "mid.rope_phases_re" in io:
-        assert_close(flow.rope_phases.real, io["mid.rope_phases_re"])
-        assert_close(flow.rope_phases.imag, io["mid.rope_phases_im"])
+        assert_parity(flow.rope_phases.real, io["mid.rope_phases_re"], "rope_phases")
+        assert_parity(flow.rope_phases.imag, io["mid.rope_phases_im"], "rope_phases")
 
 
 @torch.inference_mode()
@@ -42,7 +42,11 @@ def test_a_batch_is_its_items(case):
     flow, io = case
     for i in range(len(io["in.x"])):
         one = slice(i, i + 1)
-        assert_close(flow(io["in.x"][one], io["in.t"][one], io["in.cond"][one]), io["out.v"][one])
+        assert_parity(
+            flow(io["in.x"][one], io["in.t"][one], io["in.cond"][one]),
+            io["out.v"][one],
+            f"item {i}",
+        )
 
 
 @torch.inference_mode()
@@ -50,7 +54,7 @@ def test_a_prepared_picture_gives_the_same(case):
     flow, io = case
     prepared = flow.prepare(io["in.cond"])
     for _ in range(2):
-        assert_close(flow(io["in.x"], io["in.t"], prepared), io["out.v"])
+        assert_parity(flow(io["in.x"], io["in.t"], prepared), io["out.v"], "prepared")
 
 
 @torch.inference_mode()
@@ -60,7 +64,7 @@ def test_the_zero_picture_needs_no_attention(case):
     plain = flow(io["in.x"], io["in.t"], zeros)
     short = flow.prepare(zeros)
     assert all(isinstance(entry, Tensor) for entry in short.blocks)
-    assert_close(flow(io["in.x"], io["in.t"], short), plain)
+    assert_parity(flow(io["in.x"], io["in.t"], short), plain, "zero picture")
     off = flow.prepare(zeros, zero_shortcut=False)
     assert not any(isinstance(entry, Tensor) for entry in off.blocks)
-    assert_close(flow(io["in.x"], io["in.t"], off), plain)
+    assert_parity(flow(io["in.x"], io["in.t"], off), plain, "zero picture, shortcut off")

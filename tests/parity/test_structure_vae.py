@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
 from tests.parity.recorded import case_network, cases
-from tests.tolerances import assert_close
+from tests.tolerances import assert_parity
 
 
 @pytest.fixture(scope="module", params=cases("ss_vae*"))
@@ -24,10 +24,10 @@ def case(request, goldens: Path):
 def test_encoder(case):
     encoder, _, io = case
     mean, logvar = encoder(io["in.enc_x"])
-    assert_close(mean, io["out.enc_mean"])
-    assert_close(logvar, io["out.enc_logvar"])
+    assert_parity(mean, io["out.enc_mean"], "mean")
+    assert_parity(logvar, io["out.enc_logvar"], "logvar")
     for i in range(len(mean)):
-        assert_close(encoder(io["in.enc_x"][i : i + 1])[0], mean[i : i + 1])
+        assert_parity(encoder(io["in.enc_x"][i : i + 1])[0], mean[i : i + 1], f"item {i}")
 
 
 @torch.inference_mode()
@@ -44,9 +44,9 @@ def test_decoder_and_everything_on_the_way(case):
         module.register_forward_hook(lambda _m, _i, out, name=name: heard.update({name: out}))
     logits = decoder(io["in.dec_x"])
     for name in recorded:
-        assert_close(heard[name], io[name])
-    assert_close(logits, io["out.dec_logits"])
+        assert_parity(heard[name], io[name], name)
+    assert_parity(logits, io["out.dec_logits"], "logits")
     occupied = torch.argwhere(logits[:, 0] > 0)
     assert torch.equal(occupied, io["out.dec_active_coords"].long())
     for i in range(len(logits)):
-        assert_close(decoder(io["in.dec_x"][i : i + 1]), logits[i : i + 1])
+        assert_parity(decoder(io["in.dec_x"][i : i + 1]), logits[i : i + 1], f"item {i}")
