@@ -1,0 +1,149 @@
+"""Set up a virtual environment beside this file and run a command in it.
+
+    python run.py test [pytest arguments]    run the tests
+    python run.py demo                       convert the example mesh and say where the result is
+    python run.py maquette [arguments]       the command line of Maquette
+    python run.py python [arguments]         any Python command in the environment
+    python run.py setup                      only set up the environment
+
+Needs Python 3.11 or newer and nothing else. The environment is made again when Python, the folder
+or pyproject.toml changes, or when a set-up was cut short. A `.venv` that is a link belongs to a
+developer and is used as it is.
+"""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "maquette-stamp.txt"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+OLDEST = (3, 11)
+
+DEMO_MESH = ROOT / "examples" / "lantern.glb"
+DEMO_OUT = ROOT / "out" / "demo"
+
+
+class Refused(Exception):
+    """A sentence for the user; the run ends with status 1."""
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help") or arguments[0] not in COMMANDS:
+        print((__doc__ or "").strip())
+        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+    try:
+        set_up()
+        return COMMANDS[arguments[0]](arguments[1:])
+    except Refused as refusal:
+        print(f"run.py: {refusal}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("run.py: stopped.", file=sys.stderr)
+        return 130
+
+
+def set_up():
+    """Make the environment or mend it, unless it is as it should be."""
+    check_python()
+    if VENV.is_symlink():
+        if not PYTHON.exists():
+            raise Refused(".venv is a link that leads nowhere. Remove it and run again.")
+        return
+    wanted = stamp()
+    found = STAMP.read_text(encoding="utf-8") if STAMP.exists() else ""
+    if found == wanted and PYTHON.exists():
+        return
+    # The last line is the project file; all before it must agree or the environment is useless.
+    reusable = found.splitlines()[:-1] == wanted.splitlines()[:-1] and PYTHON.exists()
+    inside = Path(sys.prefix).resolve() == VENV
+    STAMP.unlink(missing_ok=True)
+    if not reusable and not inside:
+        say("Making a virtual environment in .venv")
+        check_venv_module()
+        if call([sys.executable, "-m", "venv", "--clear", str(VENV)]) != 0:
+            raise Refused("Python could not make .venv. Remove that folder and run again.")
+    say("Installing Maquette and what it needs (minutes the first time)")
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if call([*pip, "--editable", str(ROOT) + "[dev]"]) != 0:
+        raise Refused("pip could not install the project (see above). Mend that and run again.")
+    STAMP.write_text(wanted, encoding="utf-8")
+
+
+def stamp():
+    """What the environment was made from: Python, place and project file, one a line."""
+    project = (ROOT / "pyproject.toml").read_bytes().replace(b"\r\n", b"\n")
+    return f"{sys.version.split()[0]}\n{ROOT}\n{hashlib.sha256(project).hexdigest()}\n"
+
+
+def check_python():
+    if sys.version_info[:2] < OLDEST:
+        raise Refused(
+            "This is Python {}.{}; Maquette needs {}.{} or newer.".format(
+                *sys.version_info[:2], *OLDEST
+            )
+        )
+
+
+def check_venv_module():
+    for module in ("venv", "ensurepip"):
+        if importlib.util.find_spec(module) is None:
+            raise Refused(
+                f"This Python has no module {module}. On Debian or Ubuntu install it by "
+                "`sudo apt install python3-venv`, then run again."
+            )
+
+
+def run_tests(arguments):
+    return call([str(PYTHON), "-m", "pytest", *arguments])
+
+
+def run_maquette(arguments):
+    return call([str(PYTHON), "-m", "engine", *arguments])
+
+
+def run_python(arguments):
+    return call([str(PYTHON), *arguments])
+
+
+def run_setup(_arguments):
+    say("The environment is ready in .venv")
+    return 0
+
+
+def run_demo(_arguments):
+    """A mesh to O-Voxels at 256^3 and back, until the embedded model makes a better demo."""
+    DEMO_OUT.mkdir(parents=True, exist_ok=True)
+    voxels, mesh = DEMO_OUT / "lantern.vxz", DEMO_OUT / "lantern.glb"
+    status = run_maquette(["convert", str(DEMO_MESH), str(voxels), "--resolution", "256"])
+    status = status or run_maquette(["convert", str(voxels), str(mesh)])
+    if status == 0:
+        say("The O-Voxels are in", voxels)
+        say("The mesh made from them is in", mesh)
+    return status
+
+
+def call(command):
+    """Run a command in this terminal and return its exit status, 128 + n for a signal n."""
+    status = subprocess.call(command)
+    return status if status >= 0 else 128 - status
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+COMMANDS = {
+    "test": run_tests,
+    "demo": run_demo,
+    "maquette": run_maquette,
+    "python": run_python,
+    "setup": run_setup,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

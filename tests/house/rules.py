@@ -1,0 +1,128 @@
+"""The checkers behind the house tests; each returns the offences it found, as sentences."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+LONGEST_FILE = 500
+
+# Made at run time or by git-ignored tools, so absent from a clone.
+MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite")
+# Part of the layout of published checkpoints and of the folder the cases lie in, not of this one.
+NOT_OURS = ("pipeline.json", "texturing_pipeline.json", "../shared/")
+SUFFIXES = (
+    *(".py", ".md", ".toml", ".json", ".sh", ".txt", ".yml", ".cfg"),
+    *(".glb", ".gltf", ".obj", ".ply", ".stl", ".vxz", ".npz", ".safetensors", ".png"),
+)
+
+
+def python_files(root: Path, *folders: str) -> list[Path]:
+    return sorted(file for folder in folders for file in (root / folder).rglob("*.py"))
+
+
+def long_files(files: Iterable[Path]) -> list[str]:
+    counts = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    return [f"{f} has {n} lines" for f, n in counts.items() if n > LONGEST_FILE]
+
+
+def forbidden_code(files: Iterable[Path]) -> list[str]:
+    """Reading of the environment, `print` and `.cuda()`; the CLI may do the first two."""
+    offences: list[str] = []
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            what = _forbidden(node)
+            if what is None or (file.parts[-2:] == ("engine", "cli.py") and what != ".cuda()"):
+                continue
+            offences.append(f"{file}:{getattr(node, 'lineno', 0)} uses {what}")
+    return offences
+
+
+def _forbidden(node: ast.AST) -> str | None:
+    environment = ("environ", "environb", "getenv", "getenvb")
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in environment:
+            return f"os.{name}"
+        case ast.ImportFrom(module="os", names=names) if any(n.name in environment for n in names):
+            return "the environment"
+        case ast.Call(func=ast.Name(id="print")):
+            return "print"
+        case ast.Call(func=ast.Attribute(attr="cuda")):
+            return ".cuda()"
+        case _:
+            return None
+
+
+def imported_by(package: str, root: Path) -> set[str]:
+    """Top-level names in `sys.modules` after importing every module of ``package`` afresh."""
+    script = (
+        "import importlib, pkgutil, sys\n"
+        f"top = importlib.import_module({package!r})\n"
+        "for found in pkgutil.walk_packages(top.__path__, top.__name__ + '.'):\n"
+        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    # -I would drop the folder; only the current one is put on the path.
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"importing {package} failed:\n{done.stderr}")
+    return set(done.stdout.split())
+
+
+def missing_paths(root: Path, documents: Iterable[Path]) -> list[str]:
+    """Paths that documents name and that are nowhere in the project."""
+    names = {p.name for p in _project_files(root)}
+    offences: list[str] = []
+    for document in documents:
+        for mention in paths_in(document.read_text(encoding="utf-8"), root):
+            if mention.startswith(MADE_AT_RUN_TIME) or mention.startswith(NOT_OURS):
+                continue
+            near = (root / mention, document.parent / mention)
+            # A bare name may lie in any folder: the text around it says in which.
+            if any(p.exists() for p in near) or ("/" not in mention and mention in names):
+                continue
+            offences.append(f"{document.relative_to(root)} names {mention}, which does not exist")
+    return offences
+
+
+def paths_in(text: str, root: Path) -> Iterator[str]:
+    """Paths in back-ticks, in Markdown links, and at the start of lines of ``text`` blocks."""
+    fences = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    for language, block in fences.findall(text):
+        if language == "text":
+            first_words = [line.split()[0] for line in block.splitlines() if line.strip()]
+            yield from (word for word in first_words if looks_like_path(word, root))
+    prose = fences.sub("", text)
+    for span in re.findall(r"`([^`\n]+)`", prose):
+        yield from (word for word in span.split() if looks_like_path(word, root))
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            yield target.partition("#")[0]
+
+
+def looks_like_path(word: str, root: Path) -> bool:
+    """Whether a word of code means a file of this project.
+
+    A path is plain characters only (so no URL, no placeholder such as <name> or *), and either
+    ends in a suffix we know, after a name, or has a slash and starts at the project's root.
+    """
+    if not re.fullmatch(r"[\w.][\w./-]*", word) or re.fullmatch(r"[\d./]+", word):
+        return False
+    if word.endswith(SUFFIXES):
+        return not word.startswith(".") or "/" in word
+    first, slash, _ = word.partition("/")
+    return bool(slash) and (first.startswith(".") or (root / first).exists())
+
+
+def _project_files(root: Path) -> Iterator[Path]:
+    for path in root.iterdir():
+        if path.name.startswith(".") and path.name != ".ci":
+            continue
+        yield path
+        if path.is_dir() and path.name not in ("out", "build", "dist"):
+            yield from path.rglob("*")

@@ -1,0 +1,105 @@
+"""The rules of the house hold, and their checkers see a house that breaks them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.house import rules
+
+ROOT = Path(__file__).resolve().parents[2]
+BANNED = [
+    ("protocol", {"torch", "bpy", "numpy"}),
+    ("engine.service", {"torch", "bpy"}),
+    ("blender_addon.core", {"torch", "bpy"}),
+]
+
+
+@pytest.mark.parametrize(("package", "banned"), BANNED)
+def test_import_rules(package: str, banned: set[str]) -> None:
+    if not (ROOT / package.replace(".", "/")).is_dir():
+        pytest.skip(f"{package} is not built yet")
+    assert rules.imported_by(package, ROOT) & banned == set()
+
+
+def test_import_rule_sees_an_import_in_a_submodule(tmp_path: Path) -> None:
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "till.py").write_text("import json\nimport numpy\n")
+    assert "numpy" in rules.imported_by("shop", tmp_path)
+    assert "torch" not in rules.imported_by("shop", tmp_path)
+
+
+def test_no_forbidden_code() -> None:
+    files = rules.python_files(ROOT, "engine", "protocol", "blender_addon")
+    assert files
+    assert rules.forbidden_code(files) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os; os.environ['HOME']",
+        "import os; os.getenv('HOME')",
+        "from os import path, environ",
+        "print('hello')",
+        "network.cuda()",
+        "def f(x): return x.weight.cuda(0)",
+    ],
+)
+def test_forbidden_code_is_seen(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text(line)
+    assert len(rules.forbidden_code([file])) == 1
+
+
+def test_the_command_line_may_print_and_read_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "engine" / "cli.py"
+    file.parent.mkdir()
+    file.write_text("import os\nprint(os.environ)\nx.cuda()\n")
+    assert rules.forbidden_code([file]) == [f"{file}:3 uses .cuda()"]
+
+
+def test_innocent_code_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text("import os\nos.path.join('a')\nx = 'os.environ'\ntorch.cuda.is_available()\n")
+    assert rules.forbidden_code([file]) == []
+
+
+def test_files_are_short() -> None:
+    files = rules.python_files(ROOT, "engine", "protocol", "blender_addon", "tests", "benchmarks")
+    assert rules.long_files([*files, ROOT / "run.py"]) == []
+
+
+def test_a_long_file_is_seen(tmp_path: Path) -> None:
+    short, long = tmp_path / "short.py", tmp_path / "long.py"
+    short.write_text("x = 1\n" * 500)
+    long.write_text("x = 1\n" * 501)
+    assert rules.long_files([short, long]) == [f"{long} has 501 lines"]
+
+
+def test_paths_in_documents_exist() -> None:
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    assert rules.missing_paths(ROOT, documents) == []
+
+
+def test_missing_paths_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "engine" / "ovoxel").mkdir(parents=True)
+    (tmp_path / "engine" / "ovoxel" / "grid.py").write_text("")
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "page.md"
+    page.write_text(
+        "Here: `engine/ovoxel/grid.py`, `engine/ovoxel/`, `grid.py`, `.venv`, `out/demo`.\n"
+        "Not paths: `1/255`, `metallic/roughness`, `https://x.org/a.py`, `ckpts/<name>.json`, "
+        "`.glb`, `np.float32`.\n"
+        "Gone: `engine/sparse`, `python lost.py --fast`, [a page](other.md), `models/flow.py`.\n"
+        "```text\nengine/gone.py   what it was\nengine/ovoxel/grid.py   the grid\n```\n"
+    )
+    found = [line.split()[2].rstrip(",") for line in rules.missing_paths(tmp_path, [page])]
+    assert sorted(found) == [
+        "engine/gone.py",
+        "engine/sparse",
+        "lost.py",
+        "models/flow.py",
+        "other.md",
+    ]
