@@ -111,7 +111,7 @@ def read_description(path: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _description(path, str(error)) from error
     if not isinstance(content, dict):
         raise _description(path, "it holds no object")

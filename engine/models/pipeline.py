@@ -71,7 +71,7 @@ def read_pipeline(path: Path) -> PipelineSpec:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _invalid(path, str(error)) from error
     try:
         name, args = _text(content, "name"), _object(content, "args")

@@ -145,7 +145,7 @@ def test_a_wrong_pipeline(tmp_path: Path, change, word: str):
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", "[" * 100_000])
 def test_a_pipeline_that_is_no_object(tmp_path: Path, text: str):
     (tmp_path / "pipeline.json").write_bytes(text.encode("latin-1"))
     with refused("pipeline_invalid", "pipeline.json"):
