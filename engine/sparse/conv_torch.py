@@ -44,6 +44,12 @@ def convolve(
     return _Convolution.apply(feats, weight, bias, topology, rows, chunk_rows)  # pyright: ignore
 
 
+def goes_by_direction(feats: Tensor) -> bool:
+    """Which of the two ways these features take."""
+    half_on_cpu = feats.element_size() < 4 and feats.device.type == "cpu"
+    return feats.shape[1] > NARROW_CHANNELS and not half_on_cpu
+
+
 class _Convolution(torch.autograd.Function):
     """Keeps its inputs alone for the way back: torch's own record would keep 27 gathered copies."""
 
@@ -85,9 +91,7 @@ def _forward(
     out = feats.new_empty(count, len(weight))
     if count == 0:
         return out
-    half = feats.element_size() < 4
-    narrow = feats.shape[1] <= NARROW_CHANNELS or (half and feats.device.type == "cpu")
-    by = _by_row if narrow else _by_direction
+    by = _by_direction if goes_by_direction(feats) else _by_row
     for chunk, sums in by(topology, feats, weight, rows, count, chunk_rows):
         out[chunk] = sums if bias is None else sums + bias
     return out

@@ -7,7 +7,7 @@ space-to-channel shortcuts).
 import torch
 from torch import Tensor
 
-from engine.sparse.convolution import computes_rows_alone, submanifold_conv3d
+from engine.sparse.convolution import gains_by_rows, submanifold_conv3d
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Subdivision
 
@@ -59,7 +59,7 @@ def convolve_to_children(
         (len(link.children), C).
     """
     if prune is None:
-        prune = computes_rows_alone(x, weight)
+        prune = gains_by_rows(x, weight)
     if not prune:
         return channel_to_space(submanifold_conv3d(x, weight, bias), link)
     kernels = weight.unflatten(0, (8, -1)).unbind(0)
