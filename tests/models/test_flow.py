@@ -1,7 +1,6 @@
 """What flow networks do beyond what was recorded: dtypes, wrong input, the published width."""
 
 import math
-import time
 from typing import TypeVar
 
 import pytest
@@ -156,9 +155,7 @@ def test_the_published_width_runs_in_bfloat16_on_the_cpu():
     assert total < 2.75e9
     coords = cells(300, size=16)
     x = SparseTensor.from_coords(coords, torch.randn(300, 32))
-    begin = time.perf_counter()
     v = flow(x, torch.tensor([500.0]), torch.randn(1, 64, 1024)).feats
     assert v.shape == (300, 32)
     assert bool(torch.isfinite(v).all())
     assert float(v.std()) > 0
-    assert time.perf_counter() - begin < 60
