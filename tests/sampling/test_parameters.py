@@ -1,0 +1,81 @@
+"""Settings of the sampler: what is refused, and how pipeline.json is read."""
+
+import math
+
+import pytest
+
+from engine.errors import EngineError
+from engine.sampling import SamplerParams
+
+SPEC = {
+    "name": "FlowEulerGuidanceIntervalSampler",
+    "args": {"sigma_min": 1e-5},
+    "params": {
+        "steps": 12,
+        "guidance_strength": 7.5,
+        "guidance_rescale": 0.7,
+        "guidance_interval": [0.6, 1.0],
+        "rescale_t": 5.0,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"steps": 0},
+        {"steps": -3},
+        {"steps": 2.5},
+        {"steps": True},
+        {"steps": "12"},
+        {"guidance_strength": math.nan},
+        {"guidance_strength": math.inf},
+        {"guidance_strength": -1.0},
+        {"guidance_strength": None},
+        {"guidance_rescale": 1.5},
+        {"guidance_rescale": -0.1},
+        {"guidance_interval": (0.9, 0.6)},
+        {"guidance_interval": (math.nan, 1.0)},
+        {"guidance_interval": (0.0, 0.5, 1.0)},
+        {"guidance_interval": 0.5},
+        {"rescale_t": 0.0},
+        {"rescale_t": -3.0},
+        {"sigma_min": 1.0},
+        {"sigma_min": -1e-5},
+    ],
+)
+def test_bad_values_are_named(values):
+    with pytest.raises(EngineError) as caught:
+        SamplerParams(**values)
+    assert caught.value.code == "sampler_parameter"
+    assert next(iter(values)) in caught.value.message
+    assert caught.value.hint.startswith("Give ")
+
+
+def test_a_sampler_entry_is_read_and_overridden():
+    params = SamplerParams.from_spec(SPEC, steps=25)
+    assert params == SamplerParams(
+        steps=25,
+        guidance_strength=7.5,
+        guidance_rescale=0.7,
+        guidance_interval=(0.6, 1.0),
+        rescale_t=5.0,
+        sigma_min=1e-5,
+    )
+    assert hash(params) == hash(SamplerParams.from_spec(SPEC, steps=25))
+
+
+def test_what_is_unknown_in_the_file_is_logged_and_what_is_unknown_in_the_call_is_refused(caplog):
+    spec = {**SPEC, "params": {**SPEC["params"], "verbose": True}}
+    with caplog.at_level("INFO"):
+        assert SamplerParams.from_spec(spec) == SamplerParams.from_spec(SPEC)
+    assert "verbose" in caplog.text
+    with pytest.raises(EngineError, match="cfg_strength"):
+        SamplerParams.from_spec(SPEC, cfg_strength=3.0)
+
+
+@pytest.mark.parametrize("name", ["DDIM", None])
+def test_another_sampler_is_refused(name):
+    with pytest.raises(EngineError) as caught:
+        SamplerParams.from_spec({**SPEC, "name": name})
+    assert caught.value.code == "sampler_unknown"
