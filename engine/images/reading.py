@@ -25,9 +25,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM
 MAX_PIXELS = 80_000_000
 """A larger picture is refused before it is decoded: 80 megapixels are 320 MB as RGBA."""
 
-# Everything Pillow's decoders are known to raise on damaged files.
+# Everything Pillow's decoders are known to raise on damaged files. Warnings are among it where the
+# process makes errors of them.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError)
-_DAMAGE += (struct.error, zlib.error, OverflowError)
+_DAMAGE += (struct.error, zlib.error, OverflowError, UserWarning)
 _BOMB = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 
 

@@ -7,6 +7,7 @@ networks and conditions: it asks a function for velocities.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -73,7 +74,7 @@ def sample(
     """
     x = noise
     times = schedule(params.steps, params.rescale_t)
-    for index, (t, t_next) in enumerate(zip(times, times[1:], strict=False)):
+    for index, (t, t_next) in enumerate(pairwise(times)):
         v = guided_velocity(velocity, x, t, params, spread)
         x_0 = _end_from_velocity(x, t, v, params.sigma_min)
         x = x - (t - t_next) * v

@@ -5,6 +5,7 @@ few values the difference is visible, so the caller says which kind of state it 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ def sparse_spread(offsets: Sequence[int]) -> Spread:
         (N, C) -> (N, 1): in each row the biased standard deviation sqrt(E[x²] - E[x]²) over all
         rows and channels of the row's batch item.
     """
-    lengths = [end - start for start, end in zip(offsets, offsets[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(offsets)]
 
     def spread(x: Tensor) -> Tensor:
         rows = []
