@@ -1,0 +1,158 @@
+"""A checkpoint: a folder or hub repository of networks, and what its pipelines say about them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.errors import EngineError
+from engine.models.hub import MissingFile, Source, source, sources_of
+from engine.models.networks import build_network, read_description
+from engine.models.pipeline import PipelineSpec, read_pipeline
+from engine.models.tensors import load_tensors
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """The networks that a ``pipeline.json`` names, loaded when first asked for.
+
+    Attributes:
+        generation: what ``pipeline.json`` says.
+        texturing: what ``texturing_pipeline.json`` says, or None.
+        models: network name -> stem of its files, of both pipelines.
+    """
+
+    def __init__(
+        self,
+        home: Source,
+        *,
+        device: torch.device | str = "cpu",
+        torso_dtype: torch.dtype | None = None,
+        offline: bool = False,
+        cache: Path | None = None,
+    ) -> None:
+        self.home = home
+        self.device = device
+        self.torso_dtype = torso_dtype
+        self._offline = offline
+        self._cache = cache
+        self.generation = self._pipeline("pipeline.json")
+        try:
+            self.texturing: PipelineSpec | None = self._pipeline("texturing_pipeline.json")
+        except MissingFile:
+            self.texturing = None
+        self.models: Mapping[str, str] = self._all_models()
+        self._loaded: dict[str, nn.Module] = {}
+
+    def network(self, name: str) -> nn.Module:
+        """The network of that name, in evaluation mode; one object however often it is asked for.
+
+        Raises:
+            EngineError: ``network_absent`` for a name that no pipeline has, and everything that
+                ``load_network`` raises.
+        """
+        if name not in self.models:
+            raise EngineError(
+                "network_absent",
+                f"The checkpoint {self.home} has no network {name!r}.",
+                f"It has {', '.join(sorted(self.models))}.",
+            )
+        stem = self.models[name]
+        if stem not in self._loaded:
+            description, weights = self.files(name)
+            self._loaded[stem] = load_network(
+                description.with_suffix(""),
+                weights=weights,
+                device=self.device,
+                torso_dtype=self.torso_dtype,
+            )
+        return self._loaded[stem]
+
+    def release(self, name: str) -> None:
+        """Forget a network; it is loaded anew when asked for again."""
+        self._loaded.pop(self.models.get(name, ""), None)
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """The JSON and safetensors file of a network, downloaded if need be."""
+        stem = self.models[name]
+        places = sources_of(stem, self.home, offline=self._offline, cache=self._cache)
+        for place, inside in places[:-1]:
+            try:
+                return place.file(f"{inside}.json"), place.file(f"{inside}.safetensors")
+            except MissingFile:
+                log.debug("%s is not in %s", inside, place)
+        place, inside = places[-1]
+        return place.file(f"{inside}.json"), place.file(f"{inside}.safetensors")
+
+    def _pipeline(self, name: str) -> PipelineSpec:
+        return read_pipeline(self.home.file(name))
+
+    def _all_models(self) -> dict[str, str]:
+        models = dict(self.generation.models)
+        for name, stem in (self.texturing.models if self.texturing else {}).items():
+            if models.setdefault(name, stem) != stem:
+                raise EngineError(
+                    "pipeline_invalid",
+                    f"The two pipelines of {self.home} mean different files by {name}.",
+                    "Download pipeline.json and texturing_pipeline.json again.",
+                )
+        return models
+
+
+def load_checkpoint(
+    folder_or_hub_id: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    torso_dtype: torch.dtype | None = None,
+    offline: bool = False,
+    cache: Path | None = None,
+) -> Checkpoint:
+    """Open a checkpoint; networks are loaded when asked for.
+
+    Args:
+        folder_or_hub_id: a folder with a ``pipeline.json``, or a hub repository's name.
+        device: where networks go.
+        torso_dtype: bfloat16 or float16 for the wide middle of every network; None: float32.
+        offline: never ask the hub, use its cache only.
+        cache: the hub cache's folder; None: huggingface_hub's own.
+
+    Raises:
+        EngineError: ``checkpoint_unknown``, ``file_missing``, ``pipeline_invalid``, ``hub_*``.
+    """
+    home = source(folder_or_hub_id, offline=offline, cache=cache)
+    return Checkpoint(home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache)
+
+
+def load_network(
+    stem: str | Path,
+    *,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    torso_dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """A network from ``<stem>.json`` and ``<stem>.safetensors``, in evaluation mode.
+
+    Args:
+        stem: path without suffix; dots in it belong to the name.
+        weights: the safetensors file, where it is not beside the JSON.
+        device: where it goes.
+        torso_dtype: see ``load_checkpoint``.
+
+    Raises:
+        EngineError: ``file_missing``, ``network_*`` and ``tensor*``, see ``networks`` and
+            ``tensors``.
+    """
+    description = Path(f"{stem}.json")
+    if not description.is_file():
+        raise EngineError(
+            "file_missing",
+            f"The network's description {description} is not there.",
+            "Download the checkpoint again.",
+        )
+    name, args = read_description(description)
+    network = build_network(name, args, torso_dtype=torso_dtype)
+    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device)
+    return network

@@ -1,0 +1,171 @@
+"""Attention among the rows of each batch item, the items of a batch having any lengths.
+
+Softmax(q k^T / sqrt(D)) v (arXiv:1706.03762), no mask, every batch item for itself. On CUDA the
+networks call it in bfloat16: in float16 keys overflow at high resolutions.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from engine.sparse.backends import HALF_DTYPES, Availability, Backend, Registry, Verdict
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    q_offsets: Sequence[int],
+    k_offsets: Sequence[int],
+    backend: str | None = None,
+) -> Tensor:
+    """Self- or cross-attention within each batch item.
+
+    Args:
+        q: (T_q, H, D) queries of all items, one item after the other.
+        k: (T_k, H, D) keys, dtype and device of ``q``.
+        v: (T_k, H, D) values.
+        q_offsets: batch_size + 1 row numbers: item b has the queries q_offsets[b] to
+            q_offsets[b + 1], as ``Topology.offsets``.
+        k_offsets: the same for keys and values.
+        backend: insist on this one (``available_backends``); None: the best one.
+
+    Returns:
+        (T_q, H, D), dtype of ``q``.
+
+    Raises:
+        ValueError: offsets that do not fit the tensors, or queries without a single key.
+        EngineError: ``backend_unavailable``.
+    """
+    _check(q, k, v, q_offsets, k_offsets)
+    chosen = ATTENTION.choose(q.device, q.dtype, backend)
+    return chosen.run(q, k, v, tuple(q_offsets), tuple(k_offsets))
+
+
+def available_backends(device: torch.device | str) -> list[Availability]:
+    """(name, usable, reason) of every attention backend on a device, best first."""
+    return ATTENTION.available(device)
+
+
+def _check(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: Sequence[int], k_offsets: Sequence[int]
+) -> None:
+    if q.ndim != 3 or k.shape != v.shape or q.shape[1:] != k.shape[1:]:
+        raise ValueError(
+            f"attention wants q (T, H, D) and k, v (S, H, D), not {tuple(q.shape)}, "
+            f"{tuple(k.shape)}, {tuple(v.shape)}"
+        )
+    if len(q_offsets) != len(k_offsets):
+        raise ValueError("queries and keys name different numbers of batch items")
+    if q_offsets[0] != 0 or q_offsets[-1] != len(q) or k_offsets[0] != 0 or k_offsets[-1] != len(k):
+        raise ValueError("the offsets must run from 0 to the number of rows")
+    for queries, keys in zip(_lengths(q_offsets), _lengths(k_offsets), strict=True):
+        if queries > 0 and keys <= 0:
+            raise ValueError("a batch item has queries but no keys")
+
+
+def _lengths(offsets: Sequence[int]) -> list[int]:
+    return [b - a for a, b in pairwise(offsets)]
+
+
+def _sdpa(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]
+) -> Tensor:
+    items = len(q_offsets) - 1
+    if items == 1:
+        return _sdpa_equal(q[None], k[None], v[None])[0]
+    if len(set(_lengths(q_offsets))) == 1 and len(set(_lengths(k_offsets))) == 1:
+        q, k, v = (x.unflatten(0, (items, -1)) for x in (q, k, v))
+        return _sdpa_equal(q, k, v).flatten(0, 1)
+    parts = [
+        _sdpa_equal(q[None, a:b], k[None, c:d], v[None, c:d])[0]
+        for (a, b), (c, d) in zip(pairwise(q_offsets), pairwise(k_offsets), strict=True)
+        if b > a
+    ]
+    return torch.cat(parts) if parts else torch.empty_like(q)
+
+
+def _sdpa_equal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """(B, T, H, D) attention of items of equal length."""
+    # cuDNN plans anew for each length, about 0.4 s each, and every object has its own length.
+    kernels = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    preference = sdpa_kernel(kernels, set_priority=True) if q.is_cuda else nullcontext()
+    with preference:
+        out = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        )
+    return out.transpose(1, 2)
+
+
+@lru_cache(maxsize=32)
+def _cumulative(offsets: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(offsets, dtype=torch.int32, device=device)
+
+
+def _varlen(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]
+) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    out = varlen_attn(
+        q, k, v,
+        _cumulative(q_offsets, q.device), _cumulative(k_offsets, k.device),
+        max(_lengths(q_offsets)), max(_lengths(k_offsets)),
+    )  # fmt: skip
+    return out if isinstance(out, Tensor) else out[0]
+
+
+def _flash_attn(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]
+) -> Tensor:
+    from flash_attn import flash_attn_varlen_func  # pyright: ignore[reportMissingImports]
+
+    return flash_attn_varlen_func(
+        q, k, v,
+        _cumulative(q_offsets, q.device), _cumulative(k_offsets, k.device),
+        max(_lengths(q_offsets)), max(_lengths(k_offsets)),
+    )  # fmt: skip
+
+
+def _flash_capable(device: torch.device) -> Verdict:
+    if device.type != "cuda":
+        return Verdict(False, "needs a CUDA device")
+    if torch.version.hip is None and torch.cuda.get_device_capability(device) < (8, 0):
+        return Verdict(False, "needs a GPU of the Ampere generation or newer")
+    return Verdict(True, "flash attention over all batch items at once")
+
+
+def _probe_flash_attn(device: torch.device) -> Verdict:
+    if importlib.util.find_spec("flash_attn") is None:
+        return Verdict(False, "the package flash-attn is not installed")
+    return _flash_capable(device)
+
+
+def _probe_varlen(device: torch.device) -> Verdict:
+    if importlib.util.find_spec("torch.nn.attention.varlen") is None:
+        return Verdict(False, f"torch {torch.__version__} does not have it, 2.10 and newer do")
+    if not torch.backends.cuda.is_flash_attention_available():
+        return Verdict(False, "this build of torch has no flash attention")
+    return _flash_capable(device)
+
+
+def _probe_sdpa(_: torch.device) -> Verdict:
+    return Verdict(True, "part of torch, one call per batch item")
+
+
+ATTENTION = Registry(
+    "attention",
+    [
+        Backend("flash-attn", _probe_flash_attn, _flash_attn, HALF_DTYPES),
+        Backend("varlen", _probe_varlen, _varlen, HALF_DTYPES),
+        Backend("sdpa", _probe_sdpa, _sdpa),
+    ],
+)

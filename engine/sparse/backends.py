@@ -1,0 +1,152 @@
+"""One operation, several implementations: which are usable here, and which one is used.
+
+The choice is made once per device and dtype, logged with its reason, and can be overruled for a
+stretch of code with ``using``; nothing here reads the environment.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from engine.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+EVERY_DTYPE = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+HALF_DTYPES = (torch.bfloat16, torch.float16)
+
+
+class Verdict(NamedTuple):
+    """Whether something can be used, and why."""
+
+    usable: bool
+    reason: str
+
+
+class Availability(NamedTuple):
+    """A line of the report of what can be used on a device."""
+
+    name: str
+    usable: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One implementation of an operation.
+
+    Args:
+        name: by which it is asked for.
+        probe: says for a device whether it can be used there; must not raise.
+        run: the operation itself; its arguments are those of the registry's operation.
+        dtypes: feature dtypes that it can work in.
+        learns: whether gradients flow back through it.
+    """
+
+    name: str
+    probe: Callable[[torch.device], Verdict]
+    run: Callable[..., Any]
+    dtypes: tuple[torch.dtype, ...] = EVERY_DTYPE
+    learns: bool = True
+
+
+class Registry:
+    """The backends of one operation, best first.
+
+    Args:
+        operation: what they do, for messages: "sparse convolution".
+        backends: in order of preference; the last one must work everywhere.
+    """
+
+    def __init__(self, operation: str, backends: list[Backend]) -> None:
+        self.operation = operation
+        self.backends = {backend.name: backend for backend in backends}
+        self._chosen: dict[tuple[torch.device, torch.dtype, bool], Backend] = {}
+        self._asked: ContextVar[str | None] = ContextVar(f"{operation} backend", default=None)
+
+    def available(self, device: torch.device | str) -> list[Availability]:
+        """Every backend with its verdict for a device, best first."""
+        device = torch.device(device)
+        return [Availability(b.name, *b.probe(device)) for b in self.backends.values()]
+
+    @contextmanager
+    def using(self, name: str | None) -> Iterator[None]:
+        """Use the named backend inside the block; None: the preferred one again."""
+        if name is not None and name not in self.backends:
+            raise self._refusal(name, "there is no such backend")
+        token = self._asked.set(name)
+        try:
+            yield
+        finally:
+            self._asked.reset(token)
+
+    def choose(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        name: str | None = None,
+        *,
+        learning: bool = False,
+    ) -> Backend:
+        """The backend for features of a dtype on a device.
+
+        Args:
+            name: insist on this one; else the one of ``using``; else the first usable one.
+            learning: gradients must flow back.
+
+        Raises:
+            EngineError: ``backend_unavailable``: the one insisted on cannot be used.
+        """
+        name = name or self._asked.get()
+        if name is not None:
+            return self._insist(name, device, dtype, learning)
+        case = (device, dtype, learning)
+        if case not in self._chosen:
+            self._chosen[case] = self._prefer(device, dtype, learning)
+        return self._chosen[case]
+
+    def _prefer(self, device: torch.device, dtype: torch.dtype, learning: bool) -> Backend:
+        passed_over: list[str] = []
+        for backend in self.backends.values():
+            usable, reason = self._verdict(backend, device, dtype, learning)
+            if usable:
+                others = "".join(f"; not {line}" for line in passed_over)
+                logger.info(
+                    "%s on %s in %s: %s (%s)%s",
+                    self.operation, device, dtype, backend.name, reason, others,
+                )  # fmt: skip
+                return backend
+            passed_over.append(f"{backend.name}: {reason}")
+        raise self._refusal("any", "; ".join(passed_over))
+
+    def _insist(
+        self, name: str, device: torch.device, dtype: torch.dtype, learning: bool
+    ) -> Backend:
+        if name not in self.backends:
+            raise self._refusal(name, "there is no such backend")
+        usable, reason = self._verdict(self.backends[name], device, dtype, learning)
+        if not usable:
+            raise self._refusal(name, reason)
+        return self.backends[name]
+
+    def _verdict(
+        self, backend: Backend, device: torch.device, dtype: torch.dtype, learning: bool
+    ) -> Verdict:
+        verdict = backend.probe(device)
+        if verdict.usable and dtype not in backend.dtypes:
+            return Verdict(False, f"it does not work in {dtype}")
+        if verdict.usable and learning and not backend.learns:
+            return Verdict(False, "no gradients flow back through it")
+        return verdict
+
+    def _refusal(self, name: str, reason: str) -> EngineError:
+        return EngineError(
+            "backend_unavailable",
+            f"The {self.operation} backend '{name}' cannot be used: {reason}.",
+            f"Choose one of {', '.join(self.backends)}, or leave the choice to the engine.",
+        )

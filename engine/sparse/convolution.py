@@ -1,0 +1,93 @@
+"""3x3x3 convolution on the occupied cells of a sparse grid, over several backends.
+
+Submanifold sparse convolution (Graham et al., arXiv:1711.10275, section 3): outputs live exactly
+where inputs do. A backend changes neither the layout of weights nor the names of parameters.
+"""
+
+import torch
+from torch import Tensor
+
+from engine.sparse import conv_spconv, conv_torch
+from engine.sparse.backends import Availability, Backend, Registry, Verdict
+from engine.sparse.tensor import SparseTensor
+
+
+def submanifold_conv3d(
+    x: SparseTensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    rows: Tensor | None = None,
+    backend: str | None = None,
+) -> Tensor:
+    """Cross-correlation with zero padding, evaluated at occupied cells.
+
+    ``out[p] = bias + sum over k of weight[:, k] @ x[p + k - 1]``; absent neighbours add nothing.
+
+    Args:
+        x: (N, Ci) features.
+        weight: [Co, 3, 3, 3, Ci], the kernel axes along x, y, z; dtype and device of the features.
+        bias: (Co,) or None.
+        rows: (M,) int64: the only rows wanted, in this order; None: all of them.
+        backend: insist on this one (``available_backends``); None: the best one.
+
+    Returns:
+        (N, Co), or (M, Co) of the wanted rows, dtype of the features.
+
+    Raises:
+        ValueError: shapes or dtypes that do not fit.
+        EngineError: ``backend_unavailable``.
+    """
+    feats = x.feats
+    if weight.ndim != 5 or weight.shape[1:] != (3, 3, 3, feats.shape[1]):
+        raise ValueError(
+            f"a kernel for {feats.shape[1]} channels must be [Co, 3, 3, 3, {feats.shape[1]}], "
+            f"not {list(weight.shape)}"
+        )
+    if weight.dtype != feats.dtype:
+        raise ValueError(f"features are {feats.dtype}, the kernel is {weight.dtype}")
+    chosen = _choose(feats, weight, backend)
+    return chosen.run(x.topology, feats, weight, bias, rows)
+
+
+def available_backends(device: torch.device | str) -> list[Availability]:
+    """(name, usable, reason) of every convolution backend on a device, best first."""
+    return CONVOLUTION.available(device)
+
+
+def computes_rows_alone(x: SparseTensor, weight: Tensor) -> bool:
+    """Whether asking for some ``rows`` only saves the work of the others."""
+    return _choose(x.feats, weight).name == "torch"
+
+
+def _choose(feats: Tensor, weight: Tensor, backend: str | None = None) -> Backend:
+    learning = torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
+    return CONVOLUTION.choose(feats.device, feats.dtype, backend, learning=learning)
+
+
+def _probe_torch(_: torch.device) -> Verdict:
+    return Verdict(True, "gather and matrix products, works everywhere")
+
+
+def _probe_triton(_: torch.device) -> Verdict:
+    return Verdict(False, "not available yet: its kernel has not been written")
+
+
+def _triton(*_: object) -> Tensor:
+    raise NotImplementedError("the triton kernel has not been written")
+
+
+CONVOLUTION = Registry(
+    "sparse convolution",
+    [
+        Backend("triton", _probe_triton, _triton),
+        Backend(
+            "spconv",
+            conv_spconv.probe,
+            conv_spconv.convolve,
+            dtypes=(torch.float32, torch.float16),
+            learns=False,
+        ),
+        Backend("torch", _probe_torch, conv_torch.convolve),
+    ],
+)

@@ -1,0 +1,104 @@
+"""Attention against the formula in float64."""
+
+import itertools
+import logging
+
+import pytest
+import torch
+
+from engine.errors import EngineError
+from engine.sparse.attention import ATTENTION, attention, available_backends
+
+
+def oracle(q, k, v, q_offsets, k_offsets):
+    out = torch.zeros_like(q, dtype=torch.float64)
+    for (a, b), (c, d) in zip(
+        itertools.pairwise(q_offsets), itertools.pairwise(k_offsets), strict=True
+    ):
+        scores = (
+            torch.einsum("qhd,khd->hqk", q[a:b].double(), k[c:d].double()) * q.shape[-1] ** -0.5
+        )
+        out[a:b] = torch.einsum("hqk,khd->qhd", scores.softmax(-1), v[c:d].double())
+    return out
+
+
+@pytest.mark.parametrize(
+    ("q_offsets", "k_offsets"),
+    [
+        ([0, 9], [0, 9]),
+        ([0, 9], [0, 5]),
+        ([0, 9, 12, 30], [0, 2, 9, 16]),
+        ([0, 8, 16], [0, 5, 10]),
+        ([0, 9, 9, 12], [0, 2, 2, 9]),
+    ],
+)
+def test_against_the_formula(q_offsets, k_offsets):
+    generator = torch.Generator().manual_seed(1)
+    q = torch.randn(q_offsets[-1], 3, 10, generator=generator)
+    k = torch.randn(k_offsets[-1], 3, 10, generator=generator)
+    v = torch.randn(k_offsets[-1], 3, 10, generator=generator)
+    got = attention(q, k, v, q_offsets=q_offsets, k_offsets=k_offsets)
+    expected = oracle(q, k, v, q_offsets, k_offsets)
+    torch.testing.assert_close(got.double(), expected, atol=2e-6, rtol=2e-6)
+
+
+def test_half_precision_on_cpu():
+    q, k, v = torch.randn(3, 20, 2, 16).bfloat16()
+    got = attention(q, k, v, q_offsets=[0, 20], k_offsets=[0, 20])
+    assert got.dtype == torch.bfloat16
+    expected = oracle(q, k, v, [0, 20], [0, 20])
+    torch.testing.assert_close(got.double(), expected, atol=2e-2, rtol=2e-2)
+
+
+def test_gradients_flow():
+    q, k, v = (torch.randn(7, 2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    offsets = [0, 3, 7]
+    torch.autograd.gradcheck(
+        lambda *args: attention(*args, q_offsets=offsets, k_offsets=offsets), (q, k, v)
+    )
+
+
+@pytest.mark.parametrize(
+    ("q_offsets", "k_offsets", "message"),
+    [
+        ([0, 4], [0, 5], "offsets must run"),
+        ([0, 5], [0, 2, 5], "different numbers of batch items"),
+        ([0, 2, 5], [0, 5, 5], "no keys"),
+    ],
+)
+def test_offsets_that_do_not_fit(q_offsets, k_offsets, message):
+    x = torch.zeros(5, 1, 4)
+    with pytest.raises(ValueError, match=message):
+        attention(x, x, x, q_offsets=q_offsets, k_offsets=k_offsets)
+
+
+def test_the_report_and_the_refusal_name_reasons(caplog):
+    report = {line.name: line for line in available_backends("cpu")}
+    assert list(report) == ["flash-attn", "varlen", "sdpa"]
+    assert report["sdpa"].usable and not report["varlen"].usable
+    x = torch.zeros(5, 1, 4)
+    with pytest.raises(EngineError, match=r"'varlen' cannot be used: .*leave the choice"):
+        attention(x, x, x, q_offsets=[0, 5], k_offsets=[0, 5], backend="varlen")
+    with pytest.raises(EngineError, match="no such backend"), ATTENTION.using("magic"):
+        pass
+    ATTENTION._chosen.clear()
+    with caplog.at_level(logging.INFO, logger="engine.sparse.backends"):
+        for _ in range(2):
+            attention(x, x, x, q_offsets=[0, 5], k_offsets=[0, 5])
+    assert len(caplog.records) == 1
+    assert "attention on cpu in torch.float32: sdpa (part of torch" in caplog.text
+    assert "not varlen: " in caplog.text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["flash-attn", "varlen", "sdpa"])
+def test_backends_agree_on_a_gpu(name):
+    if not {line.name: line.usable for line in available_backends("cuda")}[name]:
+        pytest.skip(f"{name} is not usable here")
+    q_offsets, k_offsets = [0, 70, 100, 333], [0, 20, 150, 160]
+    q = torch.randn(333, 4, 64, device="cuda").bfloat16()
+    k, v = torch.randn(2, 160, 4, 64, device="cuda").bfloat16()
+    got = attention(q, k, v, q_offsets=q_offsets, k_offsets=k_offsets, backend=name)
+    expected = oracle(q, k, v, q_offsets, k_offsets)
+    torch.testing.assert_close(got.double(), expected, atol=2e-2, rtol=2e-2)
