@@ -1,7 +1,8 @@
 """The standard deviation that guidance rescale compares, for both kinds of state.
 
-The reference computes it in two ways: unbiased for dense volumes, biased for sparse rows. With
-few values the difference is visible, so the caller says which kind of state it samples.
+The reference computes it in two ways: unbiased for dense volumes, biased for sparse rows. Rescale
+takes a ratio, in which that factor cancels; what counts is over which values each batch item's
+deviation is taken. The caller says so, since the sampler cannot see it in a tensor.
 """
 
 from collections.abc import Callable, Sequence

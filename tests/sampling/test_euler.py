@@ -88,6 +88,26 @@ def test_a_straight_path_is_followed_exactly():
     assert (step.index, step.steps) == (6, 7)
 
 
+def test_dense_spread_is_unbiased_and_per_item():
+    x = torch.randn(3, 2, 2, 2, 2, generator=torch.Generator().manual_seed(5))
+    expected = x.numpy().reshape(3, -1).std(axis=1, ddof=1)
+    spread = dense_spread(x)
+    assert spread.shape == (3, 1, 1, 1, 1)
+    np.testing.assert_allclose(spread.numpy().ravel(), expected, rtol=1e-6)
+
+
+def test_sparse_spread_is_biased_and_per_item():
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(6))
+    first, second = x[:2].numpy().std(), x[2:].numpy().std()
+    spread = sparse_spread([0, 2, 5])(x)
+    assert spread.shape == (5, 1)
+    np.testing.assert_allclose(spread.numpy().ravel(), [first] * 2 + [second] * 3, rtol=1e-6)
+
+
+def test_sparse_spread_of_equal_values_is_zero_and_not_nan():
+    assert sparse_spread([0, 3])(torch.full((3, 2), 0.1)).tolist() == [[0.0]] * 3
+
+
 def by_hand(x, t, v_positive, v_negative, params, items, ddof):
     """Guidance and rescale in numpy, float64, item by item."""
     s, strength, rescale = params.sigma_min, params.guidance_strength, params.guidance_rescale
