@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError
-from engine.models.hub import MissingFile, Source, source, sources_of
+from engine.models.hub import NotHere, Source, source, sources_of
 from engine.models.networks import build_network, read_description
 from engine.models.pipeline import PipelineSpec, read_pipeline
 from engine.models.tensors import load_tensors
@@ -42,7 +42,8 @@ class Checkpoint:
         self.generation = self._pipeline("pipeline.json")
         try:
             self.texturing: PipelineSpec | None = self._pipeline("texturing_pipeline.json")
-        except MissingFile:
+        except NotHere as reason:
+            log.info("No texturing: %s", reason.message)
             self.texturing = None
         self.models: Mapping[str, str] = self._all_models()
         self._loaded: dict[str, nn.Module] = {}
@@ -77,15 +78,13 @@ class Checkpoint:
 
     def files(self, name: str) -> tuple[Path, Path]:
         """The JSON and safetensors file of a network, downloaded if need be."""
-        stem = self.models[name]
-        places = sources_of(stem, self.home, offline=self._offline, cache=self._cache)
+        places = sources_of(self.models[name], self.home, offline=self._offline, cache=self._cache)
         for place, inside in places[:-1]:
             try:
-                return place.file(f"{inside}.json"), place.file(f"{inside}.safetensors")
-            except MissingFile:
-                log.debug("%s is not in %s", inside, place)
-        place, inside = places[-1]
-        return place.file(f"{inside}.json"), place.file(f"{inside}.safetensors")
+                return _pair(place, inside)
+            except NotHere as reason:
+                log.debug("%s: %s", place, reason.message)
+        return _pair(*places[-1])
 
     def _pipeline(self, name: str) -> PipelineSpec:
         return read_pipeline(self.home.file(name))
@@ -100,6 +99,10 @@ class Checkpoint:
                     "Download pipeline.json and texturing_pipeline.json again.",
                 )
         return models
+
+
+def _pair(place: Source, stem: str) -> tuple[Path, Path]:
+    return place.file(f"{stem}.json"), place.file(f"{stem}.safetensors")
 
 
 def load_checkpoint(

@@ -43,6 +43,8 @@ class FlowConfig:
     def __post_init__(self) -> None:
         if self.pe_mode not in ("ape", "rope"):
             raise ValueError(f"pe_mode is {self.pe_mode!r}; known are 'ape' and 'rope'")
+        if len(self.rope_freq) != 2:
+            raise ValueError(f"rope_freq is {self.rope_freq!r}, not a pair")
         if self.model_channels % self.heads:
             raise ValueError(
                 f"model_channels {self.model_channels} is no multiple of {self.heads} heads"

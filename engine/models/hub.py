@@ -9,14 +9,12 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HFValidationError,
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage] - of whatever transport the hub uses
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-
-# Whatever transport the hub's package uses this year (requests, httpx), it imports its base error.
-from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
 from engine.errors import EngineError
 from engine.models.manifest import pinned_revision
@@ -24,8 +22,8 @@ from engine.models.manifest import pinned_revision
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-class MissingFile(EngineError):
-    """The place was reachable, and the file is not there."""
+class NotHere(EngineError):
+    """A file cannot be had from this place; another place may have it."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,12 @@ class Folder:
         """The file of that (checked) name.
 
         Raises:
-            MissingFile: ``file_missing``.
+            NotHere: ``file_missing``.
         """
         path = self.path / check_name(name)
         if path.is_file():
             return path
-        raise MissingFile(
+        raise NotHere(
             "file_missing",
             f"{name} is not in the checkpoint {self.path}.",
             "Download the checkpoint again, or choose the folder that holds pipeline.json.",
@@ -81,8 +79,8 @@ class Repository:
         """A local copy of the file of that (checked) name.
 
         Raises:
-            MissingFile: ``file_missing``: the repository has no such file.
-            EngineError: ``hub_offline``, ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
+            NotHere: ``file_missing``: the repository has no such file, or ``hub_offline``.
+            EngineError: ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
         """
         check_name(name)
         try:
@@ -98,7 +96,7 @@ class Repository:
         except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
             raise self._unreachable(name) from error
         except EntryNotFoundError as error:
-            raise MissingFile(
+            raise NotHere(
                 "file_missing",
                 f"The repository {self.name} has no file {name}.",
                 "Choose a repository that is laid out as microsoft/TRELLIS.2-4B.",
@@ -120,13 +118,13 @@ class Repository:
         except (HTTPError, OSError) as error:
             raise EngineError(
                 "hub_failed",
-                f"Downloading {name} from {self.name} failed: {str(error).splitlines()[0]}.",
+                f"Downloading {name} from {self.name} failed: {_line(error)}.",
                 "Check the connection and the free space, and try again; what has arrived is kept.",
             ) from error
 
-    def _unreachable(self, name: str) -> EngineError:
+    def _unreachable(self, name: str) -> NotHere:
         why = "you are working offline" if self.offline else "the hub cannot be reached"
-        return EngineError(
+        return NotHere(
             "hub_offline",
             f"{name} of {self.name} is not on this disk, and {why}.",
             "Go online once to download it, or give a folder with the files.",
@@ -190,3 +188,7 @@ def check_name(name: str) -> str:
             "know who made it.",
         )
     return name
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

@@ -84,7 +84,7 @@ def build_network(
             return kind.network(config, torso_dtype=torso_dtype or torch.float32)
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         # Whatever a width of "wide" or -3 runs into first.
-        raise _arguments(name, f"cannot be built: {str(error).splitlines()[0]}") from error
+        raise _arguments(name, f"cannot be built: {' '.join(str(error).split())[:200]}") from error
 
 
 def read_description(path: Path) -> tuple[str, dict[str, Any]]:
