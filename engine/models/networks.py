@@ -14,6 +14,18 @@ from torch import nn
 from engine.errors import EngineError
 from engine.models.dit import FlowConfig
 from engine.models.latent_flow import LatentFlow
+from engine.models.material_vae import (
+    MaterialDecoder,
+    MaterialDecoderConfig,
+    MaterialEncoder,
+    MaterialEncoderConfig,
+)
+from engine.models.shape_vae import (
+    ShapeDecoder,
+    ShapeDecoderConfig,
+    ShapeEncoder,
+    ShapeEncoderConfig,
+)
 from engine.models.structure_flow import StructureFlow
 from engine.models.structure_vae import (
     StructureDecoder,
@@ -39,6 +51,10 @@ NETWORKS: Mapping[str, NetworkKind] = {
     "ElasticSLatFlowModel": NetworkKind(LatentFlow, FlowConfig),
     "SparseStructureEncoder": NetworkKind(StructureEncoder, StructureEncoderConfig),
     "SparseStructureDecoder": NetworkKind(StructureDecoder, StructureDecoderConfig),
+    "FlexiDualGridVaeEncoder": NetworkKind(ShapeEncoder, ShapeEncoderConfig),
+    "FlexiDualGridVaeDecoder": NetworkKind(ShapeDecoder, ShapeDecoderConfig),
+    "SparseUnetVaeEncoder": NetworkKind(MaterialEncoder, MaterialEncoderConfig),
+    "SparseUnetVaeDecoder": NetworkKind(MaterialDecoder, MaterialDecoderConfig),
 }
 
 # Known, and without meaning here: how to begin a training, how to save memory in one, and the

@@ -2,10 +2,11 @@
 
 import math
 import time
+from typing import TypeVar
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.models.dit import FlowConfig
 from engine.models.latent_flow import LatentFlow
@@ -17,8 +18,10 @@ from engine.sparse.tensor import SparseTensor
 from tests.models.tiny import FLOW_ARGS
 from tests.tolerances import assert_same_maths
 
+Flow = TypeVar("Flow", LatentFlow, StructureFlow)
 
-def random_flow[Flow: (LatentFlow, StructureFlow)](kind: type[Flow], **changes) -> Flow:
+
+def random_flow(kind: type[Flow], **changes) -> Flow:
     torch.manual_seed(1)
     flow = kind(FlowConfig(**{**FLOW_ARGS, **changes})).requires_grad_(False)
     for parameter in flow.parameters():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 
 import pytest
 
@@ -69,12 +70,22 @@ def test_the_tensors_make_a_file_of_the_published_size(facts: NetworkFacts):
         assert size == facts.weights.bytes
 
 
-@pytest.mark.parametrize("facts", [p for p in PUBLISHED if "flow" in str(p.id)])
+@pytest.mark.parametrize("facts", PUBLISHED)
 def test_the_arguments_make_the_published_json(facts: NetworkFacts):
-    text = json.dumps({"name": facts.name, "args": facts.args}, indent=4).encode()
+    if facts.description.sha256 is None or facts.name == "SparseStructureDecoder":
+        pytest.skip("the published file or its spacing is not known")
+    text = json.dumps({"name": facts.name, "args": facts.args}, indent=4)
+    # Published with lists of numbers and of empty objects on one line, lists of names on many.
+    for inside in (r"[\d,\s]*?", r"[{},\s]*?"):
+        text = re.sub(rf"\[\s+({inside})\s+\]", _on_one_line, text)
     assert len(text) == facts.description.bytes
-    assert hashlib.sha256(text).hexdigest() == facts.description.sha256
+    assert hashlib.sha256(text.encode()).hexdigest() == facts.description.sha256
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    return f"[{' '.join(match[1].split())}]"
 
 
 def test_the_table_knows_every_published_class():
-    assert {facts.values[0].name for facts in PUBLISHED} <= NETWORKS.keys()  # type: ignore[union-attr]
+    networks = [facts for manifest in manifests().values() for facts in manifest.networks.values()]
+    assert {facts.name for facts in networks} <= NETWORKS.keys()
