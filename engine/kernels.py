@@ -1,0 +1,43 @@
+"""How numba kernels are compiled, and where their machine code is kept.
+
+numba caches each kernel beside its own source file and looks at that file only: a kernel whose
+callee changed in another file would silently run the old machine code. So the cache folder is named
+after the contents of all files with kernels, and a folder of other contents is thrown away.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from numba import config, njit
+
+_PACKAGE = Path(__file__).parent
+
+
+def _stamp() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        source = path.read_bytes()
+        if b"@kernel" in source:
+            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
+    return digest.hexdigest()[:16]
+
+
+def _choose_cache() -> None:
+    for root in (_PACKAGE / "__pycache__", Path.home() / ".cache" / "maquette"):
+        folder = root / f"kernels-{_stamp()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:  # an installation that its user may not write to
+            continue
+        config.CACHE_DIR = str(folder)
+        for other in root.glob("kernels-*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+        return
+
+
+_choose_cache()
+
+kernel = njit(cache=True, nogil=True)
+"""Decorator of every compiled function: cached on disk, runs beside other threads."""

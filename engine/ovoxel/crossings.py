@@ -1,0 +1,274 @@
+"""Where triangles cross the lines of the grid: the scan that decides which voxels exist.
+
+A grid edge is intersected when the line it lies on meets a triangle inside it. For each of the
+three scan axes, the lines parallel to it form a lattice in the other two axes; a triangle is
+walked over that lattice row by row like a scan-line rasteriser. The rounding rules are those of
+the reference (docs/numerics.md), since they decide which voxels are active.
+
+Work is cut into tiles of ``TILE`` x ``TILE`` columns: a tile's voxels fit into the cache of a core
+and belong to nobody else, so sums are made in one fixed order whatever the number of threads.
+"""
+
+import numpy as np
+
+from engine.kernels import kernel
+
+TILE = 16
+"""Columns of voxels per tile, along x and along y."""
+
+_PLANE_MIN_SLOPE = 1e-4
+"""Least |n_z| of a unit normal for which a triangle's height over a tile is worth bounding."""
+
+
+@kernel
+def triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points):
+    """List the grid edges near a tile that a triangle crosses.
+
+    Args:
+        corners: (3, 3) float32 triangle, relative to the lower corner of the box.
+        voxel_size: (3,) float32.
+        grid_size: cells per axis.
+        tile: (4,) int64 x0, x1, y0, y1 of the tile in voxels, ends exclusive.
+        cells, axes, points: outputs of at least ``crossing_capacity(grid_size)`` rows: the voxel
+            that owns the edge (int32), the edge's axis (int8) and the crossing point (float32).
+
+    Returns:
+        How many rows were written, ordered by axis, row and column. Rows may lie up to one voxel
+        outside of the tile.
+    """
+    low_z, high_z = _height_over_tile(corners, voxel_size, grid_size, tile)
+    count = 0
+    for axis in range(3):
+        count = _axis_crossings(
+            corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
+        )
+    return count
+
+
+@kernel
+def crossing_capacity(grid_size):
+    """Rows that one triangle can need in one tile, over all three axes."""
+    lines = TILE + 1
+    return 2 * lines * grid_size + lines * lines
+
+
+@kernel
+def _height_over_tile(corners, voxel_size, grid_size, tile):
+    """Range of z cells, ends inclusive, that the triangle can reach above a tile.
+
+    Without it a large triangle would be scanned over its full height in each of its tiles.
+    """
+    low = min(corners[0, 2], corners[1, 2], corners[2, 2])
+    high = max(corners[0, 2], corners[1, 2], corners[2, 2])
+    size = np.float64(voxel_size[2])
+    if high - low > np.float32(2 * TILE) * voxel_size[2]:
+        ux = np.float64(corners[1, 0]) - corners[0, 0]
+        uy = np.float64(corners[1, 1]) - corners[0, 1]
+        uz = np.float64(corners[1, 2]) - corners[0, 2]
+        vx = np.float64(corners[2, 0]) - corners[0, 0]
+        vy = np.float64(corners[2, 1]) - corners[0, 1]
+        vz = np.float64(corners[2, 2]) - corners[0, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        length = np.sqrt(nx * nx + ny * ny + nz * nz)
+        longest = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz)
+        # A sliver's normal is noise: then the bound would be, too.
+        if length > 1e-6 * longest and abs(nz) > _PLANE_MIN_SLOPE * length:
+            plane_low, plane_high = np.inf, -np.inf
+            for ix in range(2):
+                x = (tile[ix] + (4 * ix - 2)) * np.float64(voxel_size[0])
+                for iy in range(2):
+                    y = (tile[2 + iy] + (4 * iy - 2)) * np.float64(voxel_size[1])
+                    z = corners[0, 2] - (nx * (x - corners[0, 0]) + ny * (y - corners[0, 1])) / nz
+                    plane_low, plane_high = min(plane_low, z), max(plane_high, z)
+            return (
+                _cell(max(np.float64(low), plane_low - 2 * size), size, grid_size),
+                _cell(min(np.float64(high), plane_high + 2 * size), size, grid_size),
+            )
+    return _cell(np.float64(low), size, grid_size), _cell(np.float64(high), size, grid_size)
+
+
+@kernel
+def _cell(position, size, grid_size):
+    """Cell of a position, clamped to the grid (before the cast, which large values overflow)."""
+    return int(min(max(position / size, 0.0), grid_size - 1.0))
+
+
+@kernel
+def _axis_crossings(
+    corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
+):
+    """Crossings with the lines along one axis; rows run along ``row_axis``, lines in ``col_axis``.
+
+    (col_axis, row_axis) is (y, z), (z, x), (x, y) for axis x, y, z.
+    """
+    col_axis, row_axis = (axis + 1) % 3, (axis + 2) % 3
+    first, middle, last = _sorted_corners(corners, row_axis)
+    row_size = np.float64(voxel_size[row_axis])
+    col_size = np.float64(voxel_size[col_axis])
+    depth_size = np.float64(voxel_size[axis])
+    row_first = _cell(np.float64(corners[first, row_axis]), row_size, grid_size)
+    row_last = _cell(np.float64(corners[last, row_axis]), row_size, grid_size)
+    if row_first == row_last:
+        return count
+    row_middle = _cell(np.float64(corners[middle, row_axis]), row_size, grid_size)
+
+    # What of rows, columns and depths can touch the tile; -1 since a line serves both neighbours.
+    row_from, row_to = row_first, row_last
+    col_from, col_to = 0, grid_size
+    depth_from, depth_to = 0, grid_size
+    if axis == 0:
+        row_from, row_to = max(row_from, low_z - 1), min(row_to, high_z + 1)
+        col_from, col_to = tile[2] - 1, tile[3]
+        depth_from, depth_to = tile[0], tile[1]
+    elif axis == 1:
+        row_from, row_to = max(row_from, tile[0] - 1), min(row_to, tile[1])
+        col_from, col_to = low_z - 1, high_z + 1
+        depth_from, depth_to = tile[2], tile[3]
+    else:
+        row_from, row_to = max(row_from, tile[2] - 1), min(row_to, tile[3])
+        col_from, col_to = tile[0] - 1, tile[1]
+
+    for row in range(row_from, row_to):
+        line = np.float32(row + 1) * voxel_size[row_axis]
+        height = np.float64(line)
+        # The two sides of the triangle that this row cuts start at its first or last corner.
+        apex = first if row < row_middle else last
+        other = last if row < row_middle else first
+        near_col, near_depth = _along(corners, apex, middle, row_axis, col_axis, axis, height)
+        far_col, far_depth = _along(corners, apex, other, row_axis, col_axis, axis, height)
+        if near_col > far_col:
+            near_col, far_col = far_col, near_col
+            near_depth, far_depth = far_depth, near_depth
+        col_first = max(_cell(near_col, col_size, grid_size), col_from)
+        col_last = min(_cell(far_col, col_size, grid_size), col_to)
+        for col in range(col_first, col_last):
+            column = np.float32(col + 1) * voxel_size[col_axis]
+            depth = near_depth
+            if far_col != near_col:
+                share = (np.float64(column) - near_col) / (far_col - near_col)
+                depth = (1.0 - share) * near_depth + share * far_depth
+            cell = depth / depth_size
+            # Truncation towards zero: a point up to one voxel below the box counts as inside.
+            if not (-1.0 < cell < grid_size):
+                continue
+            cell_index = int(cell)
+            if cell_index < depth_from or cell_index >= depth_to:
+                continue
+            cells[count, axis] = cell_index
+            cells[count, col_axis] = col
+            cells[count, row_axis] = row
+            axes[count] = axis
+            points[count, axis] = np.float32(depth)
+            points[count, col_axis] = column
+            points[count, row_axis] = line
+            count += 1
+    return count
+
+
+@kernel
+def _sorted_corners(corners, axis):
+    """Indices of the three corners in ascending order along an axis."""
+    first, middle, last = 0, 1, 2
+    if corners[middle, axis] < corners[first, axis]:
+        first, middle = middle, first
+    if corners[last, axis] < corners[middle, axis]:
+        middle, last = last, middle
+        if corners[middle, axis] < corners[first, axis]:
+            first, middle = middle, first
+    return first, middle, last
+
+
+@kernel
+def _along(corners, start, end, row_axis, col_axis, depth_axis, height):
+    """Column and depth where the side from ``start`` to ``end`` reaches a row, in float64."""
+    start_height = np.float64(corners[start, row_axis])
+    end_height = np.float64(corners[end, row_axis])
+    col = np.float64(corners[start, col_axis])
+    depth = np.float64(corners[start, depth_axis])
+    if start_height != end_height:
+        # This form of the interpolation and no other: its rounding decides ties on grid lines.
+        share = (height - start_height) / (end_height - start_height)
+        col = (1.0 - share) * col + share * corners[end, col_axis]
+        depth = (1.0 - share) * depth + share * corners[end, depth_axis]
+    return col, depth
+
+
+@kernel
+def slab_triangles(vertices, faces, voxel_size, grid_size):
+    """Which triangles can touch which slab of ``TILE`` voxels along x.
+
+    Returns:
+        (start, triangles): slab s has ``triangles[start[s]:start[s + 1]]``, ascending.
+    """
+    slabs = (grid_size + TILE - 1) // TILE
+    size = np.float64(voxel_size[0])
+    start = np.zeros(slabs + 1, np.int64)
+    span = np.empty((faces.shape[0], 2), np.int32)
+    for f in range(faces.shape[0]):
+        a = vertices[faces[f, 0], 0]
+        b = vertices[faces[f, 1], 0]
+        c = vertices[faces[f, 2], 0]
+        # A crossing activates a voxel up to one cell away.
+        low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
+        high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
+        span[f, 0] = low
+        span[f, 1] = high
+        for slab in range(low, high + 1):
+            start[slab + 1] += 1
+    start = np.cumsum(start)
+    cursor = start[:-1].copy()
+    triangles = np.empty(start[-1], np.int32)
+    for f in range(faces.shape[0]):
+        for slab in range(span[f, 0], span[f, 1] + 1):
+            triangles[cursor[slab]] = f
+            cursor[slab] += 1
+    return start, triangles
+
+
+@kernel
+def tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size):
+    """Split the triangles of a slab among its tiles along y; as ``slab_triangles`` does for x."""
+    tiles = (grid_size + TILE - 1) // TILE
+    size = np.float64(voxel_size[1])
+    start = np.zeros(tiles + 1, np.int64)
+    cursor = start
+    members = np.empty(0, np.int32)
+    for fill in range(2):
+        for i in range(triangles.shape[0]):
+            f = triangles[i]
+            a, b, c = vertices[faces[f, 0], 1], vertices[faces[f, 1], 1], vertices[faces[f, 2], 1]
+            low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
+            high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
+            for tile in range(low, high + 1):
+                if high > low + 1 and not _near_tile(vertices, faces, f, slab, tile, voxel_size):
+                    continue
+                if fill == 0:
+                    start[tile + 1] += 1
+                else:
+                    members[cursor[tile]] = f
+                    cursor[tile] += 1
+        if fill == 0:
+            start = np.cumsum(start)
+            cursor = start[:-1].copy()
+            members = np.empty(start[-1], np.int32)
+    return start, members
+
+
+@kernel
+def _near_tile(vertices, faces, f, slab, tile, voxel_size):
+    """Whether a triangle, seen along z, comes within two voxels of a tile (separating axes)."""
+    half_x = (TILE / 2 + 2) * np.float64(voxel_size[0])
+    half_y = (TILE / 2 + 2) * np.float64(voxel_size[1])
+    center_x = (slab * TILE + TILE / 2) * np.float64(voxel_size[0])
+    center_y = (tile * TILE + TILE / 2) * np.float64(voxel_size[1])
+    for side in range(3):
+        a, b, c = faces[f, side], faces[f, (side + 1) % 3], faces[f, (side + 2) % 3]
+        ax, ay = vertices[a, 0] - center_x, vertices[a, 1] - center_y
+        nx = np.float64(vertices[a, 1]) - vertices[b, 1]
+        ny = np.float64(vertices[b, 0]) - vertices[a, 0]
+        on_side = nx * ax + ny * ay
+        opposite = nx * (vertices[c, 0] - center_x) + ny * (vertices[c, 1] - center_y)
+        reach = abs(nx) * half_x + abs(ny) * half_y
+        if min(on_side, opposite) > reach or max(on_side, opposite) < -reach:
+            return False
+    return True
