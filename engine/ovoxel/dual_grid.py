@@ -20,7 +20,14 @@ from engine.ovoxel.crossings import (
 )
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
 from engine.ovoxel.overlap import boundary_edges, overlaps, prepare_overlap, walk_edge
-from engine.ovoxel.qef import COUNT, MEAN, ROW, add_line, add_plane, solve_in_voxel, triangle_plane
+from engine.ovoxel.qef import (
+    MEAN,
+    ROW,
+    add_line,
+    make_workspace,
+    plane_row,
+    solve_in_voxel,
+)
 from engine.parallel import map_chunks
 
 MAX_GRID_SIZE = 4096
@@ -93,7 +100,7 @@ def mesh_to_dual_grid(
         grid_size,
         face_weight > 0,
         np.float32(boundary_weight),
-        float(regularization_weight),
+        np.float32(regularization_weight),
     )
     parts = map_chunks(convert, range(slabs), threads=threads, on_done=on_progress)
     return DualGrid(
@@ -216,6 +223,8 @@ def _convert_slab(
     corners = np.empty((3, 3), np.float32)
     index = np.full((TILE, TILE, grid_size), -1, np.int32)
     test = np.empty((10, 5), np.float32)
+    addend = np.empty(ROW, np.float32)
+    workspace = make_workspace()
 
     sums = np.empty((1024, ROW), np.float32)
     voxels = np.empty((1024, 3), np.int32)
@@ -241,8 +250,9 @@ def _convert_slab(
             hits = triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points)
             if hits == 0:
                 continue
-            nx, ny, nz, d = triangle_plane(corners)
+            plane_row(corners, addend)
             for hit in range(hits):
+                addend[MEAN], addend[MEAN + 1], addend[MEAN + 2] = points[hit]
                 axis = axes[hit]
                 u, v = (axis + 1) % 3, (axis + 2) % 3
                 # The four voxels around the edge; the edge belongs to the lower one.
@@ -266,12 +276,8 @@ def _convert_slab(
                         sums[slot] = 0
                         voxels[slot, 0], voxels[slot, 1], voxels[slot, 2] = x, y, z
                         flags[slot] = False
-                    row = sums[slot]
-                    add_plane(row, nx, ny, nz, d)
-                    row[MEAN] += points[hit, 0]
-                    row[MEAN + 1] += points[hit, 1]
-                    row[MEAN + 2] += points[hit, 2]
-                    row[COUNT] += np.float32(1)
+                    for i in range(ROW):
+                        sums[slot, i] += addend[i]
                     if side == 0:
                         flags[slot, axis] = True
         if active == 0:
@@ -280,14 +286,15 @@ def _convert_slab(
             for f in members_here:
                 for i in range(3):
                     corners[i] = vertices[faces[f, i]]
-                _add_face(corners, voxel_size, grid_size, tile, index, test, sums)
+                _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums)
         for w in walk_order[walk_tile_start[tile_y] : walk_tile_start[tile_y + 1]]:
             x, y, z = walk_cells[w]
             slot = index[x - tile[0], y - tile[2], z]
             if slot >= 0:
                 a, b = edges[walk_edges[w]]
                 direction = vertices[b] - vertices[a]
-                direction /= np.sqrt(np.sum(direction * direction))
+                squares = direction * direction
+                direction /= np.sqrt(squares[0] + (squares[1] + squares[2]))
                 add_line(sums[slot], vertices[a], direction, boundary_weight)
 
         order = _column_order(voxels, active, tile, index)
@@ -296,7 +303,9 @@ def _convert_slab(
             out_dual = _grown(out_dual)
             out_flags = _grown(out_flags)
         for slot in order:
-            _solve_slot(sums[slot], regularization, voxels[slot], voxel_size, out_dual[done])
+            solve_in_voxel(
+                sums[slot], regularization, voxels[slot], voxel_size, workspace, out_dual[done]
+            )
             out_coords[done] = voxels[slot]
             out_flags[done] = flags[slot]
             done += 1
@@ -304,20 +313,6 @@ def _convert_slab(
             index[voxels[slot, 0] - tile[0], voxels[slot, 1] - tile[2], voxels[slot, 2]] = -1
     order = _slab_order(out_coords[:done], slab)
     return out_coords[order], out_dual[order], out_flags[order]
-
-
-@kernel
-def _solve_slot(row, regularization, voxel, voxel_size, out):
-    """Write the dual vertex of one voxel as a fraction of it."""
-    low = np.empty(3)
-    high = np.empty(3)
-    point = np.empty(3)
-    for i in range(3):
-        low[i] = voxel[i] * np.float64(voxel_size[i])
-        high[i] = (voxel[i] + 1) * np.float64(voxel_size[i])
-    solve_in_voxel(row, regularization, low, high, point)
-    for i in range(3):
-        out[i] = min(max((point[i] - low[i]) / voxel_size[i], 0.0), 1.0)
 
 
 @kernel
@@ -346,7 +341,7 @@ def _walks_by_tile(walk_cells, first, last, grid_size):
 
 
 @kernel
-def _add_face(corners, voxel_size, grid_size, tile, index, test, sums):
+def _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums):
     """Add a triangle's plane to every active voxel of the tile that it touches."""
     low = np.empty(3, np.int64)
     high = np.empty(3, np.int64)
@@ -362,7 +357,8 @@ def _add_face(corners, voxel_size, grid_size, tile, index, test, sums):
     if x0 >= x1 or y0 >= y1 or low[2] >= high[2]:
         return
     prepare_overlap(corners, voxel_size, test)
-    nx, ny, nz, d = triangle_plane(corners)
+    nx, ny, nz, d = plane_row(corners, addend)
+    addend[MEAN:] = 0
     # Tall triangles: only the z range that the plane has over a column, two voxels wider.
     tall = high[2] - low[2] > 8 and abs(nz) > np.float32(0.01)
     for x in range(x0, x1):
@@ -383,7 +379,8 @@ def _add_face(corners, voxel_size, grid_size, tile, index, test, sums):
             for z in range(z0, z1):
                 slot = index[x - tile[0], y - tile[2], z]
                 if slot >= 0 and overlaps(test, px, py, np.float32(z) * voxel_size[2]):
-                    add_plane(sums[slot], nx, ny, nz, d)
+                    for i in range(ROW):
+                        sums[slot, i] += addend[i]
 
 
 @kernel

@@ -5,13 +5,14 @@ from x to planes and lines (Garland and Heckbert 1997; Ju et al. 2002 for its us
 contouring). A voxel's Q sums the planes of crossings, of triangles that touch the voxel, and lines
 along open boundaries; a pull to the mean crossing makes it regular (O-Voxel, TRELLIS.2).
 
-Sums are made in float32 in the reference's order, so that near ties fall as they do there; the
-small systems are solved in float64, which is where the reference loses digits.
+Everything is float32 in the reference's order of operations: candidates on the border of a voxel
+are often equally good up to rounding, and then the same one has to win.
 """
 
 import numpy as np
 
 from engine.kernels import kernel
+from engine.ovoxel.pivoted_qr import solve2, solve3
 
 MEAN = 10
 """Columns 0-9 of a row are the upper triangle of Q (00 01 02 03 11 12 13 22 23 33), the next three
@@ -20,28 +21,14 @@ COUNT = 13
 ROW = 16
 """A row fills one cache line."""
 
-_LEAST_REGULARIZATION = 1e-6
-"""Below it a flat surface would leave Q singular: the nearest minimiser to the mean is meant."""
-
 
 @kernel
-def add_plane(row, nx, ny, nz, d):
-    """Add the squared distance to the plane n.x + d = 0 (float32)."""
-    row[0] += nx * nx
-    row[1] += nx * ny
-    row[2] += nx * nz
-    row[3] += nx * d
-    row[4] += ny * ny
-    row[5] += ny * nz
-    row[6] += ny * d
-    row[7] += nz * nz
-    row[8] += nz * d
-    row[9] += d * d
+def plane_row(corners, row):
+    """Fill ``row`` with what one crossing of a triangle adds to a voxel, all but the point.
 
-
-@kernel
-def triangle_plane(corners):
-    """(nx, ny, nz, d) float32 of the triangle's plane; zeros for a triangle without area."""
+    Returns:
+        (nx, ny, nz, d) float32 of the plane n.x + d = 0; zeros for a triangle without area.
+    """
     ax, ay, az = (
         corners[1, 0] - corners[0, 0],
         corners[1, 1] - corners[0, 1],
@@ -53,10 +40,16 @@ def triangle_plane(corners):
         corners[2, 2] - corners[1, 2],
     )
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-    length = np.sqrt(nx * nx + ny * ny + nz * nz)
+    length = np.sqrt(nx * nx + (ny * ny + nz * nz))
     if length > np.float32(0):
         nx, ny, nz = nx / length, ny / length, nz / length
-    return nx, ny, nz, -(nx * corners[0, 0] + ny * corners[0, 1] + nz * corners[0, 2])
+    d = -(nx * corners[0, 0] + (ny * corners[0, 1] + nz * corners[0, 2]))
+    row[0], row[1], row[2], row[3] = nx * nx, nx * ny, nx * nz, nx * d
+    row[4], row[5], row[6] = ny * ny, ny * nz, ny * d
+    row[7], row[8], row[9] = nz * nz, nz * d, d * d
+    row[MEAN:] = 0
+    row[COUNT] = 1
+    return nx, ny, nz, d
 
 
 @kernel
@@ -66,10 +59,10 @@ def add_line(row, start, direction, weight):
     one = np.float32(1)
     xx, xy, xz = one - dx * dx, -dx * dy, -dx * dz
     yy, yz, zz = one - dy * dy, -dy * dz, one - dz * dz
-    bx = -(xx * start[0] + xy * start[1] + xz * start[2])
-    by = -(xy * start[0] + yy * start[1] + yz * start[2])
-    bz = -(xz * start[0] + yz * start[1] + zz * start[2])
-    c = -(bx * start[0] + by * start[1] + bz * start[2])
+    bx = -(xx * start[0] + (xy * start[1] + xz * start[2]))
+    by = -(xy * start[0] + (yy * start[1] + yz * start[2]))
+    bz = -(xz * start[0] + (yz * start[1] + zz * start[2]))
+    c = -(bx * start[0] + (by * start[1] + bz * start[2]))
     row[0] += weight * xx
     row[1] += weight * xy
     row[2] += weight * xz
@@ -83,7 +76,13 @@ def add_line(row, start, direction, weight):
 
 
 @kernel
-def solve_in_voxel(row, regularization, low, high, out):
+def make_workspace():
+    """Scratch space of ``solve_in_voxel``: Q and the points low, high, candidate and best."""
+    return np.empty((4, 4), np.float32), np.empty((4, 4), np.float32)
+
+
+@kernel
+def solve_in_voxel(row, regularization, voxel, voxel_size, workspace, out):
     """Minimise a voxel's regularised QEF inside the voxel.
 
     Candidates are tried in the reference's order: the free minimum if it lies inside, else the
@@ -91,84 +90,95 @@ def solve_in_voxel(row, regularization, low, high, out):
 
     Args:
         row: (ROW,) float32 sums of the voxel.
-        regularization: weight per crossing of the pull to the mean crossing.
-        low, high: (3,) float64 corners of the voxel.
-        out: (3,) float64, receives the minimiser, in the coordinates of the sums.
+        regularization: float32 weight per crossing of the pull to the mean crossing.
+        voxel: (3,) int32 voxel index.
+        voxel_size: (3,) float32.
+        workspace: of ``make_workspace``.
+        out: (3,) float32, receives the minimiser as a fraction of the voxel, in [0, 1].
     """
-    n = np.float64(row[COUNT])
-    pull = max(regularization, _LEAST_REGULARIZATION) * n
-    mx, my, mz = row[MEAN] / n, row[MEAN + 1] / n, row[MEAN + 2] / n
-    # Q relative to the low corner: small numbers keep their digits in the comparisons below.
-    a = np.empty((3, 3))
-    b = np.empty(3)
-    a[0, 0], a[1, 1], a[2, 2] = row[0] + pull, row[4] + pull, row[7] + pull
-    a[0, 1] = a[1, 0] = row[1]
-    a[0, 2] = a[2, 0] = row[2]
-    a[1, 2] = a[2, 1] = row[5]
-    b[0], b[1], b[2] = row[3] - pull * mx, row[6] - pull * my, row[8] - pull * mz
+    q, points = workspace
+    low, high, best = points[0], points[1], points[3]
+    k = 0
+    for i in range(4):
+        for j in range(i, 4):
+            q[i, j] = q[j, i] = row[k]
+            k += 1
+    pull = regularization * row[COUNT]
+    mx, my, mz = row[MEAN] / row[COUNT], row[MEAN + 1] / row[COUNT], row[MEAN + 2] / row[COUNT]
+    q[0, 0], q[1, 1], q[2, 2] = q[0, 0] + pull, q[1, 1] + pull, q[2, 2] + pull
+    q[0, 3] = q[3, 0] = q[0, 3] - pull * mx
+    q[1, 3] = q[3, 1] = q[1, 3] - pull * my
+    q[2, 3] = q[3, 2] = q[2, 3] - pull * mz
+    q[3, 3] += pull * (mx * mx + (my * my + mz * mz))
+    best[0], best[1], best[2] = solve3(
+        q[0, 0], q[0, 1], q[0, 2], q[1, 1], q[1, 2], q[2, 2], -q[0, 3], -q[1, 3], -q[2, 3]
+    )
+    inside = True
     for i in range(3):
-        b[i] += a[i, 0] * low[0] + a[i, 1] * low[1] + a[i, 2] * low[2]
-    size = high - low
-
-    x = np.empty(3)
-    c00 = a[1, 1] * a[2, 2] - a[1, 2] * a[1, 2]
-    c01 = a[0, 2] * a[1, 2] - a[0, 1] * a[2, 2]
-    c02 = a[0, 1] * a[1, 2] - a[0, 2] * a[1, 1]
-    det = a[0, 0] * c00 + a[0, 1] * c01 + a[0, 2] * c02
-    if det > 0:
-        c11 = a[0, 0] * a[2, 2] - a[0, 2] * a[0, 2]
-        c12 = a[0, 1] * a[0, 2] - a[0, 0] * a[1, 2]
-        c22 = a[0, 0] * a[1, 1] - a[0, 1] * a[0, 1]
-        x[0] = -(c00 * b[0] + c01 * b[1] + c02 * b[2]) / det
-        x[1] = -(c01 * b[0] + c11 * b[1] + c12 * b[2]) / det
-        x[2] = -(c02 * b[0] + c12 * b[1] + c22 * b[2]) / det
-        inside = True
-        for i in range(3):
-            inside = inside and 0.0 <= x[i] <= size[i]
-        if inside:
-            out[:] = low + x
-            return
-    _solve_on_boundary(a, b, size, x)
-    out[:] = low + x
+        low[i] = np.float32(voxel[i]) * voxel_size[i]
+        high[i] = np.float32(voxel[i] + 1) * voxel_size[i]
+        inside = inside and low[i] <= best[i] <= high[i]
+    if not inside:
+        _solve_on_border(q, points)
+    for i in range(3):
+        # In float64: the difference of two near numbers is all that is left of them.
+        fraction = (np.float64(best[i]) - voxel[i] * np.float64(voxel_size[i])) / voxel_size[i]
+        out[i] = min(max(fraction, 0.0), 1.0)
 
 
 @kernel
-def _solve_on_boundary(a, b, size, best):
-    """The best point on the faces, edges and corners of the box [0, size]; first of equals."""
-    best_error = np.inf
-    x = np.empty(3)
+def _solve_on_border(q, points):
+    """The best of the candidates on faces, edges and corners; the first of equals."""
+    low, high, x, best = points[0], points[1], points[2], points[3]
+    least = np.float32(np.inf)
+    x[3] = np.float32(1)
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
-        det = a[u, u] * a[v, v] - a[u, v] * a[u, v]
         for side in range(2):
-            x[axis] = side * size[axis]
-            bu = b[u] + a[u, axis] * x[axis]
-            bv = b[v] + a[v, axis] * x[axis]
-            if det <= 0:
-                continue
-            x[u] = (a[u, v] * bv - a[v, v] * bu) / det
-            x[v] = (a[u, v] * bu - a[u, u] * bv) / det
-            if 0.0 <= x[u] <= size[u] and 0.0 <= x[v] <= size[v]:
-                best_error = _keep_better(a, b, x, best, best_error)
+            x[axis] = high[axis] if side else low[axis]
+            x[u], x[v] = solve2(
+                q[u, u],
+                q[u, v],
+                q[v, v],
+                -(q[u, axis] * x[axis] + q[u, 3]),
+                -(q[v, axis] * x[axis] + q[v, 3]),
+            )
+            if low[u] <= x[u] <= high[u] and low[v] <= x[v] <= high[v]:
+                least = _keep_better(q, x, best, least)
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
         for corner in range(4):
-            x[u], x[v] = (corner >> 1) * size[u], (corner & 1) * size[v]
-            x[axis] = -(b[axis] + a[axis, u] * x[u] + a[axis, v] * x[v]) / a[axis, axis]
-            if 0.0 <= x[axis] <= size[axis]:
-                best_error = _keep_better(a, b, x, best, best_error)
+            x[u] = high[u] if corner & 2 else low[u]
+            x[v] = high[v] if corner & 1 else low[v]
+            x[axis] = -(q[axis, u] * x[u] + q[axis, v] * x[v] + q[axis, 3]) / q[axis, axis]
+            if low[axis] <= x[axis] <= high[axis]:
+                least = _keep_better(q, x, best, least)
     for corner in range(8):
         for i in range(3):
-            x[i] = 0.0 if corner >> (2 - i) & 1 else size[i]
-        best_error = _keep_better(a, b, x, best, best_error)
+            x[i] = low[i] if corner >> i & 1 else high[i]
+        least = _keep_better(q, x, best, least)
 
 
 @kernel
-def _keep_better(a, b, x, best, best_error):
-    error = 0.0
-    for i in range(3):
-        error += x[i] * (a[i, 0] * x[0] + a[i, 1] * x[1] + a[i, 2] * x[2] + 2 * b[i])
-    if error < best_error:
+def _keep_better(q, x, best, least):
+    """Take x as the best if its error (x, 1) Q (x, 1)^T is below ``least``."""
+    error = _dot4(
+        _dot4(x[0], x[1], x[2], x[3], q[0, 0], q[1, 0], q[2, 0], q[3, 0]),
+        _dot4(x[0], x[1], x[2], x[3], q[0, 1], q[1, 1], q[2, 1], q[3, 1]),
+        _dot4(x[0], x[1], x[2], x[3], q[0, 2], q[1, 2], q[2, 2], q[3, 2]),
+        _dot4(x[0], x[1], x[2], x[3], q[0, 3], q[1, 3], q[2, 3], q[3, 3]),
+        x[0],
+        x[1],
+        x[2],
+        x[3],
+    )
+    if error < least:
         best[:] = x
         return error
-    return best_error
+    return least
+
+
+@kernel
+def _dot4(a0, a1, a2, a3, b0, b1, b2, b3):
+    """Dot product in the order in which a vector unit of four lanes sums."""
+    return (a0 * b0 + a2 * b2) + (a1 * b1 + a3 * b3)
