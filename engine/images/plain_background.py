@@ -87,7 +87,7 @@ def _estimate(pixels: Floats) -> Background:
 
     # Start from the most common colour, then widen step by step to what the surface explains.
     inside = _near_most_common(samples)
-    noise = 0.0
+    noise, fit = 0.0, np.zeros((6, 3), np.float32)
     for _ in range(8):
         if inside.mean() < MIN_BORDER_SHARE:
             raise _not_plain("its border has many colours")

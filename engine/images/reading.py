@@ -11,6 +11,7 @@ import logging
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -138,7 +139,9 @@ def _foreign_profile(image: Image.Image, name: str) -> ImageCms.ImageCmsProfile 
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         description = ImageCms.getProfileDescription(profile)
-        space = profile.profile.xcolor_space.strip()
+        # Pillow's annotation of this attribute is mistaken.
+        details: Any = profile.profile
+        space = details.xcolor_space.strip()
     except (OSError, ImageCms.PyCMSError) as error:
         log.warning("%s has a colour profile that cannot be read (%s).", name, error)
         return None

@@ -96,7 +96,7 @@ class RembgMatte:
 
     @functools.cached_property
     def _session(self) -> Any:
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
 
         weights = self._weights()
         if weights is None and (self.weights_folder is not None or not self.allow_download):

@@ -5,7 +5,7 @@ that are applied to the state in the state's own precision. The sampler knows no
 networks and conditions: it asks a function for velocities.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -61,7 +61,7 @@ def schedule(steps: int, rescale_t: float = 1.0) -> list[float]:
 @torch.no_grad()
 def sample(
     velocity: Velocity, noise: Tensor, params: SamplerParams, *, spread: Spread
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Walk from noise (t = 1) to a sample (t = 0), yielding after each step.
 
     Nothing is kept between steps but the state. To cancel, stop iterating.

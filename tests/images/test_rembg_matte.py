@@ -4,6 +4,7 @@ The real package is an optional extra; the adapter was also run on it by hand, w
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ RESOLVE = """
 
 
 @pytest.fixture(params=["older", "newer"])
-def rembg_home(request, tmp_path, monkeypatch) -> Path:
+def rembg_home(request, tmp_path, monkeypatch) -> Iterator[Path]:
     """An installed stand-in; the folder where it looks for weights."""
     source = STAND_IN
     if request.param == "newer":

@@ -80,12 +80,13 @@ def test_a_straight_path_is_followed_exactly():
     data = torch.randn(2, 3, 4, 4, 4, generator=generator, dtype=torch.float64)
     noise = torch.randn(data.shape, generator=generator, dtype=torch.float64)
     params = SamplerParams(steps=7, guidance_strength=1.0, rescale_t=5.0, sigma_min=0.0)
-    for step in sample(lambda x, t, positive: noise - data, noise, params, spread=dense_spread):
+    steps = list(sample(lambda x, t, positive: noise - data, noise, params, spread=dense_spread))
+    for step in steps:
         torch.testing.assert_close(step.x_0, data, atol=1e-12, rtol=0)
         expected = (1 - step.t) * data + step.t * noise
         torch.testing.assert_close(step.x, expected, atol=1e-12, rtol=0)
-    assert step.t == 0.0
-    assert (step.index, step.steps) == (6, 7)
+    assert [step.index for step in steps] == list(range(7))
+    assert (steps[-1].t, steps[-1].steps) == (0.0, 7)
 
 
 def test_dense_spread_is_unbiased_and_per_item():
@@ -177,7 +178,9 @@ def test_stopping_early_asks_for_no_further_velocity_and_leaves_the_noise_alone(
 def test_sampling_builds_no_graph_and_leaves_gradients_on_between_steps():
     weight = torch.ones(3, requires_grad=True)
     params = SamplerParams(steps=3, guidance_strength=1.0)
-    for step in sample(lambda x, t, p: weight * x, torch.ones(2, 3), params, spread=dense_spread):
+    for step in sample(
+        lambda x, t, positive: weight * x, torch.ones(2, 3), params, spread=dense_spread
+    ):
         assert not step.x.requires_grad
         assert torch.is_grad_enabled()
 
