@@ -6,7 +6,7 @@ without weights. The order is class token, register tokens, patches row by row.
 
 import logging
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class DinoV3(nn.Module):
     Use ``DinoV3.load``. Moves between devices like any module.
     """
 
-    def __init__(self, backbone: nn.Module) -> None:
+    def __init__(self, backbone: Any) -> None:
         """Take over a transformers ``DINOv3ViTModel`` and its weights.
 
         Its final norm is taken out, which leaves the hidden states before it. Asking for
@@ -39,6 +39,7 @@ class DinoV3(nn.Module):
         super().__init__()
         backbone.norm = nn.Identity()
         self.backbone = backbone
+        self.patch_size = int(backbone.config.patch_size)
         # In training mode the model jitters the positions of its patches.
         self.eval()
         self.requires_grad_(False)
@@ -70,7 +71,8 @@ class DinoV3(nn.Module):
             values, _ = DINOv3ViTConfig.get_config_dict(name, local_files_only=local_files_only)
             if values.get("model_type") != "dinov3_vit":
                 raise _invalid(name, f"its config.json says {values.get('model_type')!r}")
-            backbone, report = DINOv3ViTModel.from_pretrained(
+            # With output_loading_info it gives a pair, which its annotation does not say.
+            loaded: Any = DINOv3ViTModel.from_pretrained(
                 name,
                 config=DINOv3ViTConfig.from_dict(values),
                 dtype=dtype,
@@ -78,6 +80,7 @@ class DinoV3(nn.Module):
                 local_files_only=local_files_only,
                 output_loading_info=True,
             )
+        backbone, report = loaded
         missing = sorted(report["missing_keys"])
         if missing:
             raise _invalid(name, f"{len(missing)} tensors are missing, the first is {missing[0]}")
@@ -97,7 +100,7 @@ class DinoV3(nn.Module):
         Raises:
             EngineError: ``image_size`` when ``size`` is no multiple of the patch size.
         """
-        patch = int(self.backbone.config.patch_size)
+        patch = self.patch_size
         if size < patch or size % patch:
             raise EngineError(
                 "image_size",

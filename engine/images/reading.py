@@ -11,6 +11,7 @@ import logging
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -25,9 +26,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM
 MAX_PIXELS = 80_000_000
 """A larger picture is refused before it is decoded: 80 megapixels are 320 MB as RGBA."""
 
-# Everything Pillow's decoders are known to raise on damaged files.
+# Everything Pillow's decoders are known to raise on damaged files. Warnings are among it where the
+# process makes errors of them.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError)
-_DAMAGE += (struct.error, zlib.error, OverflowError)
+_DAMAGE += (struct.error, zlib.error, OverflowError, UserWarning)
 _BOMB = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 
 
@@ -137,7 +139,9 @@ def _foreign_profile(image: Image.Image, name: str) -> ImageCms.ImageCmsProfile 
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         description = ImageCms.getProfileDescription(profile)
-        space = profile.profile.xcolor_space.strip()
+        # Pillow's annotation of this attribute is mistaken.
+        details: Any = profile.profile
+        space = details.xcolor_space.strip()
     except (OSError, ImageCms.PyCMSError) as error:
         log.warning("%s has a colour profile that cannot be read (%s).", name, error)
         return None

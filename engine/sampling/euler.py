@@ -5,8 +5,9 @@ that are applied to the state in the state's own precision. The sampler knows no
 networks and conditions: it asks a function for velocities.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -60,7 +61,7 @@ def schedule(steps: int, rescale_t: float = 1.0) -> list[float]:
 @torch.no_grad()
 def sample(
     velocity: Velocity, noise: Tensor, params: SamplerParams, *, spread: Spread
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Walk from noise (t = 1) to a sample (t = 0), yielding after each step.
 
     Nothing is kept between steps but the state. To cancel, stop iterating.
@@ -73,7 +74,7 @@ def sample(
     """
     x = noise
     times = schedule(params.steps, params.rescale_t)
-    for index, (t, t_next) in enumerate(zip(times, times[1:], strict=False)):
+    for index, (t, t_next) in enumerate(pairwise(times)):
         v = guided_velocity(velocity, x, t, params, spread)
         x_0 = _end_from_velocity(x, t, v, params.sigma_min)
         x = x - (t - t_next) * v

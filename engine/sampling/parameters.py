@@ -94,8 +94,7 @@ def _check(
     open_low: bool = False,
     open_high: bool = False,
 ) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and math.isfinite(value):
+    if isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
         above = value > low if open_low else value >= low
         below = value < high if open_high else value <= high
         if above and below:

@@ -1,10 +1,12 @@
 """The standard deviation that guidance rescale compares, for both kinds of state.
 
-The reference computes it in two ways: unbiased for dense volumes, biased for sparse rows. With
-few values the difference is visible, so the caller says which kind of state it samples.
+The reference computes it in two ways: unbiased for dense volumes, biased for sparse rows. Rescale
+takes a ratio, in which that factor cancels; what counts is over which values each batch item's
+deviation is taken. The caller says so, since the sampler cannot see it in a tensor.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -28,7 +30,7 @@ def sparse_spread(offsets: Sequence[int]) -> Spread:
         (N, C) -> (N, 1): in each row the biased standard deviation sqrt(E[x²] - E[x]²) over all
         rows and channels of the row's batch item.
     """
-    lengths = [end - start for start, end in zip(offsets, offsets[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(offsets)]
 
     def spread(x: Tensor) -> Tensor:
         rows = []

@@ -22,11 +22,7 @@ class Recorder:
 
 
 def last(steps):
-    step = None
-    for step in steps:
-        pass
-    assert step is not None
-    return step
+    return list(steps)[-1]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 12, 25, 50, 99])
@@ -84,12 +80,33 @@ def test_a_straight_path_is_followed_exactly():
     data = torch.randn(2, 3, 4, 4, 4, generator=generator, dtype=torch.float64)
     noise = torch.randn(data.shape, generator=generator, dtype=torch.float64)
     params = SamplerParams(steps=7, guidance_strength=1.0, rescale_t=5.0, sigma_min=0.0)
-    for step in sample(lambda x, t, positive: noise - data, noise, params, spread=dense_spread):
+    steps = list(sample(lambda x, t, positive: noise - data, noise, params, spread=dense_spread))
+    for step in steps:
         torch.testing.assert_close(step.x_0, data, atol=1e-12, rtol=0)
         expected = (1 - step.t) * data + step.t * noise
         torch.testing.assert_close(step.x, expected, atol=1e-12, rtol=0)
-    assert step.t == 0.0
-    assert (step.index, step.steps) == (6, 7)
+    assert [step.index for step in steps] == list(range(7))
+    assert (steps[-1].t, steps[-1].steps) == (0.0, 7)
+
+
+def test_dense_spread_is_unbiased_and_per_item():
+    x = torch.randn(3, 2, 2, 2, 2, generator=torch.Generator().manual_seed(5))
+    expected = x.numpy().reshape(3, -1).std(axis=1, ddof=1)
+    spread = dense_spread(x)
+    assert spread.shape == (3, 1, 1, 1, 1)
+    np.testing.assert_allclose(spread.numpy().ravel(), expected, rtol=1e-6)
+
+
+def test_sparse_spread_is_biased_and_per_item():
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(6))
+    first, second = x[:2].numpy().std(), x[2:].numpy().std()
+    spread = sparse_spread([0, 2, 5])(x)
+    assert spread.shape == (5, 1)
+    np.testing.assert_allclose(spread.numpy().ravel(), [first] * 2 + [second] * 3, rtol=1e-6)
+
+
+def test_sparse_spread_of_equal_values_is_zero_and_not_nan():
+    assert sparse_spread([0, 3])(torch.full((3, 2), 0.1)).tolist() == [[0.0]] * 3
 
 
 def by_hand(x, t, v_positive, v_negative, params, items, ddof):
@@ -161,7 +178,9 @@ def test_stopping_early_asks_for_no_further_velocity_and_leaves_the_noise_alone(
 def test_sampling_builds_no_graph_and_leaves_gradients_on_between_steps():
     weight = torch.ones(3, requires_grad=True)
     params = SamplerParams(steps=3, guidance_strength=1.0)
-    for step in sample(lambda x, t, p: weight * x, torch.ones(2, 3), params, spread=dense_spread):
+    for step in sample(
+        lambda x, t, positive: weight * x, torch.ones(2, 3), params, spread=dense_spread
+    ):
         assert not step.x.requires_grad
         assert torch.is_grad_enabled()
 

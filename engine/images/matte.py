@@ -1,0 +1,119 @@
+"""Telling an object from its background.
+
+Three ways, tried in this order by "auto": the picture's own alpha, a network (optional extra
+``matte``, see ``rembg_matte``), and a rule for plain backgrounds that needs nothing.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import EngineError
+from engine.images.plain_background import remove_plain_background
+from engine.images.preprocess import FOREGROUND, no_foreground
+from engine.images.rembg_matte import RembgMatte
+
+log = logging.getLogger(__name__)
+
+Method = Literal["auto", "alpha", "rembg", "plain"]
+_METHODS = ("auto", "alpha", "rembg", "plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Matte:
+    """A picture whose background is transparent.
+
+    Attributes:
+        image: mode "RGBA", straight alpha, as large as the picture it came from.
+        method: "alpha", "rembg" or "plain": what was used.
+        note: one sentence for the user about it.
+    """
+
+    image: Image.Image
+    method: str
+    note: str
+
+
+class MatteNetwork(Protocol):
+    """A network that finds the object in a picture."""
+
+    def alpha(self, image: Image.Image) -> Image.Image:
+        """An "RGB" picture -> its matte, mode "L", of the same size."""
+        ...
+
+
+def remove_background(
+    image: Image.Image, method: Method = "auto", *, network: MatteNetwork | None = None
+) -> Matte:
+    """Make the background of a picture transparent.
+
+    Args:
+        image: mode "RGBA", at most about 1024 pixels a side (``shrink`` it first, as the reference
+            does); larger ones work and take longer.
+        method: "alpha" keeps the picture's own transparency, "rembg" asks a network, "plain" looks
+            for one even background. "auto" takes the first that applies: alpha when any pixel is
+            not opaque, the network when one is given or installed with its weights, plain.
+        network: for "rembg" and "auto"; without one ``RembgMatte()`` serves, which downloads its
+            weights only when ``method`` is "rembg".
+
+    Raises:
+        EngineError: ``image_no_foreground`` when nothing is in front, ``background_not_plain``
+            when the plain rule does not apply, ``matte_*`` when the network cannot be had.
+    """
+    if method not in _METHODS:
+        raise EngineError(
+            "matte_method",
+            f"There is no way to remove a background called {method!r}.",
+            f"Choose one of {', '.join(_METHODS)}.",
+        )
+    if method == "auto":
+        method, network = _choose(image, network)
+    if method == "alpha":
+        matte = _own_alpha(image)
+    elif method == "rembg":
+        matte = _from_network(image, network or RembgMatte())
+    else:
+        matte = Matte(
+            remove_plain_background(image.convert("RGB")),
+            "plain",
+            "The background was removed by the rule for plain backgrounds; check the outline, "
+            "or install the extra 'matte' for difficult pictures.",
+        )
+    log.info("Background removal: %s. %s", matte.method, matte.note)
+    if not (np.asarray(matte.image.getchannel("A")) > FOREGROUND).any():
+        raise no_foreground("has nothing in front of its background")
+    return matte
+
+
+def has_own_alpha(image: Image.Image) -> bool:
+    """Whether any pixel of an "RGBA" picture is not fully opaque."""
+    return image.getchannel("A").getextrema()[0] != 255
+
+
+def _choose(image: Image.Image, network: MatteNetwork | None) -> tuple[Method, MatteNetwork | None]:
+    if has_own_alpha(image):
+        return "alpha", None
+    if network is None:
+        installed = RembgMatte(allow_download=False)
+        network = installed if installed.ready() else None
+    return ("plain", None) if network is None else ("rembg", network)
+
+
+def _own_alpha(image: Image.Image) -> Matte:
+    if not has_own_alpha(image):
+        raise EngineError(
+            "image_no_alpha",
+            "The picture has no transparent pixel, so its alpha says nothing about the object.",
+            "Let the background be removed (method 'auto'), or give a picture with transparency.",
+        )
+    return Matte(image, "alpha", "The picture's own transparency was used.")
+
+
+def _from_network(image: Image.Image, network: MatteNetwork) -> Matte:
+    alpha = network.alpha(image.convert("RGB"))
+    result = image.convert("RGB").convert("RGBA")
+    result.putalpha(alpha)
+    return Matte(result, "rembg", "The background was removed by a network.")

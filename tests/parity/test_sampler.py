@@ -1,0 +1,116 @@
+"""The sampler against recordings of the reference: schedule, calls, states, samples."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.models.latent_flow import LatentFlow
+from engine.models.structure_flow import StructureFlow
+from engine.sampling import (
+    SamplerParams,
+    Spread,
+    Velocity,
+    dense_spread,
+    sample,
+    schedule,
+    sparse_spread,
+)
+from engine.sparse.tensor import SparseTensor
+from tests.parity.recorded import case_network, cases
+from tests.tolerances import assert_parity
+
+
+class Case:
+    """One recorded network with its parameter sets."""
+
+    def __init__(self, folder: Path) -> None:
+        description = json.loads((folder / "params.json").read_text(encoding="utf-8"))
+        self.sampler = description["sampler"]
+        self.sets: dict[str, dict] = description["params"]
+        self.network = case_network(folder)
+        self.io = load_file(folder / "io.safetensors")
+
+    def params(self, name: str) -> SamplerParams:
+        return SamplerParams.from_spec({**self.sampler, "params": self.sets[name]})
+
+    def velocity(self) -> tuple[Velocity, Spread]:
+        """The network with its conditions bound, and the spread that its kind of state wants."""
+        conditions = {True: self.io["in.cond"], False: self.io["in.neg_cond"]}
+        if isinstance(self.network, StructureFlow):
+            flow = self.network
+
+            def dense(x: Tensor, t: float, positive: bool) -> Tensor:
+                return flow(x, torch.full((len(x),), 1000 * t), conditions[positive])
+
+            return dense, dense_spread
+
+        assert isinstance(self.network, LatentFlow)
+        latent_flow = self.network
+        start = SparseTensor.from_coords(self.io["in.coords"].int(), self.io["in.noise"])
+        concat = self.io.get("in.concat_cond")
+        shape = None if concat is None else start.replace(concat)
+
+        def sparse(x: Tensor, t: float, positive: bool) -> Tensor:
+            times = torch.full((start.batch_size,), 1000 * t)
+            return latent_flow(start.replace(x), times, conditions[positive], shape).feats
+
+        return sparse, sparse_spread(start.topology.offsets)
+
+
+@pytest.fixture(scope="module", params=cases("sampler_*"))
+def case(request, goldens: Path) -> Case:
+    return Case(goldens / request.param)
+
+
+def test_times_are_exactly_the_recorded_ones(case: Case):
+    for name in case.sets:
+        params = case.params(name)
+        expected = case.io[f"out.{name}.t_seq"].tolist()
+        assert schedule(params.steps, params.rescale_t) == expected, name
+
+
+def test_states_predictions_and_samples(case: Case):
+    velocity, spread = case.velocity()
+    for name in case.sets:
+        calls: list[tuple[float, bool]] = []
+
+        def recorder(x: Tensor, t: float, positive: bool, calls=calls) -> Tensor:
+            calls.append((t, positive))
+            return velocity(x, t, positive)
+
+        steps = list(sample(recorder, case.io["in.noise"], case.params(name), spread=spread))
+
+        recorded_calls = case.io[f"out.{name}.model_is_neg"].tolist()
+        assert [not positive for _, positive in calls] == [bool(c) for c in recorded_calls], name
+        asked = np.array([1000 * t for t, _ in calls], np.float32)
+        recorded_t = case.io[f"out.{name}.model_t"].numpy()
+        np.testing.assert_array_equal(np.broadcast_to(asked[:, None], recorded_t.shape), recorded_t)
+
+        states, ends = case.io[f"out.{name}.x_t"], case.io[f"out.{name}.x_0"]
+        assert len(steps) == len(states) == len(ends)
+        for step, state, end in zip(steps, states, ends, strict=True):
+            assert_parity(step.x, state, f"{name}: x after step {step.index}")
+            assert_parity(step.x_0, end, f"{name}: x_0 of step {step.index}")
+        assert_parity(steps[-1].x, case.io[f"out.{name}.samples"], f"{name}: samples")
+
+
+def test_a_wrong_spread_would_be_seen(case: Case):
+    """The recordings are sharp enough to tell the deviation from another measure of size."""
+    velocity, _ = case.velocity()
+    rescaled = [
+        name
+        for name in case.sets
+        if case.params(name).guidance_rescale > 0
+        and any(case.io[f"out.{name}.model_is_neg"].tolist())
+    ]
+    assert rescaled
+    for name in rescaled:
+        steps = sample(velocity, case.io["in.noise"], case.params(name), spread=Tensor.max)
+        last = list(steps)[-1].x
+        with pytest.raises(AssertionError):
+            assert_parity(last, case.io[f"out.{name}.samples"], name)
