@@ -30,7 +30,7 @@ def _choose_cache() -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:  # an installation that its user may not write to
             continue
-        config.CACHE_DIR = str(folder)
+        setattr(config, "CACHE_DIR", str(folder))  # noqa: B010 (numba declares its settings late)
         for other in root.glob("kernels-*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
