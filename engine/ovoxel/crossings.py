@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.kernels import kernel
 
-TILE = 16
+TILE = 32
 """Columns of voxels per tile, along x and along y."""
 
 _PLANE_MIN_SLOPE = 1e-4
@@ -21,11 +21,12 @@ _PLANE_MIN_SLOPE = 1e-4
 
 
 @kernel
-def triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points):
+def triangle_crossings(corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points):
     """List the grid edges near a tile that a triangle crosses.
 
     Args:
         corners: (3, 3) float32 triangle, relative to the lower corner of the box.
+        corner_cells: (3, 3) int32, the corners' rows of ``vertex_cells``.
         voxel_size: (3,) float32.
         grid_size: cells per axis.
         tile: (4,) int64 x0, x1, y0, y1 of the tile in voxels, ends exclusive.
@@ -36,13 +37,55 @@ def triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points
         How many rows were written, ordered by axis, row and column. Rows may lie up to one voxel
         outside of the tile.
     """
-    low_z, high_z = _height_over_tile(corners, voxel_size, grid_size, tile)
+    low_z, high_z = _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile)
     count = 0
     for axis in range(3):
+        # Most small triangles lie between two rows of lines, or between two lines of a row.
+        row_axis, col_axis = (axis + 2) % 3, (axis + 1) % 3
+        if _between_lines(corner_cells, row_axis, 0) or _between_lines(corner_cells, col_axis, 1):
+            continue
         count = _axis_crossings(
-            corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
+            corners,
+            corner_cells,
+            voxel_size,
+            grid_size,
+            tile,
+            low_z,
+            high_z,
+            axis,
+            cells,
+            axes,
+            points,
+            count,
         )
     return count
+
+
+@kernel
+def _between_lines(corner_cells, axis, margin):
+    """Whether no line can meet the triangle in an axis.
+
+    Rows are told by the corners' cells alone. Along a row, rounding may move a point that lies on
+    a line to its other side, so ``vertex_cells`` marks corners so close to a line (margin 1).
+    """
+    a, b, c = corner_cells[0, axis], corner_cells[1, axis], corner_cells[2, axis]
+    if margin and (a | b | c) & 1:
+        return False
+    return a >> 1 == b >> 1 == c >> 1
+
+
+@kernel
+def vertex_cells(vertices, voxel_size, grid_size):
+    """(V, 3) int32: twice the cell of each vertex, plus 1 where it all but lies on a grid line."""
+    cells = np.empty(vertices.shape, np.int32)
+    for axis in range(3):
+        size = np.float64(voxel_size[axis])
+        for i in range(vertices.shape[0]):
+            position = min(max(vertices[i, axis] / size, 0.0), grid_size - 1.0)
+            cell = int(position)
+            on_line = abs(position - np.rint(position)) < 1e-4
+            cells[i, axis] = 2 * cell + on_line
+    return cells
 
 
 @kernel
@@ -53,15 +96,15 @@ def crossing_capacity(grid_size):
 
 
 @kernel
-def _height_over_tile(corners, voxel_size, grid_size, tile):
+def _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile):
     """Range of z cells, ends inclusive, that the triangle can reach above a tile.
 
     Without it a large triangle would be scanned over its full height in each of its tiles.
     """
-    low = min(corners[0, 2], corners[1, 2], corners[2, 2])
-    high = max(corners[0, 2], corners[1, 2], corners[2, 2])
+    low = min(corner_cells[0, 2], corner_cells[1, 2], corner_cells[2, 2]) >> 1
+    high = max(corner_cells[0, 2], corner_cells[1, 2], corner_cells[2, 2]) >> 1
     size = np.float64(voxel_size[2])
-    if high - low > np.float32(2 * TILE) * voxel_size[2]:
+    if high - low > 2 * TILE:
         ux = np.float64(corners[1, 0]) - corners[0, 0]
         uy = np.float64(corners[1, 1]) - corners[0, 1]
         uz = np.float64(corners[1, 2]) - corners[0, 2]
@@ -80,11 +123,9 @@ def _height_over_tile(corners, voxel_size, grid_size, tile):
                     y = (tile[2 + iy] + (4 * iy - 2)) * np.float64(voxel_size[1])
                     z = corners[0, 2] - (nx * (x - corners[0, 0]) + ny * (y - corners[0, 1])) / nz
                     plane_low, plane_high = min(plane_low, z), max(plane_high, z)
-            return (
-                _cell(max(np.float64(low), plane_low - 2 * size), size, grid_size),
-                _cell(min(np.float64(high), plane_high + 2 * size), size, grid_size),
-            )
-    return _cell(np.float64(low), size, grid_size), _cell(np.float64(high), size, grid_size)
+            low = max(low, _cell(plane_low - 2 * size, size, grid_size))
+            high = min(high, _cell(plane_high + 2 * size, size, grid_size))
+    return low, high
 
 
 @kernel
@@ -95,7 +136,18 @@ def _cell(position, size, grid_size):
 
 @kernel
 def _axis_crossings(
-    corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
+    corners,
+    corner_cells,
+    voxel_size,
+    grid_size,
+    tile,
+    low_z,
+    high_z,
+    axis,
+    cells,
+    axes,
+    points,
+    count,
 ):
     """Crossings with the lines along one axis; rows run along ``row_axis``, lines in ``col_axis``.
 
@@ -103,14 +155,11 @@ def _axis_crossings(
     """
     col_axis, row_axis = (axis + 1) % 3, (axis + 2) % 3
     first, middle, last = _sorted_corners(corners, row_axis)
-    row_size = np.float64(voxel_size[row_axis])
     col_size = np.float64(voxel_size[col_axis])
     depth_size = np.float64(voxel_size[axis])
-    row_first = _cell(np.float64(corners[first, row_axis]), row_size, grid_size)
-    row_last = _cell(np.float64(corners[last, row_axis]), row_size, grid_size)
-    if row_first == row_last:
-        return count
-    row_middle = _cell(np.float64(corners[middle, row_axis]), row_size, grid_size)
+    row_first = corner_cells[first, row_axis] >> 1
+    row_middle = corner_cells[middle, row_axis] >> 1
+    row_last = corner_cells[last, row_axis] >> 1
 
     # What of rows, columns and depths can touch the tile; -1 since a line serves both neighbours.
     row_from, row_to = row_first, row_last
@@ -194,51 +243,47 @@ def _along(corners, start, end, row_axis, col_axis, depth_axis, height):
 
 
 @kernel
-def slab_triangles(vertices, faces, voxel_size, grid_size):
+def slab_triangles(faces, cells, grid_size):
     """Which triangles can touch which slab of ``TILE`` voxels along x.
+
+    Args:
+        faces: (F, 3) int32.
+        cells: (V, 3) int32 of ``vertex_cells``.
+        grid_size: cells per axis.
 
     Returns:
         (start, triangles): slab s has ``triangles[start[s]:start[s + 1]]``, ascending.
     """
     slabs = (grid_size + TILE - 1) // TILE
-    size = np.float64(voxel_size[0])
     start = np.zeros(slabs + 1, np.int64)
-    span = np.empty((faces.shape[0], 2), np.int32)
-    for f in range(faces.shape[0]):
-        a = vertices[faces[f, 0], 0]
-        b = vertices[faces[f, 1], 0]
-        c = vertices[faces[f, 2], 0]
-        # A crossing activates a voxel up to one cell away.
-        low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
-        high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
-        span[f, 0] = low
-        span[f, 1] = high
-        for slab in range(low, high + 1):
-            start[slab + 1] += 1
-    start = np.cumsum(start)
-    cursor = start[:-1].copy()
-    triangles = np.empty(start[-1], np.int32)
-    for f in range(faces.shape[0]):
-        for slab in range(span[f, 0], span[f, 1] + 1):
-            triangles[cursor[slab]] = f
-            cursor[slab] += 1
+    cursor = start
+    triangles = np.empty(0, np.int32)
+    for fill in range(2):
+        for f in range(faces.shape[0]):
+            low, high = _tile_span(faces, cells, f, 0, grid_size)
+            for slab in range(low, high + 1):
+                if fill == 0:
+                    start[slab + 1] += 1
+                else:
+                    triangles[cursor[slab]] = f
+                    cursor[slab] += 1
+        if fill == 0:
+            start = np.cumsum(start)
+            cursor = start[:-1].copy()
+            triangles = np.empty(start[-1], np.int32)
     return start, triangles
 
 
 @kernel
-def tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size):
+def tile_triangles(vertices, faces, cells, triangles, slab, voxel_size, grid_size):
     """Split the triangles of a slab among its tiles along y; as ``slab_triangles`` does for x."""
     tiles = (grid_size + TILE - 1) // TILE
-    size = np.float64(voxel_size[1])
     start = np.zeros(tiles + 1, np.int64)
     cursor = start
     members = np.empty(0, np.int32)
     for fill in range(2):
-        for i in range(triangles.shape[0]):
-            f = triangles[i]
-            a, b, c = vertices[faces[f, 0], 1], vertices[faces[f, 1], 1], vertices[faces[f, 2], 1]
-            low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
-            high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
+        for f in triangles:
+            low, high = _tile_span(faces, cells, f, 1, grid_size)
             for tile in range(low, high + 1):
                 if high > low + 1 and not _near_tile(vertices, faces, f, slab, tile, voxel_size):
                     continue
@@ -252,6 +297,14 @@ def tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size):
             cursor = start[:-1].copy()
             members = np.empty(start[-1], np.int32)
     return start, members
+
+
+@kernel
+def _tile_span(faces, cells, f, axis, grid_size):
+    """First and last tile along an axis that face f can touch: a crossing reaches one cell far."""
+    a, b, c = cells[faces[f, 0], axis], cells[faces[f, 1], axis], cells[faces[f, 2], axis]
+    low = max((min(a, b, c) >> 1) - 1, 0) // TILE
+    return low, min((max(a, b, c) >> 1) + 1, grid_size - 1) // TILE
 
 
 @kernel

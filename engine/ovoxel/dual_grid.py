@@ -17,6 +17,7 @@ from engine.ovoxel.crossings import (
     slab_triangles,
     tile_triangles,
     triangle_crossings,
+    vertex_cells,
 )
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
 from engine.ovoxel.overlap import boundary_edges, overlaps, prepare_overlap, walk_edge
@@ -77,7 +78,8 @@ def mesh_to_dual_grid(
                 "weight", f"{name} is {weight}.", "Give a finite number that is not negative."
             )
     local = vertices - box[0]
-    start, triangles = slab_triangles(local, faces, voxel_size, grid_size)
+    cells = vertex_cells(local, voxel_size, grid_size)
+    start, triangles = slab_triangles(faces, cells, grid_size)
     slabs = len(start) - 1
     walk_start = np.zeros(slabs + 1, np.int64)
     walk_cells = np.empty((0, 3), np.int32)
@@ -90,6 +92,7 @@ def mesh_to_dual_grid(
         _convert_slab,
         local,
         faces,
+        cells,
         start,
         triangles,
         edges,
@@ -197,6 +200,7 @@ def _walk_edges(vertices, edges, voxel_size, grid_size):
 def _convert_slab(
     vertices,
     faces,
+    vertex_cell,
     slab_start,
     slab_members,
     edges,
@@ -212,7 +216,9 @@ def _convert_slab(
 ):
     """All voxels of one slab, tile by tile: (coords, dual_vertices, intersected), sorted."""
     triangles = slab_members[slab_start[slab] : slab_start[slab + 1]]
-    tile_start, members = tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size)
+    tile_start, members = tile_triangles(
+        vertices, faces, vertex_cell, triangles, slab, voxel_size, grid_size
+    )
     walk_order, walk_tile_start = _walks_by_tile(
         walk_cells, walk_start[slab], walk_start[slab + 1], grid_size
     )
@@ -221,8 +227,8 @@ def _convert_slab(
     axes = np.empty(capacity, np.int8)
     points = np.empty((capacity, 3), np.float32)
     corners = np.empty((3, 3), np.float32)
-    # Padded: columns a power of two apart would all fall into the same few lines of the cache.
-    index = np.full((TILE, TILE, grid_size + 24), -1, np.int32)
+    corner_cells = np.empty((3, 3), np.int32)
+    index = np.full(TILE * TILE * (grid_size + 1), -1, np.int32)
     test = np.empty((10, 5), np.float32)
     addend = np.empty(ROW, np.float32)
     workspace = make_workspace()
@@ -245,10 +251,14 @@ def _convert_slab(
             )
         )
         active = 0
+        low_z, depth = _depth_of(members_here, faces, vertex_cell, grid_size)
         for f in members_here:
             for i in range(3):
                 corners[i] = vertices[faces[f, i]]
-            hits = triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points)
+                corner_cells[i] = vertex_cell[faces[f, i]]
+            hits = triangle_crossings(
+                corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points
+            )
             if hits == 0:
                 continue
             plane_row(corners, addend)
@@ -265,7 +275,8 @@ def _convert_slab(
                         x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
                     if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
                         continue
-                    slot = index[x - tile[0], y - tile[2], z]
+                    place = ((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z
+                    slot = index[place]
                     if slot < 0:
                         slot = active
                         active += 1
@@ -273,7 +284,7 @@ def _convert_slab(
                             sums = _grown(sums)
                             voxels = _grown(voxels)
                             flags = _grown(flags)
-                        index[x - tile[0], y - tile[2], z] = slot
+                        index[place] = slot
                         sums[slot] = 0
                         voxels[slot, 0], voxels[slot, 1], voxels[slot, 2] = x, y, z
                         flags[slot] = False
@@ -287,10 +298,14 @@ def _convert_slab(
             for f in members_here:
                 for i in range(3):
                     corners[i] = vertices[faces[f, i]]
-                _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums)
+                _add_face(
+                    corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums
+                )
         for w in walk_order[walk_tile_start[tile_y] : walk_tile_start[tile_y + 1]]:
             x, y, z = walk_cells[w]
-            slot = index[x - tile[0], y - tile[2], z]
+            if not low_z <= z < low_z + depth:
+                continue
+            slot = index[((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z]
             if slot >= 0:
                 a, b = edges[walk_edges[w]]
                 direction = vertices[b] - vertices[a]
@@ -298,7 +313,7 @@ def _convert_slab(
                 direction /= np.sqrt(squares[0] + (squares[1] + squares[2]))
                 add_line(sums[slot], vertices[a], direction, boundary_weight)
 
-        order = _column_order(voxels, active, tile, index)
+        order = _column_order(voxels, active, tile, index, low_z, depth)
         while done + active > out_coords.shape[0]:
             out_coords = _grown(out_coords)
             out_dual = _grown(out_dual)
@@ -310,10 +325,24 @@ def _convert_slab(
             out_coords[done] = voxels[slot]
             out_flags[done] = flags[slot]
             done += 1
-        for slot in range(active):
-            index[voxels[slot, 0] - tile[0], voxels[slot, 1] - tile[2], voxels[slot, 2]] = -1
+        index[: TILE * TILE * depth] = -1
     order = _slab_order(out_coords[:done], slab)
     return out_coords[order], out_dual[order], out_flags[order]
+
+
+@kernel
+def _depth_of(members, faces, vertex_cell, grid_size):
+    """Lowest z that voxels of a tile can have, and how many there are from there up.
+
+    The index of a tile holds only these, so that it is small enough to stay in the cache.
+    """
+    low, high = grid_size, 0
+    for f in members:
+        for i in range(3):
+            z = vertex_cell[faces[f, i], 2] >> 1
+            low, high = min(low, z), max(high, z)
+    low = max(low - 1, 0)
+    return low, max(min(high + 2, grid_size) - low, 0)
 
 
 @kernel
@@ -342,7 +371,7 @@ def _walks_by_tile(walk_cells, first, last, grid_size):
 
 
 @kernel
-def _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums):
+def _add_face(corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums):
     """Add a triangle's plane to every active voxel of the tile that it touches."""
     low = np.empty(3, np.int64)
     high = np.empty(3, np.int64)
@@ -355,6 +384,7 @@ def _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums):
         high[i] = int(min(max(largest + one, np.float32(0)), np.float32(grid_size)))
     x0, x1 = max(low[0], tile[0]), min(high[0], tile[1])
     y0, y1 = max(low[1], tile[2]), min(high[1], tile[3])
+    low[2], high[2] = max(low[2], low_z), min(high[2], low_z + depth)
     if x0 >= x1 or y0 >= y1 or low[2] >= high[2]:
         return
     prepare_overlap(corners, voxel_size, test)
@@ -377,15 +407,16 @@ def _add_face(corners, voxel_size, grid_size, tile, index, test, addend, sums):
                 middle, reach = middle / nz, reach / abs(nz)
                 z0 = max(z0, int(max((middle - reach) / voxel_size[2] - 2, -1.0)))
                 z1 = min(z1, int(min((middle + reach) / voxel_size[2] + 3, grid_size + 1.0)))
+            column = ((x - tile[0]) * TILE + y - tile[2]) * depth - low_z
             for z in range(z0, z1):
-                slot = index[x - tile[0], y - tile[2], z]
+                slot = index[column + z]
                 if slot >= 0 and overlaps(test, px, py, np.float32(z) * voxel_size[2]):
                     for i in range(ROW):
                         sums[slot, i] += addend[i]
 
 
 @kernel
-def _column_order(voxels, active, tile, index):
+def _column_order(voxels, active, tile, index, low_z, depth):
     """Slots of a tile sorted by x, y, z."""
     start = np.zeros(TILE * TILE + 1, np.int64)
     for slot in range(active):
@@ -405,7 +436,7 @@ def _column_order(voxels, active, tile, index):
             for i in range(first, last):
                 z = min(z, voxels[order[i], 2])
             while first < last:
-                slot = index[column // TILE, column % TILE, z]
+                slot = index[column * depth + z - low_z]
                 if slot >= 0:
                     order[first] = slot
                     first += 1

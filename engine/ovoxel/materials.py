@@ -18,6 +18,7 @@ from engine.ovoxel.crossings import (
     slab_triangles,
     tile_triangles,
     triangle_crossings,
+    vertex_cells,
 )
 from engine.ovoxel.dual_grid import checked_box, checked_triangles
 from engine.ovoxel.grid import DualGrid
@@ -67,7 +68,8 @@ def sample_materials(
     # Without UVs a texture cannot be placed: then the factors alone count.
     pool, table = _pack(materials, with_textures=uvs is not None)
     local = vertices - box[0]
-    start, triangles = slab_triangles(local, faces, voxel_size, grid.grid_size)
+    cells = vertex_cells(local, voxel_size, grid.grid_size)
+    start, triangles = slab_triangles(faces, cells, grid.grid_size)
     coords = np.ascontiguousarray(grid.coords, dtype=np.int32)
     row_start = np.searchsorted(coords[:, 0], np.arange(len(start)) * TILE)
     values = np.zeros((len(coords), 6), np.float32)
@@ -77,6 +79,7 @@ def sample_materials(
         _sample_slab,
         local,
         faces,
+        cells,
         start,
         triangles,
         np.empty((0, 3, 2), np.float32) if uvs is None else uvs,
@@ -156,6 +159,7 @@ def _pack(materials: tuple[Material, ...], *, with_textures: bool):
 def _sample_slab(
     vertices,
     faces,
+    vertex_cell,
     slab_start,
     slab_members,
     uvs,
@@ -178,7 +182,10 @@ def _sample_slab(
     if first_row == last_row:
         return
     triangles = slab_members[slab_start[slab] : slab_start[slab + 1]]
-    tile_start, members = tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size)
+    tile_start, members = tile_triangles(
+        vertices, faces, vertex_cell, triangles, slab, voxel_size, grid_size
+    )
+    corner_cells = np.empty((3, 3), np.int32)
     column_start = _columns(coords, first_row, last_row, slab, grid_size)
     seen = np.full(last_row - first_row, -1, np.int32)
     capacity = crossing_capacity(grid_size)
@@ -201,7 +208,10 @@ def _sample_slab(
         for f in members[tile_start[tile_y] : tile_start[tile_y + 1]]:
             for i in range(3):
                 corners[i] = vertices[faces[f, i]]
-            hits = triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points)
+                corner_cells[i] = vertex_cell[faces[f, i]]
+            hits = triangle_crossings(
+                corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points
+            )
             if hits == 0:
                 continue
             _surface_frame(corners, frame)
