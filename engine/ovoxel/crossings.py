@@ -11,7 +11,7 @@ and belong to nobody else, so sums are made in one fixed order whatever the numb
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 
 TILE = 32
 """Columns of voxels per tile, along x and along y."""
@@ -20,7 +20,7 @@ _PLANE_MIN_SLOPE = 1e-4
 """Least |n_z| of a unit normal for which a triangle's height over a tile is worth bounding."""
 
 
-@kernel
+@inlined
 def triangle_crossings(corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points):
     """List the grid edges near a tile that a triangle crosses.
 
@@ -61,7 +61,7 @@ def triangle_crossings(corners, corner_cells, voxel_size, grid_size, tile, cells
     return count
 
 
-@kernel
+@inlined
 def _between_lines(corner_cells, axis, margin):
     """Whether no line can meet the triangle in an axis.
 
@@ -95,7 +95,7 @@ def crossing_capacity(grid_size):
     return 2 * lines * grid_size + lines * lines
 
 
-@kernel
+@inlined
 def _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile):
     """Range of z cells, ends inclusive, that the triangle can reach above a tile.
 
@@ -128,13 +128,13 @@ def _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile):
     return low, high
 
 
-@kernel
+@inlined
 def _cell(position, size, grid_size):
     """Cell of a position, clamped to the grid (before the cast, which large values overflow)."""
     return int(min(max(position / size, 0.0), grid_size - 1.0))
 
 
-@kernel
+@inlined
 def _axis_crossings(
     corners,
     corner_cells,
@@ -214,7 +214,7 @@ def _axis_crossings(
     return count
 
 
-@kernel
+@inlined
 def _sorted_corners(corners, axis):
     """Indices of the three corners in ascending order along an axis."""
     first, middle, last = 0, 1, 2
@@ -227,7 +227,7 @@ def _sorted_corners(corners, axis):
     return first, middle, last
 
 
-@kernel
+@inlined
 def _along(corners, start, end, row_axis, col_axis, depth_axis, height):
     """Column and depth where the side from ``start`` to ``end`` reaches a row, in float64."""
     start_height = np.float64(corners[start, row_axis])
@@ -299,7 +299,7 @@ def tile_triangles(vertices, faces, cells, triangles, slab, voxel_size, grid_siz
     return start, members
 
 
-@kernel
+@inlined
 def _tile_span(faces, cells, f, axis, grid_size):
     """First and last tile along an axis that face f can touch: a crossing reaches one cell far."""
     a, b, c = cells[faces[f, 0], axis], cells[faces[f, 1], axis], cells[faces[f, 2], axis]
@@ -307,7 +307,7 @@ def _tile_span(faces, cells, f, axis, grid_size):
     return low, min((max(a, b, c) >> 1) + 1, grid_size - 1) // TILE
 
 
-@kernel
+@inlined
 def _near_tile(vertices, faces, f, slab, tile, voxel_size):
     """Whether a triangle, seen along z, comes within two voxels of a tile (separating axes)."""
     half_x = (TILE / 2 + 2) * np.float64(voxel_size[0])

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 from engine.ovoxel.crossings import (
     TILE,
     crossing_capacity,
@@ -24,10 +24,9 @@ from engine.ovoxel.overlap import boundary_edges, overlaps, prepare_overlap, wal
 from engine.ovoxel.qef import (
     MEAN,
     ROW,
-    add_line,
-    make_workspace,
+    edge_rows,
     plane_row,
-    solve_in_voxel,
+    solve_in_voxels,
 )
 from engine.parallel import map_chunks
 
@@ -84,9 +83,10 @@ def mesh_to_dual_grid(
     walk_start = np.zeros(slabs + 1, np.int64)
     walk_cells = np.empty((0, 3), np.int32)
     walk_edges = np.empty(0, np.int32)
-    edges = np.empty((0, 2), np.int32)
+    lines = np.empty((0, MEAN), np.float32)
     if boundary_weight > 0:
         edges = boundary_edges(faces, len(local))
+        lines = edge_rows(local, edges, np.float32(boundary_weight))
         walk_start, walk_cells, walk_edges = _walk_edges(local, edges, voxel_size, grid_size)
     convert = partial(
         _convert_slab,
@@ -95,14 +95,13 @@ def mesh_to_dual_grid(
         cells,
         start,
         triangles,
-        edges,
+        lines,
         walk_start,
         walk_cells,
         walk_edges,
         voxel_size,
         grid_size,
         face_weight > 0,
-        np.float32(boundary_weight),
         np.float32(regularization_weight),
     )
     parts = map_chunks(convert, range(slabs), threads=threads, on_done=on_progress)
@@ -203,14 +202,13 @@ def _convert_slab(
     vertex_cell,
     slab_start,
     slab_members,
-    edges,
+    lines,
     walk_start,
     walk_cells,
     walk_edges,
     voxel_size,
     grid_size,
     with_faces,
-    boundary_weight,
     regularization,
     slab,
 ):
@@ -231,7 +229,6 @@ def _convert_slab(
     index = np.full(TILE * TILE * (grid_size + 1), -1, np.int32)
     test = np.empty((10, 5), np.float32)
     addend = np.empty(ROW, np.float32)
-    workspace = make_workspace()
 
     sums = np.empty((1024, ROW), np.float32)
     voxels = np.empty((1024, 3), np.int32)
@@ -254,8 +251,9 @@ def _convert_slab(
         low_z, depth = _depth_of(members_here, faces, vertex_cell, grid_size)
         for f in members_here:
             for i in range(3):
-                corners[i] = vertices[faces[f, i]]
-                corner_cells[i] = vertex_cell[faces[f, i]]
+                for j in range(3):
+                    corners[i, j] = vertices[faces[f, i], j]
+                    corner_cells[i, j] = vertex_cell[faces[f, i], j]
             hits = triangle_crossings(
                 corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points
             )
@@ -263,12 +261,13 @@ def _convert_slab(
                 continue
             plane_row(corners, addend)
             for hit in range(hits):
-                addend[MEAN], addend[MEAN + 1], addend[MEAN + 2] = points[hit]
+                for i in range(3):
+                    addend[MEAN + i] = points[hit, i]
                 axis = axes[hit]
                 u, v = (axis + 1) % 3, (axis + 2) % 3
                 # The four voxels around the edge; the edge belongs to the lower one.
                 for side in range(4):
-                    x, y, z = cells[hit]
+                    x, y, z = cells[hit, 0], cells[hit, 1], cells[hit, 2]
                     if side & 1:
                         x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
                     if side & 2:
@@ -285,9 +284,11 @@ def _convert_slab(
                             voxels = _grown(voxels)
                             flags = _grown(flags)
                         index[place] = slot
-                        sums[slot] = 0
+                        for i in range(ROW):
+                            sums[slot, i] = 0
                         voxels[slot, 0], voxels[slot, 1], voxels[slot, 2] = x, y, z
-                        flags[slot] = False
+                        for i in range(3):
+                            flags[slot, i] = False
                     for i in range(ROW):
                         sums[slot, i] += addend[i]
                     if side == 0:
@@ -297,33 +298,30 @@ def _convert_slab(
         if with_faces:
             for f in members_here:
                 for i in range(3):
-                    corners[i] = vertices[faces[f, i]]
+                    for j in range(3):
+                        corners[i, j] = vertices[faces[f, i], j]
                 _add_face(
                     corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums
                 )
         for w in walk_order[walk_tile_start[tile_y] : walk_tile_start[tile_y + 1]]:
-            x, y, z = walk_cells[w]
+            x, y, z = walk_cells[w, 0], walk_cells[w, 1], walk_cells[w, 2]
             if not low_z <= z < low_z + depth:
                 continue
             slot = index[((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z]
             if slot >= 0:
-                a, b = edges[walk_edges[w]]
-                direction = vertices[b] - vertices[a]
-                squares = direction * direction
-                direction /= np.sqrt(squares[0] + (squares[1] + squares[2]))
-                add_line(sums[slot], vertices[a], direction, boundary_weight)
+                for i in range(MEAN):
+                    sums[slot, i] += lines[walk_edges[w], i]
 
         order = _column_order(voxels, active, tile, index, low_z, depth)
         while done + active > out_coords.shape[0]:
             out_coords = _grown(out_coords)
             out_dual = _grown(out_dual)
             out_flags = _grown(out_flags)
+        solve_in_voxels(sums, order, regularization, voxels, voxel_size, out_dual, done)
         for slot in order:
-            solve_in_voxel(
-                sums[slot], regularization, voxels[slot], voxel_size, workspace, out_dual[done]
-            )
-            out_coords[done] = voxels[slot]
-            out_flags[done] = flags[slot]
+            for i in range(3):
+                out_coords[done, i] = voxels[slot, i]
+                out_flags[done, i] = flags[slot, i]
             done += 1
         index[: TILE * TILE * depth] = -1
     order = _slab_order(out_coords[:done], slab)
@@ -370,7 +368,7 @@ def _walks_by_tile(walk_cells, first, last, grid_size):
     return rows, start
 
 
-@kernel
+@inlined
 def _add_face(corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums):
     """Add a triangle's plane to every active voxel of the tile that it touches."""
     low = np.empty(3, np.int64)
@@ -389,7 +387,8 @@ def _add_face(corners, voxel_size, grid_size, tile, index, low_z, depth, test, a
         return
     prepare_overlap(corners, voxel_size, test)
     nx, ny, nz, d = plane_row(corners, addend)
-    addend[MEAN:] = 0
+    for i in range(MEAN, ROW):
+        addend[i] = 0
     # Tall triangles: only the z range that the plane has over a column, two voxels wider.
     tall = high[2] - low[2] > 8 and abs(nz) > np.float32(0.01)
     for x in range(x0, x1):

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 from engine.mesh import Mesh
 from engine.meshing.orient import orient_faces
 from engine.ovoxel.dual_grid import checked_box
@@ -110,7 +110,7 @@ def _columns(coords, grid_size):
     return start
 
 
-@kernel
+@inlined
 def _find(coords, column_start, grid_size, x, y, z):
     """Row of a voxel, -1 where there is none."""
     if x >= grid_size or y >= grid_size or z >= grid_size:
@@ -172,7 +172,7 @@ def _quads(coords, intersected, column_start, vertices, weight, aligned, grid_si
     return faces[:count].copy()
 
 
-@kernel
+@inlined
 def _cut_first(quad, vertices, weight, aligned):
     """Whether the quad is cut along its diagonal from corner 0 to corner 2."""
     if weight.shape[0] > 0:
@@ -185,7 +185,7 @@ def _cut_first(quad, vertices, weight, aligned):
     return along_02 >= along_13
 
 
-@kernel
+@inlined
 def _alignment(vertices, a, b, c, d, e, f):
     """Cosine between the normals of triangles abc and def; -2 when one has no area."""
     n0 = _normal(vertices, a, b, c)
@@ -198,7 +198,7 @@ def _alignment(vertices, a, b, c, d, e, f):
     return (n0[0] * n1[0] + n0[1] * n1[1] + n0[2] * n1[2]) / np.sqrt(lengths)
 
 
-@kernel
+@inlined
 def _normal(vertices, a, b, c):
     ux = np.float64(vertices[b, 0]) - vertices[a, 0]
     uy = np.float64(vertices[b, 1]) - vertices[a, 1]

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 from engine.mesh import Material, Mesh
 from engine.ovoxel.crossings import (
     TILE,
@@ -267,7 +267,7 @@ def _columns(coords, first_row, last_row, slab, grid_size):
     return np.cumsum(start) + first_row
 
 
-@kernel
+@inlined
 def _row_of(coords, column_start, column, z):
     """Row of the voxel at height z in a column, -1 where there is none (binary search)."""
     low, high = column_start[column], column_start[column + 1]
@@ -283,7 +283,7 @@ def _row_of(coords, column_start, column, z):
     return -1
 
 
-@kernel
+@inlined
 def _surface_frame(corners, frame):
     """Rows: the unit normal, and the two vectors whose dot products give barycentrics 1 and 2."""
     ux, uy, uz = corners[1] - corners[0]
@@ -301,7 +301,7 @@ def _surface_frame(corners, frame):
     frame[1:] /= length
 
 
-@kernel
+@inlined
 def _project(corners, frame, voxel_size, x, y, z):
     """Signed distance of a voxel's centre to the triangle's plane, and barycentrics of its foot."""
     half = np.float32(0.5)
@@ -315,7 +315,7 @@ def _project(corners, frame, voxel_size, x, y, z):
     return distance, np.float32(1) - b1 - b2, b1, b2
 
 
-@kernel
+@inlined
 def _mip_length(corners, uvs, f, voxel_size):
     """Length in UV space that a voxel covers on the triangle."""
     if uvs.shape[0] == 0:
@@ -335,7 +335,7 @@ def _mip_length(corners, uvs, f, voxel_size):
     return voxel_size[0] / np.sqrt(along_u * along_v)
 
 
-@kernel
+@inlined
 def _material(
     f,
     faces,

@@ -6,10 +6,10 @@ enter a voxel's QEF.
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 
 
-@kernel
+@inlined
 def prepare_overlap(corners, voxel_size, test):
     """Fill ``test`` (10, 5) float32 with what ``overlaps`` needs to know of a triangle.
 
@@ -60,7 +60,7 @@ def prepare_overlap(corners, voxel_size, test):
             )
 
 
-@kernel
+@inlined
 def overlaps(test, x, y, z):
     """Whether the prepared triangle touches the closed voxel with lower corner (x, y, z)."""
     zero = np.float32(0)
@@ -111,7 +111,7 @@ def boundary_edges(faces, vertex_count):
     return edges[:count].copy()
 
 
-@kernel
+@inlined
 def _sort_short(values):
     """Sort in place; insertion for the usual handful, a real sort for the hub of a fan."""
     if values.shape[0] > 32:
@@ -179,7 +179,7 @@ def walk_edge(start, end, voxel_size, grid_size, cells):
         cell[i] += step[i]
 
 
-@kernel
+@inlined
 def _clip_far(start, end, voxel_size, grid_size):
     """Cut off what lies more than one box size outside of the box, where walking would not end."""
     low, high = 0.0, 1.0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import inlined
 from engine.mesh import Texture
 
 CHANNELS = 4
@@ -88,7 +88,7 @@ def _half(level: np.ndarray) -> np.ndarray:
     return (total // np.uint16(down * across)).astype(np.uint8)
 
 
-@kernel
+@inlined
 def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
     """Sample a picture at a UV, origin at the bottom left, between mip levels when it is linear.
 
@@ -125,7 +125,7 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
         _add_bilinear(pool, first + lower + 1, wrap, u, v, share, out)
 
 
-@kernel
+@inlined
 def _add_bilinear(pool, level, wrap, u, v, weight, out):
     """Add ``weight`` times the value between the four texels around (u, v)."""
     width, height = pool.level_size[level, 0], pool.level_size[level, 1]
@@ -152,7 +152,7 @@ def _add_bilinear(pool, level, wrap, u, v, weight, out):
         )
 
 
-@kernel
+@inlined
 def _wrapped(index, size, wrap):
     """Texel index inside 0..size-1 after repeating (0), clamping (1) or mirroring (2)."""
     if 0 <= index < size:
