@@ -27,6 +27,12 @@ from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_til
 from engine.parallel import map_chunks
 
 MAX_GRID_SIZE = 4096
+LARGEST_WEIGHT = 1e6
+
+# Within these, no square of a square leaves the range of float32.
+_FARTHEST_VERTEX = 1e9
+_FARTHEST_CORNER = 1e6
+_SMALLEST_BOX = 1e-3
 
 _BATCH = 1 << 18
 """Crossings of a tile that are kept at a time."""
@@ -62,7 +68,8 @@ def mesh_to_dual_grid(
         Voxels sorted by x, y, z. A mesh that crosses no grid edge gives an empty grid.
 
     Raises:
-        EngineError: mesh_empty, mesh_not_finite, mesh_index, grid_size, aabb, weight.
+        EngineError: mesh_shape, mesh_empty, mesh_index, mesh_not_finite, mesh_extent, grid_size,
+            aabb, weight.
     """
     vertices, faces = checked_triangles(vertices, faces)
     box, voxel_size = checked_box(aabb, grid_size)
@@ -71,9 +78,9 @@ def mesh_to_dual_grid(
         ("boundary_weight", boundary_weight),
         ("regularization_weight", regularization_weight),
     ):
-        if not (np.isfinite(weight) and weight >= 0):
+        if not 0 <= weight <= LARGEST_WEIGHT:
             raise EngineError(
-                "weight", f"{name} is {weight}.", "Give a finite number that is not negative."
+                "weight", f"{name} is {weight}.", f"Give a number from 0 to {LARGEST_WEIGHT:g}."
             )
     local = vertices - box[0]
     cells = vertex_cells(local, voxel_size, grid_size)
@@ -141,6 +148,13 @@ def checked_triangles(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarr
             f"Vertex {bad} is {vertices[bad].tolist()}.",
             "Remove vertices that are not finite numbers.",
         )
+    if np.abs(vertices).max() > _FARTHEST_VERTEX:
+        bad = int(np.abs(vertices).max(axis=1).argmax())
+        raise EngineError(
+            "mesh_extent",
+            f"Vertex {bad} is {vertices[bad].tolist()}, farther than {_FARTHEST_VERTEX:g} away.",
+            "Remove stray vertices, or scale the mesh to about the size of the box.",
+        )
     return vertices, np.ascontiguousarray(faces, dtype=np.int32)
 
 
@@ -154,13 +168,19 @@ def checked_box(aabb: Aabb, grid_size: int) -> tuple[np.ndarray, np.ndarray]:
             f"The resolution is {grid_size}.",
             f"Choose 1 to {MAX_GRID_SIZE} cells per axis.",
         )
-    box = np.asarray(aabb, dtype=np.float32)
-    if box.shape != (2, 3) or not np.isfinite(box).all() or not (box[1] > box[0]).all():
+    corners = np.asarray(aabb, dtype=np.float64)
+    if (
+        corners.shape != (2, 3)
+        or not (np.abs(corners) <= _FARTHEST_CORNER).all()
+        or not (corners[1] - corners[0] >= _SMALLEST_BOX).all()
+    ):
         raise EngineError(
             "aabb",
-            f"The box {aabb} has no volume.",
-            "Give a lower and an upper corner with lower < upper on each axis.",
+            f"The box {aabb} cannot be divided into voxels.",
+            "Give a lower and an upper corner with lower < upper on each axis, "
+            f"{_SMALLEST_BOX:g} to {_FARTHEST_CORNER:g} in size; the unit cube is usual.",
         )
+    box = corners.astype(np.float32)
     return box, (box[1] - box[0]) / np.float32(grid_size)
 
 
