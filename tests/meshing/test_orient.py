@@ -1,6 +1,5 @@
 """Consistent winding: neighbours walk their common edge in opposite directions."""
 
-import time
 from collections import Counter
 
 import numpy as np
@@ -45,7 +44,7 @@ SHAPES = {
 @pytest.mark.parametrize("seed", range(3))
 def test_closed_shapes_face_outwards(name: str, seed: int) -> None:
     shape = SHAPES[name]()
-    vertices = np.asarray(shape.vertices) + [100.0, -40.0, 7.0]  # far from the origin
+    vertices = np.asarray(shape.vertices) + np.array([100.0, -40.0, 7.0])  # far from the origin
     faces = _flipped(np.asarray(shape.faces), seed)
     assert _walked_twice(faces) > 0
     result = orient_faces(vertices, faces)
@@ -134,9 +133,10 @@ def test_nothing_and_faces_without_area() -> None:
     _assert_same_faces(faces, orient_faces(vertices, faces))
 
 
+@pytest.mark.timeout(60)
 def test_hub_of_a_fan_is_quick() -> None:
-    """10^5 faces at one vertex; comparing all with all would take minutes."""
-    count = 100_000
+    """Many faces at one vertex; comparing all with all would take minutes."""
+    count = 400_000
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
     rim = np.stack([np.cos(angle), np.sin(angle), np.zeros(count)], axis=1)
     vertices = np.concatenate([[[0, 0, 1]], rim])
@@ -144,8 +144,8 @@ def test_hub_of_a_fan_is_quick() -> None:
         [np.zeros(count, int), 1 + np.arange(count), 1 + (np.arange(count) + 1) % count], axis=1
     )
     faces = _flipped(faces, 3)
-    orient_faces(vertices, faces[:10])  # compiles
-    start = time.perf_counter()
     result = orient_faces(vertices, faces)
-    assert time.perf_counter() - start < 20
-    assert _walked_twice(result) == 0
+    # Every face has the hub once; turned to start there, all have to go around the same way.
+    at_hub = (result == 0).argmax(axis=1)[:, None]
+    _, start, end = np.take_along_axis(result, (at_hub + np.arange(3)) % 3, axis=1).T
+    assert len(set(((end - start) % count).tolist())) == 1

@@ -47,7 +47,7 @@ def crossings(
     for number, face in enumerate(faces):
         for a2 in range(3):
             a0, a1 = (a2 + 1) % 3, (a2 + 2) % 3
-            t0, t1, t2 = sorted(local[face], key=lambda corner: corner[a1])  # noqa: B023
+            t0, t1, t2 = sorted(local[face], key=lambda corner: corner[a1])
             rows = [cell(t[a1], a1) for t in (t0, t1, t2)]
             for i in range(rows[0], rows[2]):
                 y = line(i, a1)
@@ -55,7 +55,7 @@ def crossings(
                     ends = [_at_height(t0, t1, a1, y), _at_height(t0, t2, a1, y)]
                 else:
                     ends = [_at_height(t2, t1, a1, y), _at_height(t2, t0, a1, y)]
-                near, far = sorted(ends, key=lambda end: end[a0])  # noqa: B023
+                near, far = sorted(ends, key=lambda end: end[a0])
                 for j in range(cell(near[a0], a0), cell(far[a0], a0)):
                     x = line(j, a0)
                     share = 0.0
