@@ -49,9 +49,8 @@ def test_one_quad(axis: int) -> None:
     assert _faces_as_cells(grid, mesh.faces) == {(a, b, c), (a, c, d)}
     np.testing.assert_allclose(mesh.vertices, (grid.coords + 0.5) / 4 - 0.5)
     assert (mesh.vertices.dtype, mesh.faces.dtype) == (np.float32, np.int32)
-    normal = np.cross(
-        *(mesh.vertices[mesh.faces[0, i]] - mesh.vertices[mesh.faces[0, 0]] for i in (1, 2))
-    )
+    p, q, r = mesh.vertices[mesh.faces[0]]
+    normal = np.cross(q - p, r - p)
     assert np.flatnonzero(normal).tolist() == [axis]
     assert normal[axis] < 0  # towards the negative side, as the reference leaves it
 

@@ -170,7 +170,7 @@ def test_metallic_and_roughness_of_vertices() -> None:
 def test_each_face_has_its_material() -> None:
     """Two sheets above each other, of different materials: no voxel has both."""
     low, high = _square(), _square()
-    vertices = np.concatenate([low.vertices, high.vertices + np.float32([0, 0, 0.25])])
+    vertices = np.concatenate([low.vertices, high.vertices + np.array([0, 0, 0.25], np.float32)])
     mesh = Mesh(
         vertices,
         np.concatenate([low.faces, high.faces + 4]),
@@ -210,7 +210,7 @@ def test_threads_change_nothing(threads: int) -> None:
 
 def test_grid_of_another_mesh() -> None:
     mesh = _square()
-    other = replace(mesh, vertices=mesh.vertices + np.float32([0, 0, 0.2]))
+    other = replace(mesh, vertices=mesh.vertices + np.array([0, 0, 0.2], np.float32))
     with pytest.raises(EngineError) as error:
         sample_materials(other, _grid(mesh))
     assert error.value.code == "grid_mismatch"

@@ -21,10 +21,13 @@ VOXEL = 1 / SIZE
 Soup = tuple[np.ndarray, np.ndarray]
 
 
-def _tilted(shape: trimesh.Trimesh, *angles: float) -> Soup:
+def _turn(x: float, y: float, z: float) -> np.ndarray:
+    return trimesh.transformations.euler_matrix(x, y, z)[:3, :3]
+
+
+def _tilted(shape: trimesh.Trimesh, x: float, y: float, z: float) -> Soup:
     vertices = np.asarray(shape.vertices)
-    turn = trimesh.transformations.euler_matrix(*angles)[:3, :3]
-    return vertices @ turn.T, np.asarray(shape.faces)
+    return vertices @ _turn(x, y, z).T, np.asarray(shape.faces)
 
 
 def _joined(*soups: Soup) -> Soup:
@@ -162,7 +165,7 @@ def test_closed_has_no_cracks(name: str) -> None:
 def test_open_box_gets_no_lid() -> None:
     """A ray through the opening meets the bottom only: nothing lies near the lid's middle."""
     (vertices, _), (again, _) = _there_and_back("open box")
-    turn = trimesh.transformations.euler_matrix(0.3, 0.2, 0.1)[:3, :3]
+    turn = _turn(0.3, 0.2, 0.1)
     upright = again @ turn
     middle = (np.abs(upright[:, 0]) < 0.24) & (np.abs(upright[:, 1]) < 0.19)
     assert len(vertices) == 8
@@ -187,7 +190,7 @@ def test_nested_shells_stay_two() -> None:
 
 def test_thick_plate_keeps_both_sides_and_thin_one_has_one() -> None:
     """Vertices above and below the middle: 2.5 voxels are two surfaces, a third of one is one."""
-    turn = trimesh.transformations.euler_matrix(0.21, -0.33, 0.4)[:3, :3]
+    turn = _turn(0.21, -0.33, 0.4)
     heights = {}
     for name in ("plate of 2.5 voxels", "plate of a third of a voxel"):
         _, (again, quads) = _there_and_back(name)

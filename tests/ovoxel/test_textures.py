@@ -1,7 +1,7 @@
 """Texture sampling against plain numpy in float64."""
 
 import itertools
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pytest
@@ -20,14 +20,16 @@ def _picture(height: int, width: int, channels: int = 4, seed: int = 0) -> np.nd
 
 def _sample(pool, u: float, v: float, *, picture=0, mip_length=0.0, mip_offset=0.0) -> np.ndarray:
     out = np.full(CHANNELS, np.nan, np.float32)
-    numbers = (np.float32(value) for value in (u, v, mip_length, mip_offset))
-    sample_texture(pool, picture, *numbers, out)
+    place = np.float32(u), np.float32(v)
+    sample_texture(pool, picture, *place, np.float32(mip_length), np.float32(mip_offset), out)
     return out
 
 
 def _texel(pixels: np.ndarray, x: int, y: int, wrap: str) -> np.ndarray:
     """numpy's own padding modes say what a wrap means."""
-    mode = {"repeat": "wrap", "clamp": "edge", "mirror": "symmetric"}[wrap]
+    modes: dict[str, Literal["wrap", "edge", "symmetric"]]
+    modes = {"repeat": "wrap", "clamp": "edge", "mirror": "symmetric"}
+    mode = modes[wrap]
     height, width = pixels.shape[:2]
     pad = 4 * max(height, width)
     rows = np.pad(np.arange(height), pad, mode=mode)
