@@ -18,7 +18,7 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         source = path.read_bytes()
-        if b"@kernel" in source:
+        if b"engine.kernels" in source:
             digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
@@ -30,7 +30,7 @@ def _choose_cache() -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:  # an installation that its user may not write to
             continue
-        config.CACHE_DIR = str(folder)
+        setattr(config, "CACHE_DIR", str(folder))  # noqa: B010 (numba declares its settings late)
         for other in root.glob("kernels-*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
@@ -39,5 +39,13 @@ def _choose_cache() -> None:
 
 _choose_cache()
 
-kernel = njit(cache=True, nogil=True)
-"""Decorator of every compiled function: cached on disk, runs beside other threads."""
+kernel = njit(cache=True, nogil=True, error_model="numpy")
+"""Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
+
+tight = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Decorator of inner loops and their helpers, which may not make arrays.
+
+numba counts references to an array by atomic operations at every call and every row view, and
+threads that share the array wait for each other: that was more than half of the time of the loops
+here. Functions that make no arrays can go without.
+"""

@@ -9,65 +9,159 @@ Work is cut into tiles of ``TILE`` x ``TILE`` columns: a tile's voxels fit into 
 and belong to nobody else, so sums are made in one fixed order whatever the number of threads.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 
-TILE = 16
+TILE = 32
 """Columns of voxels per tile, along x and along y."""
 
 _PLANE_MIN_SLOPE = 1e-4
 """Least |n_z| of a unit normal for which a triangle's height over a tile is worth bounding."""
 
 
-@kernel
-def triangle_crossings(corners, voxel_size, grid_size, tile, cells, axes, points):
-    """List the grid edges near a tile that a triangle crosses.
+class Hits(NamedTuple):
+    """Buffers for the crossings of one tile, row by row; ``make_hits`` makes them.
 
     Args:
-        corners: (3, 3) float32 triangle, relative to the lower corner of the box.
+        face: (n,) int32, the triangle.
+        axis: (n,) int8, the axis of the crossed edge.
+        cell: (n, 3) int32, the voxel that owns the edge; may lie one voxel outside of the tile.
+        point: (n, 3) float32, the crossing, relative to the lower corner of the box.
+    """
+
+    face: np.ndarray
+    axis: np.ndarray
+    cell: np.ndarray
+    point: np.ndarray
+
+
+@kernel
+def make_hits(rows):
+    return Hits(
+        np.empty(rows, np.int32),
+        np.empty(rows, np.int8),
+        np.empty((rows, 3), np.int32),
+        np.empty((rows, 3), np.float32),
+    )
+
+
+@tight
+def next_batch(members, first, limit, faces, cells, tile):
+    """How many of ``members`` from ``first`` on to take so that ``limit`` crossings suffice.
+
+    Returns:
+        (end, rows): take ``members[first:end]``, at least one, with buffers of ``rows`` rows.
+    """
+    rows = 0
+    for m in range(first, members.shape[0]):
+        low_x, high_x = _cell_span(faces, cells, members[m], 0)
+        low_y, high_y = _cell_span(faces, cells, members[m], 1)
+        low_z, high_z = _cell_span(faces, cells, members[m], 2)
+        x = max(min(high_x, tile[1]) - max(low_x, tile[0] - 1) + 1, 0)
+        y = max(min(high_y, tile[3]) - max(low_y, tile[2] - 1) + 1, 0)
+        z = high_z - low_z + 1
+        here = x * y + y * z + z * x
+        if m > first and rows + here > limit:
+            return m, rows
+        rows += here
+    return members.shape[0], rows
+
+
+@tight
+def _cell_span(faces, cells, f, axis):
+    a, b, c = cells[faces[f, 0], axis], cells[faces[f, 1], axis], cells[faces[f, 2], axis]
+    return min(a, b, c) >> 1, max(a, b, c) >> 1
+
+
+@tight
+def tile_crossings(vertices, faces, cells, members, voxel_size, grid_size, tile, hits):
+    """List the grid edges in and around a tile that triangles cross.
+
+    Args:
+        vertices: (V, 3) float32, relative to the lower corner of the box.
+        faces: (F, 3) int32.
+        cells: (V, 3) int32 of ``vertex_cells``.
+        members: (m,) int32, the triangles to look at: a batch of the tile's.
         voxel_size: (3,) float32.
         grid_size: cells per axis.
         tile: (4,) int64 x0, x1, y0, y1 of the tile in voxels, ends exclusive.
-        cells, axes, points: outputs of at least ``crossing_capacity(grid_size)`` rows: the voxel
-            that owns the edge (int32), the edge's axis (int8) and the crossing point (float32).
+        hits: receives the crossings, ordered by triangle, axis, row and column; must have as many
+            rows as ``next_batch`` said.
 
     Returns:
-        How many rows were written, ordered by axis, row and column. Rows may lie up to one voxel
-        outside of the tile.
+        How many rows were written.
     """
-    low_z, high_z = _height_over_tile(corners, voxel_size, grid_size, tile)
     count = 0
-    for axis in range(3):
-        count = _axis_crossings(
-            corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
-        )
+    for f in members:
+        corners = (faces[f, 0], faces[f, 1], faces[f, 2])
+        low_z, high_z = _height_over_tile(vertices, cells, corners, voxel_size, grid_size, tile)
+        for axis in range(3):
+            # Most small triangles lie between two rows of lines, or between two lines of a row.
+            row_axis, col_axis = (axis + 2) % 3, (axis + 1) % 3
+            if _between_lines(cells, corners, row_axis, False):
+                continue
+            if _between_lines(cells, corners, col_axis, True):
+                continue
+            count = _axis_crossings(
+                vertices,
+                cells,
+                f,
+                corners,
+                voxel_size,
+                grid_size,
+                tile,
+                low_z,
+                high_z,
+                axis,
+                hits,
+                count,
+            )
     return count
 
 
-@kernel
-def crossing_capacity(grid_size):
-    """Rows that one triangle can need in one tile, over all three axes."""
-    lines = TILE + 1
-    return 2 * lines * grid_size + lines * lines
+@tight
+def _between_lines(cells, corners, axis, rounded):
+    """Whether no line can meet the triangle in an axis.
+
+    Rows are told by the corners' cells alone. Along a row, rounding may move a point that lies on
+    a line to its other side, so corners so close to a line, which ``vertex_cells`` marks, count.
+    """
+    a, b, c = cells[corners[0], axis], cells[corners[1], axis], cells[corners[2], axis]
+    if rounded and (a | b | c) & 1:
+        return False
+    return a >> 1 == b >> 1 and b >> 1 == c >> 1
 
 
 @kernel
-def _height_over_tile(corners, voxel_size, grid_size, tile):
+def vertex_cells(vertices, voxel_size, grid_size):
+    """(V, 3) int32: twice the cell of each vertex, plus 1 where it all but lies on a grid line."""
+    cells = np.empty(vertices.shape, np.int32)
+    for axis in range(3):
+        size = np.float64(voxel_size[axis])
+        for i in range(vertices.shape[0]):
+            position = min(max(vertices[i, axis] / size, 0.0), grid_size - 1.0)
+            on_line = abs(position - np.rint(position)) < 1e-4
+            cells[i, axis] = 2 * int(position) + on_line
+    return cells
+
+
+@tight
+def _height_over_tile(vertices, cells, corners, voxel_size, grid_size, tile):
     """Range of z cells, ends inclusive, that the triangle can reach above a tile.
 
     Without it a large triangle would be scanned over its full height in each of its tiles.
     """
-    low = min(corners[0, 2], corners[1, 2], corners[2, 2])
-    high = max(corners[0, 2], corners[1, 2], corners[2, 2])
+    i, j, k = corners
+    low = min(cells[i, 2], cells[j, 2], cells[k, 2]) >> 1
+    high = max(cells[i, 2], cells[j, 2], cells[k, 2]) >> 1
     size = np.float64(voxel_size[2])
-    if high - low > np.float32(2 * TILE) * voxel_size[2]:
-        ux = np.float64(corners[1, 0]) - corners[0, 0]
-        uy = np.float64(corners[1, 1]) - corners[0, 1]
-        uz = np.float64(corners[1, 2]) - corners[0, 2]
-        vx = np.float64(corners[2, 0]) - corners[0, 0]
-        vy = np.float64(corners[2, 1]) - corners[0, 1]
-        vz = np.float64(corners[2, 2]) - corners[0, 2]
+    if high - low > 2 * TILE:
+        px, py, pz = np.float64(vertices[i, 0]), np.float64(vertices[i, 1]), vertices[i, 2]
+        ux, uy, uz = vertices[j, 0] - px, vertices[j, 1] - py, np.float64(vertices[j, 2]) - pz
+        vx, vy, vz = vertices[k, 0] - px, vertices[k, 1] - py, np.float64(vertices[k, 2]) - pz
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         length = np.sqrt(nx * nx + ny * ny + nz * nz)
         longest = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz)
@@ -78,39 +172,45 @@ def _height_over_tile(corners, voxel_size, grid_size, tile):
                 x = (tile[ix] + (4 * ix - 2)) * np.float64(voxel_size[0])
                 for iy in range(2):
                     y = (tile[2 + iy] + (4 * iy - 2)) * np.float64(voxel_size[1])
-                    z = corners[0, 2] - (nx * (x - corners[0, 0]) + ny * (y - corners[0, 1])) / nz
+                    z = pz - (nx * (x - px) + ny * (y - py)) / nz
                     plane_low, plane_high = min(plane_low, z), max(plane_high, z)
-            return (
-                _cell(max(np.float64(low), plane_low - 2 * size), size, grid_size),
-                _cell(min(np.float64(high), plane_high + 2 * size), size, grid_size),
-            )
-    return _cell(np.float64(low), size, grid_size), _cell(np.float64(high), size, grid_size)
+            low = max(low, _cell(plane_low - 2 * size, size, grid_size))
+            high = min(high, _cell(plane_high + 2 * size, size, grid_size))
+    return low, high
 
 
-@kernel
+@tight
 def _cell(position, size, grid_size):
     """Cell of a position, clamped to the grid (before the cast, which large values overflow)."""
     return int(min(max(position / size, 0.0), grid_size - 1.0))
 
 
-@kernel
+@tight
 def _axis_crossings(
-    corners, voxel_size, grid_size, tile, low_z, high_z, axis, cells, axes, points, count
+    vertices,
+    cells,
+    f,
+    corners,
+    voxel_size,
+    grid_size,
+    tile,
+    low_z,
+    high_z,
+    axis,
+    hits,
+    count,
 ):
     """Crossings with the lines along one axis; rows run along ``row_axis``, lines in ``col_axis``.
 
     (col_axis, row_axis) is (y, z), (z, x), (x, y) for axis x, y, z.
     """
     col_axis, row_axis = (axis + 1) % 3, (axis + 2) % 3
-    first, middle, last = _sorted_corners(corners, row_axis)
-    row_size = np.float64(voxel_size[row_axis])
+    first, middle, last = _sorted_corners(vertices, corners, row_axis)
     col_size = np.float64(voxel_size[col_axis])
     depth_size = np.float64(voxel_size[axis])
-    row_first = _cell(np.float64(corners[first, row_axis]), row_size, grid_size)
-    row_last = _cell(np.float64(corners[last, row_axis]), row_size, grid_size)
-    if row_first == row_last:
-        return count
-    row_middle = _cell(np.float64(corners[middle, row_axis]), row_size, grid_size)
+    row_first = cells[first, row_axis] >> 1
+    row_middle = cells[middle, row_axis] >> 1
+    row_last = cells[last, row_axis] >> 1
 
     # What of rows, columns and depths can touch the tile; -1 since a line serves both neighbours.
     row_from, row_to = row_first, row_last
@@ -134,8 +234,8 @@ def _axis_crossings(
         # The two sides of the triangle that this row cuts start at its first or last corner.
         apex = first if row < row_middle else last
         other = last if row < row_middle else first
-        near_col, near_depth = _along(corners, apex, middle, row_axis, col_axis, axis, height)
-        far_col, far_depth = _along(corners, apex, other, row_axis, col_axis, axis, height)
+        near_col, near_depth = _along(vertices, apex, middle, row_axis, col_axis, axis, height)
+        far_col, far_depth = _along(vertices, apex, other, row_axis, col_axis, axis, height)
         if near_col > far_col:
             near_col, far_col = far_col, near_col
             near_depth, far_depth = far_depth, near_depth
@@ -154,91 +254,88 @@ def _axis_crossings(
             cell_index = int(cell)
             if cell_index < depth_from or cell_index >= depth_to:
                 continue
-            cells[count, axis] = cell_index
-            cells[count, col_axis] = col
-            cells[count, row_axis] = row
-            axes[count] = axis
-            points[count, axis] = np.float32(depth)
-            points[count, col_axis] = column
-            points[count, row_axis] = line
+            hits.face[count] = f
+            hits.axis[count] = axis
+            hits.cell[count, axis] = cell_index
+            hits.cell[count, col_axis] = col
+            hits.cell[count, row_axis] = row
+            hits.point[count, axis] = np.float32(depth)
+            hits.point[count, col_axis] = column
+            hits.point[count, row_axis] = line
             count += 1
     return count
 
 
-@kernel
-def _sorted_corners(corners, axis):
-    """Indices of the three corners in ascending order along an axis."""
-    first, middle, last = 0, 1, 2
-    if corners[middle, axis] < corners[first, axis]:
+@tight
+def _sorted_corners(vertices, corners, axis):
+    """The three corners in ascending order along an axis."""
+    first, middle, last = corners
+    if vertices[middle, axis] < vertices[first, axis]:
         first, middle = middle, first
-    if corners[last, axis] < corners[middle, axis]:
+    if vertices[last, axis] < vertices[middle, axis]:
         middle, last = last, middle
-        if corners[middle, axis] < corners[first, axis]:
+        if vertices[middle, axis] < vertices[first, axis]:
             first, middle = middle, first
     return first, middle, last
 
 
-@kernel
-def _along(corners, start, end, row_axis, col_axis, depth_axis, height):
+@tight
+def _along(vertices, start, end, row_axis, col_axis, depth_axis, height):
     """Column and depth where the side from ``start`` to ``end`` reaches a row, in float64."""
-    start_height = np.float64(corners[start, row_axis])
-    end_height = np.float64(corners[end, row_axis])
-    col = np.float64(corners[start, col_axis])
-    depth = np.float64(corners[start, depth_axis])
+    start_height = np.float64(vertices[start, row_axis])
+    end_height = np.float64(vertices[end, row_axis])
+    col = np.float64(vertices[start, col_axis])
+    depth = np.float64(vertices[start, depth_axis])
     if start_height != end_height:
         # This form of the interpolation and no other: its rounding decides ties on grid lines.
         share = (height - start_height) / (end_height - start_height)
-        col = (1.0 - share) * col + share * corners[end, col_axis]
-        depth = (1.0 - share) * depth + share * corners[end, depth_axis]
+        col = (1.0 - share) * col + share * vertices[end, col_axis]
+        depth = (1.0 - share) * depth + share * vertices[end, depth_axis]
     return col, depth
 
 
 @kernel
-def slab_triangles(vertices, faces, voxel_size, grid_size):
+def slab_triangles(faces, cells, grid_size):
     """Which triangles can touch which slab of ``TILE`` voxels along x.
+
+    Args:
+        faces: (F, 3) int32.
+        cells: (V, 3) int32 of ``vertex_cells``.
+        grid_size: cells per axis.
 
     Returns:
         (start, triangles): slab s has ``triangles[start[s]:start[s + 1]]``, ascending.
     """
     slabs = (grid_size + TILE - 1) // TILE
-    size = np.float64(voxel_size[0])
     start = np.zeros(slabs + 1, np.int64)
-    span = np.empty((faces.shape[0], 2), np.int32)
-    for f in range(faces.shape[0]):
-        a = vertices[faces[f, 0], 0]
-        b = vertices[faces[f, 1], 0]
-        c = vertices[faces[f, 2], 0]
-        # A crossing activates a voxel up to one cell away.
-        low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
-        high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
-        span[f, 0] = low
-        span[f, 1] = high
-        for slab in range(low, high + 1):
-            start[slab + 1] += 1
-    start = np.cumsum(start)
-    cursor = start[:-1].copy()
-    triangles = np.empty(start[-1], np.int32)
-    for f in range(faces.shape[0]):
-        for slab in range(span[f, 0], span[f, 1] + 1):
-            triangles[cursor[slab]] = f
-            cursor[slab] += 1
+    cursor = start
+    triangles = np.empty(0, np.int32)
+    for fill in range(2):
+        for f in range(faces.shape[0]):
+            low, high = _tile_span(faces, cells, f, 0, grid_size)
+            for slab in range(low, high + 1):
+                if fill == 0:
+                    start[slab + 1] += 1
+                else:
+                    triangles[cursor[slab]] = f
+                    cursor[slab] += 1
+        if fill == 0:
+            start = np.cumsum(start)
+            cursor = start[:-1].copy()
+            triangles = np.empty(start[-1], np.int32)
     return start, triangles
 
 
 @kernel
-def tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size):
+def tile_triangles(vertices, faces, cells, triangles, slab, voxel_size, grid_size):
     """Split the triangles of a slab among its tiles along y; as ``slab_triangles`` does for x."""
     tiles = (grid_size + TILE - 1) // TILE
-    size = np.float64(voxel_size[1])
     start = np.zeros(tiles + 1, np.int64)
     cursor = start
     members = np.empty(0, np.int32)
     for fill in range(2):
-        for i in range(triangles.shape[0]):
-            f = triangles[i]
-            a, b, c = vertices[faces[f, 0], 1], vertices[faces[f, 1], 1], vertices[faces[f, 2], 1]
-            low = max(_cell(np.float64(min(a, b, c)), size, grid_size) - 1, 0) // TILE
-            high = min(_cell(np.float64(max(a, b, c)), size, grid_size) + 1, grid_size - 1) // TILE
+        for f in triangles:
+            low, high = _tile_span(faces, cells, f, 1, grid_size)
             for tile in range(low, high + 1):
                 if high > low + 1 and not _near_tile(vertices, faces, f, slab, tile, voxel_size):
                     continue
@@ -254,7 +351,14 @@ def tile_triangles(vertices, faces, triangles, slab, voxel_size, grid_size):
     return start, members
 
 
-@kernel
+@tight
+def _tile_span(faces, cells, f, axis, grid_size):
+    """First and last tile along an axis that face f can touch: a crossing reaches one cell far."""
+    low, high = _cell_span(faces, cells, f, axis)
+    return max(low - 1, 0) // TILE, min(high + 1, grid_size - 1) // TILE
+
+
+@tight
 def _near_tile(vertices, faces, f, slab, tile, voxel_size):
     """Whether a triangle, seen along z, comes within two voxels of a tile (separating axes)."""
     half_x = (TILE / 2 + 2) * np.float64(voxel_size[0])

@@ -4,7 +4,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from engine.mesh import Material, Mesh, Texture
-from engine.ovoxel import DualGrid, sample_materials
+from engine.ovoxel import DualGrid, mesh_to_dual_grid, sample_materials
+from engine.ovoxel.grid import Aabb
 
 FILTERS = ("nearest", "linear")
 WRAPS = ("repeat", "clamp", "mirror")
@@ -12,8 +13,11 @@ ALPHA_MODES = ("opaque", "mask", "blend")
 
 
 def _material(recorded: dict, index: int) -> Material:
-    def get(name):
-        return recorded.get(f"in.{name}.{index}")
+    def get(name: str) -> np.ndarray:
+        return recorded[f"in.{name}.{index}"]
+
+    def picture(name: str) -> np.ndarray | None:
+        return recorded.get(f"in.{name}_texture.{index}")
 
     def texture(pixels, name):
         return Texture(
@@ -22,27 +26,30 @@ def _material(recorded: dict, index: int) -> Material:
             wrap=WRAPS[int(get(f"{name}_wrap"))],
         )
 
-    base, alpha = get("base_color_texture"), get("alpha_texture")
-    metallic, roughness = get("metallic_texture"), get("roughness_texture")
+    base, alpha = picture("base_color"), picture("alpha")
+    metallic, roughness = picture("metallic"), picture("roughness")
     base_texture = metallic_roughness = None
-    if base is not None or alpha is not None:
-        shape = (base if base is not None else alpha).shape[:2]
+    present = base if base is not None else alpha
+    if present is not None:
+        shape = present.shape[:2]
         pixels = np.full((*shape, 4), 255, np.uint8)
         if base is not None:
             pixels[..., :3] = base
         if alpha is not None:
             pixels[..., 3] = alpha
         base_texture = texture(pixels, "base_color")
-    if metallic is not None or roughness is not None:
-        shape = (metallic if metallic is not None else roughness).shape
+    present = metallic if metallic is not None else roughness
+    if present is not None:
+        shape = present.shape
         pixels = np.full((*shape, 3), 255, np.uint8)
         if roughness is not None:
             pixels[..., 1] = roughness
         if metallic is not None:
             pixels[..., 2] = metallic
         metallic_roughness = texture(pixels, "metallic")
+    red, green, blue = (float(v) for v in get("base_color_factor")[:3])
     return Material(
-        base_color_factor=tuple(float(v) for v in get("base_color_factor")[:3]),
+        base_color_factor=(red, green, blue),
         alpha_factor=float(get("alpha_factor")),
         metallic_factor=float(get("metallic_factor")),
         roughness_factor=float(get("roughness_factor")),
@@ -51,6 +58,11 @@ def _material(recorded: dict, index: int) -> Material:
         base_color_texture=base_texture,
         metallic_roughness_texture=metallic_roughness,
     )
+
+
+def _box(recorded: dict) -> Aabb:
+    x, y, z = (float(v) for v in recorded["in.voxel_size"] * recorded["in.grid_range"][1])
+    return (0.0, 0.0, 0.0), (x, y, z)
 
 
 def test_materials(goldens):
@@ -62,13 +74,12 @@ def test_materials(goldens):
         ids = recorded["in.material_ids"].astype(np.int32)
         coords = recorded["out.coords"].astype(np.int32)
         grid_size = int(recorded["in.grid_range"][1, 0])
-        high = tuple(float(v) * grid_size for v in recorded["in.voxel_size"])
         grid = DualGrid(
             coords,
             np.full(coords.shape, 0.5, np.float32),
             np.zeros(coords.shape, bool),
             grid_size,
-            aabb=((0.0, 0.0, 0.0), high),
+            aabb=_box(recorded),
         )
         mesh = Mesh(
             vertices=triangles.reshape(-1, 3),
@@ -87,8 +98,6 @@ def test_materials(goldens):
 
 def test_every_active_voxel_of_the_reference_is_on_the_mesh(goldens):
     """The grid that we make from the same triangles has exactly the recorded voxels."""
-    from engine.ovoxel import mesh_to_dual_grid
-
     for file in sorted((goldens / "mesh_to_pbr_voxels").glob("*.safetensors")):
         recorded = load_file(file)
         grid_size = int(recorded["in.grid_range"][1, 0])
@@ -97,6 +106,6 @@ def test_every_active_voxel_of_the_reference_is_on_the_mesh(goldens):
             vertices,
             np.arange(len(vertices), dtype=np.int32).reshape(-1, 3),
             grid_size=grid_size,
-            aabb=((0.0, 0.0, 0.0), tuple(float(v) * grid_size for v in recorded["in.voxel_size"])),
+            aabb=_box(recorded),
         )
         np.testing.assert_array_equal(grid.coords, recorded["out.coords"], err_msg=file.name)
