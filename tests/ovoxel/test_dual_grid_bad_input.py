@@ -195,15 +195,8 @@ def test_what_lies_far_outside(far: float) -> None:
     _assert_sound(mesh_to_dual_grid(long, FACE, grid_size=16), 16)
 
 
-@pytest.mark.parametrize(
-    ("name", "weight"),
-    [
-        *((name, weight) for name in WEIGHTS for weight in (1e-30, 1e6, 1e30)),
-        ("face_weight", 0.0),
-        ("boundary_weight", 0.0),
-        _open_bug("regularization_weight", 0.0, reason="division by 0 in qef._solve_on_border"),
-    ],
-)
+@pytest.mark.parametrize("weight", [0.0, 1e-30, 1e6, 1e30])
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_extreme_weights_give_finite_vertices(name: str, weight: float) -> None:
     # Two triangles in one plane: without regularisation the error has many minima.
     flat = np.array([[-0.3, -0.3, 0.01], [0.3, -0.3, 0.01], [0.3, 0.3, 0.01], [-0.3, 0.3, 0.01]])
@@ -266,7 +259,7 @@ def _soups(draw):
     weights=st.tuples(
         st.sampled_from([0.0, 1.0]),
         st.sampled_from([0.0, 0.2, 50.0]),
-        st.sampled_from([1e-6, 1e-2, 50.0]),  # 0 is test_extreme_weights_give_finite_vertices
+        st.sampled_from([0.0, 1e-6, 1e-2, 50.0]),
     ),
 )
 def test_any_soup(soup, grid_size: int, weights: tuple[float, float, float]) -> None:
