@@ -42,7 +42,9 @@ _choose_cache()
 kernel = njit(cache=True, nogil=True, error_model="numpy")
 """Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
 
-tight = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+tight = njit(  # the flag is numba's own, and not in its stubs
+    cache=True, nogil=True, error_model="numpy", _nrt=False
+)  # pyright: ignore[reportCallIssue]
 """Decorator of inner loops and their helpers, which may not make arrays.
 
 numba counts references to an array by atomic operations at every call and every row view, and
