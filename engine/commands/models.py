@@ -27,6 +27,7 @@ from engine.commands.console import (
     settings_of,
 )
 from engine.errors import EngineError
+from engine.models.catalogue import PRESETS, catalogue, choose
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
@@ -39,8 +40,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """Every weight: size, licence, whether commercial use is allowed, whether it is here."""
     with errors_shown(context.obj):
-        from engine.models.catalogue import catalogue
-
         store = _store(context)
         rows = [(weight, store.state(weight)) for weight in catalogue().values()]
         if as_json:
@@ -62,16 +61,16 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
             ]
             typer.echo(json.dumps(content, indent=1))
             return
-        table = Table("name", "for", "size", "licence", "commercial use", "needed for", "here")
+        table = Table(box=None)
+        for name in ("name", "size", "licence", "commercial\nuse", "needed for", "here"):
+            table.add_column(name, no_wrap=name in ("name", "size"))
         for weight, state in rows:
-            about = "" if weight.exact else "about "
             table.add_row(
                 weight.name,
-                weight.purpose,
-                about + binary_size(weight.bytes),
-                weight.licence + (", gated" if weight.gated else ""),
+                ("" if weight.exact else "~") + binary_size(weight.bytes),
+                weight.licence + ("\ngated" if weight.gated else ""),
                 ("yes" if weight.commercial else "no") + (" (1)" if weight.conditions else ""),
-                ", ".join(sorted(weight.groups)) or "nothing by default",
+                _groups(weight.groups),
                 {"present": "yes", "partial": "in part", "absent": "no"}[state],
             )
         out.print(table)
@@ -103,8 +102,6 @@ def download(
 ) -> None:
     """Download weights; without names, those of the preset standard. Stopped, it goes on later."""
     with errors_shown(context.obj):
-        from engine.models.catalogue import choose
-
         store = _store(context, offline=offline, endpoint=endpoint, mirrors=mirror or [])
         weights = choose(names or ["standard"])
         if check:
@@ -128,8 +125,6 @@ def download(
 def verify(context: typer.Context, names: Names = None) -> None:
     """Compare files with the published SHA-256; without names, everything that is here."""
     with errors_shown(context.obj):
-        from engine.models.catalogue import choose
-
         store = _store(context)
         weights = choose(names or ["all"])
         if not names:
@@ -162,8 +157,6 @@ def remove(
 ) -> None:
     """Delete weights from this disk."""
     with errors_shown(context.obj):
-        from engine.models.catalogue import choose
-
         store = _store(context)
         weights = choose(names)
         files = store.files_of(weights)
@@ -190,10 +183,14 @@ def path(
         if name is None:
             typer.echo(store.folder)
             return
-        from engine.models.catalogue import choose
-
         for weight in choose([name]):
             typer.echo(store.path(weight, weight.files[-1]))
+
+
+def _groups(groups: frozenset[str]) -> str:
+    if len(groups) == len(PRESETS):
+        return "everything"
+    return ", ".join(name for name in PRESETS if name in groups) or "nothing yet"
 
 
 def _store(

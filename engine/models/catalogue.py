@@ -154,9 +154,7 @@ def _plain(name: str, purpose: str, repository: str, groups: frozenset[str], *fi
     return _weight(name, purpose, repository, groups, chosen)
 
 
-def _network(
-    name: str, purpose: str, repository: str, groups: frozenset[str], stem: str
-) -> Weight:
+def _network(name: str, purpose: str, repository: str, groups: frozenset[str], stem: str) -> Weight:
     facts = manifests()[repository].networks[stem]
     files = (
         _file(f"{stem}.json", facts.description, _JSON_BYTES, repository),

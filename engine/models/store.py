@@ -193,8 +193,8 @@ class Store:
         if free < wanted + RESERVE:
             raise EngineError(
                 "disk_full",
-                f"{wanted / 1e9:.1f} GB are to be downloaded to {self.folder}, and {free / 1e9:.1f} "
-                "GB are free there.",
+                f"{wanted / 1e9:.1f} GB are to be downloaded to {self.folder}, and "
+                f"{free / 1e9:.1f} GB are free there.",
                 f"Free some space ({RESERVE / 1e9:.0f} GB more than the download), or set another "
                 "folder as models.folder in config.toml.",
             )

@@ -110,9 +110,7 @@ def test_a_stopped_download_goes_on_where_it_was(
     assert fetch.parts_of(target) == []
 
 
-def test_a_broken_connection_is_mended(
-    hub: FakeHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_broken_connection_is_mended(hub: FakeHub, bench: Bench, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 500_000)
     store, net, target = bench
     alone = dataclasses.replace(net, files=net.files[1:])
