@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import kernel, sort_in_place
 
 
 def orient_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -39,43 +39,31 @@ def _neighbours(faces, vertex_count):
             start[min(faces[f, s], faces[f, (s + 1) % 3]) + 1] += 1
     start = np.cumsum(start)
     cursor = start[:-1].copy()
-    high = np.empty(start[-1], np.int32)
-    side = np.empty(start[-1], np.int64)
+    # The higher corner and the side in one number, so that equal edges are neighbours when sorted.
+    sides = 3 * np.int64(faces.shape[0])
+    keys = np.empty(start[-1], np.int64)
     for f in range(faces.shape[0]):
         for s in range(3):
             a, b = faces[f, s], faces[f, (s + 1) % 3]
             slot = cursor[min(a, b)]
             cursor[min(a, b)] += 1
-            high[slot] = max(a, b)
-            side[slot] = f * 3 + s
+            keys[slot] = max(a, b) * sides + f * 3 + s
     neighbours = np.full((faces.shape[0], 3), -1, np.int64)
     for low in range(vertex_count):
         first, last = start[low], start[low + 1]
-        if last - first > 64:  # the hub of a fan: sort instead of comparing all with all
-            order = np.argsort(high[first:last], kind="mergesort")
-            high[first:last] = high[first:last][order]
-            side[first:last] = side[first:last][order]
-        is_sorted = last - first > 64
-        for i in range(first, last):
-            partner, count = -1, 0
-            for j in range(i - 1, first - 1, -1):
-                if high[j] == high[i]:
-                    partner, count = j, count + 1
-                elif is_sorted:
-                    break
-            for j in range(i + 1, last):
-                if high[j] == high[i]:
-                    partner, count = j, count + 1
-                elif is_sorted:
-                    break
-                if count > 1:
-                    break
-            if count != 1 or high[i] == low:
+        sort_in_place(keys[first:last])
+        for i in range(first, last - 1):
+            high = keys[i] // sides
+            alone = i + 2 == last or keys[i + 2] // sides != high
+            first_of_edge = i == first or keys[i - 1] // sides != high
+            if not (first_of_edge and alone and keys[i + 1] // sides == high) or high == low:
                 continue
-            f, s = side[i] // 3, side[i] % 3
-            g, t = side[partner] // 3, side[partner] % 3
+            f, s = keys[i] % sides // 3, keys[i] % 3
+            g, t = keys[i + 1] % sides // 3, keys[i + 1] % 3
             if f != g:
-                neighbours[f, s] = 2 * g + (faces[f, s] == faces[g, t])
+                disagrees = faces[f, s] == faces[g, t]
+                neighbours[f, s] = 2 * g + disagrees
+                neighbours[g, t] = 2 * f + disagrees
     return neighbours
 
 
