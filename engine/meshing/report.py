@@ -81,7 +81,7 @@ def report_mesh(
     areas = face_areas(vertices, proper)
     inner_faces = None
     if inner:
-        looked = look_from_outside(vertices, proper, 13) if len(proper) else None
+        looked = look_from_outside(vertices, proper) if len(proper) else None
         inner_faces = (
             int(hidden_parts(vertices, proper, part_of_face, looked)[part_of_face].sum())
             if looked is not None

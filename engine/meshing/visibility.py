@@ -1,6 +1,6 @@
 """What of a mesh can be seen from outside, and which of its sides.
 
-Parallel light from many directions, 512 samples across the mesh. Every direction serves two
+Parallel light from many directions, 384 samples across the mesh. Every direction serves two
 viewers at once: one in front, who sees the nearest faces, and one behind, who sees the farthest.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 from engine.kernels import kernel
 from engine.parallel import map_chunks
 
-SAMPLES = 512
-FIRST_DIRECTIONS = 13
+SAMPLES = 384
+FIRST_DIRECTIONS = 7
 MORE_DIRECTIONS = 48
 MIN_SAMPLES = 30
 SEEN_SHARE = 1e-3
@@ -33,20 +33,19 @@ class Visibility:
     covered: np.ndarray
 
 
-def look_from_outside(vertices: np.ndarray, faces: np.ndarray, directions: int) -> Visibility:
+def look_from_outside(
+    vertices: np.ndarray, faces: np.ndarray, directions: int = FIRST_DIRECTIONS
+) -> Visibility:
     """Count what parallel rays along ``directions`` axes, both ways, see of each face."""
-    centered = np.asarray(vertices, dtype=np.float64)
-    low, high = centered.min(axis=0), centered.max(axis=0)
-    centered = (centered - (low + high) / 2) * (SAMPLES / max(float((high - low).max()), 1e-30))
+    vertices = np.ascontiguousarray(vertices, dtype=np.float32)
     faces = np.ascontiguousarray(faces, dtype=np.int32)
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    center = (low.astype(np.float64) + high) / 2
+    scale = SAMPLES / max(float((high - low).max()), 1e-30)
     axes = _axes(directions)
 
     def look(axis: np.ndarray) -> np.ndarray:
-        seen_along = (centered @ _frame(axis)).astype(np.float32)
-        corner = seen_along[:, :2].min(axis=0) - 1
-        size = np.ceil(seen_along[:, :2].max(axis=0) - corner).astype(np.int64) + 2
-        seen_along[:, :2] -= corner
-        return _look(seen_along, faces, int(size[0]), int(size[1]))
+        return _look(vertices, faces, center, _frame(axis) * scale, int(SAMPLES * 3**0.5) + 4)
 
     # A few axes at a time: each answer has three numbers a face.
     counts = np.zeros((3, len(faces)), dtype=np.int64)
@@ -98,16 +97,18 @@ def _frame(axis: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _look(points, faces, width, height):
-    """(3, F) int32: votes, seen and covered of each face.
-
-    ``points`` are (V, 3) float32: x and y in samples, z growing towards the viewer in front.
-    """
+def _look(vertices, faces, center, frame, size):
+    """(3, F) int32: votes, seen and covered of each face, from both ends of one axis."""
+    points = np.empty(vertices.shape, np.float32)
+    for i in range(vertices.shape[0]):
+        x, y, z = vertices[i, 0] - center[0], vertices[i, 1] - center[1], vertices[i, 2] - center[2]
+        for k in range(3):
+            points[i, k] = x * frame[0, k] + y * frame[1, k] + z * frame[2, k] + size / 2
     counts = np.zeros((3, faces.shape[0]), np.int32)
-    near = np.full((height, width), -np.inf, np.float32)
-    far = np.full((height, width), np.inf, np.float32)
-    near_face = np.full((height, width), -1, np.int32)
-    far_face = np.full((height, width), -1, np.int32)
+    near = np.full((size, size), -np.inf, np.float32)
+    far = np.full((size, size), np.inf, np.float32)
+    near_face = np.full((size, size), -1, np.int32)
+    far_face = np.full((size, size), -1, np.int32)
     front = np.zeros(faces.shape[0], np.int8)
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -136,8 +137,8 @@ def _look(points, faces, width, height):
                     near[y, x], near_face[y, x] = z, f
                 if z < far[y, x]:
                     far[y, x], far_face[y, x] = z, f
-    for y in range(height):
-        for x in range(width):
+    for y in range(size):
+        for x in range(size):
             f = near_face[y, x]
             if f >= 0:
                 counts[0, f] += front[f]
