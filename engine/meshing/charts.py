@@ -16,7 +16,7 @@ MERGED_CONE = 0.55
 def cut_into_charts(
     normals: np.ndarray, areas: np.ndarray, side_lengths: np.ndarray, neighbours: np.ndarray
 ) -> np.ndarray:
-    """Chart of each face: connected, normals within a cone, no larger than a tenth of the whole.
+    """Chart of each face: connected, normals within a cone, no larger than a fortieth of the whole.
 
     Small charts are grown breadth first while normals stay near the first one; then the pair with
     the largest share of border in common is joined, again and again, while the cone allows it.
@@ -37,7 +37,12 @@ def cut_into_charts(
     _even_borders(chart, neighbours, 3)
     chart = connected(chart, neighbours)
     count = int(chart.max()) + 1
-    return _merge(chart, count, smooth, areas, side_lengths, neighbours, total / 10)
+    chart = _merge(chart, count, smooth, areas, side_lengths, neighbours, total / 40)
+    for _ in range(2):
+        axis = np.stack([np.bincount(chart, smooth[:, k] * areas) for k in range(3)], axis=1)
+        axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-300)
+        chart = connected(_open(chart, smooth, axis, neighbours), neighbours)
+    return _merge(chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total / 40)
 
 
 def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
@@ -175,6 +180,63 @@ def _grow(normals, areas, neighbours, cone, max_area):
             if beside >= 0:
                 break
         count += 1
+
+
+@kernel
+def _open(chart, normals, axis, neighbours):
+    """Shrink charts to their cores and let these grow again at one pace.
+
+    Arms and teeth vanish and borders become smooth; a face that no core may take, as its normal is
+    too far from the core's axis, keeps its chart's number.
+    """
+    depth = np.full(chart.shape[0], -1, np.int32)
+    queue = np.empty(chart.shape[0], np.int64)
+    tail = 0
+    for f in range(chart.shape[0]):
+        for s in range(3):
+            g = neighbours[f, s]
+            if depth[f] < 0 and g >= 0 and chart[g] != chart[f]:
+                depth[f] = 0
+                queue[tail] = f
+                tail += 1
+    deepest = np.zeros(axis.shape[0], np.int32)
+    head = 0
+    while head < tail:
+        f = queue[head]
+        head += 1
+        deepest[chart[f]] = depth[f]
+        for s in range(3):
+            g = neighbours[f, s]
+            if g >= 0 and depth[g] < 0:
+                depth[g] = depth[f] + 1
+                queue[tail] = g
+                tail += 1
+    result = np.full(chart.shape[0], -1, np.int32)
+    tail = 0
+    for f in range(chart.shape[0]):
+        if depth[f] < 0 or (deepest[chart[f]] >= 4 and 2 * depth[f] > deepest[chart[f]]):
+            result[f] = chart[f]
+            queue[tail] = f
+            tail += 1
+    head = 0
+    while head < tail:
+        f = queue[head]
+        head += 1
+        c = result[f]
+        for s in range(3):
+            g = neighbours[f, s]
+            if g >= 0 and result[g] < 0:
+                dot = 0.0
+                for k in range(3):
+                    dot += normals[g, k] * axis[c, k]
+                if dot >= MERGED_CONE:
+                    result[g] = c
+                    queue[tail] = g
+                    tail += 1
+    for f in range(chart.shape[0]):
+        if result[f] < 0:
+            result[f] = chart[f] + axis.shape[0]
+    return result
 
 
 @kernel

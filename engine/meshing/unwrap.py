@@ -21,12 +21,13 @@ logger = logging.getLogger(__name__)
 class UnwrapSettings:
     """Args:
     texture_size: side of the texture in texels, 16 to 16384.
-    padding: least distance between charts, in texels.
+    padding: least distance between charts in texels: 2 keep linear filtering apart (about 4 lie
+        between them on average); what fills the gaps is the business of baking.
     time_limit: seconds after which blocks of faces take the place of charts.
     """
 
     texture_size: int = 2048
-    padding: float = 4.0
+    padding: float = 2.0
     time_limit: float = 60.0
 
 
