@@ -7,10 +7,10 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.meshing.duplicates import is_repeated
-from engine.meshing.edges import face_areas, parts_of
+from engine.meshing.edges import face_areas, find_edges, parts_of
 from engine.meshing.holes import close_holes
 from engine.meshing.orient import orient_faces
-from engine.meshing.report import MeshReport, report_mesh
+from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
 from engine.meshing.t_junctions import split_t_junctions
 from engine.meshing.visibility import hidden_parts, look_from_outside
 from engine.meshing.weld import weld_near
@@ -48,6 +48,8 @@ class CleanResult:
             ``attributes[source]`` carries attributes over.
         before, after: what the mesh was like.
         removed: how many faces, parts or holes each step dealt with, for the recipe.
+        one_sided_parts: parts that no winding makes consistent, such as Moebius strips; each keeps
+            a seam of flipped edges and is otherwise left alone.
     """
 
     vertices: np.ndarray
@@ -56,6 +58,7 @@ class CleanResult:
     before: MeshReport
     after: MeshReport
     removed: dict[str, int]
+    one_sided_parts: int
 
 
 def clean_mesh(
@@ -92,8 +95,10 @@ def clean_mesh(
 
     before = report_mesh(vertices, faces)
     drop("not_finite", ~np.isfinite(vertices).all(axis=1)[faces].all(axis=1))
-    kept, new_index = weld_near(vertices, settings.weld_distance)
-    source, vertices, faces = kept, vertices[kept], new_index[faces].astype(np.int32)
+    source, faces = _compact(faces, len(vertices))
+    kept, new_index = weld_near(vertices[source], settings.weld_distance)
+    source, faces = source[kept], new_index[faces].astype(np.int32)
+    vertices = vertices[source]
     drop("degenerate", is_degenerate(vertices, faces, settings.weld_distance))
     drop("duplicate", is_repeated(faces, len(vertices)))
     faces, removed["t_junctions"] = split_t_junctions(vertices, faces, settings.weld_distance)
@@ -117,8 +122,9 @@ def clean_mesh(
     used, faces = _compact(faces, len(vertices))
     vertices, source = vertices[used], source[used]
     after = report_mesh(vertices, faces)
+    one_sided = _one_sided_parts(vertices, faces) if after.flipped_edges else 0
     logger.info("Cleaned: %s", {name: count for name, count in removed.items() if count})
-    return CleanResult(vertices, faces, source, before, after, removed)
+    return CleanResult(vertices, faces, source, before, after, removed, one_sided)
 
 
 def checked_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,6 +178,13 @@ def _is_floater(
     )
     floater[area.argmax()] = False
     return floater
+
+
+def _one_sided_parts(vertices: np.ndarray, faces: np.ndarray) -> int:
+    """How many parts have flipped edges."""
+    flipped = flipped_pairs(faces, find_edges(faces, len(vertices)))
+    part_of_face, _ = parts_of(faces, len(vertices))
+    return len(np.unique(part_of_face[flipped[:, 0] // 3]))
 
 
 def _compact(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -97,7 +97,7 @@ def report_mesh(
         boundary_loops=loops,
         non_manifold_edges=int((counts > 2).sum()),
         components=parts,
-        flipped_edges=count_flipped(proper, edges),
+        flipped_edges=len(flipped_pairs(proper, edges)),
         degenerate_faces=int(repeats.sum()) + int((~(areas > 0)).sum()),
         duplicate_faces=int(is_repeated(proper, len(vertices)).sum()),
         inner_faces=inner_faces,
@@ -107,10 +107,10 @@ def report_mesh(
     )
 
 
-def count_flipped(faces: np.ndarray, edges: Edges) -> int:
-    """Edges of two faces that both walk in the same direction."""
+def flipped_pairs(faces: np.ndarray, edges: Edges) -> np.ndarray:
+    """(N, 2) int32: both sides of the edges of two faces that walk them in the same direction."""
     pairs = edges.pairs()
-    return int((side_ends(faces, pairs[:, 0])[0] == side_ends(faces, pairs[:, 1])[0]).sum())
+    return pairs[side_ends(faces, pairs[:, 0])[0] == side_ends(faces, pairs[:, 1])[0]]
 
 
 def _layout(uvs: np.ndarray, faces: np.ndarray, areas: np.ndarray) -> tuple[int, float, float]:
