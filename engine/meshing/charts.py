@@ -14,9 +14,13 @@ MERGED_CONE = 0.55
 
 
 def cut_into_charts(
-    normals: np.ndarray, areas: np.ndarray, side_lengths: np.ndarray, neighbours: np.ndarray
+    normals: np.ndarray,
+    areas: np.ndarray,
+    side_lengths: np.ndarray,
+    neighbours: np.ndarray,
+    max_share: float,
 ) -> np.ndarray:
-    """Chart of each face: connected, normals within a cone, no larger than a fortieth of the whole.
+    """Chart of each face: connected, normals within a cone, none larger than a share.
 
     Small charts are grown breadth first while normals stay near the first one; then the pair with
     the largest share of border in common is joined, again and again, while the cone allows it.
@@ -27,22 +31,23 @@ def cut_into_charts(
         areas: (F,) float64.
         side_lengths: (F, 3) float64.
         neighbours: (F, 3) int64 face across each side or -1.
+        max_share: of the whole area that one chart may have.
 
     Returns:
         (F,) int32, numbered from 0 without gaps.
     """
     smooth = _smooth(normals, neighbours, SMOOTHINGS)
     total = float(areas.sum())
-    chart, count = _grow(smooth, areas, neighbours, SEED_CONE, total / 200)
+    chart, _ = _grow(smooth, areas, neighbours, SEED_CONE, total * min(max_share, 1 / 200))
     _even_borders(chart, neighbours, 3)
     chart = connected(chart, neighbours)
     count = int(chart.max()) + 1
-    chart = _merge(chart, count, smooth, areas, side_lengths, neighbours, total / 40)
+    chart = _merge(chart, count, smooth, areas, side_lengths, neighbours, total * max_share)
     for _ in range(2):
         axis = np.stack([np.bincount(chart, smooth[:, k] * areas) for k in range(3)], axis=1)
         axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-300)
         chart = connected(_open(chart, smooth, axis, neighbours), neighbours)
-    return _merge(chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total / 40)
+    return _merge(chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total * max_share)
 
 
 def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:

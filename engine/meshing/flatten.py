@@ -1,5 +1,6 @@
 """Charts laid flat without overlap: projected, untangled, checked by rasterising, split."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ def flatten_charts(
     chart_of_face: np.ndarray,
     neighbours: np.ndarray,
     step: float,
-    out_of_time,
+    out_of_time: Callable[[], bool],
 ) -> FlatCharts | None:
     """Project each chart along its mean normal and take apart what overlaps.
 

@@ -4,12 +4,16 @@ Charts are kept as the span of cells they cover in each row (and, for quarter tu
 column); large ones go first, each to the lowest place where it fits, which may be below others.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.kernels import kernel
 
 CELLS = 1024
 TRIES = 7
+THOROUGH = 500
+"""So many charts, the largest, are tried everywhere in all turns; time is bounded for any more."""
 
 
 def pack_charts(
@@ -18,7 +22,8 @@ def pack_charts(
     chart_of_face: np.ndarray,
     chart_of_vertex: np.ndarray,
     padding: float,
-) -> np.ndarray:
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> np.ndarray | None:
     """Where chart vertices go in the unit square, all charts in one scale.
 
     Args:
@@ -26,10 +31,11 @@ def pack_charts(
         faces: (F, 3) int32 into points.
         chart_of_face: (F,) int32.
         chart_of_vertex: (W,) int32, ascending.
-        padding: least distance of two charts, and of a chart and the border, in the unit square.
+        padding: least distance of two charts, in the unit square.
+        out_of_time: asked between tries; the best packing so far is then the result.
 
     Returns:
-        (W, 2) float64 in 0..1.
+        (W, 2) float64 in 0..1, or None when time ran out before any was found.
     """
     count = int(chart_of_vertex.max()) + 1
     first = np.searchsorted(chart_of_vertex, np.arange(count))
@@ -37,11 +43,16 @@ def pack_charts(
     area = np.abs(_doubled_areas(points, faces)).sum() / 2
     # In cells. A cell belongs to a chart when its middle is nearer than this.
     reach = padding * CELLS / 2 + 0.5**0.5
+    # What padding takes shows in advance in the outlines of the boxes.
     scale = CELLS * np.sqrt(0.75 / max(area, 1e-300))
+    outline = 2 * float(box.sum()) * scale * reach
+    scale /= np.sqrt(1 + 0.7 * outline / CELLS**2)
     scale = min(scale, (CELLS - 2 * reach - 3) / max(float(box.max()), 1e-300))
     placed = None
     too_large = np.inf
     for _ in range(TRIES):
+        if out_of_time():
+            return placed
         size = np.ceil(box * scale + 2 * reach).astype(np.int64) + 1
         shifted = points * scale + reach
         offsets = np.concatenate([[0], np.cumsum(size.sum(axis=1))])
@@ -63,7 +74,7 @@ def pack_charts(
             scale *= max(np.sqrt(CELLS / height), 0.5) * 0.995
     if placed is None:
         # So much padding that no scale was small enough: boxes get smaller without it.
-        return pack_charts(points, faces, chart_of_face, chart_of_vertex, padding / 2)
+        return pack_charts(points, faces, chart_of_face, chart_of_vertex, padding / 2, out_of_time)
     return placed
 
 
@@ -141,11 +152,14 @@ def _place(spans, size, offsets, order):
     turns = np.zeros(count, np.int64)
     height = 0
     lines = np.empty((4, CELLS + 4, 2), np.int64)
-    small_floor = 0
+    # After the first charts, one looks no lower than where the last of about its size went.
+    floors = np.zeros((CELLS, CELLS), np.int16)
     for n in range(count):
         c = order[n]
         w, h = size[c, 0], size[c, 1]
         tiny = w * h <= 100
+        longer, shorter = max(w, h) // 3, min(w, h) // 3
+        floor = np.int64(floors[longer, shorter]) if n >= THOROUGH else 0
         for row in range(h):
             a, b = spans[offsets[c] + row, 0], spans[offsets[c] + row, 1]
             empty = a >= b
@@ -157,9 +171,9 @@ def _place(spans, size, offsets, order):
             lines[1, w - 1 - col, 0], lines[1, w - 1 - col, 1] = (0, 0) if empty else (a, b)
             lines[3, col, 0], lines[3, col, 1] = (0, 0) if empty else (h - b, h - a)
         best_top, best_x, best_y, best_turn = limit + 1, 0, 0, 0
-        for turn in range(1 if tiny else 4):
+        for turn in range(1 if tiny else 4 if n < THOROUGH else 2):
             rows, cols = (h, w) if turn % 2 == 0 else (w, h)
-            for y in range(small_floor if tiny else 0, limit - rows):
+            for y in range(floor, limit - rows):
                 if y + rows >= best_top:
                     break
                 x = 0
@@ -181,9 +195,8 @@ def _place(spans, size, offsets, order):
                     break
         if best_top > limit:
             return at_x, at_y, turns, limit
-        if tiny:
-            small_floor = max(0, best_y - 8)
         rows = h if best_turn % 2 == 0 else w
+        floors[longer, shorter] = max(0, best_y - rows // 2)
         for row in range(rows):
             a, b = lines[best_turn, row, 0], lines[best_turn, row, 1]
             y = best_y + row

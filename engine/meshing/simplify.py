@@ -214,7 +214,7 @@ def _costs(points, ends, quadrics, degree, is_line):
                 position[e, k] = points[w, k]
         else:
             # Pulled a little to the middle, so that flat and straight places have one answer.
-            pull = 1e-3 * (q[0] + q[3] + q[5]) + 1e-300
+            pull = 1e-6 * (q[0] + q[3] + q[5]) + 1e-300
             xx, yy, zz = q[0] + pull, q[3] + pull, q[5] + pull
             xy, xz, yz = q[1], q[2], q[4]
             rx = pull * position[e, 0] - q[6]

@@ -10,9 +10,15 @@ from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.meshing.charts import cut_into_charts
 from engine.meshing.clean import checked_mesh
-from engine.meshing.edges import face_areas, face_neighbours, face_normals, find_edges
+from engine.meshing.edges import face_neighbours, face_normals, find_edges
 from engine.meshing.flatten import flatten_charts
 from engine.meshing.pack import pack_charts
+
+MAX_SHARES = (1.0, 1 / 40)
+"""Charts may be as large as this share of the surface; smaller ones, which pack better, are tried
+when large ones leave much of the texture empty."""
+GOOD_COVER = 0.65
+MANY_CHARTS = 200
 
 logger = logging.getLogger(__name__)
 
@@ -83,42 +89,63 @@ def unwrap_mesh(
     def out_of_time() -> bool:
         return time.monotonic() - begin >= settings.time_limit
 
-    edges = find_edges(faces, len(vertices))
-    neighbours = face_neighbours(faces, edges)
+    neighbours = face_neighbours(faces, find_edges(faces, len(vertices)))
     # Across an edge where faces disagree one would be seen from behind: a seam.
     neighbours = np.where((neighbours < 0) | (neighbours & 1 == 1), -1, neighbours >> 1)
-    areas = face_areas(vertices, faces)
-    flat = None
-    if areas.sum() > 0 and not out_of_time():
-        sides = np.stack(
-            [
-                np.linalg.norm(vertices[faces[:, (k + 1) % 3]] - vertices[faces[:, k]], axis=1)
-                for k in range(3)
-            ],
-            axis=1,
-        )
-        chart = cut_into_charts(face_normals(vertices, faces), areas, sides, neighbours)
-        step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
-        flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
-    if flat is None or out_of_time():
+    best, best_cover = None, 0.0
+    for max_share in MAX_SHARES:
+        made = _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time)
+        if made is None:
+            break
+        flat, uvs = made
+        cover = uv_area(uvs[flat.faces])
+        if cover > best_cover:
+            best, best_cover = made, cover
+        if cover >= GOOD_COVER or flat.chart_of_face.max() >= MANY_CHARTS:
+            break
+    if best is None:
         logger.warning("Unwrapping took too long; every two faces get a block of the texture.")
         return _in_blocks(vertices, faces, settings, begin)
+    flat, uvs = best
+    return Unwrapped(
+        vertices[flat.source],
+        flat.faces,
+        uvs,
+        flat.source,
+        flat.chart_of_face,
+        "charts",
+        time.monotonic() - begin,
+    )
+
+
+def uv_area(corner_uvs: np.ndarray) -> float:
+    """Area of all faces in the UV square, from (F, 3, 2) corners."""
+    a, b = (corner_uvs[:, k].astype(np.float64) - corner_uvs[:, 0] for k in (1, 2))
+    return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
+
+
+def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
+    """Flat charts and (W, 2) float32 UVs of their vertices; None when out of time."""
+    normals = face_normals(vertices, faces)
+    areas = np.linalg.norm(normals, axis=1) / 2
+    if areas.sum() == 0 or out_of_time():
+        return None
+    corners = vertices[faces]
+    sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    chart = cut_into_charts(normals, areas, sides, neighbours, max_share)
+    step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
+    flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
+    if flat is None or out_of_time():
+        return None
     uvs = pack_charts(
         flat.points,
         flat.faces,
         flat.chart_of_face,
         flat.chart_of_vertex,
         settings.padding / settings.texture_size,
+        out_of_time,
     )
-    return Unwrapped(
-        vertices[flat.source],
-        flat.faces,
-        uvs.astype(np.float32),
-        flat.source,
-        flat.chart_of_face,
-        "charts",
-        time.monotonic() - begin,
-    )
+    return None if uvs is None else (flat, uvs.astype(np.float32))
 
 
 def uvs_are_valid(

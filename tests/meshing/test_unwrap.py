@@ -67,7 +67,7 @@ def test_a_spiral_does_not_lie_on_itself() -> None:
     )
     result = unwrap_mesh(vertices, faces)
     check(result, (vertices, faces))
-    assert 2 <= result.chart_of_face.max() + 1 < 40
+    assert 2 <= result.chart_of_face.max() + 1 < 100
 
 
 def test_charts_keep_their_distance() -> None:
