@@ -92,8 +92,8 @@ def with_floaters(count: int = 10_000, seed: int = 0) -> Arrays:
     return joined(sphere(20), (corners.reshape(-1, 3).astype(np.float32), faces))
 
 
-def t_junctions(seed: int = 0) -> Arrays:
-    """A closed box; each of its sides is a grid of its own fineness, so edges meet in T-junctions."""
+def t_junctions() -> Arrays:
+    """A closed box of six grids, each of its own fineness, so that sides meet in T-junctions."""
     parts = []
     for k, fineness in enumerate((1, 2, 3, 5, 8, 12)):
         vertices, faces = grid(fineness, fineness)

@@ -47,7 +47,9 @@ def cut_into_charts(
         axis = np.stack([np.bincount(chart, smooth[:, k] * areas) for k in range(3)], axis=1)
         axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-300)
         chart = connected(_open(chart, smooth, axis, neighbours), neighbours)
-    return _merge(chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total * max_share)
+    return _merge(
+        chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total * max_share
+    )
 
 
 def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:

@@ -94,7 +94,8 @@ def clean_mesh(
             )
 
     before = report_mesh(vertices, faces)
-    drop("not_finite", ~np.isfinite(vertices).all(axis=1)[faces].all(axis=1))
+    finite = np.asarray(np.isfinite(vertices).all(axis=1))
+    drop("not_finite", ~np.asarray(finite[faces].all(axis=1)))
     source, faces = _compact(faces, len(vertices))
     kept, new_index = weld_near(vertices[source], settings.weld_distance)
     source, faces = source[kept], new_index[faces].astype(np.int32)
@@ -147,7 +148,7 @@ def checked_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
 
 
 def is_degenerate(vertices: np.ndarray, faces: np.ndarray, height: float) -> np.ndarray:
-    """(F,) bool: faces with a corner twice, or no higher than ``height`` over their longest side."""
+    """(F,) bool: faces with a corner twice, or no higher than ``height`` over a side."""
     ends = [vertices[faces[:, k]] for k in range(3)]
     longest = np.zeros(len(faces))
     for k in range(3):

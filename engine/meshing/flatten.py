@@ -62,7 +62,8 @@ def flatten_charts(
     normals = face_normals(vertices, faces)
     areas = np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
     chart = chart_of_face
-    for round_ in range(ROUNDS + 1):
+    round_ = 0
+    while True:
         if out_of_time():
             return None
         flat = _project(vertices, faces, normals, areas, chart)
@@ -73,12 +74,15 @@ def flatten_charts(
             np.bincount(chart, weights=covered, minlength=count), 1
         )
         leaves |= taken > 0
+        # A face by itself, if only without area, is as flat as it gets.
+        leaves &= np.bincount(chart)[chart] > 1
         if not leaves.any():
             return flat
         chart = chart.copy()
         wrong = np.zeros(count, dtype=bool)
         wrong[chart[leaves]] = True
-        if round_ >= ROUNDS - 1:
+        round_ += 1
+        if round_ >= ROUNDS:
             alone = wrong[chart]
             chart[alone] = count + np.arange(alone.sum(), dtype=np.int32)
         else:
@@ -92,7 +96,6 @@ def flatten_charts(
             new[away] += 1 + facing[away].astype(np.int32)
             chart = connected(new, neighbours)
         chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
-    return flat
 
 
 def _project(vertices, faces, normals, areas, chart) -> FlatCharts:

@@ -13,8 +13,8 @@ def close_holes(
 
     As the reference does (docs/numerics.md), but with faces wound like their neighbours: three
     edges get one triangle, more get a fan around a new vertex in their middle, which can not meet
-    an edge that is there already. A loop around a part not clearly larger (by half) than its filling,
-    as around a lone triangle, is left open: closing it would make a bag of it.
+    an edge that is there already. A loop around a part not clearly larger (by half) than its
+    filling, as around a lone triangle, is left open: closing it would make a bag of it.
 
     Args:
         vertices: (V, 3) float32.

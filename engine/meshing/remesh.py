@@ -26,7 +26,7 @@ from engine.ovoxel.overlap import overlaps, prepare_overlap
 
 MARGIN = 2
 OFFSET = 0.02
-"""How far off the mesh the vertices stay, in cells, so that two sides of a sheet do not coincide."""
+"""How far off the mesh vertices stay, in cells, so that two sides of a sheet do not coincide."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,9 @@ def _flood_outside(state):
             for y in range(1, height - 1):
                 for z in range(1, depth - 1):
                     if state[x, y, z] == 0 and (
-                        state[x - 1, y, z] == 2 or state[x, y - 1, z] == 2 or state[x, y, z - 1] == 2
+                        state[x - 1, y, z] == 2
+                        or state[x, y - 1, z] == 2
+                        or state[x, y, z - 1] == 2
                     ):
                         state[x, y, z] = 2
                         changed = True
@@ -193,7 +195,9 @@ def _flood_outside(state):
             for y in range(height - 2, 0, -1):
                 for z in range(depth - 2, 0, -1):
                     if state[x, y, z] == 0 and (
-                        state[x + 1, y, z] == 2 or state[x, y + 1, z] == 2 or state[x, y, z + 1] == 2
+                        state[x + 1, y, z] == 2
+                        or state[x, y + 1, z] == 2
+                        or state[x, y, z + 1] == 2
                     ):
                         state[x, y, z] = 2
                         changed = True
@@ -219,10 +223,7 @@ def _mend_corners(solid):
                     continue
                 # Two solid ones across a square of four, in the three planes at this corner; the
                 # other three squares of the cube are their neighbours' own.
-                if a == d and b == c and a != b:
-                    solid[x, y, z] = solid[x, y, z + 1] = True
-                    filled += 1
-                elif a == f and b == e and a != b:
+                if a != b and ((a == d and b == c) or (a == f and b == e)):
                     solid[x, y, z] = solid[x, y, z + 1] = True
                     filled += 1
                 elif a == g and c == e and a != c:

@@ -19,7 +19,7 @@ class MeshReport:
         non_manifold_edges: edges of three or more faces.
         components: parts that share no vertex.
         flipped_edges: edges of two faces that walk them in the same direction.
-        degenerate_faces: with a corner twice or no area; left out of the other counts if the former.
+        degenerate_faces: with a corner twice or no area; the former count nowhere else.
         duplicate_faces: with the same corners as an earlier face.
         inner_faces: of parts that cannot be seen from outside; None when not looked for.
         charts: connected pieces of the UV layout; None without UVs.

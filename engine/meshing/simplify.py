@@ -119,7 +119,7 @@ def _seams(faces: np.ndarray, edges: Edges, colors: np.ndarray | None) -> np.nda
         ],
         axis=1,
     )
-    is_mixed = contrast.any(axis=1)
+    is_mixed = np.asarray(contrast.any(axis=1))
     pairs = edges.pairs()
     a, b = pairs[:, 0], pairs[:, 1]
     is_seam = (is_mixed[a // 3] != is_mixed[b // 3]) & ~contrast[a // 3, a % 3]
@@ -298,7 +298,7 @@ def _collapse(
             if alive[f]:
                 for s in range(3):
                     w = faces[f, s]
-                    if w == u or w == v:
+                    if w == u or w == v:  # noqa: SIM109
                         continue
                     if mark[w] == token:
                         mark[w] = token + 1

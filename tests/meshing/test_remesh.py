@@ -22,8 +22,8 @@ def test_it_is_closed_and_in_place(name: str, shells: int) -> None:
     arrays = {
         "sphere": lambda: sphere,
         "cloth": lambda: meshes.grid(30, 30, 0.1),
-        "nested": meshes.nested_shells,
-        "moebius": meshes.moebius,
+        "nested": lambda: meshes.nested_shells(),
+        "moebius": lambda: meshes.moebius(),
         "punched": lambda: meshes.punched(meshes.sphere(60), 200),
         "two": lambda: meshes.joined(
             meshes.sphere(10, 0.15), (sphere[0] * 0.4 + np.float32(0.5), sphere[1])
@@ -68,14 +68,14 @@ def test_random_dust_still_gives_a_manifold() -> None:
 
 def test_bad_input() -> None:
     vertices, faces = meshes.sphere(4)
-    for arguments, code in (
-        ((vertices, faces[:0]), "mesh_empty"),
-        ((vertices * np.nan, faces), "mesh_not_finite"),
-        ((vertices, faces, 4), "remesh_resolution"),
-        ((vertices, faces, 1024), "remesh_resolution"),
+    for bad_vertices, bad_faces, resolution, code in (
+        (vertices, faces[:0], 64, "mesh_empty"),
+        (vertices * np.nan, faces, 64, "mesh_not_finite"),
+        (vertices, faces, 4, "remesh_resolution"),
+        (vertices, faces, 1024, "remesh_resolution"),
     ):
         with pytest.raises(EngineError) as error:
-            remesh(*arguments)
+            remesh(bad_vertices, bad_faces, resolution)
         assert error.value.code == code
     flat = remesh(np.eye(3, dtype=np.float32), np.array([(0, 1, 2)]), 16)
     assert report_mesh(flat.vertices, flat.faces).open_edges == 0

@@ -12,9 +12,7 @@ from tests import meshes
 
 def test_counts_of_a_broken_sheet() -> None:
     vertices, faces = meshes.grid(2, 2)
-    faces = np.concatenate(
-        [faces, faces[:1, [1, 2, 0]], [[0, 0, 1]], [[0, 4, 5]]]
-    ).astype(np.int32)
+    faces = np.concatenate([faces, faces[:1, [1, 2, 0]], [[0, 0, 1]], [[0, 4, 5]]]).astype(np.int32)
     report = report_mesh(vertices, faces)
     assert report.faces == 11
     assert report.duplicate_faces == 1

@@ -40,7 +40,9 @@ def test_shape_and_topology_stay(name: str, target: int, limit: float) -> None:
 
 
 def euler(vertices: np.ndarray, faces: np.ndarray) -> int:
-    edges = np.unique(np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2).reshape(-1, 2), 1), axis=0)
+    edges = np.unique(
+        np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2).reshape(-1, 2), 1), axis=0
+    )
     return len(vertices) - len(edges) + len(faces)
 
 
