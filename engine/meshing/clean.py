@@ -8,6 +8,7 @@ import numpy as np
 from engine.errors import EngineError
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import face_areas, find_edges, parts_of
+from engine.meshing.fins import is_fin
 from engine.meshing.holes import close_holes
 from engine.meshing.orient import orient_faces
 from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
@@ -26,7 +27,8 @@ class CleanSettings:
         weld_distance: vertices no farther apart become one; 0 joins equal positions only.
         floater_area: parts with less than this share of the largest part's area are dropped,
         floater_diagonal: and parts whose bounding box has less than this share of the whole one's.
-        hole_perimeter: loops of open edges shorter than this are filled (the reference's limit).
+        hole_perimeter: loops of open edges shorter than this are filled (the reference's limit),
+            and stray flaps with a shorter outline dropped.
         remove_inner: drop parts that nobody outside can see, such as the inner of two shells.
     """
 
@@ -66,8 +68,8 @@ def clean_mesh(
 ) -> CleanResult:
     """Weld, drop, mend, turn and close, in this order.
 
-    Faces at vertices that are not finite are dropped like those without area. Edges of three and
-    more faces are left as they are; they belong to the surface of an O-Voxel mesh.
+    Faces at vertices that are not finite are dropped like those without area. Other
+    edges of three and more faces than those of stray flaps stay; O-Voxel meshes have walls.
 
     Args:
         vertices: (V, 3) float32.
@@ -103,6 +105,8 @@ def clean_mesh(
     drop("degenerate", is_degenerate(vertices, faces, settings.weld_distance))
     drop("duplicate", is_repeated(faces, len(vertices)))
     faces, removed["t_junctions"] = split_t_junctions(vertices, faces, settings.weld_distance)
+    drop("duplicate_split", is_repeated(faces, len(vertices)))
+    drop("fin", is_fin(vertices, faces, settings.hole_perimeter))
     part_of_face, _ = parts_of(faces, len(vertices))
     floater = _is_floater(vertices, faces, part_of_face, settings)
     removed["floater_parts"] = int(floater.sum())
@@ -119,6 +123,8 @@ def clean_mesh(
     vertices, faces, beside, removed["holes"] = close_holes(
         vertices, faces, settings.hole_perimeter
     )
+    # Where three faces meet, a filling may be there already.
+    faces = faces[~is_repeated(faces, len(vertices))]
     source = np.concatenate([source, source[beside]])
     used, faces = _compact(faces, len(vertices))
     vertices, source = vertices[used], source[used]

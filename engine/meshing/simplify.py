@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
+from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import Edges, face_normals, find_edges, side_ends
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ def simplify_mesh(
         edges = find_edges(faces, len(points))
     if len(faces) > target:
         logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
+    # Beside edges of three faces two faces may have become one.
+    faces = faces[~is_repeated(faces, len(points))]
     used = np.zeros(len(points), dtype=bool)
     used[faces] = True
     return Simplified(

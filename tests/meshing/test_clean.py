@@ -7,6 +7,7 @@ from engine.errors import EngineError
 from engine.meshing.clean import CleanSettings, clean_mesh
 from engine.meshing.edges import face_normals, find_edges, side_ends
 from engine.meshing.nearest import nearest_on_surface
+from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
 from tests import meshes
 
 VOXEL = 1 / 256
@@ -169,3 +170,31 @@ def test_a_needle_between_good_faces_leaves_no_gap() -> None:
     assert result.after.open_edges == 4
     assert result.after.degenerate_faces == 0
     assert result.removed["degenerate"] == 1
+
+
+def test_stray_flaps_go_and_walls_stay() -> None:
+    vertices, faces = SPHERE
+    tip = vertices[faces[0]].mean(axis=0) * np.float32(1.02)
+    low, high = faces[0, :2]
+    flap = (
+        np.concatenate([vertices, [tip]]),
+        np.concatenate([faces, [[low, high, len(vertices)]]]),
+    )
+    result = clean_mesh(*flap, CleanSettings(hole_perimeter=0.3))
+    assert result.removed["fin"] == 1
+    assert result.after.open_edges == result.after.non_manifold_edges == 0
+    # Longer than the limit, it is a wall.
+    assert clean_mesh(*flap, CleanSettings(hole_perimeter=1e-3)).after.non_manifold_edges == 1
+
+
+def test_voxel_meshes_come_out_closed() -> None:
+    """O-Voxel meshes have winding by axis and stray quads where a corner is cut."""
+    vertices, faces = meshes.organic(30)
+    grid = mesh_to_dual_grid(vertices * np.float32(0.95), faces, grid_size=128)
+    raw = dual_grid_to_mesh(grid, orient=False)
+    result = clean_mesh(raw.vertices, raw.faces)
+    assert result.before.open_edges > 0
+    assert result.before.flipped_edges > 1000
+    assert result.after.open_edges == result.after.flipped_edges == 0
+    assert result.after.non_manifold_edges <= result.before.non_manifold_edges / 10
+    assert hausdorff((result.vertices, result.faces), (raw.vertices, raw.faces)) < 2 / 128
