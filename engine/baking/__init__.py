@@ -1,0 +1,1 @@
+"""Pictures on a low mesh from O-Voxels: UVs rasterised, surface looked up, values sampled, padded."""
