@@ -48,8 +48,8 @@ class Studio:
     """
 
     lamps: tuple[Lamp, ...]
-    sky: Color = (0.46, 0.48, 0.52)
-    ground: Color = (0.2, 0.19, 0.18)
+    sky: Color = (0.62, 0.64, 0.68)
+    ground: Color = (0.34, 0.325, 0.31)
     exposure: float = 1.0
 
     def turned(self, degrees: float) -> "Studio":
@@ -71,8 +71,8 @@ class Studio:
 
 STUDIO = Studio(
     lamps=(
-        Lamp(-42, 48, 16, (4.6, 4.4, 4.1)),  # key
-        Lamp(58, 12, 8, (0.85, 0.92, 1.05)),  # fill
+        Lamp(-42, 48, 16, (5.4, 5.2, 4.9)),  # key
+        Lamp(58, 12, 8, (1.25, 1.32, 1.45)),  # fill
         Lamp(150, 35, 24, (4.2, 4.4, 4.8)),  # rim, right
         Lamp(-140, 20, 24, (2.6, 2.5, 2.4)),  # rim, left
         Lamp(5, 85, 10, (1.0, 1.0, 1.0)),  # top

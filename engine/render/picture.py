@@ -101,7 +101,7 @@ def render(
     height = width if height is None else height
     _check_size(width, height, samples)
     surface = surface_of(mesh, threads) if surface is None else surface
-    view = view_mesh(mesh.vertices, surface.faces, camera, width * samples, height * samples)
+    view = view_mesh(mesh.vertices, surface.faces, camera, width * samples, height * samples, threads)
     bands = sort_into_bands(view, threads)
     lamp_view, lamp_near = view, np.zeros((0, 0))
     if shadows and studio.lamps:
@@ -122,9 +122,9 @@ def render(
         before_near, before_face = np.empty(shape), np.empty(shape, np.int32)
         near, face = np.empty(shape), np.empty(shape, np.int32)
         for number in range(layers):
-            raster_band(view, bands, band, number > 0, before_near, before_face, near, face)
-            if not (face >= 0).any():
+            if number > 0 and not (before_face >= 0).any():
                 break
+            raster_band(view, bands, band, number > 0, before_near, before_face, near, face)
             shade_band(
                 *(view, surface, axes, *lights, band, near, face, through, light, layer, seen),
                 *(lamp_view, lamp_near),
@@ -169,7 +169,7 @@ def visible_faces(
     """
     height = width if height is None else height
     _check_size(width, height, 1)
-    view = view_mesh(vertices, faces, camera, width, height)
+    view = view_mesh(vertices, faces, camera, width, height, threads)
     bands = sort_into_bands(view, threads)
     face = np.full((height, width), -1, np.int32)
     weights = np.zeros((height, width, 3), np.float32)
@@ -201,7 +201,7 @@ def _shadow(
         eye=(x, y, z), target=centre, projection="orthographic", height=2.02 * radius, near=1e-6
     )
     size = min(max(points, 64), 1024)
-    view = view_mesh(mesh.vertices, surface.faces, lamp, size, size)
+    view = view_mesh(mesh.vertices, surface.faces, lamp, size, size, threads)
     bands = sort_into_bands(view, threads)
     near = np.empty((size, size))
 

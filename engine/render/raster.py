@@ -29,6 +29,8 @@ class View(NamedTuple):
 
     Args:
         points: (V, 3) float64 in camera space: right, up, forward.
+        screen: (V, 3) float64 snapped place in the picture in 1/256 points, and nearness, which is
+            linear across the picture; of no meaning in front of the near plane.
         faces: (F, 3) int32.
         width, height: of the picture, in points.
         focal: points per unit at depth 1 (perspective) or everywhere (orthographic).
@@ -37,6 +39,7 @@ class View(NamedTuple):
     """
 
     points: np.ndarray
+    screen: np.ndarray
     faces: np.ndarray
     width: int
     height: int
@@ -52,13 +55,30 @@ class Bands(NamedTuple):
     faces: np.ndarray
 
 
+@njit(inline="always")
+def _to_screen(view, x, y, z, corners, k):
+    """Snapped place in the picture, and nearness, which is linear across the picture."""
+    scale = view.focal / z if view.perspective else view.focal
+    across = np.rint((view.width * 0.5 + x * scale) * _SNAP)
+    down = np.rint((view.height * 0.5 - y * scale) * _SNAP)
+    corners[k, 0] = min(max(across, -_FARTHEST), _FARTHEST)
+    corners[k, 1] = min(max(down, -_FARTHEST), _FARTHEST)
+    corners[k, 2] = 1.0 / z if view.perspective else -z
+
+
 def view_mesh(
-    vertices: np.ndarray, faces: np.ndarray, camera: Camera, width: int, height: int
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    camera: Camera,
+    width: int,
+    height: int,
+    threads: int | None = None,
 ) -> View:
     """Bring a mesh in front of a camera, for a picture of ``width`` x ``height`` points."""
-    points = (np.asarray(vertices, np.float64) - np.asarray(camera.eye)) @ camera.axes.T
-    return View(
-        np.ascontiguousarray(points),
+    vertices = np.ascontiguousarray(vertices, np.float32)
+    view = View(
+        np.empty((len(vertices), 3)),
+        np.empty((len(vertices), 3)),
         np.ascontiguousarray(faces, np.int32),
         width,
         height,
@@ -66,6 +86,22 @@ def view_mesh(
         camera.projection == "perspective",
         float(camera.near),
     )
+    axes, eye = camera.axes, np.asarray(camera.eye, np.float64)
+    chunks = [(i, min(i + _CHUNK, len(vertices))) for i in range(0, len(vertices), _CHUNK)]
+    map_chunks(lambda part: _place(vertices, axes, eye, *part, view), chunks, threads=threads)
+    return view
+
+
+@kernel
+def _place(vertices, axes, eye, first, end, view):
+    for i in range(first, end):
+        x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
+        for k in range(3):
+            view.points[i, k] = axes[k, 0] * x + axes[k, 1] * y + axes[k, 2] * z
+        if view.points[i, 2] >= view.near:
+            _to_screen(
+                view, view.points[i, 0], view.points[i, 1], view.points[i, 2], view.screen, i
+            )
 
 
 def sort_into_bands(view: View, threads: int | None = None) -> Bands:
@@ -115,17 +151,6 @@ def _fill_bands(reach, bands):
 
 
 @njit(inline="always")
-def _to_screen(view, x, y, z, corners, k):
-    """Snapped place in the picture, and nearness, which is linear across the picture."""
-    scale = view.focal / z if view.perspective else view.focal
-    across = np.rint((view.width * 0.5 + x * scale) * _SNAP)
-    down = np.rint((view.height * 0.5 - y * scale) * _SNAP)
-    corners[k, 0] = min(max(across, -_FARTHEST), _FARTHEST)
-    corners[k, 1] = min(max(down, -_FARTHEST), _FARTHEST)
-    corners[k, 2] = 1.0 / z if view.perspective else -z
-
-
-@njit(inline="always")
 def _screen_polygon(view, f, corners):
     """What the near plane leaves of a triangle: 0, 3 or 4 corners."""
     points, near = view.points, view.near
@@ -133,8 +158,8 @@ def _screen_polygon(view, f, corners):
     kept = 0
     if points[a, 2] >= near and points[b, 2] >= near and points[c, 2] >= near:
         for k in range(3):
-            v = view.faces[f, k]
-            _to_screen(view, points[v, 0], points[v, 1], points[v, 2], corners, k)
+            for i in range(3):
+                corners[k, i] = view.screen[view.faces[f, k], i]
         kept = 3
     elif points[a, 2] >= near or points[b, 2] >= near or points[c, 2] >= near:
         for k in range(3):
