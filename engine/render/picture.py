@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.baking.bands import Bands
 from engine.color import srgb_from_linear
 from engine.errors import EngineError
 from engine.kernels import kernel
@@ -13,7 +14,6 @@ from engine.render.camera import Camera, ball_around
 from engine.render.lights import STUDIO, Studio
 from engine.render.raster import (
     BAND_ROWS,
-    Bands,
     View,
     corner_weights,
     raster_band,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from engine.baking.bands import Bands, fill_bands
 from engine.kernels import kernel
 from engine.parallel import map_chunks
 from engine.render.camera import Camera
@@ -46,13 +47,6 @@ class View(NamedTuple):
     focal: float
     perspective: bool
     near: float
-
-
-class Bands(NamedTuple):
-    """Triangles sorted into bands: those of band b are ``faces[start[b] : start[b + 1]]``."""
-
-    start: np.ndarray
-    faces: np.ndarray
 
 
 @njit(inline="always")
@@ -109,7 +103,7 @@ def sort_into_bands(view: View, threads: int | None = None) -> Bands:
     reach = np.empty((len(view.faces), 2), np.int32)
     chunks = [(i, min(i + _CHUNK, len(reach))) for i in range(0, len(reach), _CHUNK)]
     map_chunks(lambda part: _find_reach(view, *part, reach), chunks, threads=threads)
-    return Bands(*_fill_bands(reach, -(-view.height // BAND_ROWS)))
+    return fill_bands(reach, -(-view.height // BAND_ROWS))
 
 
 @kernel
@@ -131,23 +125,6 @@ def _find_reach(view, first, end, reach):
         last_row = view.height - 1
         reach[f, 0] = min(max(int(top / _SNAP - 0.5), 0), last_row) // BAND_ROWS
         reach[f, 1] = min(max(int(bottom / _SNAP + 0.5), 0), last_row) // BAND_ROWS
-
-
-@kernel
-def _fill_bands(reach, bands):
-    start = np.zeros(bands + 1, np.int64)
-    for f in range(len(reach)):
-        for band in range(reach[f, 0], reach[f, 1] + 1):
-            start[band + 1] += 1
-    for band in range(bands):
-        start[band + 1] += start[band]
-    place = start[:-1].copy()
-    faces = np.empty(start[bands], np.int32)
-    for f in range(len(reach)):
-        for band in range(reach[f, 0], reach[f, 1] + 1):
-            faces[place[band]] = f
-            place[band] += 1
-    return start, faces
 
 
 @njit(inline="always")
