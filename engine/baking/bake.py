@@ -116,7 +116,7 @@ def bake(
         owner, weights = face[some].ravel()[inside], weights.reshape(-1, 3)[inside]
         points, facing = _on_mesh(in_voxels, faces, normals, owner, weights)
         detail, found = np.zeros_like(points), np.zeros(len(points), bool)
-        project(surface, points, facing, found | True, detail, found)
+        project(surface, points, facing, detail, found)
         values = sample_attributes(grid.coords, feats, points, lookup=lookup, threads=1)
         _nearest_voxels(lookup, feats, points, values)
         values[:, 6] *= found

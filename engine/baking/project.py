@@ -8,6 +8,7 @@ thin wall has two sides), and then for the nearest point of the triangles at tha
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from engine.baking.normals import corner_normals, faces_around
 from engine.baking.rows import unique_rows
@@ -19,8 +20,9 @@ NEAR_RINGS = 4
 FAR_CELL = 8
 """Voxels per cell of the second, coarser search; what it does not find is not on the surface."""
 
-_WRONG_WAY = 4.0
-"""Added to the squared distance, in voxels, of a vertex whose surface faces the other way."""
+_WRONG_WAY = 0.75
+"""Added to the squared distance, in voxels, of a vertex whose surface faces the other way: enough to
+choose the right side of a wall, too little to search far where a whole sheet is turned round."""
 
 
 class Cells(NamedTuple):
@@ -94,121 +96,138 @@ def _cells(points: np.ndarray, used: np.ndarray, size: int) -> Cells:
 
 
 @kernel
-def project(source, points, facing, wanted, normals, found):
+def project(source, points, facing, normals, found):
     """Move points onto the surface.
 
     Args:
         source: of ``source_of``.
         points: (P, 3) float32 in voxel units; replaced by the nearest point of the surface.
         facing: (P, 3) float32 normals of the simplified surface.
-        wanted: (P,) bool, the points to move.
         normals: (P, 3) float32, receive the surface's unit normals.
         found: (P,) bool, receives whether there is a surface near; ``points`` stays otherwise.
     """
-    best = np.empty(6, np.float64)
+    # Arrays are taken out of their tuples once: each time costs a count that threads fight for.
+    vertices, faces, corner_normal = source.points, source.faces, source.normals
+    around, corners, vertex_facing = source.start, source.corners, source.facing
+    lookup, start, members = source.near.lookup, source.near.start, source.near.vertices
+    # Neighbouring points mostly lie in the same voxel, whose surroundings are gathered once.
+    gathered = np.empty(27 * np.max(np.diff(start)), np.int64)
+    count, last_i, last_j, last_k = 0, np.int64(0), np.int64(0), np.int64(0)
     for p in range(len(points)):
-        found[p] = False
-        if not wanted[p]:
-            continue
-        vertex = _nearest_vertex(source, source.near, points[p], facing[p])
+        x, y, z = np.float64(points[p, 0]), np.float64(points[p, 1]), np.float64(points[p, 2])
+        nx, ny, nz = facing[p, 0], facing[p, 1], facing[p, 2]
+        i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
+        if p == 0 or i != last_i or j != last_j or k != last_k:
+            count, last_i, last_j, last_k = 0, i, j, k
+            for a in range(i - 1, i + 2):
+                for b in range(j - 1, j + 2):
+                    for c in range(k - 1, k + 2):
+                        cell = find_row(lookup, 0, a, b, c)
+                        if cell >= 0:
+                            for place in range(start[cell], start[cell + 1]):
+                                gathered[count] = members[place]
+                                count += 1
+        vertex, best = np.int64(-1), np.inf
+        for place in range(count):
+            v = gathered[place]
+            dx, dy, dz = vertices[v, 0] - x, vertices[v, 1] - y, vertices[v, 2] - z
+            away = dx * dx + dy * dy + dz * dz
+            if vertex_facing[v, 0] * nx + vertex_facing[v, 1] * ny + vertex_facing[v, 2] * nz < 0:
+                away += _WRONG_WAY
+            if away < best:
+                best, vertex = away, v
+        # What was not gathered is at least a voxel away.
+        if best > 1.0:
+            vertex = _search(source.near, vertices, vertex_facing, x, y, z, nx, ny, nz)
         if vertex < 0:
-            vertex = _nearest_vertex(source, source.far, points[p], facing[p])
+            vertex = _search(source.far, vertices, vertex_facing, x, y, z, nx, ny, nz)
+        found[p] = vertex >= 0
         if vertex < 0:
             continue
-        found[p] = True
-        _nearest_on_faces(source, vertex, points[p], best)
+        least, face = np.inf, np.int64(-1)
+        wa = wb = wc = 0.0
+        for place in range(around[vertex], around[vertex + 1]):
+            f = corners[place] // 3
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            # Relative to the point, which becomes the origin.
+            ax, ay, az = vertices[a, 0] - x, vertices[a, 1] - y, vertices[a, 2] - z
+            bx, by, bz = vertices[b, 0] - x, vertices[b, 1] - y, vertices[b, 2] - z
+            cx, cy, cz = vertices[c, 0] - x, vertices[c, 1] - y, vertices[c, 2] - z
+            ta, tb, tc = _nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz)
+            away = (
+                (ta * ax + tb * bx + tc * cx) ** 2
+                + (ta * ay + tb * by + tc * cy) ** 2
+                + (ta * az + tb * bz + tc * cz) ** 2
+            )
+            if away < least:
+                least, face = away, np.int64(f)
+                wa, wb, wc = ta, tb, tc
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        size = 0.0
         for i in range(3):
-            points[p, i] = best[i]
-            normals[p, i] = best[3 + i]
+            points[p, i] = wa * vertices[a, i] + wb * vertices[b, i] + wc * vertices[c, i]
+            normal = (
+                wa * corner_normal[face, 0, i]
+                + wb * corner_normal[face, 1, i]
+                + wc * corner_normal[face, 2, i]
+            )
+            normals[p, i] = normal
+            size += normal * normal
+        for i in range(3):
+            normals[p, i] /= max(np.sqrt(size), 1e-12)
 
 
 @kernel
-def _nearest_vertex(source, cells, point, facing):
-    x, y, z = np.float64(point[0]), np.float64(point[1]), np.float64(point[2])
-    i, j, k = int(np.floor(x / cells.size)), int(np.floor(y / cells.size)), int(np.floor(z / cells.size))
+def _search(cells, points, facing, x, y, z, nx, ny, nz):
+    """The nearest vertex that does not face away from the normal (nx, ny, nz); -1 without any."""
+    lookup, start, members, size = cells.lookup, cells.start, cells.vertices, cells.size
+    i, j, k = np.int64(np.floor(x / size)), np.int64(np.floor(y / size)), np.int64(np.floor(z / size))
     # Distance from the point to the nearest wall of its own cell.
-    wall = cells.size
-    for axis in range(3):
-        share = point[axis] / cells.size
-        share -= np.floor(share)
-        wall = min(wall, cells.size * min(share, 1 - share))
-    nearest, best = -1, np.inf
+    wall = min(x - i * size, y - j * size, z - k * size)
+    wall = min(wall, size - (x - i * size), size - (y - j * size), size - (z - k * size))
+    nearest, best = np.int64(-1), np.inf
     for ring in range(NEAR_RINGS + 1):
         # Everything in this ring is at least so far away.
-        least = wall + (ring - 1) * cells.size if ring > 0 else 0.0
+        least = wall + (ring - 1) * size if ring > 0 else 0.0
         if least * least > best:
             break
         for a in range(-ring, ring + 1):
             for b in range(-ring, ring + 1):
                 inner = abs(a) < ring and abs(b) < ring
                 for c in range(-ring, ring + 1, 2 * ring if inner else 1):
-                    cell = find_row(cells.lookup, 0, i + a, j + b, k + c)
+                    cell = find_row(lookup, 0, i + a, j + b, k + c)
                     if cell < 0:
                         continue
-                    for place in range(cells.start[cell], cells.start[cell + 1]):
-                        v = cells.vertices[place]
-                        dx, dy = source.points[v, 0] - x, source.points[v, 1] - y
-                        dz = source.points[v, 2] - z
+                    for place in range(start[cell], start[cell + 1]):
+                        v = members[place]
+                        dx, dy, dz = points[v, 0] - x, points[v, 1] - y, points[v, 2] - z
                         away = dx * dx + dy * dy + dz * dz
+                        if away >= best:
+                            continue
+                        if facing[v, 0] * nx + facing[v, 1] * ny + facing[v, 2] * nz < 0:
+                            away += _WRONG_WAY
                         if away < best:
-                            n = source.facing[v]
-                            if n[0] * facing[0] + n[1] * facing[1] + n[2] * facing[2] < 0:
-                                away += _WRONG_WAY
-                        if away < best:
-                            best, nearest = away, v
+                            best, nearest = away, np.int64(v)
     return nearest
 
 
-@kernel
-def _nearest_on_faces(source, vertex, point, best):
-    """Nearest point of the triangles at a vertex, and the normal there; both into ``best``."""
-    least = np.inf
-    wa = wb = wc = 0.0
-    face = np.int64(-1)
-    p = point.astype(np.float64)
-    for place in range(source.start[vertex], source.start[vertex + 1]):
-        f = source.corners[place] // 3
-        a = source.points[source.faces[f, 0]].astype(np.float64)
-        b = source.points[source.faces[f, 1]].astype(np.float64)
-        c = source.points[source.faces[f, 2]].astype(np.float64)
-        ta, tb, tc = _nearest_weights(p, a, b, c)
-        away = 0.0
-        for i in range(3):
-            away += (ta * a[i] + tb * b[i] + tc * c[i] - p[i]) ** 2
-        if away < least:
-            least, face = away, f
-            wa, wb, wc = ta, tb, tc
-    for i in range(3):
-        q = source.points
-        t = source.faces[face]
-        best[i] = wa * q[t[0], i] + wb * q[t[1], i] + wc * q[t[2], i]
-        n = source.normals[face]
-        best[3 + i] = wa * n[0, i] + wb * n[1, i] + wc * n[2, i]
-    size = np.sqrt(best[3] ** 2 + best[4] ** 2 + best[5] ** 2)
-    if size > 1e-12:
-        best[3:] /= size
-
-
-@kernel
+@njit(inline="always")
 def _dot(ax, ay, az, bx, by, bz):
     return ax * bx + ay * by + az * bz
 
 
 @kernel
-def _nearest_weights(p, a, b, c):
-    """Corner weights of the point of triangle abc nearest to p, by the regions of its corners."""
-    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-    px, py, pz = p[0] - a[0], p[1] - a[1], p[2] - a[2]
-    d1, d2 = _dot(ux, uy, uz, px, py, pz), _dot(vx, vy, vz, px, py, pz)
+def _nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz):
+    """Corner weights of the point of triangle abc nearest to the origin, by its regions."""
+    ux, uy, uz = bx - ax, by - ay, bz - az
+    vx, vy, vz = cx - ax, cy - ay, cz - az
+    d1, d2 = -_dot(ux, uy, uz, ax, ay, az), -_dot(vx, vy, vz, ax, ay, az)
     if d1 <= 0 and d2 <= 0:
         return 1.0, 0.0, 0.0
-    qx, qy, qz = p[0] - b[0], p[1] - b[1], p[2] - b[2]
-    d3, d4 = _dot(ux, uy, uz, qx, qy, qz), _dot(vx, vy, vz, qx, qy, qz)
+    d3, d4 = -_dot(ux, uy, uz, bx, by, bz), -_dot(vx, vy, vz, bx, by, bz)
     if d3 >= 0 and d4 <= d3:
         return 0.0, 1.0, 0.0
-    rx, ry, rz = p[0] - c[0], p[1] - c[1], p[2] - c[2]
-    d5, d6 = _dot(ux, uy, uz, rx, ry, rz), _dot(vx, vy, vz, rx, ry, rz)
+    d5, d6 = -_dot(ux, uy, uz, cx, cy, cz), -_dot(vx, vy, vz, cx, cy, cz)
     if d6 >= 0 and d5 <= d6:
         return 0.0, 0.0, 1.0
     wc = d1 * d4 - d3 * d2
