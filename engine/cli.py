@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from engine import __version__
+from engine.commands import render as render_command
 from engine.errors import EngineError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -146,6 +147,17 @@ def _progress_bar() -> Iterator["Report"]:
     )
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         yield Report(progress)
+
+
+class _Shell:
+    """The command line as the modules of engine/commands see it."""
+
+    out = out
+    errors_shown = staticmethod(_errors_shown)
+    progress_bar = staticmethod(_progress_bar)
+
+
+render_command.register(app, _Shell())
 
 
 class Report:

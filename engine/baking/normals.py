@@ -61,6 +61,21 @@ def corner_normals(
     return normals
 
 
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) float32 unit normals, weighted by area; (0, 0, 1) where no area says otherwise."""
+    corners = np.asarray(vertices, np.float64)[faces]
+    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    weights = np.repeat(face_normals, 3, axis=0)
+    flat = np.asarray(faces).ravel()
+    normals = np.column_stack(
+        [np.bincount(flat, weights[:, axis], minlength=len(vertices)) for axis in range(3)]
+    )
+    lengths = np.linalg.norm(normals, axis=1)
+    normals[lengths == 0] = (0.0, 0.0, 1.0)
+    lengths[lengths == 0] = 1.0
+    return (normals / lengths[:, None]).astype(np.float32)
+
+
 def faces_around(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
     """Which corners lie at each vertex.
 
