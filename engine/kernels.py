@@ -18,7 +18,7 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         source = path.read_bytes()
-        if b"@kernel" in source:
+        if b"engine.kernels" in source:
             digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
@@ -39,5 +39,13 @@ def _choose_cache() -> None:
 
 _choose_cache()
 
-kernel = njit(cache=True, nogil=True)
-"""Decorator of every compiled function: cached on disk, runs beside other threads."""
+kernel = njit(cache=True, nogil=True, error_model="numpy")
+"""Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
+
+tight = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Decorator of inner loops and their helpers, which may not make arrays.
+
+numba counts references to an array by atomic operations at every call and every row view, and
+threads that share the array wait for each other: that was more than half of the time of the loops
+here. Functions that make no arrays can go without.
+"""

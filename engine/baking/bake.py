@@ -122,9 +122,7 @@ def bake(
         values[:, 6] *= found
         _write(values, inside, base[some], orm[some], known[some])
         if tangents is not None:
-            _write_normals(
-                normals, tangents, owner, weights, detail, found, inside, relief[some]
-            )
+            _write_normals(normals, tangents, owner, weights, detail, found, inside, relief[some])
 
     map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
     charts = face >= 0

@@ -47,7 +47,9 @@ def corner_normals(
     face_normals, angles = np.empty((len(faces), 3), np.float32), np.empty(faces.shape, np.float32)
     normals = np.empty((len(faces), 3, 3), np.float32)
     least_cosine = np.float32(np.cos(np.radians(crease_degrees)))
-    chunks = [(i, min(i + _FACES_PER_CHUNK, len(faces))) for i in range(0, len(faces), _FACES_PER_CHUNK)]
+    chunks = [
+        (i, min(i + _FACES_PER_CHUNK, len(faces))) for i in range(0, len(faces), _FACES_PER_CHUNK)
+    ]
     map_chunks(
         lambda part: _measure(vertices, faces, *part, face_normals, angles), chunks, threads=threads
     )

@@ -62,9 +62,7 @@ class Source(NamedTuple):
     far: Cells
 
 
-def source_of(
-    points: np.ndarray, faces: np.ndarray, *, threads: int | None = None
-) -> Source:
+def source_of(points: np.ndarray, faces: np.ndarray, *, threads: int | None = None) -> Source:
     """Make a surface ready: ``points`` (V, 3) in voxel units, ``faces`` (F, 3).
 
     Raises:
@@ -181,7 +179,11 @@ def project(source, points, facing, normals, found):
 def _search(cells, points, facing, x, y, z, nx, ny, nz):
     """The nearest vertex that does not face away from the normal (nx, ny, nz); -1 without any."""
     lookup, start, members, size = cells.lookup, cells.start, cells.vertices, cells.size
-    i, j, k = np.int64(np.floor(x / size)), np.int64(np.floor(y / size)), np.int64(np.floor(z / size))
+    i, j, k = (
+        np.int64(np.floor(x / size)),
+        np.int64(np.floor(y / size)),
+        np.int64(np.floor(z / size)),
+    )
     # Distance from the point to the nearest wall of its own cell.
     wall = min(x - i * size, y - j * size, z - k * size)
     wall = min(wall, size - (x - i * size), size - (y - j * size), size - (z - k * size))

@@ -1,1 +1,1 @@
-"""Commands of the command line, a module each."""
+"""Verbs of the command line that are more than one function; engine/cli.py registers them."""

@@ -280,7 +280,9 @@ def _corner_attributes(
     if mesh.tangents is not None and material.normal_texture is not None:
         attributes["TANGENT"] = np.asarray(mesh.tangents, np.float32)[chosen].reshape(-1, 4)
     has_picture = (
-        material.base_color_texture or material.metallic_roughness_texture or material.normal_texture
+        material.base_color_texture
+        or material.metallic_roughness_texture
+        or material.normal_texture
     )
     if mesh.uvs is not None and has_picture is not None:
         attributes["TEXCOORD_0"] = np.asarray(mesh.uvs, np.float32)[chosen].reshape(-1, 2)

@@ -87,7 +87,9 @@ def random_studio(random: np.random.Generator) -> Studio:
         replace(
             lamp,
             azimuth_degrees=lamp.azimuth_degrees + float(random.uniform(-40, 40)),
-            elevation_degrees=float(np.clip(lamp.elevation_degrees + random.uniform(-20, 20), 0, 89)),
+            elevation_degrees=float(
+                np.clip(lamp.elevation_degrees + random.uniform(-20, 20), 0, 89)
+            ),
             sharpness=lamp.sharpness * float(np.exp(random.uniform(-0.7, 0.7))),
             color=_tinted(lamp.color, random),
         )

@@ -101,7 +101,9 @@ def render(
     height = width if height is None else height
     _check_size(width, height, samples)
     surface = surface_of(mesh, threads) if surface is None else surface
-    view = view_mesh(mesh.vertices, surface.faces, camera, width * samples, height * samples, threads)
+    view = view_mesh(
+        mesh.vertices, surface.faces, camera, width * samples, height * samples, threads
+    )
     bands = sort_into_bands(view, threads)
     lamp_view, lamp_near = view, np.zeros((0, 0))
     if shadows and studio.lamps:

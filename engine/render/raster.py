@@ -180,9 +180,7 @@ def raster_band(view, bands, band, peel, before_near, before_face, nearness, fac
 
 
 @kernel
-def _fill_triangle(
-    corners, second, f, top, rows, peel, before_near, before_face, nearness, face
-):
+def _fill_triangle(corners, second, f, top, rows, peel, before_near, before_face, nearness, face):
     """Fill the triangle of corners 0, ``second`` and the next."""
     b, c = second, second + 1
     ax, ay = np.int64(corners[0, 0]), np.int64(corners[0, 1])

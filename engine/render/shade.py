@@ -32,9 +32,7 @@ def _linear(x):
 def _overlap(cosine, s0, s1):
     """Integral of the product of two spherical Gaussians of height 1."""
     length = np.sqrt(max(s0 * s0 + s1 * s1 + 2 * s0 * s1 * cosine, 1e-12))
-    return (
-        2 * np.pi / length * (np.exp(length - s0 - s1) - np.exp(-length - s0 - s1))
-    )
+    return 2 * np.pi / length * (np.exp(length - s0 - s1) - np.exp(-length - s0 - s1))
 
 
 @njit(inline="always")
@@ -125,8 +123,21 @@ def tone_map(out):
 
 @kernel
 def shade_band(
-    view, surface, axes, lamps, sky, ground, band, nearness, face, through, light, layer, seen,
-    shadow_view, shadow_near,
+    view,
+    surface,
+    axes,
+    lamps,
+    sky,
+    ground,
+    band,
+    nearness,
+    face,
+    through,
+    light,
+    layer,
+    seen,
+    shadow_view,
+    shadow_near,
 ):
     """Shade one layer of a band and put it behind the layers before.
 
@@ -160,10 +171,15 @@ def shade_band(
             depth = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
             v[0], v[1], v[2] = 0.0, 0.0, -1.0
             if view.perspective:
-                v[0], v[1] = (view.width * 0.5 - px) / view.focal, (py - view.height * 0.5) / view.focal
+                v[0], v[1] = (
+                    (view.width * 0.5 - px) / view.focal,
+                    (py - view.height * 0.5) / view.focal,
+                )
                 v /= np.sqrt(v[0] * v[0] + v[1] * v[1] + 1)
             for i in range(3):
-                n[i] = axes[i, 0] * n_object[0] + axes[i, 1] * n_object[1] + axes[i, 2] * n_object[2]
+                n[i] = (
+                    axes[i, 0] * n_object[0] + axes[i, 1] * n_object[1] + axes[i, 2] * n_object[2]
+                )
             if _faces_away(view, f, v):
                 n *= -1
                 n_object *= -1
@@ -197,8 +213,16 @@ def _faces_away(view, f, v):
     """Whether the back of a triangle is seen, from its own plane rather than its normals."""
     points = view.points
     a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
-    ex, ey, ez = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    gx, gy, gz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    ex, ey, ez = (
+        points[b, 0] - points[a, 0],
+        points[b, 1] - points[a, 1],
+        points[b, 2] - points[a, 2],
+    )
+    gx, gy, gz = (
+        points[c, 0] - points[a, 0],
+        points[c, 1] - points[a, 1],
+        points[c, 2] - points[a, 2],
+    )
     # Right, up, forward is a left-handed frame, hence the sign.
     x, y, z = ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx
     return x * v[0] + y * v[1] + z * v[2] > 0
@@ -212,7 +236,9 @@ def _points_in(view, f):
     za = zb = zc = 1.0
     if view.perspective:
         za, zb, zc = (
-            max(points[a, 2], view.near), max(points[b, 2], view.near), max(points[c, 2], view.near)
+            max(points[a, 2], view.near),
+            max(points[b, 2], view.near),
+            max(points[c, 2], view.near),
         )
     ax, ay = points[a, 0] / za, points[a, 1] / za
     bx, by = points[b, 0] / zb, points[b, 1] / zb

@@ -205,5 +205,3 @@ def normal_at(surface, f, wa, wb, wc, u, v, length, texel, normal):
     size = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
     if size > 1e-12:
         normal /= size
-
-

@@ -147,5 +147,3 @@ def _numbered(path: Path, number: int) -> Path:
     first = path.stem.index("#")
     stem = path.stem.replace("#", "")
     return path.with_name(f"{stem[:first]}{number:0{places}d}{stem[first:]}{path.suffix}")
-
-
