@@ -1,1 +1,1 @@
-"""Pictures on a low mesh from O-Voxels: UVs rasterised, surface looked up, values sampled, padded."""
+"""Textures of a simplified mesh from the O-Voxels it was made from."""

@@ -16,8 +16,9 @@ MASK_SHARE = 0.9
 def choose_alpha_mode(alpha: np.ndarray) -> AlphaMode:
     """opaque, mask or blend, for the alpha (N,) uint8 of all texels inside of charts.
 
-    opaque: hardly any texel is below 250. mask: nearly all of those that are, are holes (leaves, nets):
-    viewers sort cut-outs correctly, which they cannot do with blended surfaces. blend: the rest (glass).
+    opaque: hardly any texel is below 250. mask: nearly all of those that are, are holes (leaves,
+    nets): viewers sort cut-outs correctly, which they cannot do with blended surfaces. blend: the
+    rest (glass).
     """
     thin = int((alpha < SOLID).sum())
     if thin == 0 or thin < LEAST_SHARE * alpha.size:

@@ -1,7 +1,7 @@
 """The point of a detailed surface that lies nearest to a point of its simplified one.
 
-The detailed surface is an O-Voxel mesh: its vertices are about a voxel apart. A point looks into the
-voxels around it, ring by ring, for the nearest vertex whose surface does not face the other way (a
+The detailed surface is an O-Voxel mesh: its vertices are about a voxel apart. A point looks into
+the voxels around it, ring by ring, for the nearest vertex whose surface does not face the other way (a
 thin wall has two sides), and then for the nearest point of the triangles at that vertex.
 """
 
@@ -21,8 +21,8 @@ FAR_CELL = 8
 """Voxels per cell of the second, coarser search; what it does not find is not on the surface."""
 
 _WRONG_WAY = 0.75
-"""Added to the squared distance, in voxels, of a vertex whose surface faces the other way: enough to
-choose the right side of a wall, too little to search far where a whole sheet is turned round."""
+"""Added to the squared distance, in voxels, of a vertex whose surface faces the other way: enough
+to choose the right side of a wall, too little to search far where a whole sheet is turned round."""
 
 
 class Cells(NamedTuple):

@@ -1,10 +1,10 @@
 """Tangents of face corners by the rules of MikkTSpace, which glTF and Blender use for normal maps.
 
-The rules (Mikkelsen 2008, Simulation of Wrinkled Surfaces Revisited, and his published description):
-corners with equal position, normal and UV are one vertex; a face's tangent is the direction in which
-u grows; around a vertex, faces that hang together by edges and whose UVs have the same handedness
-share one tangent: the sum of the faces' tangents, each laid into the plane of the normal and weighted
-by the face's angle there. The sign says whether the UVs are mirrored.
+The rules (Mikkelsen 2008, Simulation of Wrinkled Surfaces Revisited, and his published
+description): corners with equal position, normal and UV are one vertex; a face's tangent is the
+direction in which u grows; around a vertex, faces that hang together by edges and whose UVs have
+the same handedness share one tangent: the sum of the faces' tangents, each laid into the plane of
+the normal and weighted by the face's angle there. The sign says whether the UVs are mirrored.
 """
 
 import numpy as np
@@ -70,7 +70,7 @@ def _face_tangents(vertices, faces, uvs):
 
 
 def _paired_edges(welded: np.ndarray) -> np.ndarray:
-    """(E, 2) int64 pairs of half-edges 3 f + k (from corner k to the next) that are the same edge."""
+    """(E, 2) int64 pairs of half-edges that are one edge; 3 f + k starts at corner k of face f."""
     tail, head = welded.reshape(-1).astype(np.int64), np.roll(welded, -1, axis=1).reshape(-1)
     key = np.minimum(tail, head) * (int(welded.max()) + 1) + np.maximum(tail, head)
     order = np.argsort(key, kind="stable")

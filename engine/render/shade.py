@@ -1,8 +1,8 @@
 """Light that a surface sends to the eye: GGX reflection and diffuse light of a studio.
 
-Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around the
-mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang et
-al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
+Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around
+the mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang
+et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
 Shading on Mobile). The picture is made by the Khronos PBR Neutral tone mapper, which keeps base
 colours as they are.
 """
@@ -46,7 +46,7 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
 
     Args:
         value: (6,) base colour (sRGB-coded), metallic, roughness, alpha.
-        n, v: (3,) unit normal, and direction to the eye; ``up`` that of the object's Z; camera space.
+        n, v, up: (3,) unit normal, direction to the eye, direction of the object's Z; camera space.
         lamps: (L, 7) of ``Studio.table``.
         sky, ground: (3,) radiance.
         shadow: how much of the first lamp arrives, 0..1.
@@ -248,7 +248,7 @@ def _points_in(view, f):
 
 @kernel
 def _unshadowed(view, f, wa, wb, wc, lamp, nearness):
-    """Share of the first lamp's light that arrives: the lamp's view is compared around the point."""
+    """Share of the first lamp's light that arrives, from the lamp's view around the point."""
     a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
     # The lamp sees the same vertices, so the same weights give the place in its space.
     points = lamp.points

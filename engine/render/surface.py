@@ -132,7 +132,7 @@ def _pack(
 
 @kernel
 def material_at(surface, f, wa, wb, wc, points_per_face, texel, value):
-    """The material of triangle ``f`` at corner weights: sRGB-coded colour, metallic, roughness, alpha.
+    """Material of triangle ``f`` at corner weights: sRGB colour, metallic, roughness, alpha.
 
     Args:
         points_per_face: how many points of the picture the triangle would cover.
