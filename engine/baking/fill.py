@@ -2,7 +2,8 @@
 
 Push-pull: the picture is halved again and again over known texels only, until none is unknown; on
 the way back unknown texels are filled from the coarser picture. So near a chart the padding
-continues the chart's border, and no mip level of the picture mixes in anything but colours of charts.
+continues the chart's border, and no mip level of the picture mixes in anything but colours of
+charts.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """The point of a detailed surface that lies nearest to a point of its simplified one.
 
 The detailed surface is an O-Voxel mesh: its vertices are about a voxel apart. A point looks into
-the voxels around it, ring by ring, for the nearest vertex whose surface does not face the other way (a
-thin wall has two sides), and then for the nearest point of the triangles at that vertex.
+the voxels around it, ring by ring, for the nearest vertex whose surface does not face the other
+way (a thin wall has two sides), and then for the nearest point of the triangles at that vertex.
 """
 
 from typing import NamedTuple

@@ -69,8 +69,9 @@ def test_tangents_are_those_of_blender(tmp_path: Path) -> None:
     ).reshape(-1, 12)
 
     def places(rows: np.ndarray) -> list[tuple]:
-        # Poles have corners of equal place and UV in different triangles only at distinct UVs.
-        return [tuple(row) for row in np.concatenate([rows[:, :3], rows[:, 10:]], 1).round(4)]
+        rows = rows.astype(np.float64)
+        near = np.concatenate([rows[:, :3], rows[:, 10:]], axis=1) * 1e4 + 0.123
+        return [tuple(row) for row in np.rint(near).astype(int).tolist()]
 
     lookup = dict(zip(places(theirs), theirs, strict=True))
     pairs = [
