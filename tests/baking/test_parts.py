@@ -49,14 +49,20 @@ def test_unique_rows_are_those_of_numpy() -> None:
 def test_tangents_follow_u_and_know_mirrors() -> None:
     vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
-    normals = np.tile(np.float32([0, 0, 1]), (2, 3, 1))
+    normals = np.tile(np.array([0, 0, 1], np.float32), (2, 3, 1))
     uv = vertices[:, :2]
     tangents = corner_tangents(vertices, faces, uv[faces], normals)
-    np.testing.assert_allclose(tangents, np.tile(np.float32([1, 0, 0, 1]), (2, 3, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        tangents, np.tile(np.array([1, 0, 0, 1], np.float32), (2, 3, 1)), atol=1e-6
+    )
     mirrored = corner_tangents(vertices, faces, uv[faces] * [-1, 1], normals)
-    np.testing.assert_allclose(mirrored, np.tile(np.float32([-1, 0, 0, -1]), (2, 3, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        mirrored, np.tile(np.array([-1, 0, 0, -1], np.float32), (2, 3, 1)), atol=1e-6
+    )
     turned = corner_tangents(vertices, faces, uv[:, ::-1][faces] * [1, -1], normals)
-    np.testing.assert_allclose(turned, np.tile(np.float32([0, 1, 0, 1]), (2, 3, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        turned, np.tile(np.array([0, 1, 0, 1], np.float32), (2, 3, 1)), atol=1e-6
+    )
     nothing = corner_tangents(vertices, faces, uv[faces] * 0, normals)
     np.testing.assert_allclose((nothing[..., :3] * normals).sum(axis=2), 0, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(nothing[..., :3], axis=2), 1, atol=1e-6)
@@ -67,7 +73,7 @@ def test_a_mirror_line_splits_tangents() -> None:
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0.5, 1, 0], [0.5, -1, 0]], np.float32)
     faces = np.array([[0, 1, 2], [1, 0, 3]], np.int32)
     uv = np.array([[0, 0], [1, 0], [0.5, 1], [0.5, 1]], np.float32)
-    normals = np.tile(np.float32([0, 0, 1]), (2, 3, 1))
+    normals = np.tile(np.array([0, 0, 1], np.float32), (2, 3, 1))
     tangents = corner_tangents(vertices, faces, uv[faces], normals)
     np.testing.assert_array_equal(tangents[..., 3], [[1, 1, 1], [-1, -1, -1]])
     np.testing.assert_allclose(tangents[..., 0], 1, atol=1e-6)

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-import bpy
+import bpy  # pyright: ignore[reportMissingImports]
 
 
 def main(source: str, target: str) -> None:
