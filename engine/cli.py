@@ -1,31 +1,23 @@
 """The command line: reads arguments, shows progress, results and errors, and nothing more."""
 
 import logging
+import os
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from engine import __version__
+from engine.commands import bench, doctor, models
+from engine.commands.console import SETTINGS, err, out
+from engine.commands.console import errors_shown as _errors_shown
+from engine.commands.console import progress_bar as _progress_bar
 from engine.errors import EngineError
-
-USER_ERROR, INTERRUPTED = 2, 130
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+from engine.settings import read_settings
 
 app = typer.Typer(
     name="maquette",
@@ -34,6 +26,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(models.app, name="models")
+app.command()(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -60,6 +56,7 @@ def options(
 ) -> None:
     del version
     context.obj = debug
+    context.meta[SETTINGS] = partial(read_settings, os.environ, sys.platform, Path.home())
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,
         format="%(message)s",
@@ -118,44 +115,3 @@ def convert(
             f"{target}: {target.stat().st_size:,} bytes, {seconds:.2f} s",
             markup=False,
         )
-
-
-@contextmanager
-def _errors_shown(debug: bool) -> Iterator[None]:
-    """An error that the user can mend: message and hint on stderr, exit status 2."""
-    try:
-        yield
-    except EngineError as error:
-        if debug:
-            err.print_exception()
-        err.print(f"Error: {error.message}", style="bold red", markup=False)
-        err.print(error.hint, markup=False)
-        raise typer.Exit(USER_ERROR) from None
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def _progress_bar() -> Iterator["Report"]:
-    columns = (
-        TextColumn("{task.description:10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        yield Report(progress)
-
-
-class Report:
-    """One bar for each stage, in the order in which they come."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage)
-        self._progress.update(self._tasks[stage], completed=done, total=total)

@@ -1,6 +1,8 @@
 """Where a checkpoint's files are: in a folder, in a folder beside it, or in a hub repository."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,7 @@ class Folder:
     """A checkpoint on this disk.
 
     Names of the form owner/repository/path that are not in the folder are looked for in folders
-    beside it, ``../repository`` and ``../owner/repository``.
+    beside it, ``../repository``, ``../owner/repository`` and ``../../owner/repository``.
     """
 
     path: Path
@@ -83,7 +85,7 @@ class Repository:
             EngineError: ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
         """
         check_name(name)
-        try:
+        with explained(self.name, name, offline=self.offline):
             return Path(
                 huggingface_hub.hf_hub_download(
                     self.name,
@@ -93,42 +95,50 @@ class Repository:
                     local_files_only=self.offline,
                 )
             )
-        except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-            raise self._unreachable(name) from error
-        except EntryNotFoundError as error:
-            raise NotHere(
-                "file_missing",
-                f"The repository {self.name} has no file {name}.",
-                "Choose a repository that is laid out as microsoft/TRELLIS.2-4B.",
-            ) from error
-        except GatedRepoError as error:
-            raise EngineError(
-                "hub_gated",
-                f"The repository {self.name} is gated: its owner wants you to accept terms first.",
-                f"Accept them at https://huggingface.co/{self.name} and sign in with "
-                "'hf auth login', or give a folder with the files.",
-            ) from error
-        except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-            raise EngineError(
-                "hub_not_found",
-                f"There is no repository {self.name} on the hub in that revision, or it is "
-                "private.",
-                "Check the name, or sign in with 'hf auth login' if it is yours.",
-            ) from error
-        except (HTTPError, OSError) as error:
-            raise EngineError(
-                "hub_failed",
-                f"Downloading {name} from {self.name} failed: {_line(error)}.",
-                "Check the connection and the free space, and try again; what has arrived is kept.",
-            ) from error
 
-    def _unreachable(self, name: str) -> NotHere:
-        why = "you are working offline" if self.offline else "the hub cannot be reached"
-        return NotHere(
+
+@contextmanager
+def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[None]:
+    """Turn what the hub raises inside of the block, about a file, into an EngineError.
+
+    Raises:
+        NotHere: ``file_missing`` or ``hub_offline``.
+        EngineError: ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
+    """
+    try:
+        yield
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        why = "you are working offline" if offline else "the hub cannot be reached"
+        raise NotHere(
             "hub_offline",
-            f"{name} of {self.name} is not on this disk, and {why}.",
+            f"{name} of {repository} is not on this disk, and {why}.",
             "Go online once to download it, or give a folder with the files.",
-        )
+        ) from error
+    except EntryNotFoundError as error:
+        raise NotHere(
+            "file_missing",
+            f"The repository {repository} has no file {name}.",
+            "Choose a repository that is laid out as microsoft/TRELLIS.2-4B.",
+        ) from error
+    except GatedRepoError as error:
+        raise EngineError(
+            "hub_gated",
+            f"The repository {repository} is gated: its owner wants you to accept terms first.",
+            f"Accept them at https://huggingface.co/{repository} and sign in with "
+            "'hf auth login', or give a folder with the files.",
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+        raise EngineError(
+            "hub_not_found",
+            f"There is no repository {repository} on the hub in that revision, or it is private.",
+            "Check the name, or sign in with 'hf auth login' if it is yours.",
+        ) from error
+    except (HTTPError, OSError) as error:
+        raise EngineError(
+            "hub_failed",
+            f"Downloading {name} from {repository} failed: {_line(error)}.",
+            "Check the connection and the free space, and try again; what has arrived is kept.",
+        ) from error
 
 
 Source = Folder | Repository
@@ -166,7 +176,8 @@ def sources_of(
     owner, repository, inside = parts
     if isinstance(home, Folder):
         beside = home.path.resolve().parent
-        folders = (beside / repository, beside / owner / repository)
+        apart = beside.parent / owner / repository
+        folders = (beside / repository, beside / owner / repository, apart)
         places += [(Folder(path), inside) for path in folders if path.is_dir()]
     places.append((Repository(f"{owner}/{repository}", offline=offline, cache=cache), inside))
     return places

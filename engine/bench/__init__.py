@@ -1,0 +1,1 @@
+"""How fast this machine generates, measured with networks of random weights."""

@@ -1,0 +1,165 @@
+"""The published networks with random weights, whole or reduced, made on the device itself."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import EngineError
+from engine.models.catalogue import TRELLIS, TRELLIS2
+from engine.models.manifest import NetworkFacts, manifests
+from engine.models.networks import build_network
+from engine.models.sc_vae import Pyramid
+from engine.models.sc_vae_blocks import UpBlock
+
+PUBLISHED_WIDTH = 1536
+HEAD = 128
+FLOW_STEMS = {
+    "structure_flow": "ckpts/ss_flow_img_dit_1_3B_64_bf16",
+    "shape_flow_512": "ckpts/slat_flow_img2shape_dit_1_3B_512_bf16",
+    "shape_flow_1024": "ckpts/slat_flow_img2shape_dit_1_3B_1024_bf16",
+    "texture_flow_512": "ckpts/slat_flow_imgshape2tex_dit_1_3B_512_bf16",
+    "texture_flow_1024": "ckpts/slat_flow_imgshape2tex_dit_1_3B_1024_bf16",
+}
+DECODER_STEMS = {
+    "shape_decoder": "ckpts/shape_dec_next_dc_f16c32_fp16",
+    "material_decoder": "ckpts/tex_dec_next_dc_f16c32_fp16",
+}
+STRUCTURE_DECODER_STEM = "ckpts/ss_dec_conv3d_16l8_fp16"
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How networks and grids are made smaller, for machines that cannot run them whole.
+
+    Attributes:
+        width: of the flows (published: 1536); decoders shrink in proportion.
+        blocks: at most so many blocks in each network or level; None: all.
+        scale: of all grids along an axis, above 0 to 1.
+
+    Raises:
+        EngineError: ``bench_reduction``.
+    """
+
+    width: int = PUBLISHED_WIDTH
+    blocks: int | None = None
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        whole_heads = self.width < HEAD or self.width % HEAD == 0
+        if self.width < 8 or self.width % 8 or not whole_heads:
+            raise _refusal(
+                f"A width of {self.width}", "a multiple of 8 up to 128, or a multiple of 128"
+            )
+        if self.blocks is not None and self.blocks < 1:
+            raise _refusal(f"{self.blocks} blocks", "1 or more")
+        if not 0 < self.scale <= 1:
+            raise _refusal(f"A scale of {self.scale:g}", "1, 0.5, 0.25, 0.125 or 0.0625")
+
+    def grid(self, size: int, multiple: int = 1) -> int:
+        """A grid size, scaled."""
+        scaled = size * self.scale
+        if scaled != int(scaled) or scaled < 1 or scaled % multiple:
+            raise _refusal(f"A scale of {self.scale:g}", "1, 0.5, 0.25, 0.125 or 0.0625")
+        return int(scaled)
+
+    def args(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Class name and arguments of a network, reduced."""
+        facts = facts_of(name)
+        args = dict(facts.args)
+        if name in FLOW_STEMS:
+            args |= {
+                "model_channels": self.width,
+                "num_heads": max(1, self.width // HEAD),
+                "num_blocks": self._few(args["num_blocks"]),
+                "resolution": self.grid(args["resolution"]),
+            }
+        elif name in DECODER_STEMS:
+            finest = self._narrow(args["model_channels"][-1])
+            args["model_channels"] = [finest << level for level in (4, 3, 2, 1, 0)]
+            args["num_blocks"] = [self._few(count) for count in args["num_blocks"]]
+        else:
+            args["channels"] = [self._narrow(width) for width in args["channels"]]
+            for key in ("num_res_blocks", "num_res_blocks_middle"):
+                args[key] = self._few(args[key])
+        return facts.name, args
+
+    def _few(self, count: int) -> int:
+        return count if self.blocks is None else min(count, self.blocks)
+
+    def _narrow(self, width: int) -> int:
+        return max(8, width * self.width // PUBLISHED_WIDTH // 8 * 8)
+
+
+def facts_of(name: str) -> NetworkFacts:
+    """What is published about a network, by our name for it."""
+    if name == "structure_decoder":
+        return manifests()[TRELLIS].networks[STRUCTURE_DECODER_STEM]
+    return manifests()[TRELLIS2].networks[(FLOW_STEMS | DECODER_STEMS)[name]]
+
+
+def random_network(
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    device: torch.device,
+    torso_dtype: torch.dtype,
+    seed: int = 0,
+) -> nn.Module:
+    """A network whose weights are drawn on the device, in their dtypes: never held twice.
+
+    Matrices keep the size of what they multiply; no branch is zero, as branches of new networks
+    are, since zeros are multiplied faster and hide what is not finite.
+    """
+    network = build_network(name, args, torso_dtype=torso_dtype)
+    network.to_empty(device=device)
+    compute = getattr(network, "derived_buffers", None)
+    for key, value in (compute(device) if compute else {}).items():
+        network.register_buffer(key, value, persistent=False)
+    generator = torch.Generator(device).manual_seed(seed)
+    for key, parameter in network.named_parameters():
+        _fill(key, parameter.data, generator)
+    return network.requires_grad_(False).eval()
+
+
+def _fill(name: str, values: Tensor, generator: torch.Generator) -> None:
+    if values.ndim > 1 and not name.endswith("gamma"):
+        bound = math.sqrt(3 * values.shape[0] / values.numel())
+        values.uniform_(-bound, bound, generator=generator)
+    elif name.endswith((".weight", "gamma")):
+        values.uniform_(0.9, 1.1, generator=generator)
+    else:
+        values.uniform_(-0.05, 0.05, generator=generator)
+
+
+class _Given(nn.Module):
+    """In the place of a layer that predicts which children survive: says what it was told."""
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.mask = mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mask.to(x.dtype) * 2 - 1
+
+
+@contextmanager
+def predicting(decoder: nn.Module, pyramid: Pyramid) -> Iterator[None]:
+    """Inside the block the decoder predicts these subdivisions: random weights know none."""
+    ups = [module for module in decoder.modules() if isinstance(module, UpBlock)]
+    before = [up.to_subdiv for up in ups]
+    try:
+        for up, link in zip(ups, pyramid, strict=True):
+            up.to_subdiv = _Given(link.mask)  # pyright: ignore[reportAttributeAccessIssue]
+        yield
+    finally:
+        for up, layer in zip(ups, before, strict=True):
+            up.to_subdiv = layer
+
+
+def _refusal(what: str, wanted: str) -> EngineError:
+    return EngineError("bench_reduction", f"{what} is not possible.", f"Give {wanted}.")

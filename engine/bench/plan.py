@@ -1,0 +1,295 @@
+"""A generation with random networks on the cells of a real mesh: its stages and how much they are.
+
+Networks only: no picture is read, no mesh made. Times do not depend on what weights hold, so they
+are those of the published networks; what comes out means nothing.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.bench.networks import Reduction, predicting
+from engine.bench.scene import load_scene
+from engine.bench.work import forward_flop, matrix_rate, prepare_flop
+from engine.errors import EngineError
+from engine.models.networks import build_network
+from engine.models.sc_vae import Pyramid, ScVaeDecoder
+from engine.sampling.euler import sample, schedule
+from engine.sampling.parameters import SamplerParams
+from engine.sampling.spread import dense_spread, sparse_spread
+from engine.sparse import SparseTensor
+
+TYPES = {
+    "512": (None, 512, "512"),
+    "1024": (None, 1024, "1024"),
+    "1024_cascade": (512, 1024, "1024"),
+    "1536_cascade": (512, 1536, "1024"),
+}
+"""Type -> resolution of the first shape in a cascade, final resolution, its networks."""
+RATIO = 16
+
+# As in the published pipeline.json.
+STRUCTURE_SAMPLER = SamplerParams(
+    steps=12, guidance_strength=7.5, guidance_rescale=0.7, guidance_interval=(0.6, 1), rescale_t=5
+)
+SHAPE_SAMPLER = SamplerParams(
+    steps=12, guidance_strength=7.5, guidance_rescale=0.5, guidance_interval=(0.6, 1), rescale_t=3
+)
+TEXTURE_SAMPLER = SamplerParams(
+    steps=12, guidance_strength=1, guidance_rescale=0, guidance_interval=(0.6, 0.9), rescale_t=3
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        kind: a key of ``TYPES``.
+        mesh: whose cells are taken.
+        tokens: about so many on a latent grid of 64^3.
+        device, flow_dtype, decoder_dtype: where, and dtypes of the torsos.
+        reduction: see there.
+        steps: sampler steps of every stage; None: the published 12.
+    """
+
+    kind: str
+    mesh: Path
+    tokens: int
+    device: torch.device
+    flow_dtype: torch.dtype
+    decoder_dtype: torch.dtype
+    reduction: Reduction = field(default_factory=Reduction)
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A planned stage.
+
+    Attributes:
+        name: "shape 1024".
+        network: our name of its network.
+        parameters, bytes: of its weights.
+        cells: tokens, or cells that come out of a decoder.
+        forwards: passes through the network.
+        flop: of a flow; None for decoders.
+        run: does the work with the network on the device.
+        warm_up: one pass that is not counted, or nothing.
+    """
+
+    name: str
+    network: str
+    parameters: int
+    bytes: int
+    cells: int
+    forwards: int
+    flop: int | None
+    run: Callable[[nn.Module], object]
+    warm_up: Callable[[nn.Module], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be done: stages in order, and the rate of the device's matrix products."""
+
+    request: Request
+    stages: tuple[Stage, ...]
+    rate: float
+
+    @property
+    def flop(self) -> int:
+        return sum(stage.flop or 0 for stage in self.stages)
+
+
+def make_plan(request: Request) -> Plan:
+    """Voxelise the mesh and count; nothing large is on the device yet.
+
+    Raises:
+        EngineError: ``bench_type``, ``bench_reduction``, and what reading a mesh raises.
+    """
+    if request.kind not in TYPES:
+        raise EngineError(
+            "bench_type",
+            f"There is no type {request.kind}.",
+            f"Choose one of {', '.join(TYPES)}.",
+        )
+    coarse, resolution, suffix = TYPES[request.kind]
+    reduction, device = request.reduction, request.device
+    final = reduction.grid(resolution, RATIO)
+    first = reduction.grid(coarse, RATIO) if coarse else None
+    scene = load_scene(request.mesh, request.tokens)
+    planner = _Planner(request)
+    stages = [planner.structure(), planner.structure_decoder()]
+    if first is not None:
+        pyramid = scene.pyramid(first, device)
+        stages.append(planner.flow("shape 512", "shape_flow_512", pyramid, 512))
+        stages.append(planner.upsample(pyramid, first, final))
+    fine = scene.pyramid(final, device)
+    name, pixels = str(resolution), 512 if suffix == "512" else 1024
+    stages += [
+        planner.flow(f"shape {name}", f"shape_flow_{suffix}", fine, pixels),
+        planner.flow(f"texture {name}", f"texture_flow_{suffix}", fine, pixels),
+        planner.decoder("decode shape", "shape_decoder", fine),
+        planner.decoder("decode material", "material_decoder", fine),
+    ]
+    return Plan(request, tuple(stages), matrix_rate(device, request.flow_dtype))
+
+
+class _Planner:
+    """Makes stages out of networks and cells."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.device = request.device
+        self.generator = torch.Generator().manual_seed(0)
+
+    def structure(self) -> Stage:
+        config = self._config("structure_flow")
+        shape = (1, config.in_channels, *[config.resolution] * 3)
+        noise = self._noise(*shape)
+
+        def pass_once(flow: nn.Module, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            return flow(x, t, cond)
+
+        return self._flow(
+            "structure", "structure_flow", STRUCTURE_SAMPLER, noise,
+            config.resolution**3, 512, pass_once, dense_spread,
+        )  # fmt: skip
+
+    def flow(self, name: str, network: str, pyramid: Pyramid, pixels: int) -> Stage:
+        cells = pyramid[0].parents
+        config = self._config(network)
+        noise = self._noise(len(cells), config.out_channels)
+        extra = config.in_channels - config.out_channels
+        shape_latent = SparseTensor(cells, self._noise(len(cells), extra)) if extra else None
+
+        def pass_once(flow: nn.Module, x: Tensor, t: Tensor, cond: Any) -> Tensor:
+            return flow(SparseTensor(cells, x), t, cond, shape_latent).feats
+
+        sampler = TEXTURE_SAMPLER if extra else SHAPE_SAMPLER
+        spread = sparse_spread(cells.offsets)
+        return self._flow(name, network, sampler, noise, len(cells), pixels, pass_once, spread)
+
+    def _flow(
+        self,
+        name: str,
+        network: str,
+        sampler: SamplerParams,
+        noise: Tensor,
+        tokens: int,
+        pixels: int,
+        pass_once: Callable[..., Tensor],
+        spread: Any,
+    ) -> Stage:
+        config = self._config(network)
+        if self.request.steps is not None:
+            sampler = replace(sampler, steps=self.request.steps)
+        # Class token, four registers, a token for each patch of 16 pixels.
+        side = max(1, math.ceil(pixels / 16 * self.request.reduction.scale))
+        picture = self._noise(1, 5 + side * side, config.cond_channels)
+        guided = guided_steps(sampler)
+
+        def condition(flow: Any) -> dict[bool, Any]:
+            conditions = {True: flow.prepare(picture)}
+            if guided:
+                conditions[False] = flow.prepare(torch.zeros_like(picture))
+            return conditions
+
+        def warm_up(flow: Any) -> None:
+            t = torch.full((1,), 500.0, device=self.device)
+            pass_once(flow, noise, t, condition(flow)[True])
+
+        def run(flow: Any) -> Tensor:
+            conditions = condition(flow)
+
+            def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
+                return pass_once(
+                    flow, x, torch.full((1,), 1000 * t, device=x.device), conditions[positive]
+                )
+
+            x = noise
+            for step in sample(velocity, noise, sampler, spread=spread):
+                x = step.x
+            return x
+
+        context = picture.shape[1]
+        flop = sampler.steps * forward_flop(config, tokens, context) + prepare_flop(config, context)
+        flop += guided * forward_flop(config, tokens, 0)
+        return self._stage(name, network, tokens, sampler.steps + guided, flop, run, warm_up)
+
+    def structure_decoder(self) -> Stage:
+        size = self._config("structure_flow").resolution
+        latent = self._noise(1, 8, size, size, size)
+        return self._stage(
+            "decode structure", "structure_decoder", (4 * size) ** 3, 1, None,
+            lambda decoder: decoder(latent), lambda decoder: None,
+        )  # fmt: skip
+
+    def upsample(self, pyramid: Pyramid, first: int, final: int) -> Stage:
+        latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
+
+        def run(decoder: Any) -> None:
+            with predicting(decoder, pyramid):
+                voxels = decoder.upsample(latent, len(pyramid))
+            cells = ((voxels.coords[:, 1:] + 0.5) / first * (final // RATIO)).int()
+            torch.unique(cells, dim=0)
+
+        cells = len(pyramid[-1].children)
+        return self._stage("upsample", "shape_decoder", cells, 1, None, run, lambda decoder: None)
+
+    def decoder(self, name: str, network: str, pyramid: Pyramid) -> Stage:
+        latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
+
+        def run(decoder: Any) -> Tensor:
+            if not isinstance(decoder, ScVaeDecoder):
+                raise TypeError(f"{network} is a {type(decoder).__name__}")
+            return decoder(latent, pyramid).raw.feats
+
+        cells = len(pyramid[-1].children)
+        return self._stage(name, network, cells, 1, None, run, lambda decoder: None)
+
+    def _stage(
+        self,
+        name: str,
+        network: str,
+        cells: int,
+        forwards: int,
+        flop: int | None,
+        run: Callable[[Any], object],
+        warm_up: Callable[[Any], object],
+    ) -> Stage:
+        dtype = self.request.decoder_dtype if flop is None else self.request.flow_dtype
+        args = self.request.reduction.args(network)
+        weights = list(build_network(*args, torso_dtype=dtype).parameters())
+        return Stage(
+            name=name,
+            network=network,
+            parameters=sum(weight.numel() for weight in weights),
+            bytes=sum(weight.numel() * weight.element_size() for weight in weights),
+            cells=cells,
+            forwards=forwards,
+            flop=flop,
+            run=run,
+            warm_up=warm_up,
+        )
+
+    def _config(self, network: str) -> Any:
+        return build_network(*self.request.reduction.args(network)).config
+
+    def _noise(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+
+def guided_steps(sampler: SamplerParams) -> int:
+    """Steps that need a second pass, without the picture."""
+    if sampler.guidance_strength in (0, 1):
+        return 0
+    low, high = sampler.guidance_interval
+    times = schedule(sampler.steps, sampler.rescale_t)[:-1]
+    return sum(low <= t <= high for t in times)

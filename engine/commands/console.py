@@ -1,0 +1,81 @@
+"""What every verb of the command line needs: where to write, and how errors and progress look."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from engine.errors import EngineError
+from engine.settings import Settings
+
+USER_ERROR, INTERRUPTED = 2, 130
+SETTINGS = "maquette.settings"
+"""Key in a typer context's ``meta`` under which cli.py leaves a function that gives Settings."""
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The user's settings; to be called inside ``errors_shown``, since config.toml may be wrong."""
+    read: Callable[[], Settings] = context.meta[SETTINGS]
+    return read()
+
+
+@contextmanager
+def errors_shown(debug: bool) -> Iterator[None]:
+    """An error that the user can mend: message and hint on stderr, exit status 2."""
+    try:
+        yield
+    except EngineError as error:
+        if debug:
+            err.print_exception()
+        err.print(f"Error: {error.message}", style="bold red", markup=False)
+        err.print(error.hint, markup=False)
+        raise typer.Exit(USER_ERROR) from None
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def progress_bar() -> Iterator["Report"]:
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        yield Report(progress)
+
+
+class Report:
+    """One bar for each stage, in the order in which they come."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage)
+        self._progress.update(self._tasks[stage], completed=done, total=total)
+
+
+def binary_size(count: float) -> str:
+    """Bytes for people: 2.4 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            break
+        count /= 1024
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -1,0 +1,49 @@
+"""`maquette doctor`: what this machine is and whether Maquette works on it."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from engine.commands.console import errors_shown, out, settings_of
+
+FAILED = 1
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def doctor(
+    context: typer.Context,
+    device: Annotated[
+        str | None, typer.Option(help="Look at this device, such as cpu or cuda:1.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Look at Python, torch, device, memory, backends and weights, and run a self-test.
+
+    Exit status 0: everything that Maquette needs works (there may be warnings); 1: something fails.
+    """
+    with errors_shown(context.obj):
+        from engine.doctor.checks import checks
+        from engine.models.store import Store
+
+        found = []
+        for check in checks(Store(settings_of(context).models), device=device):
+            found.append(check)
+            if not as_json:
+                line = Text.assemble(
+                    (f"{check.state:5} ", STYLES[check.state]),
+                    (check.name, "bold"),
+                    ": ",
+                    check.text,
+                )
+                out.print(line)
+                if check.hint:
+                    out.print(f"      {check.hint}", markup=False)
+        failed = any(check.state == "fail" for check in found)
+        if as_json:
+            content = {"works": not failed, "checks": [asdict(check) for check in found]}
+            typer.echo(json.dumps(content, indent=1))
+        if failed:
+            raise typer.Exit(FAILED)

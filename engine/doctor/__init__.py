@@ -1,0 +1,1 @@
+"""What this machine is and whether Maquette works on it."""

@@ -1,0 +1,65 @@
+"""`maquette bench generate`, reduced so far that a CPU does it in seconds."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from engine.cli import app
+
+REDUCED = ["--width", "48", "--blocks", "1", "--scale", "0.0625", "--steps", "2", "--device", "cpu"]
+
+
+def bench(*arguments: str):
+    return CliRunner().invoke(app, ["bench", "generate", *arguments])
+
+
+def test_a_cascade_has_every_stage():
+    result = bench("--synthetic", *REDUCED, "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    stages = {stage["name"]: stage for stage in report["stages"]}
+    assert list(stages) == [
+        *("structure", "decode structure", "shape 512", "upsample"),
+        *("shape 1024", "texture 1024", "decode shape", "decode material"),
+    ]
+    assert all(stage["finite"] and stage["seconds"] > 0 for stage in stages.values())
+    # Guided in both steps but for the texture's; two steps of the published interval.
+    assert [stages[name]["passes"] for name in ("structure", "shape 512", "texture 1024")] == [
+        *(4, 4, 2)
+    ]
+    assert stages["shape 1024"]["cells"] == stages["texture 1024"]["cells"] <= 4**3
+    assert stages["decode shape"]["cells"] == stages["decode material"]["cells"] > 5000
+    total = report["total"]
+    assert total["seconds"] == pytest.approx(sum(s["seconds"] for s in stages.values()))
+    flows = [stage for stage in stages.values() if stage["tflop"] is not None]
+    assert total["flow_tflop_per_s"] == pytest.approx(
+        sum(s["tflop"] for s in flows) / sum(s["seconds"] for s in flows)
+    )
+
+
+def test_the_plan_and_the_results_are_shown():
+    result = bench("--synthetic", *REDUCED, "--type", "512")
+    assert result.exit_code == 0, result.stderr
+    for words in ("512 on", "policy: one network at a time", "texture 512", "TFLOP/s", "total"):
+        assert words in result.stdout
+    assert "upsample" not in result.stdout
+    assert "not everything" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--synthetic"),
+        (["--synthetic", "--type", "2048"], "no type 2048"),
+        (["--synthetic", "--width", "100"], "A width of 100"),
+        (["--synthetic", "--scale", "0.3"], "A scale of 0.3"),
+        (["--synthetic", "--device", "abacus"], "abacus"),
+        (["--synthetic", "--scale", "0.0625", "--mesh", "no.glb"], "no.glb"),
+    ],
+)
+def test_wrong_use(arguments: list[str], words: str):
+    result = bench(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
