@@ -1,0 +1,244 @@
+"""The stages that pipelines are made of, each a function of the work and what came before."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.errors import EngineError
+from engine.models.material_vae import DecodedMaterial
+from engine.models.pipeline import Normalization
+from engine.models.residency import IMAGE_ENCODER
+from engine.models.sc_vae import Encoded, Pyramid
+from engine.models.shape_vae import DecodedShape
+from engine.ovoxel.grid import DualGrid
+from engine.pipelines import needs
+from engine.pipelines.types import (
+    CASCADE_STEP,
+    MATERIAL_DECODER,
+    SHAPE_DECODER,
+    SHAPE_ENCODER,
+    STRUCTURE_DECODER,
+    STRUCTURE_FLOW,
+    Level,
+    Route,
+)
+from engine.pipelines.work import Work, repeated_when_full
+from engine.sampling import SamplerParams, Spread, dense_spread, sample, sparse_spread
+from engine.sparse import SparseTensor, Topology
+
+
+@repeated_when_full
+def image_tokens(work: Work, pixels: int) -> Tensor:
+    """``image_tokens`` (1, T, C) of the picture as seen at a size, in host memory."""
+    models, picture = work.models, work.picture
+
+    def encode() -> Tensor:
+        with models.on_device(IMAGE_ENCODER, needs.ENCODER_BYTES) as encoder:
+            return encoder.tokens(picture.square, pixels)
+
+    with work.report.stage("encode"):
+        return models.pictures.tokens(picture.key, pixels, encode)
+
+
+@repeated_when_full
+def sample_structure(
+    work: Work, route: Route, tokens: Tensor, params: SamplerParams, noise: Tensor
+) -> Topology:
+    """Which cells of the first latent grid hold anything.
+
+    Args:
+        noise: (1, C, R, R, R).
+
+    Raises:
+        EngineError: ``structure_empty``.
+    """
+    latent = _sampled(
+        work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread, noise[0, 0].numel()
+    )
+    return decode_structure(work, latent, route.first.latent_grid)
+
+
+@repeated_when_full
+def decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
+    """Occupied cells of a grid, ordered by x, y, z; a coarser cell is occupied if one inside is."""
+    models = work.models
+    config = models.skeleton(STRUCTURE_DECODER).config
+    size = latent.shape[-1] << (len(config.channels) - 1)
+    working = needs.structure_bytes(size, min(config.channels))
+    with (
+        work.report.stage("decode structure"),
+        models.on_device(STRUCTURE_DECODER, working) as decoder,
+    ):
+        occupied = (decoder(latent) > 0).float()
+        occupied = F.max_pool3d(occupied, occupied.shape[-1] // grid)
+        coords = torch.argwhere(occupied > 0.5)[:, [0, 2, 3, 4]].int()
+    if len(coords) == 0:
+        raise EngineError(
+            "structure_empty",
+            "The model saw no object in this picture: its structure came out empty.",
+            "Try another seed, or a picture that shows the object larger and in front of a plain "
+            "background.",
+        )
+    return Topology(coords)
+
+
+@repeated_when_full
+def sample_shape(
+    work: Work,
+    stage: str,
+    level: Level,
+    cells: Topology,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+) -> SparseTensor:
+    """The shape_latent on some cells, noise (N, C)."""
+    feats = _sampled(
+        work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
+        len(cells), lambda x: SparseTensor(cells, x),
+    )  # fmt: skip
+    return SparseTensor(cells, _shape_norm(work).denormalize(feats))
+
+
+@repeated_when_full
+def sample_texture(
+    work: Work,
+    level: Level,
+    shape: SparseTensor,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+) -> SparseTensor:
+    """The texture_latent that goes with a shape_latent, noise (N, C)."""
+    concat_cond = shape.replace(_shape_norm(work).normalize(shape.feats))
+    feats = _sampled(
+        work, "texture", level.texture_flow, tokens, params, noise,
+        sparse_spread(shape.topology.offsets), len(shape), shape.replace, concat_cond,
+    )  # fmt: skip
+    return shape.replace(_wanted(work.spec.texture_normalization).denormalize(feats))
+
+
+@repeated_when_full
+def finer_cells(
+    work: Work, coarse: SparseTensor, coarse_resolution: int, route: Route, max_tokens: int
+) -> tuple[Topology, int]:
+    """The cells of a cascade's second stage, and the resolution that they are for.
+
+    The decoder says where voxels of the coarse shape are; those are the cells of the finer latent
+    grid. While there are ``max_tokens`` or more, the resolution falls by 8 cells an axis, down to
+    that of the finer networks; the report says so.
+    """
+    models, lowest = work.models, route.last.resolution
+    working = needs.decoder_bytes(models, SHAPE_DECODER, len(coarse), upsample=True)
+    with work.report.stage("upsample"), models.on_device(SHAPE_DECODER, working) as decoder:
+        voxels = decoder.upsample(coarse, len(decoder.blocks) - 1).coords
+    resolution = route.resolution
+    while True:
+        places = (voxels[:, 1:] + 0.5) / coarse_resolution * (resolution // route.factor)
+        cells = torch.cat([voxels[:, :1], places.int()], dim=1).unique(dim=0)
+        if len(cells) < max_tokens or resolution <= lowest:
+            break
+        resolution -= CASCADE_STEP * route.factor
+    if resolution != route.resolution:
+        work.report.note(
+            f"The resolution was lowered from {route.resolution} to {resolution}: this shape needs "
+            f"too many cells (the limit is {max_tokens:,})."
+        )
+    return Topology(cells), resolution
+
+
+@repeated_when_full
+def encode_shape(work: Work, grid: DualGrid) -> Encoded:
+    """The shape_latent of O-Voxels, and the way back to their voxels."""
+    models, device = work.models, work.models.device
+    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
+    guess = len(cells) // round(needs.memory.GROWTH ** (len(_widths(work, SHAPE_ENCODER)) - 1))
+    working = needs.encoding_use(models, max(1, guess)).working_bytes
+    with work.report.stage("encode shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
+        return encoder(
+            cells,
+            torch.from_numpy(grid.dual_vertices).to(device),
+            torch.from_numpy(grid.intersected).to(device),
+        )
+
+
+@repeated_when_full
+def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
+    """Voxels, dual vertices and intersected edges of a shape_latent."""
+    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(shape))
+    with (
+        work.report.stage("decode shape"),
+        work.models.on_device(SHAPE_DECODER, working) as decoder,
+    ):
+        return decoder(shape)
+
+
+@repeated_when_full
+def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
+    """The materials of the voxels that a pyramid leads to."""
+    working = needs.decoder_bytes(work.models, MATERIAL_DECODER, len(texture))
+    with (
+        work.report.stage("decode material"),
+        work.models.on_device(MATERIAL_DECODER, working) as decoder,
+    ):
+        return decoder(texture, pyramid)
+
+
+def _sampled(
+    work: Work,
+    stage: str,
+    name: str,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+    spread: Spread,
+    cells: int,
+    wrap: Callable[[Tensor], object] = lambda x: x,
+    *more: object,
+) -> Tensor:
+    """Walk from noise to a sample of the flow ``name``, looking at the cancel token all the way."""
+    models, cancel = work.models, work.report.cancel
+    use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
+    with (
+        work.report.stage(stage, params.steps) as step_done,
+        models.on_device(name, use.working_bytes) as flow,
+    ):
+
+        def prepare() -> dict[bool, object]:
+            cond = tokens.to(models.device)
+            return {True: flow.prepare(cond), False: flow.prepare(torch.zeros_like(cond))}
+
+        key = work.picture.key
+        conditions = models.pictures.prepared(key, name, use.kept_bytes, prepare)
+
+        def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
+            cancel.check()
+            time = torch.full((1,), 1000 * t, device=x.device)
+            v = flow(wrap(x), time, conditions[positive], *more)
+            return v.feats if isinstance(v, SparseTensor) else v
+
+        x = noise.to(models.device)
+        for step in sample(velocity, x, params, spread=spread):
+            x = step.x
+            step_done(step.index + 1)
+        return x
+
+
+def _shape_norm(work: Work) -> Normalization:
+    return _wanted(work.spec.shape_normalization)
+
+
+def _wanted(normalization: Normalization | None) -> Normalization:
+    if normalization is None:
+        raise EngineError(
+            "pipeline_invalid",
+            "The checkpoint's pipeline.json lacks a normalisation of its latents.",
+            "Download it again.",
+        )
+    return normalization
+
+
+def _widths(work: Work, name: str) -> list[int]:
+    return list(work.models.skeleton(name).config.model_channels)
