@@ -51,7 +51,9 @@ class Models:
 
     Attributes:
         pictures: what was computed of the last picture, for every request that shows it again.
-        peak_bytes: most bytes that were on the device at a time, by our own accounts.
+        peak_bytes: most bytes that were on the device at a time, by our own accounts, since the
+            last plan.
+        used: names of the checkpoint's networks that were used since the last plan.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Models:
         self.dtypes = dtypes or working_dtypes(self.device)
         self.pictures = PictureCache()
         self.peak_bytes = 0
+        self.used: set[str] = set()
         self._given_budget = budget
         self._insisted = policy
         self.policy = policy or Policy.RESIDENT
@@ -149,6 +152,8 @@ class Models:
         allowed = tuple(Policy)[: 2 if host else 3]
         if self._insisted is not None:
             allowed = (self._insisted,)
+        self.used = set()
+        self.peak_bytes = 0
         weights = {use.name: self.weights(use.name) for use in uses}
         plan = make_plan(uses, weights, self.budget, allowed=allowed, strict=not host)
         self.policy = plan.policy
@@ -183,6 +188,8 @@ class Models:
             EngineError: ``memory_too_small``, and what loading raises.
         """
         placed = self._place(name, working_bytes)
+        if name != IMAGE_ENCODER:
+            self.used.add(name)
         self.peak_bytes = max(self.peak_bytes, self._on_device() + working_bytes)
         try:
             yield placed.network

@@ -1,8 +1,8 @@
 """What can be asked for: one frozen dataclass each, checked when it is made."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import EngineError
 from engine.images.picture import PictureMatte
@@ -43,14 +43,6 @@ class Sampling:
         """
         changes = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(params, **{name: v for name, v in changes.items() if v is not None})
-
-    @classmethod
-    def exactly(cls, params: SamplerParams | dict[str, Any]) -> "Sampling":
-        """The changes that lead to these parameters from any others."""
-        values = params if isinstance(params, dict) else asdict(params)
-        values = dict(values)
-        low, high = values["guidance_interval"]
-        return cls(**values | {"guidance_interval": (low, high)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,12 +60,23 @@ def needs_of_texturing(models: Models, level: Level, resolution: int, factor: in
     ]
 
 
+def needs_of_upscaling(models: Models, route: Route, max_tokens: int) -> list[Use]:
+    """The stages of ``upscale``."""
+    return [encoder_use(), *needs_of_refinement(models, route, max_tokens)]
+
+
 def encoder_use() -> Use:
     return Use(IMAGE_ENCODER, ENCODER_BYTES)
 
 
 def encoding_use(models: Models, count: int) -> Use:
     return Use(SHAPE_ENCODER, decoder_bytes(models, SHAPE_ENCODER, count))
+
+
+def encoder_bytes(models: Models, voxels: int) -> int:
+    """The shape encoder on that many voxels."""
+    levels = len(models.skeleton(SHAPE_ENCODER).config.model_channels)
+    return decoder_bytes(models, SHAPE_ENCODER, round(voxels / memory.GROWTH ** (levels - 1)) + 1)
 
 
 def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:

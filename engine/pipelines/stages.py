@@ -1,4 +1,7 @@
-"""The stages that pipelines are made of, each a function of the work and what came before."""
+"""The stages that pipelines are made of, each a function of the work and what came before.
+
+Each draws its own noise, in the order in which a pipeline calls them.
+"""
 
 from collections.abc import Callable
 
@@ -8,7 +11,6 @@ from torch import Tensor
 
 from engine.errors import EngineError
 from engine.models.material_vae import DecodedMaterial
-from engine.models.pipeline import Normalization
 from engine.models.residency import IMAGE_ENCODER
 from engine.models.sc_vae import Encoded, Pyramid
 from engine.models.shape_vae import DecodedShape
@@ -24,7 +26,7 @@ from engine.pipelines.types import (
     Level,
     Route,
 )
-from engine.pipelines.work import Work, repeated_when_full
+from engine.pipelines.work import Work, repeated_when_full, wanted
 from engine.sampling import SamplerParams, Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 
@@ -42,27 +44,125 @@ def image_tokens(work: Work, pixels: int) -> Tensor:
         return models.pictures.tokens(picture.key, pixels, encode)
 
 
-@repeated_when_full
-def sample_structure(
-    work: Work, route: Route, tokens: Tensor, params: SamplerParams, noise: Tensor
-) -> Topology:
-    """Which cells of the first latent grid hold anything.
-
-    Args:
-        noise: (1, C, R, R, R).
+def sample_structure(work: Work, route: Route) -> Topology:
+    """Occupied cells of the route's first latent grid, ordered by x, y, z.
 
     Raises:
         EngineError: ``structure_empty``.
     """
-    latent = _sampled(
-        work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread, noise[0, 0].numel()
-    )
-    return decode_structure(work, latent, route.first.latent_grid)
+    config = work.models.skeleton(STRUCTURE_FLOW).config
+    tokens = image_tokens(work, route.structure_pixels)
+    noise = work.draws.draw(1, config.in_channels, *[config.resolution] * 3)
+    params = wanted(work.samplers.structure, "sparse_structure_sampler")
+    latent = _walk(
+        work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
+        cells=config.resolution**3,
+    )  # fmt: skip
+    return _decode_structure(work, latent, route.first.latent_grid)
+
+
+def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> SparseTensor:
+    """The shape_latent on some cells."""
+    channels = work.models.skeleton(level.shape_flow).config.in_channels
+    tokens = image_tokens(work, level.pixels)
+    noise = work.draws.draw(len(cells), channels)
+    params = wanted(work.samplers.shape, "shape_slat_sampler")
+    feats = _walk(
+        work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
+        cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
+    )  # fmt: skip
+    return SparseTensor(cells, work.shape_norm.denormalize(feats))
+
+
+def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTensor:
+    """The texture_latent that goes with a shape_latent."""
+    channels = work.models.skeleton(level.texture_flow).config.in_channels
+    tokens = image_tokens(work, level.pixels)
+    noise = work.draws.draw(len(shape), channels - shape.feats.shape[1])
+    concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
+    feats = _walk(
+        work, "texture", level.texture_flow, tokens, work.samplers.texture, noise,
+        sparse_spread(shape.topology.offsets),
+        cells=len(shape), wrap=shape.replace, more=(concat_cond,),
+    )  # fmt: skip
+    return shape.replace(work.texture_norm.denormalize(feats))
+
+
+def finer_cells(
+    work: Work, coarse: SparseTensor, coarse_resolution: int, route: Route
+) -> tuple[Topology, int]:
+    """The cells of a cascade's second shape, and the resolution that they are for.
+
+    The decoder says where voxels of the coarse shape are; the cells of the finer latent grid that
+    hold one are wanted. While there are ``max_tokens`` or more, the resolution falls by 8 cells an
+    axis, down to that of the finer networks; the report says so.
+    """
+    voxels = _upsample(work, coarse)
+    resolution = route.resolution
+    while True:
+        places = (voxels[:, 1:] + 0.5) / coarse_resolution * (resolution // route.factor)
+        cells = torch.cat([voxels[:, :1], places.int()], dim=1).unique(dim=0)
+        if len(cells) < work.max_tokens or resolution <= route.last.resolution:
+            break
+        resolution -= CASCADE_STEP * route.factor
+    if resolution != route.resolution:
+        work.report.note(
+            f"The resolution was lowered from {route.resolution} to {resolution}: this shape needs "
+            f"too many cells (the limit is {work.max_tokens:,})."
+        )
+    return Topology(cells), resolution
 
 
 @repeated_when_full
-def decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
-    """Occupied cells of a grid, ordered by x, y, z; a coarser cell is occupied if one inside is."""
+def encode_shape(work: Work, grid: DualGrid) -> Encoded:
+    """The shape_latent of O-Voxels, and the way back to their voxels."""
+    models, device = work.models, work.models.device
+    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
+    working = needs.encoder_bytes(models, len(cells))
+    with work.report.stage("encode shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
+        return encoder(
+            cells,
+            torch.from_numpy(grid.dual_vertices).to(device),
+            torch.from_numpy(grid.intersected).to(device),
+        )
+
+
+@repeated_when_full
+def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
+    """Voxels, dual vertices and intersected edges of a shape_latent.
+
+    Raises:
+        EngineError: ``shape_empty``.
+    """
+    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(shape))
+    with (
+        work.report.stage("decode shape"),
+        work.models.on_device(SHAPE_DECODER, working) as decoder,
+    ):
+        decoded = decoder(shape)
+    if not bool(decoded.intersected.any()):
+        raise EngineError(
+            "shape_empty",
+            "The model's shape has no surface.",
+            "Try another seed, or a picture that shows the object larger.",
+        )
+    return decoded
+
+
+@repeated_when_full
+def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
+    """The materials of the voxels that a pyramid leads to."""
+    working = needs.decoder_bytes(work.models, MATERIAL_DECODER, len(texture))
+    with (
+        work.report.stage("decode material"),
+        work.models.on_device(MATERIAL_DECODER, working) as decoder,
+    ):
+        return decoder(texture, pyramid)
+
+
+@repeated_when_full
+def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
+    """A cell of the grid is occupied if any of the finer cells inside is."""
     models = work.models
     config = models.skeleton(STRUCTURE_DECODER).config
     size = latent.shape[-1] << (len(config.channels) - 1)
@@ -85,108 +185,15 @@ def decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
 
 
 @repeated_when_full
-def sample_shape(
-    work: Work,
-    stage: str,
-    level: Level,
-    cells: Topology,
-    tokens: Tensor,
-    params: SamplerParams,
-    noise: Tensor,
-) -> SparseTensor:
-    """The shape_latent on some cells, noise (N, C)."""
-    feats = _sampled(
-        work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
-        len(cells), lambda x: SparseTensor(cells, x),
-    )  # fmt: skip
-    return SparseTensor(cells, _shape_norm(work).denormalize(feats))
+def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
+    """(N, 4) voxels of a coarse shape."""
+    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(coarse), upsample=True)
+    with work.report.stage("upsample"), work.models.on_device(SHAPE_DECODER, working) as decoder:
+        return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
 
 
 @repeated_when_full
-def sample_texture(
-    work: Work,
-    level: Level,
-    shape: SparseTensor,
-    tokens: Tensor,
-    params: SamplerParams,
-    noise: Tensor,
-) -> SparseTensor:
-    """The texture_latent that goes with a shape_latent, noise (N, C)."""
-    concat_cond = shape.replace(_shape_norm(work).normalize(shape.feats))
-    feats = _sampled(
-        work, "texture", level.texture_flow, tokens, params, noise,
-        sparse_spread(shape.topology.offsets), len(shape), shape.replace, concat_cond,
-    )  # fmt: skip
-    return shape.replace(_wanted(work.spec.texture_normalization).denormalize(feats))
-
-
-@repeated_when_full
-def finer_cells(
-    work: Work, coarse: SparseTensor, coarse_resolution: int, route: Route, max_tokens: int
-) -> tuple[Topology, int]:
-    """The cells of a cascade's second stage, and the resolution that they are for.
-
-    The decoder says where voxels of the coarse shape are; those are the cells of the finer latent
-    grid. While there are ``max_tokens`` or more, the resolution falls by 8 cells an axis, down to
-    that of the finer networks; the report says so.
-    """
-    models, lowest = work.models, route.last.resolution
-    working = needs.decoder_bytes(models, SHAPE_DECODER, len(coarse), upsample=True)
-    with work.report.stage("upsample"), models.on_device(SHAPE_DECODER, working) as decoder:
-        voxels = decoder.upsample(coarse, len(decoder.blocks) - 1).coords
-    resolution = route.resolution
-    while True:
-        places = (voxels[:, 1:] + 0.5) / coarse_resolution * (resolution // route.factor)
-        cells = torch.cat([voxels[:, :1], places.int()], dim=1).unique(dim=0)
-        if len(cells) < max_tokens or resolution <= lowest:
-            break
-        resolution -= CASCADE_STEP * route.factor
-    if resolution != route.resolution:
-        work.report.note(
-            f"The resolution was lowered from {route.resolution} to {resolution}: this shape needs "
-            f"too many cells (the limit is {max_tokens:,})."
-        )
-    return Topology(cells), resolution
-
-
-@repeated_when_full
-def encode_shape(work: Work, grid: DualGrid) -> Encoded:
-    """The shape_latent of O-Voxels, and the way back to their voxels."""
-    models, device = work.models, work.models.device
-    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
-    guess = len(cells) // round(needs.memory.GROWTH ** (len(_widths(work, SHAPE_ENCODER)) - 1))
-    working = needs.encoding_use(models, max(1, guess)).working_bytes
-    with work.report.stage("encode shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
-        return encoder(
-            cells,
-            torch.from_numpy(grid.dual_vertices).to(device),
-            torch.from_numpy(grid.intersected).to(device),
-        )
-
-
-@repeated_when_full
-def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
-    """Voxels, dual vertices and intersected edges of a shape_latent."""
-    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(shape))
-    with (
-        work.report.stage("decode shape"),
-        work.models.on_device(SHAPE_DECODER, working) as decoder,
-    ):
-        return decoder(shape)
-
-
-@repeated_when_full
-def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
-    """The materials of the voxels that a pyramid leads to."""
-    working = needs.decoder_bytes(work.models, MATERIAL_DECODER, len(texture))
-    with (
-        work.report.stage("decode material"),
-        work.models.on_device(MATERIAL_DECODER, working) as decoder,
-    ):
-        return decoder(texture, pyramid)
-
-
-def _sampled(
+def _walk(
     work: Work,
     stage: str,
     name: str,
@@ -194,11 +201,17 @@ def _sampled(
     params: SamplerParams,
     noise: Tensor,
     spread: Spread,
+    *,
     cells: int,
     wrap: Callable[[Tensor], object] = lambda x: x,
-    *more: object,
+    more: tuple[object, ...] = (),
 ) -> Tensor:
-    """Walk from noise to a sample of the flow ``name``, looking at the cancel token all the way."""
+    """From noise to a sample of a flow, looking at the cancel token before every pass.
+
+    Args:
+        wrap: makes of the state what the flow takes.
+        more: further arguments of the flow.
+    """
     models, cancel = work.models, work.report.cancel
     use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
     with (
@@ -224,21 +237,3 @@ def _sampled(
             x = step.x
             step_done(step.index + 1)
         return x
-
-
-def _shape_norm(work: Work) -> Normalization:
-    return _wanted(work.spec.shape_normalization)
-
-
-def _wanted(normalization: Normalization | None) -> Normalization:
-    if normalization is None:
-        raise EngineError(
-            "pipeline_invalid",
-            "The checkpoint's pipeline.json lacks a normalisation of its latents.",
-            "Download it again.",
-        )
-    return normalization
-
-
-def _widths(work: Work, name: str) -> list[int]:
-    return list(work.models.skeleton(name).config.model_channels)

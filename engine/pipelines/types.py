@@ -176,6 +176,22 @@ def route_of(models: Models, name: str | None, preset: str | None = None) -> Rou
     )
 
 
+def cascade_of(models: Models, name: str | None, preset: str | None) -> tuple[Route, Level]:
+    """A route that ends with a finer shape, and the level of that; both None: preset ``high``.
+
+    Raises:
+        EngineError: ``type_not_finer``, and as ``route_of``.
+    """
+    route = route_of(models, name, "high" if name is None and preset is None else preset)
+    if route.fine is None:
+        finer = [usual for usual in type_names(models) if usual.endswith("_cascade")]
+        hint = f"Choose one of {', '.join(finer)}." if finer else "Use a checkpoint that has more."
+        raise EngineError(
+            "type_not_finer", f"The type {route.name} samples a shape only once.", hint
+        )
+    return route, route.fine
+
+
 def texture_level(models: Models, resolution: int) -> Level:
     """The level whose networks texture a mesh at a resolution: the first that is not below."""
     levels = levels_of(models)
