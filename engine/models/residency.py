@@ -279,8 +279,8 @@ class Models:
         if self._encoder is None:
             count = encoder_kind(self._encoder_component()[0]).bytes
         else:
-            module = isinstance(self._encoder, nn.Module)
-            count = memory.network_bytes(self._encoder) if module else 0
+            encoder: Any = self._encoder
+            count = memory.network_bytes(encoder) if isinstance(encoder, nn.Module) else 0
         return Weights(count, count)
 
 

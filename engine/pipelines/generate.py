@@ -78,9 +78,7 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
     return asset
 
 
-def generate_all(
-    jobs: Iterable[GenerateJob], models: Models, report: Report
-) -> Iterator[Asset]:
+def generate_all(jobs: Iterable[GenerateJob], models: Models, report: Report) -> Iterator[Asset]:
     """Assets of several pictures, or variants of one, as they are done.
 
     Jobs with the same picture should follow each other: it is then encoded once.

@@ -30,7 +30,9 @@ def needs_of_generation(models: Models, route: Route, max_tokens: int) -> list[U
         encoder_use(),
         flow_use(models, STRUCTURE_FLOW, config.resolution**3, pixels),
         Use(STRUCTURE_DECODER, structure_bytes(grid, min(decoder.channels))),
-        flow_use(models, route.first.shape_flow, cells(route.first.latent_grid), route.first.pixels),
+        flow_use(
+            models, route.first.shape_flow, cells(route.first.latent_grid), route.first.pixels
+        ),
         *needs_of_refinement(models, route, max_tokens),
     ]
 

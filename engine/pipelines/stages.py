@@ -17,7 +17,6 @@ from engine.models.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.pipelines import needs
 from engine.pipelines.types import (
-    CASCADE_STEP,
     MATERIAL_DECODER,
     SHAPE_DECODER,
     SHAPE_ENCODER,
@@ -94,8 +93,8 @@ def finer_cells(
     """The cells of a cascade's second shape, and the resolution that they are for.
 
     The decoder says where voxels of the coarse shape are; the cells of the finer latent grid that
-    hold one are wanted. While there are ``max_tokens`` or more, the resolution falls by 8 cells an
-    axis, down to that of the finer networks; the report says so.
+    hold one are wanted. While there are ``max_tokens`` or more, the resolution falls step by step
+    to that of the finer networks; the report says so.
     """
     voxels = _upsample(work, coarse)
     resolution = route.resolution
@@ -104,7 +103,7 @@ def finer_cells(
         cells = torch.cat([voxels[:, :1], places.int()], dim=1).unique(dim=0)
         if len(cells) < work.max_tokens or resolution <= route.last.resolution:
             break
-        resolution -= CASCADE_STEP * route.factor
+        resolution = max(route.last.resolution, resolution - route.step)
     if resolution != route.resolution:
         work.report.note(
             f"The resolution was lowered from {route.resolution} to {resolution}: this shape needs "

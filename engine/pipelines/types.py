@@ -23,8 +23,9 @@ _TEXTURE_FLOW = "tex_slat_flow_model_"
 
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""
-CASCADE_STEP = 8
-"""By how many latent cells an axis it is lowered at a time (128 voxels as published)."""
+CASCADE_STEPS = 8
+"""It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
+128 voxels, as published)."""
 FINEST_CASCADE = 2
 """A cascade goes up to so many times the highest resolution of its networks."""
 
@@ -79,6 +80,11 @@ class Route:
     def last(self) -> Level:
         """The level of the final shape and of the texture."""
         return self.fine or self.first
+
+    @property
+    def step(self) -> int:
+        """Voxels an axis by which a cascade's resolution is lowered at a time."""
+        return max(1, self.last.latent_grid // CASCADE_STEPS) * self.factor
 
 
 def levels_of(models: Models) -> list[Level]:
@@ -166,9 +172,10 @@ def route_of(models: Models, name: str | None, preset: str | None = None) -> Rou
         if found[2] is None and resolution in levels:
             level = levels[resolution]
             return Route(name, low.pixels, level, None, resolution, factor)
+        route = Route(name, low.pixels, low, high, resolution, factor)
         fits = high.resolution <= resolution <= FINEST_CASCADE * high.resolution
-        if found[2] and len(levels) > 1 and fits and resolution % (CASCADE_STEP * factor) == 0:
-            return Route(name, low.pixels, low, high, resolution, factor)
+        if found[2] and len(levels) > 1 and fits and resolution % route.step == 0:
+            return route
     raise EngineError(
         "type_unknown",
         f"The checkpoint {models.checkpoint.home} cannot make the type {name!r}.",

@@ -7,7 +7,6 @@ from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
 from engine.images.picture import Picture, load_picture
 from engine.models.residency import Models
-from engine.ovoxel.placement import Placement
 from engine.pipelines.assemble import picture_bytes, recipe_of, voxels_of
 from engine.pipelines.draws import Draws
 from engine.pipelines.given_mesh import mesh_key, open_mesh, voxelise
@@ -105,7 +104,9 @@ def _samplers(job: UpscaleJob, asset: Asset | None, models: Models) -> Samplers:
         return own or (Sampling(**made[name]) if name in made else Sampling())
 
     return samplers_of(
-        models.generation, shape=changes("shape", job.shape), texture=changes("texture", job.texture)
+        models.generation,
+        shape=changes("shape", job.shape),
+        texture=changes("texture", job.texture),
     )
 
 
