@@ -62,6 +62,10 @@ def recipe_of(
         mesh_key: of the mesh that was given, if one was.
     """
     models, samplers = work.models, asdict(work.samplers)
+    for params in samplers.values():
+        if params is not None:
+            # As JSON gives it back.
+            params["guidance_interval"] = list(params["guidance_interval"])
     return {
         "version": RECIPE_VERSION,
         "kind": kind,
