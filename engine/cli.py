@@ -12,7 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from engine import __version__
-from engine.commands import bench, doctor, models
+from engine.commands import assets, bench, doctor, models
 from engine.commands import render as render_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.console import errors_shown as _errors_shown
@@ -28,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+for verb in (assets.generate, assets.texture, assets.upscale):
+    app.command()(verb)
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")

@@ -1,0 +1,183 @@
+"""Assets in folders: ``recipe.json``, ``source.png``, ``latents.safetensors``, ``asset.vxz``.
+
+Latents come back exactly, so going on from a stored asset is as good as going on at once. Of the
+surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights, which it
+cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
+"""
+
+import errno
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.asset import Asset, Latent, Latents
+from engine.errors import EngineError
+from engine.mesh import Mesh
+from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
+
+RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
+_LATENTS = ("coarse", "shape", "texture")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_asset_folder(path: Path) -> bool:
+    """Whether a folder holds an asset."""
+    return path.is_dir() and (path / RECIPE).is_file()
+
+
+def save_asset(asset: Asset, folder: str | Path) -> None:
+    """Write an asset into a folder of its own, all or nothing; an asset that is there is replaced.
+
+    Raises:
+        EngineError: ``folder_taken`` when something else is there, ``disk_full``, ``unwritable``.
+    """
+    folder = Path(folder)
+    if folder.exists() and not is_asset_folder(folder):
+        raise EngineError(
+            "folder_taken",
+            f"{folder} is there already and is no asset.",
+            "Choose another name, or remove it.",
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Made beside the target, so that the last step is only a new name.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as room:
+            made = Path(room) / "asset"
+            made.mkdir()
+            _write(asset, made)
+            if folder.exists():
+                folder.rename(Path(room) / "old")
+            made.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise _unwritable(folder, error) from error
+    except EngineError as error:
+        # From writing a single file in the temporary folder, whose name means nothing to users.
+        cause = error.__cause__
+        raise _unwritable(folder, cause) if isinstance(cause, OSError) else error from error
+
+
+def load_asset(folder: str | Path) -> Asset:
+    """Read an asset.
+
+    Raises:
+        EngineError: ``asset_missing`` or ``asset_damaged``, naming the file; and what
+            ``load_ovoxels`` raises.
+    """
+    folder = Path(folder)
+    if not is_asset_folder(folder):
+        raise EngineError(
+            "asset_missing",
+            f"{folder} is no folder of an asset: it has no {RECIPE}.",
+            "Give a folder that 'maquette generate' made.",
+        )
+    name = RECIPE
+    try:
+        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        name = SOURCE
+        with Image.open(folder / SOURCE) as image:
+            picture = image.convert("RGBA")
+        name = LATENTS
+        tensors = load_file(folder / LATENTS)
+        ovoxels = load_ovoxels(folder / VOXELS)
+        return _assembled(recipe, picture, tensors, ovoxels)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise EngineError(
+            "asset_damaged",
+            f"{folder / name} is missing or damaged ({' '.join(str(error).split())[:120]}).",
+            "Make the asset again, or restore the folder from a copy.",
+        ) from error
+
+
+def _write(asset: Asset, folder: Path) -> None:
+    recipe = json.dumps(asset.recipe, indent=2, ensure_ascii=False)
+    (folder / RECIPE).write_text(recipe + "\n", encoding="utf-8")
+    asset.picture.save(folder / SOURCE)
+    save_file(_tensors(asset), folder / LATENTS)
+    materials = np.clip(asset.materials, 0, 1)
+    save_ovoxels(folder / VOXELS, OVoxels(asset.grid, materials, asset.placement))
+
+
+def _tensors(asset: Asset) -> dict[str, Tensor]:
+    tensors = {
+        "surface.dual_vertices": torch.from_numpy(asset.grid.dual_vertices).half(),
+    }
+    if asset.split_weight is not None:
+        tensors["surface.split_weight"] = torch.from_numpy(asset.split_weight).half()
+    if asset.latents.structure is not None:
+        tensors["structure"] = asset.latents.structure
+    for name in _LATENTS:
+        latent: Latent = getattr(asset.latents, name)
+        tensors[f"{name}.coords"] = latent.coords
+        tensors[f"{name}.feats"] = latent.feats
+        tensors[f"{name}.resolution"] = torch.tensor(latent.resolution)
+    if asset.given_mesh is not None:
+        mesh = asset.given_mesh
+        tensors["mesh.vertices"] = torch.from_numpy(np.asarray(mesh.vertices, np.float32))
+        tensors["mesh.faces"] = torch.from_numpy(np.asarray(mesh.faces, np.int32))
+        if mesh.uvs is not None:
+            tensors["mesh.uvs"] = torch.from_numpy(np.asarray(mesh.uvs, np.float32))
+    # safetensors refuses tensors that share memory, as coarse and shape may.
+    return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _assembled(
+    recipe: Any, picture: Image.Image, tensors: dict[str, Tensor], ovoxels: OVoxels
+) -> Asset:
+    if not isinstance(recipe, dict):
+        raise ValueError("the recipe is no object")
+    dual_vertices = tensors["surface.dual_vertices"].float().numpy()
+    if dual_vertices.shape != ovoxels.grid.dual_vertices.shape:
+        raise ValueError("it belongs to other voxels")
+    split = tensors.get("surface.split_weight")
+    latents = {
+        name: Latent(
+            tensors[f"{name}.coords"],
+            tensors[f"{name}.feats"],
+            int(tensors[f"{name}.resolution"]),
+        )
+        for name in _LATENTS
+    }
+    given = None
+    if "mesh.vertices" in tensors:
+        uvs = tensors.get("mesh.uvs")
+        given = Mesh(
+            tensors["mesh.vertices"].numpy(),
+            tensors["mesh.faces"].numpy(),
+            None if uvs is None else uvs.numpy(),
+        )
+    grid = ovoxels.grid
+    return Asset(
+        grid=type(grid)(grid.coords, dual_vertices, grid.intersected, grid.grid_size, grid.aabb),
+        split_weight=None if split is None else split.float().numpy(),
+        materials=ovoxels.materials,
+        placement=ovoxels.placement,
+        latents=Latents(structure=tensors.get("structure"), **latents),
+        recipe=recipe,
+        picture=picture,
+        given_mesh=given,
+    )
+
+
+def _unwritable(folder: Path, error: BaseException) -> EngineError:
+    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    # safetensors reports what the system said as text.
+    if full or "No space left" in str(error):
+        return EngineError(
+            "disk_full",
+            f"The disk is full: {folder} was not written.",
+            "Make room, or choose a folder on another disk.",
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return EngineError(
+        "unwritable",
+        f"Cannot write {folder}: {reason}.",
+        "Choose a folder that you may write to.",
+    )

@@ -1,0 +1,303 @@
+"""`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from engine.commands.console import (
+    binary_size,
+    err,
+    errors_shown,
+    out,
+    progress_bar,
+    settings_of,
+)
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from engine.asset import Asset
+    from engine.models.residency import Models
+    from engine.pipelines.report import Report
+
+PUBLISHED = "microsoft/TRELLIS.2-4B"
+FOLDER_SUFFIX = ".maquette"
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="A .glb, .ply or .obj file to be written.")
+]
+Checkpoint = Annotated[
+    str, typer.Option(help="A folder with a pipeline.json, or a hub repository's name.")
+]
+Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda:1; the best one if absent.")]
+Memory = Annotated[
+    float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
+Preset = Annotated[str | None, typer.Option(help="draft, standard or high.")]
+Type = Annotated[str | None, typer.Option("--type", help="Such as 512 or 1024_cascade.")]
+Matte = Annotated[str, typer.Option(help="How the background goes: auto, alpha, rembg, plain.")]
+Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
+]
+Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
+Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
+Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the thing.")]
+
+
+def generate(
+    context: typer.Context,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
+    output: Output,
+    preset: Preset = None,
+    kind: Type = None,
+    seed: Seed = 42,
+    variants: Annotated[int, typer.Option(help="So many seeds, one after the other.")] = 1,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = PUBLISHED,
+    device: Device = None,
+    memory: Memory = None,
+    offline: Offline = False,
+) -> None:
+    """Make 3D assets from pictures."""
+    with errors_shown(context.obj):
+        from engine.pipelines.generate import generate_all
+        from engine.pipelines.jobs import GenerateJob
+        from engine.pipelines.types import MAX_TOKENS
+
+        _check_output(output)
+        changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
+        jobs = [
+            job
+            for image in images
+            for job in GenerateJob(
+                picture=_read(image), type=kind, preset=preset, seed=seed, matte=_matte(matte),
+                max_tokens=max_tokens or MAX_TOKENS, **changes,
+            ).variants(variants)
+        ]  # fmt: skip
+        models = _open(context, checkpoint, device, memory, offline)
+        with _reporting() as report:
+            targets = _targets(output, len(jobs))
+            assets = generate_all(jobs, models, report)
+            for target, asset in zip(targets, assets, strict=True):
+                _write(asset, target, report)
+        _summary(report, models)
+
+
+def texture(
+    context: typer.Context,
+    mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
+    image: Picture,
+    output: Output,
+    resolution: Annotated[int | None, typer.Option(help="Voxels an axis.")] = None,
+    seed: Seed = 42,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    checkpoint: Checkpoint = PUBLISHED,
+    device: Device = None,
+    memory: Memory = None,
+    offline: Offline = False,
+) -> None:
+    """Give a mesh the materials of the thing in a picture."""
+    with errors_shown(context.obj):
+        from engine.pipelines.jobs import TextureJob
+        from engine.pipelines.texture import texture as run
+
+        _check_output(output)
+        job = TextureJob(
+            mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
+            matte=_matte(matte), **_samplings(steps, guidance, ("texture",)),
+        )  # fmt: skip
+        models = _open(context, checkpoint, device, memory, offline)
+        with _reporting() as report:
+            _write(run(job, models, report), output, report)
+        _summary(report, models)
+
+
+def upscale(
+    context: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(metavar="ASSET|MESH", help="A folder of an asset, or a mesh file.")
+    ],
+    output: Output,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
+    ] = None,
+    preset: Preset = None,
+    kind: Type = None,
+    seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = PUBLISHED,
+    device: Device = None,
+    memory: Memory = None,
+    offline: Offline = False,
+) -> None:
+    """Make a finer version of an asset or of a mesh."""
+    with errors_shown(context.obj):
+        from engine.asset_folder import load_asset
+        from engine.pipelines.jobs import UpscaleJob
+        from engine.pipelines.types import MAX_TOKENS
+        from engine.pipelines.upscale import upscale as run
+
+        _check_output(output)
+        job = UpscaleJob(
+            source=load_asset(source) if source.is_dir() else source,
+            picture=None if image is None else _read(image),
+            type=kind, preset=preset, seed=seed, matte=_matte(matte),
+            max_tokens=max_tokens or MAX_TOKENS,
+            **_samplings(steps, guidance, ("shape", "texture")),
+        )  # fmt: skip
+        models = _open(context, checkpoint, device, memory, offline)
+        with _reporting() as report:
+            _write(run(job, models, report), output, report)
+        _summary(report, models)
+
+
+def _open(
+    context: typer.Context,
+    checkpoint: str,
+    device: str | None,
+    memory: float | None,
+    offline: bool,
+) -> "Models":
+    from engine.doctor.machine import known_device
+    from engine.models.catalogue import DINOV3
+    from engine.models.checkpoint import load_checkpoint
+    from engine.models.memory import reset_peak
+    from engine.models.residency import Models
+    from engine.models.store import Store
+
+    settings = settings_of(context)
+    offline = offline or settings.offline
+    store = Store(Path(settings.models), offline=offline)
+    where = known_device(device)
+    reset_peak(where)
+    encoder = store.folder_of(DINOV3)
+    return Models(
+        load_checkpoint(store.checkpoint(checkpoint), offline=offline),
+        device=where,
+        budget=None if memory is None else round(memory * 2**30),
+        encoder_folder=encoder if encoder.is_dir() else None,
+        offline=offline,
+    )
+
+
+@contextmanager
+def _reporting() -> Iterator["Report"]:
+    from engine.pipelines.report import Progress, Report
+
+    with progress_bar() as bars:
+
+        def show(progress: Progress) -> None:
+            bars(progress.stage, progress.done, progress.of)
+
+        yield Report(on_progress=show, on_note=lambda sentence: err.print(sentence, markup=False))
+
+
+def _write(asset: "Asset", target: Path, report: "Report") -> None:
+    from engine.asset_folder import save_asset
+    from engine.export.mesh_file import save_mesh
+
+    folder = target.with_suffix(FOLDER_SUFFIX)
+    with report.stage("writing"):
+        save_asset(asset, folder)
+        save_mesh(asset.mesh, target)
+    mesh = asset.mesh
+    out.print(
+        f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, "
+        f"{len(asset.grid.coords):,} voxels of {asset.grid.grid_size}^3, "
+        f"seed {asset.recipe['seed']}; latents in {folder}",
+        markup=False,
+    )
+
+
+def _summary(report: "Report", models: "Models") -> None:
+    from engine.models.memory import peak_bytes
+
+    times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
+    out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+    peak = peak_bytes(models.device)
+    if peak is not None:
+        whose = "on the device" if models.device.type == "cuda" else "of the process"
+        out.print(f"Peak memory {whose}: {binary_size(peak)}.", markup=False)
+
+
+def _check_output(output: Path) -> None:
+    """Better to refuse now than after minutes of work."""
+    from engine.export.mesh_file import SUFFIXES
+
+    if output.suffix.lower() not in SUFFIXES:
+        raise EngineError(
+            "mesh_format",
+            f"{output.name} has no suffix of a mesh format that can be written.",
+            f"Use one of {', '.join(SUFFIXES)}.",
+        )
+    if not output.absolute().parent.is_dir() or output.is_dir():
+        raise EngineError(
+            "unwritable",
+            f"Cannot write {output}: its folder does not exist, or it is one itself.",
+            "Make the folder first, or choose another name.",
+        )
+
+
+def _targets(output: Path, count: int) -> list[Path]:
+    """The file itself, or name_1, name_2, ... where there are several assets."""
+    if count == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
+
+
+def _read(image: Path) -> Path:
+    """Unreadable pictures are noticed before the work begins."""
+    from engine.images.reading import read_image
+
+    read_image(image)
+    return image
+
+
+def _matte(name: str) -> Any:
+    from engine.images.matte import Method
+
+    if name not in get_args(Method):
+        raise EngineError(
+            "matte_method",
+            f"There is no way to remove a background called {name!r}.",
+            f"Choose one of {', '.join(get_args(Method))}.",
+        )
+    return name
+
+
+def _samplings(
+    steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
+) -> dict[str, Any]:
+    """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
+    from engine.pipelines.jobs import Sampling
+
+    values: dict[str, dict[str, Any]] = {}
+    for option, entries, field, convert in (
+        ("--steps", steps, "steps", int),
+        ("--guidance", guidance, "guidance_strength", float),
+    ):
+        for entry in entries or []:
+            stage, _, text = entry.partition("=")
+            try:
+                if stage not in stages:
+                    raise ValueError
+                values.setdefault(stage, {})[field] = convert(text)
+            except ValueError as error:
+                raise EngineError(
+                    "option_invalid",
+                    f"{option} {entry} is not understood.",
+                    f"Write {option} STAGE=NUMBER with one of {', '.join(stages)}.",
+                ) from error
+    return {stage: Sampling(**fields) for stage, fields in values.items()}

@@ -1,0 +1,181 @@
+"""A network whose blocks visit the device one after the other.
+
+The weights of the blocks stay in host memory (pinned for CUDA); each comes when its block is called
+and the next one's travels meanwhile on a stream of its own. What is small (biases, gains) and what
+is outside of the blocks stays on the device.
+"""
+
+import torch
+from torch import Tensor, nn
+
+Slot = tuple[nn.Module, str]
+"""A module and the name of one of its parameters."""
+
+
+class BlockStream:
+    """Streams the weights of a network that was loaded in host memory.
+
+    Args:
+        network: its parameters are replaced while the stream is open.
+        device: where it runs.
+
+    Attributes:
+        peak: most bytes of weights that were on the device at a time.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self.network = network
+        self.device = device
+        self.peak = 0
+        self._groups = [_large(group) for group in stream_groups(network)]
+        large = {slot for group in self._groups for slot in group}
+        self._held = _place_rest(network, large, device)
+        self._host = {slot: self._ready(slot) for slot in large}
+        self._fetched: dict[int, tuple[list[Tensor], torch.cuda.Event | None]] = {}
+        self._installed: set[Slot] = set()
+        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._hooks = []
+        for number, group in enumerate(stream_groups(network)):
+            self._hooks += [
+                group.register_forward_pre_hook(lambda *_, n=number: self._enter(n)),
+                group.register_forward_hook(lambda *_, n=number: self._leave(n)),
+            ]
+            # Some are called from outside of their block: keys and values of the picture, and
+            # the prediction of children.
+            for leaf in group.modules():
+                if isinstance(leaf, nn.Linear) and (leaf, "weight") in large:
+                    self._hooks += [
+                        leaf.register_forward_pre_hook(lambda leaf, _: self._borrow(leaf)),
+                        leaf.register_forward_hook(lambda leaf, *_: self._give_back(leaf)),
+                    ]
+        self._borrowed: set[nn.Module] = set()
+        self._hold(0)
+
+    def close(self) -> None:
+        """Give the network its host weights back."""
+        for hook in self._hooks:
+            hook.remove()
+        for slot in list(self._installed):
+            self._remove(slot)
+        self._fetched.clear()
+
+    def _enter(self, number: int) -> None:
+        self._fetch(number)
+        copies, event = self._fetched.pop(number)
+        if event is not None:
+            torch.cuda.current_stream(self.device).wait_event(event)
+        for slot, copy in zip(self._groups[number], copies, strict=True):
+            if copy.device.type == "cuda":
+                # Allocated on the side stream: not to be reused before this stream is done.
+                copy.record_stream(torch.cuda.current_stream(self.device))
+            _set(slot, copy)
+            self._installed.add(slot)
+        if len(self._groups) > 1:
+            self._fetch((number + 1) % len(self._groups))
+
+    def _leave(self, number: int) -> None:
+        for slot in self._groups[number]:
+            self._remove(slot)
+
+    def _fetch(self, number: int) -> None:
+        if number in self._fetched:
+            return
+        for stale in self._fetched.keys() - {number}:
+            self._hold(-sum(copy.nbytes for copy in self._fetched.pop(stale)[0]))
+        host = [self._host[slot] for slot in self._groups[number]]
+        self._hold(sum(tensor.nbytes for tensor in host))
+        if self._side is None:
+            self._fetched[number] = ([_copied(tensor, self.device) for tensor in host], None)
+            return
+        with torch.cuda.stream(self._side):
+            copies = [_copied(tensor, self.device) for tensor in host]
+            event = torch.cuda.Event()
+            event.record(self._side)
+        self._fetched[number] = (copies, event)
+
+    def _borrow(self, leaf: nn.Module) -> None:
+        slot = (leaf, "weight")
+        if slot in self._installed:
+            return
+        self._hold(self._host[slot].nbytes)
+        _set(slot, _copied(self._host[slot], self.device))
+        self._installed.add(slot)
+        self._borrowed.add(leaf)
+
+    def _give_back(self, leaf: nn.Module) -> None:
+        if leaf in self._borrowed:
+            self._borrowed.remove(leaf)
+            self._remove((leaf, "weight"))
+
+    def _remove(self, slot: Slot) -> None:
+        if slot in self._installed:
+            self._installed.remove(slot)
+            self._hold(-self._host[slot].nbytes)
+            _set(slot, self._host[slot])
+
+    def _hold(self, more: int) -> None:
+        self._held += more
+        self.peak = max(self.peak, self._held)
+
+    def _ready(self, slot: Slot) -> Tensor:
+        module, name = slot
+        tensor = getattr(module, name).detach()
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+
+def stream_groups(network: nn.Module) -> list[nn.Module]:
+    """The modules that are streamed as one each, in the order in which they run."""
+    blocks = getattr(network, "blocks", None)
+    if not isinstance(blocks, nn.ModuleList):
+        return []
+    groups: list[nn.Module] = []
+    for block in blocks:
+        groups += list(block) if isinstance(block, nn.ModuleList) else [block]
+    return [group for group in groups if _large(group)]
+
+
+def streamed_bytes(network: nn.Module) -> int:
+    """Most bytes of weights on the device at a time; the network may be on the meta device."""
+    sizes = [
+        sum(getattr(module, name).nbytes for module, name in _large(group))
+        for group in stream_groups(network)
+    ]
+    everything = sum(t.nbytes for t in (*network.parameters(), *network.buffers()))
+    if len(sizes) < 2:
+        return everything
+    following = sizes[1:] + sizes[:1]
+    return everything - sum(sizes) + max(a + b for a, b in zip(sizes, following, strict=True))
+
+
+def _large(group: nn.Module) -> list[Slot]:
+    return [
+        (module, name)
+        for module in group.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim > 1
+    ]
+
+
+def _place_rest(network: nn.Module, large: set[Slot], device: torch.device) -> int:
+    held = 0
+    with torch.inference_mode(False):
+        for module in network.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                if (module, name) not in large:
+                    held += parameter.nbytes
+                    _set((module, name), parameter.detach().to(device))
+            for name, buffer in list(module.named_buffers(recurse=False)):
+                held += buffer.nbytes
+                setattr(module, name, buffer.to(device))
+    return held
+
+
+def _copied(tensor: Tensor, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return tensor.to(device, non_blocking=True, copy=True)
+
+
+def _set(slot: Slot, tensor: Tensor) -> None:
+    module, name = slot
+    with torch.inference_mode(False):
+        setattr(module, name, nn.Parameter(tensor, requires_grad=False))

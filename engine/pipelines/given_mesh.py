@@ -1,0 +1,71 @@
+"""A mesh that the user brings: read, checked, fitted into the unit cube, made into O-Voxels."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from engine.meshing.weld import weld_positions
+from engine.ovoxel import DualGrid, mesh_to_dual_grid
+from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.pipelines.report import Report
+
+MOST_FACES = 8_000_000
+
+
+def open_mesh(source: Mesh | Path) -> Mesh:
+    """The mesh itself, or the one in a file; its own materials do not matter.
+
+    Raises:
+        EngineError: ``mesh_too_large``, ``mesh_empty``, and what ``load_mesh`` raises.
+    """
+    if isinstance(source, Mesh):
+        mesh = source
+    else:
+        mesh = load_mesh(source, allow_missing_textures=True)
+    if len(mesh.faces) == 0:
+        raise EngineError("mesh_empty", "The mesh has no faces.", "Give a mesh with triangles.")
+    if len(mesh.faces) > MOST_FACES:
+        raise EngineError(
+            "mesh_too_large",
+            f"The mesh has {len(mesh.faces):,} faces; more than {MOST_FACES:,} are refused.",
+            "Reduce it first, for example with Blender's Decimate modifier.",
+        )
+    return mesh
+
+
+def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Placement]:
+    """O-Voxels of a mesh in object space, which is also how the networks see shapes.
+
+    Raises:
+        Cancelled: between slabs.
+        EngineError: ``grid_empty``, ``mesh_flat``, ``mesh_not_finite``, ``mesh_index``.
+    """
+    placement = fit_unit_cube(mesh.vertices, mesh.faces)
+    vertices = placement.to_unit(mesh.vertices)
+    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
+    kept, new_index = weld_positions(vertices)
+    with report.stage("voxels", 100) as step:
+        grid = mesh_to_dual_grid(
+            vertices[kept],
+            new_index[mesh.faces],
+            grid_size=resolution,
+            on_progress=lambda done, total: step(100 * done // max(1, total)),
+        )
+    if len(grid.coords) == 0:
+        raise EngineError(
+            "grid_empty",
+            f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
+            "Choose a higher resolution.",
+        )
+    return grid, placement
+
+
+def mesh_key(mesh: Mesh) -> str:
+    """SHA-256 of vertices and faces."""
+    digest = hashlib.sha256(np.ascontiguousarray(mesh.vertices, np.float32).tobytes())
+    digest.update(np.ascontiguousarray(mesh.faces, np.int32).tobytes())
+    return digest.hexdigest()

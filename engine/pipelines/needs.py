@@ -1,0 +1,117 @@
+"""What a request will need of the device, before anything is known but its type."""
+
+from engine.models import memory
+from engine.models.plan import Use
+from engine.models.residency import IMAGE_ENCODER, Models
+from engine.pipelines.types import (
+    MATERIAL_DECODER,
+    SHAPE_DECODER,
+    SHAPE_ENCODER,
+    STRUCTURE_DECODER,
+    STRUCTURE_FLOW,
+    Level,
+    Route,
+)
+
+CELLS_OF_A_SURFACE = 2.35
+"""Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
+PATCH = 16
+ENCODER_BYTES = 400 << 20
+"""Working memory of DINOv3 at 1024 pixels."""
+
+
+def needs_of_generation(models: Models, route: Route, max_tokens: int) -> list[Use]:
+    """The stages of ``generate``."""
+    config = models.skeleton(STRUCTURE_FLOW).config
+    pixels = route.structure_pixels
+    decoder = models.skeleton(STRUCTURE_DECODER).config
+    grid = config.resolution << (len(decoder.channels) - 1)
+    return [
+        encoder_use(),
+        flow_use(models, STRUCTURE_FLOW, config.resolution**3, pixels),
+        Use(STRUCTURE_DECODER, structure_bytes(grid, min(decoder.channels))),
+        flow_use(
+            models, route.first.shape_flow, cells(route.first.latent_grid), route.first.pixels
+        ),
+        *needs_of_refinement(models, route, max_tokens),
+    ]
+
+
+def needs_of_refinement(models: Models, route: Route, max_tokens: int) -> list[Use]:
+    """The stages of ``upscale``, which end every generation too."""
+    uses: list[Use] = []
+    count = min(cells(route.resolution // route.factor), max_tokens)
+    if route.fine is not None:
+        coarse = cells(route.first.latent_grid)
+        uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, coarse, upsample=True)))
+        uses.append(flow_use(models, route.fine.shape_flow, count, route.fine.pixels))
+    uses.append(flow_use(models, route.last.texture_flow, count, route.last.pixels))
+    uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, count)))
+    uses.append(Use(MATERIAL_DECODER, decoder_bytes(models, MATERIAL_DECODER, count)))
+    return uses
+
+
+def needs_of_texturing(models: Models, level: Level, resolution: int, factor: int) -> list[Use]:
+    """The stages of ``texture``."""
+    count = cells(resolution // factor)
+    return [
+        encoder_use(),
+        encoding_use(models, count),
+        flow_use(models, level.texture_flow, count, level.pixels),
+        Use(MATERIAL_DECODER, decoder_bytes(models, MATERIAL_DECODER, count)),
+    ]
+
+
+def needs_of_upscaling(models: Models, route: Route, max_tokens: int) -> list[Use]:
+    """The stages of ``upscale``."""
+    return [encoder_use(), *needs_of_refinement(models, route, max_tokens)]
+
+
+def encoder_use() -> Use:
+    return Use(IMAGE_ENCODER, ENCODER_BYTES)
+
+
+def encoding_use(models: Models, count: int) -> Use:
+    return Use(SHAPE_ENCODER, decoder_bytes(models, SHAPE_ENCODER, count))
+
+
+def encoder_bytes(models: Models, voxels: int) -> int:
+    """The shape encoder on that many voxels."""
+    levels = len(models.skeleton(SHAPE_ENCODER).config.model_channels)
+    return decoder_bytes(models, SHAPE_ENCODER, round(voxels / memory.GROWTH ** (levels - 1)) + 1)
+
+
+def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
+    """A flow on ``count`` cells, with a picture of the usual number of image_tokens."""
+    return exact_flow_use(models, name, count, 5 + (pixels // PATCH) ** 2)
+
+
+def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
+    """A flow on ``count`` cells with ``context`` image_tokens."""
+    config, size = models.skeleton(name).config, models.dtype(name).itemsize
+    return Use(
+        name,
+        memory.flow_bytes(config, count, context, size),
+        memory.condition_bytes(config, context, size),
+    )
+
+
+def decoder_bytes(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
+    """An SC-VAE network whose latent has ``count`` cells; ``upsample``: all but its last level."""
+    widths = list(models.skeleton(name).config.model_channels)
+    if name == SHAPE_ENCODER:
+        widths.reverse()
+    if upsample:
+        widths.pop()
+    guess = memory.cells_guess(count, len(widths))
+    return memory.decoder_bytes(widths, guess, models.dtype(name).itemsize)
+
+
+def structure_bytes(grid: int, width: int) -> int:
+    """The structure decoder at its finest level, in float32."""
+    return grid**3 * width * 4 * 5
+
+
+def cells(latent_grid: int) -> int:
+    """Occupied cells of a usual object."""
+    return round(CELLS_OF_A_SURFACE * latent_grid**2)

@@ -1,0 +1,205 @@
+"""Which types of request a checkpoint can serve: read off its networks, not written down here.
+
+A checkpoint has a shape flow and a texture flow for each of its resolutions (their published names
+end with it), and each flow's config says the grid of its latents. ``512`` samples once at 512^3;
+``1536_cascade`` samples at the lowest resolution first, and then with the networks of the highest
+one at a grid for 1536^3.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.errors import EngineError
+from engine.models.residency import Models
+
+STRUCTURE_FLOW = "sparse_structure_flow_model"
+STRUCTURE_DECODER = "sparse_structure_decoder"
+SHAPE_ENCODER = "shape_slat_encoder"
+SHAPE_DECODER = "shape_slat_decoder"
+MATERIAL_DECODER = "tex_slat_decoder"
+_SHAPE_FLOW = "shape_slat_flow_model_"
+_TEXTURE_FLOW = "tex_slat_flow_model_"
+
+MAX_TOKENS = 49152
+"""More cells than this and the resolution of a cascade is lowered (the published limit)."""
+CASCADE_STEPS = 8
+"""It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
+128 voxels, as published)."""
+FINEST_CASCADE = 2
+"""A cascade goes up to so many times the highest resolution of its networks."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A resolution that has networks of its own.
+
+    Attributes:
+        resolution: voxels an axis.
+        latent_grid: cells of the latent an axis.
+        pixels: size a side at which the encoder looks at the picture for it.
+    """
+
+    resolution: int
+    latent_grid: int
+
+    @property
+    def pixels(self) -> int:
+        return self.resolution
+
+    @property
+    def shape_flow(self) -> str:
+        return f"{_SHAPE_FLOW}{self.resolution}"
+
+    @property
+    def texture_flow(self) -> str:
+        return f"{_TEXTURE_FLOW}{self.resolution}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a type is served.
+
+    Attributes:
+        name: of the type.
+        structure_pixels: size at which the encoder looks at the picture for the structure.
+        first: the level whose shape is sampled first.
+        fine: the level of the second shape in a cascade; None: no cascade.
+        resolution: what was asked for.
+        factor: voxels to a latent cell.
+    """
+
+    name: str
+    structure_pixels: int
+    first: Level
+    fine: Level | None
+    resolution: int
+    factor: int
+
+    @property
+    def last(self) -> Level:
+        """The level of the final shape and of the texture."""
+        return self.fine or self.first
+
+    @property
+    def step(self) -> int:
+        """Voxels an axis by which a cascade's resolution is lowered at a time."""
+        return max(1, self.last.latent_grid // CASCADE_STEPS) * self.factor
+
+
+def levels_of(models: Models) -> list[Level]:
+    """Resolutions with a texture flow, the lowest first.
+
+    Raises:
+        EngineError: ``pipeline_invalid`` when there is none.
+    """
+    names = models.checkpoint.models
+    found = sorted(
+        int(name.removeprefix(_TEXTURE_FLOW))
+        for name in names
+        if re.fullmatch(_TEXTURE_FLOW + r"\d+", name)
+    )
+    if not found:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint {models.checkpoint.home} has no {_TEXTURE_FLOW}<resolution>.",
+            "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
+        )
+    return [Level(r, models.skeleton(f"{_TEXTURE_FLOW}{r}").config.resolution) for r in found]
+
+
+def generation_levels(models: Models) -> list[Level]:
+    """Those of ``levels_of`` that have a shape flow too."""
+    levels = [level for level in levels_of(models) if models.has(level.shape_flow)]
+    if not levels:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint {models.checkpoint.home} has no flow for shapes.",
+            "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
+        )
+    return levels
+
+
+def factor_of(models: Models) -> int:
+    """Voxels to a latent cell an axis: 2 for each level of the material decoder but one."""
+    return 1 << (len(models.skeleton(MATERIAL_DECODER).config.model_channels) - 1)
+
+
+def presets(models: Models) -> Mapping[str, str]:
+    """Preset -> type: ``draft`` the lowest, ``standard`` a cascade, ``high`` half as fine again."""
+    levels = generation_levels(models)
+    low, high = levels[0].resolution, levels[-1].resolution
+    if low == high:
+        return {"draft": str(low), "standard": str(low), "high": str(low)}
+    return {
+        "draft": str(low),
+        "standard": f"{high}_cascade",
+        "high": f"{high + high // 2}_cascade",
+    }
+
+
+def type_names(models: Models) -> list[str]:
+    """The usual types, in the order of their cost."""
+    levels = generation_levels(models)
+    plain = [str(level.resolution) for level in levels]
+    usual = presets(models)
+    return [*plain, *(name for name in usual.values() if name not in plain)]
+
+
+def route_of(models: Models, name: str | None, preset: str | None = None) -> Route:
+    """How a type or preset is served; both None: the checkpoint's default.
+
+    Raises:
+        EngineError: ``preset_unknown`` or ``type_unknown``.
+    """
+    if preset is not None:
+        known = presets(models)
+        if preset not in known:
+            raise EngineError(
+                "preset_unknown",
+                f"There is no preset {preset!r}.",
+                f"Choose one of {', '.join(known)}.",
+            )
+        name = known[preset]
+    if name is None:
+        name = models.generation.default_type or presets(models)["standard"]
+    levels = {level.resolution: level for level in generation_levels(models)}
+    factor = factor_of(models)
+    low, high = levels[min(levels)], levels[max(levels)]
+    found = re.fullmatch(r"(\d+)(_cascade)?", name)
+    if found:
+        resolution = int(found[1])
+        if found[2] is None and resolution in levels:
+            level = levels[resolution]
+            return Route(name, low.pixels, level, None, resolution, factor)
+        route = Route(name, low.pixels, low, high, resolution, factor)
+        fits = high.resolution <= resolution <= FINEST_CASCADE * high.resolution
+        if found[2] and len(levels) > 1 and fits and resolution % route.step == 0:
+            return route
+    raise EngineError(
+        "type_unknown",
+        f"The checkpoint {models.checkpoint.home} cannot make the type {name!r}.",
+        f"Choose one of {', '.join(type_names(models))}.",
+    )
+
+
+def cascade_of(models: Models, name: str | None, preset: str | None) -> tuple[Route, Level]:
+    """A route that ends with a finer shape, and the level of that; both None: preset ``high``.
+
+    Raises:
+        EngineError: ``type_not_finer``, and as ``route_of``.
+    """
+    route = route_of(models, name, "high" if name is None and preset is None else preset)
+    if route.fine is None:
+        finer = [usual for usual in type_names(models) if usual.endswith("_cascade")]
+        hint = f"Choose one of {', '.join(finer)}." if finer else "Use a checkpoint that has more."
+        raise EngineError(
+            "type_not_finer", f"The type {route.name} samples a shape only once.", hint
+        )
+    return route, route.fine
+
+
+def texture_level(models: Models, resolution: int) -> Level:
+    """The level whose networks texture a mesh at a resolution: the first that is not below."""
+    levels = levels_of(models)
+    return next((level for level in levels if level.resolution >= resolution), levels[-1])

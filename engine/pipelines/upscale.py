@@ -1,0 +1,128 @@
+"""A finer version of an asset or of a mesh."""
+
+import torch
+import torch.nn.functional as F
+
+from engine.asset import Asset, Latent, Latents
+from engine.errors import EngineError
+from engine.images.picture import Picture, load_picture
+from engine.models.residency import Models
+from engine.pipelines.assemble import picture_bytes, recipe_of, voxels_of
+from engine.pipelines.draws import Draws
+from engine.pipelines.given_mesh import mesh_key, open_mesh, voxelise
+from engine.pipelines.jobs import DEFAULT_SEED, Sampling, UpscaleJob
+from engine.pipelines.needs import needs_of_upscaling
+from engine.pipelines.report import Report
+from engine.pipelines.stages import (
+    decode_material,
+    decode_shape,
+    encode_shape,
+    finer_cells,
+    sample_shape,
+    sample_texture,
+)
+from engine.pipelines.types import SHAPE_DECODER, cascade_of
+from engine.pipelines.work import Samplers, Work, samplers_of
+from engine.sparse import SparseTensor
+
+
+@torch.inference_mode()
+def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
+    """Sample shape and texture of an asset anew on a finer grid, on top of its coarse shape.
+
+    An asset goes on where it began to be fine: with the same seed and picture the result is that
+    of generating at the finer type at once. A mesh is encoded first.
+
+    Args:
+        job: what is wanted.
+        models, report: as for ``generate``.
+
+    Raises:
+        Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
+    """
+    route, fine = cascade_of(models, job.type, job.preset)
+    asset = job.source if isinstance(job.source, Asset) else None
+    report.note(f"Memory: {models.plan(needs_of_upscaling(models, route, job.max_tokens))}.")
+    with report.stage("picture"):
+        picture = _picture(job, asset)
+    seed, draws = _randomness(job, asset)
+    samplers = _samplers(job, asset, models)
+    work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
+
+    coarse_draws = len(draws.shapes)
+    if isinstance(job.source, Asset):
+        source, placement = job.source.latents, job.source.placement
+        structure, coarse_latent, key = source.structure, source.coarse, None
+    else:
+        mesh = open_mesh(job.source)
+        grid, placement = voxelise(mesh, route.first.resolution, report)
+        encoded = encode_shape(work, grid)
+        coarse_latent = Latent.of(encoded.mean, route.first.resolution)
+        structure, key = None, mesh_key(mesh)
+    coarse = _on_device(work, coarse_latent)
+    cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
+    shape = sample_shape(work, "fine shape", fine, cells)
+    texture = sample_texture(work, fine, shape)
+    decoded = decode_shape(work, shape)
+    material = decode_material(work, texture, decoded.pyramid)
+
+    asset = Asset(
+        *voxels_of(decoded, material, resolution),
+        placement=placement,
+        latents=Latents(
+            structure=structure,
+            coarse=coarse_latent,
+            shape=Latent.of(shape, resolution),
+            texture=Latent.of(texture, resolution),
+        ),
+        recipe=recipe_of("upscale", work, seed, route, resolution, coarse_draws, mesh_key=key),
+        picture=picture.cutout,
+    )
+    report.part("mesh", asset.mesh)
+    return asset
+
+
+def _picture(job: UpscaleJob, asset: Asset | None) -> Picture:
+    if job.picture is not None or asset is None:
+        return load_picture(job.picture or b"", job.matte)
+    return load_picture(picture_bytes(asset.picture), "cutout")
+
+
+def _randomness(job: UpscaleJob, asset: Asset | None) -> tuple[int, Draws]:
+    """The seed, and a generator that stands where the asset's stood after its coarse shape."""
+    seed = job.seed
+    if seed is None:
+        seed = DEFAULT_SEED if asset is None else int(asset.recipe["seed"])
+    return seed, Draws(seed, asset.recipe["coarse_draws"] if asset else ())
+
+
+def _samplers(job: UpscaleJob, asset: Asset | None, models: Models) -> Samplers:
+    """The job's changes, or else the asset's own settings, or else the checkpoint's."""
+    made = asset.recipe["samplers"] if asset else {}
+
+    def changes(name: str, own: Sampling | None) -> Sampling:
+        return own or (Sampling(**made[name]) if name in made else Sampling())
+
+    return samplers_of(
+        models.generation,
+        shape=changes("shape", job.shape),
+        texture=changes("texture", job.texture),
+    )
+
+
+def _on_device(work: Work, latent: Latent) -> SparseTensor:
+    """A stored latent, where the networks are.
+
+    Raises:
+        EngineError: ``latent_foreign``.
+    """
+    channels = work.models.skeleton(SHAPE_DECODER).config.latent_channels
+    if latent.feats.shape[1] != channels:
+        raise EngineError(
+            "latent_foreign",
+            f"The asset's latents have {latent.feats.shape[1]} channels, the checkpoint's networks "
+            f"want {channels}.",
+            "Use the checkpoint that the asset was made with.",
+        )
+    coords = F.pad(latent.coords, (1, 0)).int()
+    return SparseTensor.from_coords(coords, latent.feats).to(work.models.device)

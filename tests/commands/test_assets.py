@@ -1,0 +1,155 @@
+"""generate, texture and upscale on the command line, with a toy checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from typer.testing import CliRunner
+
+from engine.asset_folder import load_asset
+from engine.cli import app
+from engine.export.mesh_file import save_mesh
+from engine.images import encoders
+from engine.images.encoders import EncoderKind
+from engine.pipelines import stages
+from tests.pipelines.shapes import box
+from tests.pipelines.toy import ToyEncoder, make_checkpoint, picture
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("toy") / "model")
+
+
+@pytest.fixture(autouse=True)
+def toy_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def load(*, folder: Path | None, offline: bool) -> ToyEncoder:
+        return ToyEncoder()
+
+    monkeypatch.setitem(encoders.ENCODERS, "ToyEncoder", EncoderKind(load, 4))
+    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "disc.png"
+    path.write_bytes(picture())
+    return path
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def made_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None:
+    low, high, direct = (tmp_path / f"{name}.glb" for name in ("low", "high", "direct"))
+    options = ("--checkpoint", model, "--device", "cpu")
+    result = run("generate", image, "-o", low, "--preset", "draft", "--seed", 3, *options)
+    assert result.exit_code == 0, result.output
+    assert "64^3, seed 3" in result.stdout
+    assert "Seconds: picture" in result.stdout
+    assert "Peak memory" in result.stdout
+    assert "all networks resident" in result.stderr
+    assert made_in(tmp_path) == {"disc.png", "low.glb", "low.maquette"}
+
+    result = run("upscale", tmp_path / "low.maquette", "-o", high, *options)
+    assert result.exit_code == 0, result.output
+    result = run("generate", image, "-o", direct, "--type", "192_cascade", "--seed", 3, *options)
+    assert result.exit_code == 0, result.output
+    assert high.read_bytes() == direct.read_bytes()
+    scene = trimesh.load(high)
+    assert isinstance(scene, trimesh.Scene)
+    assert len(scene.dump()[0].faces) == len(load_asset(tmp_path / "high.maquette").mesh.faces)
+
+
+def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    other.write_bytes(picture((0, 120, 220)))
+    out = tmp_path / "out"
+    out.mkdir()
+    result = run(
+        "generate", image, other, "-o", out / "a.ply", "--type", "64", "--variants", 2,
+        "--steps", "structure=2", "--steps", "texture=1", "--guidance", "shape=2.5",
+        "--checkpoint", model, "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert made_in(out) == {f"a_{i}{end}" for i in range(1, 5) for end in (".ply", ".maquette")}
+    recipes = [load_asset(out / f"a_{i}.maquette").recipe for i in range(1, 5)]
+    assert [recipe["seed"] for recipe in recipes] == [42, 43, 42, 43]
+    samplers = recipes[0]["samplers"]
+    assert (samplers["structure"]["steps"], samplers["texture"]["steps"]) == (2, 1)
+    assert (samplers["shape"]["steps"], samplers["shape"]["guidance_strength"]) == (4, 2.5)
+    assert recipes[0]["picture_sha256"] != recipes[2]["picture_sha256"]
+
+
+def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
+    mesh = box((2, 1, 0.5), centre=(3, 4, 5))
+    save_mesh(mesh, tmp_path / "box.glb")
+    target = tmp_path / "painted.ply"
+    result = run(
+        "texture", tmp_path / "box.glb", image, "-o", target, "--resolution", 64,
+        "--checkpoint", model, "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    painted = trimesh.load(target, process=False)
+    assert isinstance(painted, trimesh.Trimesh)
+    np.testing.assert_allclose(painted.bounds, [[2, 3.5, 4.75], [4, 4.5, 5.25]], atol=1e-5)
+    assert len(painted.faces) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "IMAGE", "-o", "x.txt"], "no suffix"),
+        (["generate", "IMAGE", "-o", "nowhere/x.glb"], "folder does not exist"),
+        (["generate", "absent.png", "-o", "x.glb"], "absent.png cannot be opened"),
+        (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--seed", "-1"], "seed cannot be -1"),
+        (["generate", "IMAGE", "-o", "x.glb", "--variants", "0"], "variants cannot be 0"),
+        (["generate", "IMAGE", "-o", "x.glb", "--steps", "shape"], "--steps shape"),
+        (["generate", "IMAGE", "-o", "x.glb", "--steps", "shape=0"], "steps cannot be 0"),
+        (["generate", "IMAGE", "-o", "x.glb", "--guidance", "form=2"], "--guidance form=2"),
+        (["generate", "IMAGE", "-o", "x.glb", "--matte", "magic"], "'magic'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--device", "abacus"], "abacus cannot be used"),
+        (["texture", "absent.glb", "IMAGE", "-o", "x.glb"], "absent.glb"),
+        (["upscale", "absent.glb", "-o", "x.glb"], "A mesh alone"),
+        (["upscale", ".", "-o", "x.glb"], "no folder of an asset"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    arguments: list[str],
+    message: str,
+    model: Path,
+    image: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [str(image) if word == "IMAGE" else word for word in arguments]
+    result = run(*given, "--checkpoint", model)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert made_in(tmp_path) <= {"disc.png", "home"}
+
+
+def test_stopped_while_working(
+    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "dense_spread", stop)
+    result = run(
+        "generate", image, "-o", tmp_path / "x.glb", "--type", "64", "--checkpoint", model,
+        "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 130
+    assert "Stopped." in result.stderr
+    assert made_in(tmp_path) == {"disc.png"}

@@ -1,0 +1,108 @@
+"""Assets on disk."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine import asset_folder
+from engine.asset import Asset
+from engine.asset_folder import load_asset, save_asset
+from engine.errors import EngineError
+from engine.pipelines.generate import generate
+from engine.pipelines.jobs import GenerateJob, TextureJob
+from engine.pipelines.report import Report
+from engine.pipelines.texture import texture
+from tests.pipelines.shapes import box
+from tests.pipelines.toy import make_checkpoint, picture, toy_models
+
+FILES = {"recipe.json", "source.png", "latents.safetensors", "asset.vxz"}
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Asset, Asset]:
+    models = toy_models(make_checkpoint(tmp_path_factory.mktemp("toy") / "model"))
+    made = generate(GenerateJob(picture=picture(), type="128_cascade"), models, Report())
+    job = TextureJob(mesh=box((2, 1, 1), (5, 0, 0)), picture=picture(), resolution=64)
+    return made, texture(job, models, Report())
+
+
+def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
+    for number, asset in enumerate(assets):
+        folder = tmp_path / str(number)
+        save_asset(asset, folder)
+        assert {file.name for file in folder.iterdir()} == FILES
+        back = load_asset(folder)
+        for name in ("coarse", "shape", "texture"):
+            one, other = getattr(asset.latents, name), getattr(back.latents, name)
+            assert torch.equal(one.coords, other.coords)
+            assert torch.equal(one.feats, other.feats)
+            assert one.resolution == other.resolution
+        assert back.recipe == asset.recipe
+        assert back.picture.tobytes() == asset.picture.tobytes()
+        assert back.placement == asset.placement
+        assert np.array_equal(back.grid.coords, asset.grid.coords)
+        assert np.array_equal(back.grid.intersected, asset.grid.intersected)
+        apart = np.abs(back.grid.dual_vertices - asset.grid.dual_vertices)
+        assert apart.max() <= 2**-11
+        clamped = np.clip(asset.materials, 0, 1)
+        assert np.abs(back.materials - clamped).max() <= 0.5 / 255 + 1e-6
+        assert len(back.mesh.faces) == len(asset.mesh.faces)
+        assert (back.given_mesh is None) == (asset.given_mesh is None)
+
+
+def test_an_asset_is_replaced_and_nothing_else_is(
+    assets: tuple[Asset, Asset], tmp_path: Path
+) -> None:
+    save_asset(assets[0], tmp_path / "a")
+    save_asset(assets[1], tmp_path / "a")
+    assert load_asset(tmp_path / "a").given_mesh is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("x")
+    with pytest.raises(EngineError) as caught:
+        save_asset(assets[0], tmp_path / "mine")
+    assert caught.value.code == "folder_taken"
+    assert (tmp_path / "mine" / "diary.txt").exists()
+
+
+@pytest.mark.parametrize("step", ["save_file", "save_ovoxels"])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_full_disk_leaves_nothing_half_written(
+    assets: tuple[Asset, Asset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    before: bool,
+) -> None:
+    if before:
+        save_asset(assets[1], tmp_path / "a")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(asset_folder, step, full)
+    with pytest.raises(EngineError) as caught:
+        save_asset(assets[0], tmp_path / "a")
+    assert caught.value.code == "disk_full"
+    assert "a was not written" in caught.value.message
+    assert [path.name for path in tmp_path.iterdir()] == (["a"] if before else [])
+    if before:
+        assert load_asset(tmp_path / "a").given_mesh is not None
+
+
+@pytest.mark.parametrize("file", sorted(FILES))
+def test_damage_is_named(assets: tuple[Asset, Asset], tmp_path: Path, file: str) -> None:
+    save_asset(assets[0], tmp_path / "a")
+    (tmp_path / "a" / file).write_bytes(b"\x00rubbish")
+    with pytest.raises(EngineError) as caught:
+        load_asset(tmp_path / "a")
+    assert file in caught.value.message
+
+
+def test_no_asset(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        load_asset(tmp_path)
+    assert caught.value.code == "asset_missing"
