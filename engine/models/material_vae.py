@@ -66,10 +66,15 @@ class MaterialDecoder(ScVaeDecoder):
         super().__init__(config, torso_dtype=torso_dtype)
 
     def forward(
-        self, latent: SparseTensor, guide: Pyramid | None = None, *, prune: bool | None = None
+        self,
+        latent: SparseTensor,
+        guide: Pyramid | None = None,
+        *,
+        prune: bool | None = None,
+        slabs: int = 1,
     ) -> DecodedMaterial:
         """Decode, see ``ScVaeDecoder.forward``."""
-        decoded = super().forward(latent, guide, prune=prune)
+        decoded = super().forward(latent, guide, prune=prune, slabs=slabs)
         return DecodedMaterial(
             raw=decoded.raw,
             logits=decoded.logits,

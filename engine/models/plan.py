@@ -27,11 +27,17 @@ class Use:
 
     Attributes:
         kept_bytes: the part of ``working_bytes`` that stays as long as the network does.
+        least_bytes: what the stage can manage with if it must; None: nothing less.
     """
 
     name: str
     working_bytes: int
     kept_bytes: int = 0
+    least_bytes: int | None = None
+
+    @property
+    def least(self) -> int:
+        return self.working_bytes if self.least_bytes is None else self.least_bytes
 
 
 @dataclass(frozen=True)
@@ -97,15 +103,9 @@ def planned_peak(policy: Policy, uses: Sequence[Use], weights: Mapping[str, Weig
         kept = {use.name: use.kept_bytes for use in uses}
         staying = sum(weights[name].whole + kept[name] for name in kept)
         return staying + max((use.working_bytes - use.kept_bytes for use in uses), default=0)
-    streamed = policy is Policy.STREAMED
-    return max(
-        (
-            (weights[use.name].streamed if streamed else weights[use.name].whole)
-            + use.working_bytes
-            for use in uses
-        ),
-        default=0,
-    )
+    if policy is Policy.STREAMED:
+        return max((weights[use.name].streamed + use.least for use in uses), default=0)
+    return max((weights[use.name].whole + use.working_bytes for use in uses), default=0)
 
 
 def too_small(wanted: int, budget: int) -> EngineError:

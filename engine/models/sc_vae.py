@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models.sc_vae_blocks import ConvNeXtBlock, DownBlock, SubmanifoldConv, UpBlock
+from engine.models.slabs import finest_in_slabs
 from engine.sparse import SparseTensor, Subdivision, Topology
 
 END_EPSILON = 1e-5
@@ -174,7 +175,7 @@ class ScVaeEncoder(ScVaeNetwork):
                     links.append(link)
                 else:
                     h = block(h)
-        mean, logvar = self.to_latent(_end_norm(h)).chunk(2, dim=1)
+        mean, logvar = self.to_latent(_end_norm(h.feats)).chunk(2, dim=1)
         return Encoded(h.replace(mean), h.replace(logvar), tuple(reversed(links)))
 
 
@@ -206,7 +207,12 @@ class ScVaeDecoder(ScVaeNetwork):
         self.set_torso_dtype(torso_dtype)
 
     def forward(
-        self, latent: SparseTensor, guide: Pyramid | None = None, *, prune: bool | None = None
+        self,
+        latent: SparseTensor,
+        guide: Pyramid | None = None,
+        *,
+        prune: bool | None = None,
+        slabs: int = 1,
     ) -> Decoded:
         """Decode a latent.
 
@@ -215,6 +221,8 @@ class ScVaeDecoder(ScVaeNetwork):
             guide: follow these subdivisions (an encoder's, another decoder's, ``pyramid_of``)
                 and their row order, whatever this network predicts; None: its own predictions.
             prune: as in ``convolve_to_children``; the result does not depend on it.
+            slabs: the finest level is computed in so many parts, which takes less memory; the
+                result depends on it by rounding only.
 
         Raises:
             ValueError: a guide for another latent, or none where nothing is predicted.
@@ -230,9 +238,12 @@ class ScVaeDecoder(ScVaeNetwork):
             if logits is not None:
                 predictions.append(logits)
             links.append(guide[number] if guide is not None else _predicted(logits))
+            if slabs > 1 and number + 2 == len(self.blocks):
+                finest = list(self.blocks[-1].children())
+                raw = finest_in_slabs(up, finest, self._head, h, links[-1], slabs)
+                return Decoded(raw, tuple(predictions), tuple(links))
             h = up(h, links[-1], prune=prune)
-        raw = h.replace(self.output_layer(_end_norm(h)))
-        return Decoded(raw, tuple(predictions), tuple(links))
+        return Decoded(h.replace(self._head(h.feats)), tuple(predictions), tuple(links))
 
     def upsample(self, latent: SparseTensor, levels: int) -> Topology:
         """Where the decoder puts its cells ``levels`` subdivisions down, for the cascade.
@@ -260,6 +271,9 @@ class ScVaeDecoder(ScVaeNetwork):
                 if number + 1 < levels:
                     h = up(h, link)
         return cells
+
+    def _head(self, feats: Tensor) -> Tensor:
+        return self.output_layer(_end_norm(feats))
 
     def _enter(self, latent: SparseTensor, guide: Pyramid | None) -> SparseTensor:
         """The latent at the torso's width and dtype, on the guide's own cells if there is one."""
@@ -292,6 +306,6 @@ def _predicted(logits: SparseTensor | None) -> Subdivision:
     return logits.topology.subdivide(logits.feats > 0)
 
 
-def _end_norm(x: SparseTensor) -> Tensor:
-    feats = x.feats.float()
+def _end_norm(feats: Tensor) -> Tensor:
+    feats = feats.float()
     return F.layer_norm(feats, feats.shape[1:], eps=END_EPSILON)

@@ -89,10 +89,15 @@ class ShapeDecoder(ScVaeDecoder):
         self.voxel_margin = config.voxel_margin
 
     def forward(
-        self, latent: SparseTensor, guide: Pyramid | None = None, *, prune: bool | None = None
+        self,
+        latent: SparseTensor,
+        guide: Pyramid | None = None,
+        *,
+        prune: bool | None = None,
+        slabs: int = 1,
     ) -> DecodedShape:
         """Decode, see ``ScVaeDecoder.forward``."""
-        decoded = super().forward(latent, guide, prune=prune)
+        decoded = super().forward(latent, guide, prune=prune, slabs=slabs)
         vertex, edges, split = decoded.raw.feats.split([3, 3, 1], dim=1)
         margin = self.voxel_margin
         return DecodedShape(

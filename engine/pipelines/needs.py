@@ -16,6 +16,9 @@ from engine.pipelines.types import (
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
 PATCH = 16
+MOST_SLABS = 32
+HALO = 2
+"""A slab with what it needs at both sides is at most so many times the slab."""
 ENCODER_BYTES = 400 << 20
 """Working memory of DINOv3 at 1024 pixels."""
 
@@ -46,9 +49,11 @@ def needs_of_refinement(models: Models, route: Route, max_tokens: int) -> list[U
         uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, coarse, upsample=True)))
         uses.append(flow_use(models, route.fine.shape_flow, count, route.fine.pixels))
     uses.append(flow_use(models, route.last.texture_flow, count, route.last.pixels))
-    uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, count)))
-    uses.append(Use(MATERIAL_DECODER, decoder_bytes(models, MATERIAL_DECODER, count)))
-    return uses
+    return [
+        *uses,
+        decoder_use(models, SHAPE_DECODER, count),
+        decoder_use(models, MATERIAL_DECODER, count),
+    ]
 
 
 def needs_of_texturing(models: Models, level: Level, resolution: int, factor: int) -> list[Use]:
@@ -58,7 +63,7 @@ def needs_of_texturing(models: Models, level: Level, resolution: int, factor: in
         encoder_use(),
         encoding_use(models, count),
         flow_use(models, level.texture_flow, count, level.pixels),
-        Use(MATERIAL_DECODER, decoder_bytes(models, MATERIAL_DECODER, count)),
+        decoder_use(models, MATERIAL_DECODER, count),
     ]
 
 
@@ -105,6 +110,37 @@ def decoder_bytes(models: Models, name: str, count: int, *, upsample: bool = Fal
         widths.pop()
     guess = memory.cells_guess(count, len(widths))
     return memory.decoder_bytes(widths, guess, models.dtype(name).itemsize)
+
+
+def decoder_use(models: Models, name: str, count: int) -> Use:
+    """A decoder on a latent of ``count`` cells, at the least with its finest level in slabs."""
+    whole = decoder_bytes(models, name, count)
+    return Use(name, whole, least_bytes=min(whole, slab_bytes(models, name, count, MOST_SLABS)))
+
+
+def slab_bytes(models: Models, name: str, count: int, slabs: int) -> int:
+    """As ``decoder_bytes``, with the finest level in slabs."""
+    if slabs == 1:
+        return decoder_bytes(models, name, count)
+    widths = list(models.skeleton(name).config.model_channels)
+    guess = memory.cells_guess(count, len(widths))
+    size = models.dtype(name).itemsize
+    # What stays of every fine cell: coords, the way from its parent, and what came out.
+    staying = guess[-1] * (16 + 16 + 8 * 4)
+    parents = guess[-2] * widths[-2] * size
+    slab = decoder_bytes(models, name, count) * HALO // slabs
+    return max(decoder_bytes(models, name, count, upsample=True), parents + slab) + staying
+
+
+def slabs_for(models: Models, name: str, count: int) -> int:
+    """Into how many slabs a decoder's finest level has to be cut to fit into the budget."""
+    if models.budget is None:
+        return 1
+    available = models.budget - models.weights(name).streamed
+    return next(
+        (n for n in (1, 2, 4, 8, 16) if slab_bytes(models, name, count, n) <= available),
+        MOST_SLABS,
+    )
 
 
 def structure_bytes(grid: int, width: int) -> int:

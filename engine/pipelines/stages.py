@@ -133,12 +133,13 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
     Raises:
         EngineError: ``shape_empty``.
     """
-    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(shape))
+    slabs = needs.slabs_for(work.models, SHAPE_DECODER, len(shape))
+    working = needs.slab_bytes(work.models, SHAPE_DECODER, len(shape), slabs)
     with (
         work.report.stage("decode shape"),
         work.models.on_device(SHAPE_DECODER, working) as decoder,
     ):
-        decoded = decoder(shape)
+        decoded = decoder(shape, slabs=slabs)
     if not bool(decoded.intersected.any()):
         raise EngineError(
             "shape_empty",
@@ -151,12 +152,13 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
 @repeated_when_full
 def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
     """The materials of the voxels that a pyramid leads to."""
-    working = needs.decoder_bytes(work.models, MATERIAL_DECODER, len(texture))
+    slabs = needs.slabs_for(work.models, MATERIAL_DECODER, len(texture))
+    working = needs.slab_bytes(work.models, MATERIAL_DECODER, len(texture), slabs)
     with (
         work.report.stage("decode material"),
         work.models.on_device(MATERIAL_DECODER, working) as decoder,
     ):
-        return decoder(texture, pyramid)
+        return decoder(texture, pyramid, slabs=slabs)
 
 
 @repeated_when_full

@@ -87,6 +87,7 @@ def test_generate(name: str, recorded: Recorded):
 def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     latents = asset.latents
     assert asset.grid.grid_size == int(run["out.resolution"])
+    assert latents.structure is not None
     assert torch.equal(latents.structure, run["out.ss_coords"][:, 1:].int())
     if "out.lr_shape_slat" in run:
         assert_parity(latents.coarse.feats, run["out.lr_shape_slat"], f"{what}: coarse")

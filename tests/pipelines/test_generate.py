@@ -43,6 +43,8 @@ def same_asset(a: Asset, b: Asset) -> None:
     assert np.array_equal(a.materials, b.materials)
     assert np.array_equal(a.mesh.vertices, b.mesh.vertices)
     assert np.array_equal(a.mesh.faces, b.mesh.faces)
+    assert a.mesh.colors is not None
+    assert b.mesh.colors is not None
     assert np.array_equal(a.mesh.colors, b.mesh.colors)
 
 
@@ -73,7 +75,8 @@ def test_stages_and_parts_are_reported(models: Models) -> None:
     assert list(parts) == ["structure", "mesh"]
     cells, grid = parts["structure"]  # pyright: ignore[reportGeneralTypeIssues]
     assert grid == 4
-    assert np.array_equal(cells, asset.latents.structure)
+    assert asset.latents.structure is not None
+    assert np.array_equal(cells, asset.latents.structure.numpy())
     assert parts["mesh"] is asset.mesh
     assert set(report.seconds) == set(stages)
 
