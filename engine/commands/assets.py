@@ -1,7 +1,6 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -9,16 +8,17 @@ import typer
 
 from engine.commands.console import (
     binary_size,
-    err,
     errors_shown,
     out,
-    progress_bar,
+    reporting,
     settings_of,
 )
+from engine.commands.finish import check_finished_output, job_of, write_finished
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.asset import Asset
+    from engine.export.presets import Preset as Finishing
     from engine.models.residency import Models
     from engine.pipelines.report import Report
 
@@ -26,7 +26,10 @@ PUBLISHED = "microsoft/TRELLIS.2-4B"
 FOLDER_SUFFIX = ".maquette"
 
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="A .glb, .ply or .obj file to be written.")
+    Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
+]
+Finish = Annotated[
+    str, typer.Option("--finish", help="full, standard, game, or none: raw, colours per vertex.")
 ]
 Checkpoint = Annotated[
     str, typer.Option(help="A folder with a pipeline.json, or a hub repository's name.")
@@ -52,6 +55,7 @@ def generate(
     context: typer.Context,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
+    finishing: Finish = "standard",
     preset: Preset = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -71,7 +75,7 @@ def generate(
         from engine.pipelines.jobs import GenerateJob
         from engine.pipelines.types import MAX_TOKENS
 
-        _check_output(output)
+        chosen = _finishing(finishing, output)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
         jobs = [
             job
@@ -82,11 +86,11 @@ def generate(
             ).variants(variants)
         ]  # fmt: skip
         models = _open(context, checkpoint, device, memory, offline)
-        with _reporting() as report:
+        with reporting() as report:
             targets = _targets(output, len(jobs))
             assets = generate_all(jobs, models, report)
             for target, asset in zip(targets, assets, strict=True):
-                _write(asset, target, report)
+                _write(asset, target, chosen, report)
         _summary(report, models)
 
 
@@ -95,6 +99,7 @@ def texture(
     mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
     image: Picture,
     output: Output,
+    finishing: Finish = "standard",
     resolution: Annotated[int | None, typer.Option(help="Voxels an axis.")] = None,
     seed: Seed = 42,
     steps: Steps = None,
@@ -110,14 +115,14 @@ def texture(
         from engine.pipelines.jobs import TextureJob
         from engine.pipelines.texture import texture as run
 
-        _check_output(output)
+        chosen = _finishing(finishing, output)
         job = TextureJob(
             mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
             matte=_matte(matte), **_samplings(steps, guidance, ("texture",)),
         )  # fmt: skip
         models = _open(context, checkpoint, device, memory, offline)
-        with _reporting() as report:
-            _write(run(job, models, report), output, report)
+        with reporting() as report:
+            _write(run(job, models, report), output, chosen, report)
         _summary(report, models)
 
 
@@ -127,6 +132,7 @@ def upscale(
         Path, typer.Argument(metavar="ASSET|MESH", help="A folder of an asset, or a mesh file.")
     ],
     output: Output,
+    finishing: Finish = "standard",
     image: Annotated[
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
@@ -149,7 +155,7 @@ def upscale(
         from engine.pipelines.types import MAX_TOKENS
         from engine.pipelines.upscale import upscale as run
 
-        _check_output(output)
+        chosen = _finishing(finishing, output)
         job = UpscaleJob(
             source=load_asset(source) if source.is_dir() else source,
             picture=None if image is None else _read(image),
@@ -158,8 +164,8 @@ def upscale(
             **_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
         models = _open(context, checkpoint, device, memory, offline)
-        with _reporting() as report:
-            _write(run(job, models, report), output, report)
+        with reporting() as report:
+            _write(run(job, models, report), output, chosen, report)
         _summary(report, models)
 
 
@@ -192,33 +198,39 @@ def _open(
     )
 
 
-@contextmanager
-def _reporting() -> Iterator["Report"]:
-    from engine.pipelines.report import Progress, Report
-
-    with progress_bar() as bars:
-
-        def show(progress: Progress) -> None:
-            bars(progress.stage, progress.done, progress.of)
-
-        yield Report(on_progress=show, on_note=lambda sentence: err.print(sentence, markup=False))
-
-
-def _write(asset: "Asset", target: Path, report: "Report") -> None:
+def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Report") -> None:
+    """The asset's folder, and the file: finished, or raw without a preset."""
     from engine.asset_folder import save_asset
     from engine.export.mesh_file import save_mesh
+    from engine.pipelines.finish import finish
 
     folder = target.with_suffix(FOLDER_SUFFIX)
-    with report.stage("writing"):
+    with report.stage("saving"):
         save_asset(asset, folder)
-        save_mesh(asset.mesh, target)
-    mesh = asset.mesh
     out.print(
-        f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, "
         f"{len(asset.grid.coords):,} voxels of {asset.grid.grid_size}^3, "
         f"seed {asset.recipe['seed']}; latents in {folder}",
         markup=False,
     )
+    if preset is not None:
+        job = replace(job_of(asset, preset), name=target.stem)
+        write_finished(finish(job, report), target, preset, report)
+        return
+    with report.stage("writing"):
+        save_mesh(asset.mesh, target)
+    mesh = asset.mesh
+    out.print(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces", markup=False)
+
+
+def _finishing(name: str, output: Path) -> "Finishing | None":
+    """The preset of that name, None for "none"; better to refuse now than after minutes of work."""
+    from engine.export.presets import preset_named
+
+    if name == "none":
+        _check_output(output)
+        return None
+    check_finished_output(output)
+    return preset_named(name)
 
 
 def _summary(report: "Report", models: "Models") -> None:

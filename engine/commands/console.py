@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from rich.progress import (
 
 from engine.errors import EngineError
 from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.pipelines.report import Report as PipelineReport
 
 USER_ERROR, INTERRUPTED = 2, 130
 SETTINGS = "maquette.settings"
@@ -70,6 +74,22 @@ class Report:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage)
         self._progress.update(self._tasks[stage], completed=done, total=total)
+
+
+@contextmanager
+def reporting() -> Iterator["PipelineReport"]:
+    """A report for a pipeline, whose stages become bars and whose notes go to stderr."""
+    from engine.pipelines.report import Progress as Stage
+    from engine.pipelines.report import Report as PipelineReport
+
+    with progress_bar() as bars:
+
+        def show(progress: Stage) -> None:
+            bars(progress.stage, progress.done, progress.of)
+
+        yield PipelineReport(
+            on_progress=show, on_note=lambda sentence: err.print(sentence, markup=False)
+        )
 
 
 def binary_size(count: float) -> str:
