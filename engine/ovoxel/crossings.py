@@ -18,6 +18,9 @@ from engine.kernels import kernel, tight
 TILE = 32
 """Columns of voxels per tile, along x and along y."""
 
+_BATCH = 1 << 18
+"""Crossings of a tile that are kept at a time, unless one triangle has more."""
+
 _PLANE_MIN_SLOPE = 1e-4
 """Least |n_z| of a unit normal for which a triangle's height over a tile is worth bounding."""
 
@@ -49,8 +52,21 @@ def make_hits(rows):
 
 
 @tight
-def next_batch(members, first, limit, faces, cells, tile):
-    """How many of ``members`` from ``first`` on to take so that ``limit`` crossings suffice.
+def voxel_around(hits, hit, side):
+    """(x, y, z) of one of the four voxels around a crossed edge; side 0 is the edge's owner."""
+    axis = hits.axis[hit]
+    x, y, z = hits.cell[hit, 0], hits.cell[hit, 1], hits.cell[hit, 2]
+    u, v = (axis + 1) % 3, (axis + 2) % 3
+    if side & 1:
+        x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
+    if side & 2:
+        x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
+    return x, y, z
+
+
+@tight
+def next_batch(members, first, faces, cells, tile):
+    """How many of ``members`` from ``first`` on to take so that ``_BATCH`` crossings suffice.
 
     Returns:
         (end, rows): take ``members[first:end]``, at least one, with buffers of ``rows`` rows.
@@ -64,7 +80,7 @@ def next_batch(members, first, limit, faces, cells, tile):
         y = max(min(high_y, tile[3]) - max(low_y, tile[2] - 1) + 1, 0)
         z = high_z - low_z + 1
         here = x * y + y * z + z * x
-        if m > first and rows + here > limit:
+        if m > first and rows + here > _BATCH:
             return m, rows
         rows += here
     return members.shape[0], rows
@@ -245,7 +261,7 @@ def _axis_crossings(
             column = np.float32(col + 1) * voxel_size[col_axis]
             depth = near_depth
             if far_col != near_col:
-                share = (np.float64(column) - near_col) / (far_col - near_col)
+                share = _share(np.float64(column), near_col, far_col)
                 depth = (1.0 - share) * near_depth + share * far_depth
             cell = depth / depth_size
             # Truncation towards zero: a point up to one voxel below the box counts as inside.
@@ -288,10 +304,21 @@ def _along(vertices, start, end, row_axis, col_axis, depth_axis, height):
     depth = np.float64(vertices[start, depth_axis])
     if start_height != end_height:
         # This form of the interpolation and no other: its rounding decides ties on grid lines.
-        share = (height - start_height) / (end_height - start_height)
+        share = _share(height, start_height, end_height)
         col = (1.0 - share) * col + share * vertices[end, col_axis]
         depth = (1.0 - share) * depth + share * vertices[end, depth_axis]
     return col, depth
+
+
+@tight
+def _share(line, start, end):
+    """How far a line lies between two different positions, 0 to 1.
+
+    Lines are rounded to float32, so one that belongs between two positions an ulp apart may lie
+    far outside of them in proportion; the reference extrapolates there, and finds crossings that
+    are nowhere near the triangle.
+    """
+    return min(max((line - start) / (end - start), 0.0), 1.0)
 
 
 @kernel

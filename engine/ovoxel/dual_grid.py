@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.kernels import kernel
+from engine.ovoxel.checks import checked_box, checked_triangles
 from engine.ovoxel.crossings import (
     TILE,
     make_hits,
@@ -26,16 +27,7 @@ from engine.ovoxel.qef import MEAN, ROW, edge_rows, solve_in_voxels
 from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_tile, sorted_slots
 from engine.parallel import map_chunks
 
-MAX_GRID_SIZE = 4096
 LARGEST_WEIGHT = 1e6
-
-# Within these, no square of a square leaves the range of float32.
-_FARTHEST_VERTEX = 1e9
-_FARTHEST_CORNER = 1e6
-_SMALLEST_BOX = 1e-3
-
-_BATCH = 1 << 18
-"""Crossings of a tile that are kept at a time."""
 
 
 def mesh_to_dual_grid(
@@ -120,70 +112,6 @@ def mesh_to_dual_grid(
     )
 
 
-def checked_triangles(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices as (V, 3) float32 and faces as (F, 3) int32, both contiguous, or an EngineError."""
-    vertices, faces = np.asarray(vertices), np.asarray(faces)
-    if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
-        raise EngineError(
-            "mesh_shape",
-            f"Vertices have shape {vertices.shape} and faces {faces.shape}.",
-            "Give (V, 3) vertices and (F, 3) triangles.",
-        )
-    if len(vertices) == 0 or len(faces) == 0:
-        raise EngineError("mesh_empty", "The mesh has no faces.", "Give a mesh with triangles.")
-    if not np.issubdtype(faces.dtype, np.integer):
-        raise EngineError("mesh_index", f"Faces are {faces.dtype}.", "Give integer indices.")
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise EngineError(
-            "mesh_index",
-            f"Faces name vertices {faces.min()} to {faces.max()}, but there are {len(vertices)}.",
-            "Export the mesh again; its indices are damaged.",
-        )
-    with np.errstate(over="ignore"):
-        vertices = np.ascontiguousarray(vertices, dtype=np.float32)
-    if not np.isfinite(vertices).all():
-        bad = int(np.flatnonzero(~np.isfinite(vertices).all(axis=1))[0])
-        raise EngineError(
-            "mesh_not_finite",
-            f"Vertex {bad} is {vertices[bad].tolist()}.",
-            "Remove vertices that are not finite numbers.",
-        )
-    if np.abs(vertices).max() > _FARTHEST_VERTEX:
-        bad = int(np.abs(vertices).max(axis=1).argmax())
-        raise EngineError(
-            "mesh_extent",
-            f"Vertex {bad} is {vertices[bad].tolist()}, farther than {_FARTHEST_VERTEX:g} away.",
-            "Remove stray vertices, or scale the mesh to about the size of the box.",
-        )
-    return vertices, np.ascontiguousarray(faces, dtype=np.int32)
-
-
-def checked_box(aabb: Aabb, grid_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The box as (2, 3) float32 and its voxel size (3,) float32, or an EngineError."""
-    if isinstance(grid_size, bool) or not isinstance(grid_size, (int, np.integer)):
-        raise EngineError("grid_size", f"The resolution is {grid_size!r}.", "Give a whole number.")
-    if not 1 <= grid_size <= MAX_GRID_SIZE:
-        raise EngineError(
-            "grid_size",
-            f"The resolution is {grid_size}.",
-            f"Choose 1 to {MAX_GRID_SIZE} cells per axis.",
-        )
-    corners = np.asarray(aabb, dtype=np.float64)
-    if (
-        corners.shape != (2, 3)
-        or not (np.abs(corners) <= _FARTHEST_CORNER).all()
-        or not (corners[1] - corners[0] >= _SMALLEST_BOX).all()
-    ):
-        raise EngineError(
-            "aabb",
-            f"The box {aabb} cannot be divided into voxels.",
-            "Give a lower and an upper corner with lower < upper on each axis, "
-            f"{_SMALLEST_BOX:g} to {_FARTHEST_CORNER:g} in size; the unit cube is usual.",
-        )
-    box = corners.astype(np.float32)
-    return box, (box[1] - box[0]) / np.float32(grid_size)
-
-
 @kernel
 def _walk_edges(vertices, edges, voxel_size, grid_size):
     """Voxels along the boundary edges, grouped by slab: (start, cells (M, 3), edge of each)."""
@@ -259,7 +187,7 @@ def _convert_slab(
         low_z, depth = depth_of_tile(here, faces, cells, grid_size)
         active, first = 0, 0
         while first < here.shape[0]:
-            end, rows = next_batch(here, first, _BATCH, faces, cells, tile)
+            end, rows = next_batch(here, first, faces, cells, tile)
             if rows > hits.face.shape[0]:
                 hits = make_hits(rows)
             count = tile_crossings(

@@ -8,7 +8,8 @@ from engine.errors import EngineError
 from engine.kernels import kernel, tight
 from engine.mesh import Mesh
 from engine.meshing.orient import orient_faces
-from engine.ovoxel.dual_grid import checked_box
+from engine.ovoxel.checks import checked_box, checked_coords
+from engine.ovoxel.columns import column_starts, row_in_column
 from engine.ovoxel.grid import DualGrid
 
 
@@ -38,24 +39,27 @@ def dual_grid_to_mesh(
         A mesh in object space with one vertex for each voxel, used or not, in the same order.
 
     Raises:
-        EngineError: grid_size, aabb, grid_shape, split_weight.
+        EngineError: grid_size, aabb, grid_shape, split_weight, diagonals.
     """
     box, voxel_size = checked_box(grid.aabb, grid.grid_size)
-    coords = np.ascontiguousarray(grid.coords, dtype=np.int32)
-    _check_rows(grid, coords)
+    coords = checked_coords(grid)
     weight = np.empty(0, np.float32)
     if split_weight is not None:
         weight = np.ascontiguousarray(split_weight, dtype=np.float32).reshape(-1)
-        if len(weight) != len(coords):
+        if split_weight.shape not in ((len(coords),), (len(coords), 1)):
             raise EngineError(
                 "split_weight",
-                f"There are {len(weight)} split weights for {len(coords)} voxels.",
+                f"Split weights of shape {split_weight.shape} do not fit {len(coords)} voxels.",
                 "Give one for each voxel.",
             )
     vertices = (coords.astype(np.float32) + grid.dual_vertices) * voxel_size + box[0]
     vertices = np.ascontiguousarray(vertices, dtype=np.float32)
     intersected = np.ascontiguousarray(grid.intersected, dtype=np.bool_)
-    column_start = _columns(coords, grid.grid_size)
+    column_start = column_starts(coords, 0, len(coords), 0, grid.grid_size, grid.grid_size)
+    if diagonals not in ("aligned", "first"):
+        raise EngineError(
+            "diagonals", f"Quads cannot be cut {diagonals!r}.", "Choose aligned or first."
+        )
     aligned = diagonals == "aligned"
     faces = _quads(coords, intersected, column_start, vertices, weight, aligned, grid.grid_size)
     if orient:
@@ -63,70 +67,12 @@ def dual_grid_to_mesh(
     return Mesh(vertices, faces)
 
 
-def _check_rows(grid: DualGrid, coords: np.ndarray) -> None:
-    n = len(coords)
-    if (
-        coords.shape != (n, 3)
-        or grid.dual_vertices.shape != (n, 3)
-        or grid.intersected.shape != (n, 3)
-    ):
-        raise EngineError(
-            "grid_shape",
-            f"The grid has coords {coords.shape}, dual vertices {grid.dual_vertices.shape} "
-            f"and edge flags {grid.intersected.shape}.",
-            "Give (N, 3) of each.",
-        )
-    if not _sorted_inside(coords, grid.grid_size):
-        raise EngineError(
-            "grid_shape",
-            f"The voxels are not distinct, sorted by x, y, z and inside of {grid.grid_size}^3.",
-            "Sort the rows by x, then y, then z, and remove double ones.",
-        )
-
-
-@kernel
-def _sorted_inside(coords, grid_size):
-    previous = np.int64(-1)
-    for row in range(coords.shape[0]):
-        key = np.int64(0)
-        for i in range(3):
-            if not 0 <= coords[row, i] < grid_size:
-                return False
-            key = key * grid_size + coords[row, i]
-        if key <= previous:
-            return False
-        previous = key
-    return True
-
-
-@kernel
-def _columns(coords, grid_size):
-    """Row at which each (x, y) column starts, (grid_size^2 + 1,) int32."""
-    start = np.zeros(grid_size * grid_size + 1, np.int32)
-    for row in range(coords.shape[0]):
-        start[np.int64(coords[row, 0]) * grid_size + coords[row, 1] + 1] += 1
-    for column in range(1, start.shape[0]):
-        start[column] += start[column - 1]
-    return start
-
-
 @tight
 def _find(coords, column_start, grid_size, x, y, z):
     """Row of a voxel, -1 where there is none."""
     if x >= grid_size or y >= grid_size or z >= grid_size:
         return -1
-    column = np.int64(x) * grid_size + y
-    low, high = column_start[column], column_start[column + 1]
-    while low < high:
-        middle = (low + high) >> 1
-        here = coords[middle, 2]
-        if here == z:
-            return middle
-        if here < z:
-            low = middle + 1
-        else:
-            high = middle
-    return -1
+    return row_in_column(coords, column_start, x * grid_size + y, z)
 
 
 @kernel

@@ -12,6 +12,8 @@ import numpy as np
 from engine.errors import EngineError
 from engine.kernels import kernel, tight
 from engine.mesh import Material, Mesh
+from engine.ovoxel.checks import checked_box, checked_coords, checked_triangles
+from engine.ovoxel.columns import column_starts, row_in_column
 from engine.ovoxel.crossings import (
     TILE,
     make_hits,
@@ -20,8 +22,8 @@ from engine.ovoxel.crossings import (
     tile_crossings,
     tile_triangles,
     vertex_cells,
+    voxel_around,
 )
-from engine.ovoxel.dual_grid import checked_box, checked_triangles
 from engine.ovoxel.grid import DualGrid
 from engine.ovoxel.textures import CHANNELS, pack_textures, sample_texture
 from engine.parallel import map_chunks
@@ -29,9 +31,6 @@ from engine.parallel import map_chunks
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 _FLAT_UV = np.float32(1e-6)
 """Below this area in UV space a triangle has no texture scale."""
-
-_BATCH = 1 << 18
-"""Crossings of a tile that are kept at a time."""
 
 
 def sample_materials(
@@ -74,7 +73,7 @@ def sample_materials(
     local = vertices - box[0]
     cells = vertex_cells(local, voxel_size, grid.grid_size)
     start, triangles = slab_triangles(faces, cells, grid.grid_size)
-    coords = np.ascontiguousarray(grid.coords, dtype=np.int32)
+    coords = checked_coords(grid)
     row_start = np.searchsorted(coords[:, 0], np.arange(len(start)) * TILE)
     values = np.zeros((len(coords), 6), np.float32)
     weights = np.zeros(len(coords), np.float32)
@@ -119,7 +118,15 @@ def _checked(array: np.ndarray | None, name: str, shape: tuple[int, ...]) -> np.
             f"The mesh has {name} of shape {array.shape} where {shape} is needed.",
             "Export the mesh again; its attributes do not fit its faces.",
         )
-    return np.ascontiguousarray(array, dtype=np.float32)
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    # Bad UVs only misplace a texture; they are common, and read as (0, 0).
+    if name != "uvs" and not np.isfinite(array).all():
+        raise EngineError(
+            "mesh_not_finite",
+            f"The mesh has {name} that are not finite numbers.",
+            "Export the mesh again; its attributes are damaged.",
+        )
+    return array
 
 
 def _checked_face_material(mesh: Mesh, count: int) -> np.ndarray:
@@ -156,6 +163,12 @@ def _pack(materials: tuple[Material, ...], *, with_textures: bool):
             material.alpha_cutoff,
             *pictures,
         )
+        if not ((row[:6] >= 0) & (row[:6] <= 1)).all():
+            raise EngineError(
+                "mesh_material",
+                f"The material {material.name} has factors outside of 0 to 1.",
+                "Correct its colours, metallic, roughness and alpha.",
+            )
     return pack_textures(textures), table
 
 
@@ -189,7 +202,7 @@ def _sample_slab(
     tile_start, members = tile_triangles(
         vertices, faces, cells, triangles, slab, voxel_size, grid_size
     )
-    column_start = _columns(coords, first_row, last_row, slab, grid_size)
+    column_start = column_starts(coords, first_row, last_row, slab * TILE, TILE, grid_size)
     seen = np.full(last_row - first_row, -1, np.int32)
     hits = make_hits(1024)
     frame = np.empty((3, 3), np.float32)
@@ -201,7 +214,7 @@ def _sample_slab(
         tile = np.array((x0, x1, tile_y * TILE, min((tile_y + 1) * TILE, grid_size)))
         first = 0
         while first < here.shape[0]:
-            end, rows = next_batch(here, first, _BATCH, faces, cells, tile)
+            end, rows = next_batch(here, first, faces, cells, tile)
             if rows > hits.face.shape[0]:
                 hits = make_hits(rows)
             count = tile_crossings(
@@ -273,17 +286,11 @@ def _add_samples(
             f = hits.face[hit]
             _surface_frame(vertices, faces, f, frame)
             mip_length = _mip_length(vertices, faces, uvs, f, voxel_size)
-        axis = hits.axis[hit]
-        u, v = (axis + 1) % 3, (axis + 2) % 3
         for side in range(4):
-            x, y, z = hits.cell[hit, 0], hits.cell[hit, 1], hits.cell[hit, 2]
-            if side & 1:
-                x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
-            if side & 2:
-                x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
+            x, y, z = voxel_around(hits, hit, side)
             if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
                 continue
-            row = _row_of(coords, column_start, (x - tile[0]) * grid_size + y, z)
+            row = row_in_column(coords, column_start, (x - tile[0]) * grid_size + y, z)
             if row < 0 or seen[row - first_row] == f:
                 continue
             seen[row - first_row] = f
@@ -319,31 +326,6 @@ def _divide(values, weights, first_row, last_row):
             for c in range(6):
                 mean = values[row, c] / weights[row]
                 values[row, c] = min(max(mean, np.float32(0)), np.float32(1))
-
-
-@kernel
-def _columns(coords, first_row, last_row, slab, grid_size):
-    """Row at which each (x, y) column of a slab starts, and where the last one ends."""
-    start = np.zeros(TILE * grid_size + 1, np.int64)
-    for row in range(first_row, last_row):
-        start[(coords[row, 0] - slab * TILE) * grid_size + coords[row, 1] + 1] += 1
-    return np.cumsum(start) + first_row
-
-
-@tight
-def _row_of(coords, column_start, column, z):
-    """Row of the voxel at height z in a column, -1 where there is none (binary search)."""
-    low, high = column_start[column], column_start[column + 1]
-    while low < high:
-        middle = (low + high) >> 1
-        here = coords[middle, 2]
-        if here == z:
-            return middle
-        if here < z:
-            low = middle + 1
-        else:
-            high = middle
-    return -1
 
 
 @tight

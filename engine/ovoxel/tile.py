@@ -8,7 +8,7 @@ touched; -1 where there is no voxel.
 import numpy as np
 
 from engine.kernels import kernel, tight
-from engine.ovoxel.crossings import TILE
+from engine.ovoxel.crossings import TILE, voxel_around
 from engine.ovoxel.overlap import overlaps, prepare_overlap
 from engine.ovoxel.qef import MEAN, ROW, plane_row
 
@@ -49,15 +49,8 @@ def add_crossings(
             plane_row(vertices, faces, face, addend)
         for i in range(3):
             addend[MEAN + i] = hits.point[hit, i]
-        axis = hits.axis[hit]
-        u, v = (axis + 1) % 3, (axis + 2) % 3
-        # The edge belongs to the lower voxel of the four in the other two axes.
         for side in range(4):
-            x, y, z = hits.cell[hit, 0], hits.cell[hit, 1], hits.cell[hit, 2]
-            if side & 1:
-                x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
-            if side & 2:
-                x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
+            x, y, z = voxel_around(hits, hit, side)
             if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
                 continue
             place = ((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z
@@ -75,7 +68,7 @@ def add_crossings(
                 for i in range(ROW):
                     sums[slot, i] += addend[i]
             if side == 0:
-                flags[slot, axis] = True
+                flags[slot, hits.axis[hit]] = True
     return active
 
 

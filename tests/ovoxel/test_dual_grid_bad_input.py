@@ -277,3 +277,43 @@ def test_order_of_faces_does_not_matter_for_the_voxels(soup, seed: int) -> None:
     np.testing.assert_array_equal(one.coords, other.coords)
     np.testing.assert_array_equal(one.intersected, other.intersected)
     _assert_sound(mesh_to_dual_grid(vertices, turned, grid_size=10), 10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_walls_an_ulp_thick_at_a_grid_line(seed: int) -> None:
+    """Lines of a grid of 100 are rounded; walls beside them must not spoil the sheet they cut."""
+    random = np.random.default_rng(seed)
+    grid_size = 100
+    aabb = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    size = np.float32(1) / np.float32(grid_size)
+    walls = []
+    for line in random.integers(3, 95, 60):
+        position = np.float32(line * np.float64(size))
+        beside = np.nextafter(position, np.float32(random.integers(0, 2) * 2 - 1))
+        y = random.uniform(0.1, 0.9, 3)
+        y[2] = y[1] + random.uniform(-1, 1) * 10 ** random.uniform(-6, -1)
+        x = np.array([position, beside, beside])
+        walls.append(np.stack([x, y, 0.5 + random.uniform(0, 0.02, 3)], axis=1))
+    side = np.linspace(0.01, 0.99, 40)
+    x, y = np.meshgrid(side, side, indexing="ij")
+    sheet = np.stack([x, y, 0.51 + 0.009 * np.sin(40 * x + 31 * y)], axis=2).reshape(-1, 3)
+    number = np.arange(1600).reshape(40, 40)
+    corner = number[:-1, :-1].ravel()
+    sheet_faces = np.concatenate(
+        [
+            np.stack([corner, corner + 40, corner + 1], 1),
+            np.stack([corner + 40, corner + 41, corner + 1], 1),
+        ]
+    )
+    alone = mesh_to_dual_grid(sheet, sheet_faces, grid_size=grid_size, aabb=aabb)
+    both = mesh_to_dual_grid(
+        np.concatenate([*walls, sheet]),
+        np.concatenate([np.arange(180).reshape(-1, 3), sheet_faces + 180]),
+        grid_size=grid_size,
+        aabb=aabb,
+    )
+    _assert_sound(both, grid_size)
+    missing = set(map(tuple, alone.coords.tolist())) - set(map(tuple, both.coords.tolist()))
+    assert not missing
+    # Walls lie between z 0.5 and 0.52, and so must all that they add.
+    assert both.coords[:, 2].min() >= 48 and both.coords[:, 2].max() <= 53
