@@ -39,13 +39,13 @@ def _choose_cache() -> None:
 
 _choose_cache()
 
-kernel = njit(cache=True, nogil=True)
-"""Decorator of every compiled function: cached on disk, runs beside other threads."""
+kernel = njit(cache=True, nogil=True, error_model="numpy")
+"""Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
 
-inlined = njit(inline="always")
-"""Decorator of helpers that take arrays and are called in inner loops.
+tight = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Decorator of inner loops and their helpers, which may not make arrays.
 
-A real call counts references to its arrays by atomic operations, and so does every row view
-(``array[i]`` of a matrix): measured, that was more than half of the time. So inner loops index
-elements, and helpers are pasted in by the compiler.
+numba counts references to an array by atomic operations at every call and every row view, and
+threads that share the array wait for each other: that was more than half of the time of the loops
+here. Functions that make no arrays can go without.
 """

@@ -18,6 +18,7 @@ from engine.models.sc_vae_blocks import UpBlock
 
 PUBLISHED_WIDTH = 1536
 HEAD = 128
+SCALES = "1, 0.5, 0.25, 0.125, 0.0625 or 0.03125"
 FLOW_STEMS = {
     "structure_flow": "ckpts/ss_flow_img_dit_1_3B_64_bf16",
     "shape_flow_512": "ckpts/slat_flow_img2shape_dit_1_3B_512_bf16",
@@ -58,13 +59,13 @@ class Reduction:
         if self.blocks is not None and self.blocks < 1:
             raise _refusal(f"{self.blocks} blocks", "1 or more")
         if not 0 < self.scale <= 1:
-            raise _refusal(f"A scale of {self.scale:g}", "1, 0.5, 0.25, 0.125 or 0.0625")
+            raise _refusal(f"A scale of {self.scale:g}", SCALES)
 
-    def grid(self, size: int, multiple: int = 1) -> int:
-        """A grid size, scaled."""
+    def grid(self, size: int, multiple: int) -> int:
+        """A grid size, scaled; it must be a whole multiple of what a latent cell spans."""
         scaled = size * self.scale
-        if scaled != int(scaled) or scaled < 1 or scaled % multiple:
-            raise _refusal(f"A scale of {self.scale:g}", "1, 0.5, 0.25, 0.125 or 0.0625")
+        if scaled % multiple:
+            raise _refusal(f"A scale of {self.scale:g}", SCALES)
         return int(scaled)
 
     def args(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -76,7 +77,7 @@ class Reduction:
                 "model_channels": self.width,
                 "num_heads": max(1, self.width // HEAD),
                 "num_blocks": self._few(args["num_blocks"]),
-                "resolution": self.grid(args["resolution"]),
+                "resolution": max(1, int(args["resolution"] * self.scale)),
             }
         elif name in DECODER_STEMS:
             finest = self._narrow(args["model_channels"][-1])

@@ -9,9 +9,11 @@ Work is cut into tiles of ``TILE`` x ``TILE`` columns: a tile's voxels fit into 
 and belong to nobody else, so sums are made in one fixed order whatever the number of threads.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from engine.kernels import inlined, kernel
+from engine.kernels import kernel, tight
 
 TILE = 32
 """Columns of voxels per tile, along x and along y."""
@@ -20,58 +22,117 @@ _PLANE_MIN_SLOPE = 1e-4
 """Least |n_z| of a unit normal for which a triangle's height over a tile is worth bounding."""
 
 
-@inlined
-def triangle_crossings(corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points):
-    """List the grid edges near a tile that a triangle crosses.
+class Hits(NamedTuple):
+    """Buffers for the crossings of one tile, row by row; ``make_hits`` makes them.
 
     Args:
-        corners: (3, 3) float32 triangle, relative to the lower corner of the box.
-        corner_cells: (3, 3) int32, the corners' rows of ``vertex_cells``.
+        face: (n,) int32, the triangle.
+        axis: (n,) int8, the axis of the crossed edge.
+        cell: (n, 3) int32, the voxel that owns the edge; may lie one voxel outside of the tile.
+        point: (n, 3) float32, the crossing, relative to the lower corner of the box.
+    """
+
+    face: np.ndarray
+    axis: np.ndarray
+    cell: np.ndarray
+    point: np.ndarray
+
+
+@kernel
+def make_hits(rows):
+    return Hits(
+        np.empty(rows, np.int32),
+        np.empty(rows, np.int8),
+        np.empty((rows, 3), np.int32),
+        np.empty((rows, 3), np.float32),
+    )
+
+
+@tight
+def next_batch(members, first, limit, faces, cells, tile):
+    """How many of ``members`` from ``first`` on to take so that ``limit`` crossings suffice.
+
+    Returns:
+        (end, rows): take ``members[first:end]``, at least one, with buffers of ``rows`` rows.
+    """
+    rows = 0
+    for m in range(first, members.shape[0]):
+        low_x, high_x = _cell_span(faces, cells, members[m], 0)
+        low_y, high_y = _cell_span(faces, cells, members[m], 1)
+        low_z, high_z = _cell_span(faces, cells, members[m], 2)
+        x = max(min(high_x, tile[1]) - max(low_x, tile[0] - 1) + 1, 0)
+        y = max(min(high_y, tile[3]) - max(low_y, tile[2] - 1) + 1, 0)
+        z = high_z - low_z + 1
+        here = x * y + y * z + z * x
+        if m > first and rows + here > limit:
+            return m, rows
+        rows += here
+    return members.shape[0], rows
+
+
+@tight
+def _cell_span(faces, cells, f, axis):
+    a, b, c = cells[faces[f, 0], axis], cells[faces[f, 1], axis], cells[faces[f, 2], axis]
+    return min(a, b, c) >> 1, max(a, b, c) >> 1
+
+
+@tight
+def tile_crossings(vertices, faces, cells, members, voxel_size, grid_size, tile, hits):
+    """List the grid edges in and around a tile that triangles cross.
+
+    Args:
+        vertices: (V, 3) float32, relative to the lower corner of the box.
+        faces: (F, 3) int32.
+        cells: (V, 3) int32 of ``vertex_cells``.
+        members: (m,) int32, the triangles to look at: a batch of the tile's.
         voxel_size: (3,) float32.
         grid_size: cells per axis.
         tile: (4,) int64 x0, x1, y0, y1 of the tile in voxels, ends exclusive.
-        cells, axes, points: outputs of at least ``crossing_capacity(grid_size)`` rows: the voxel
-            that owns the edge (int32), the edge's axis (int8) and the crossing point (float32).
+        hits: receives the crossings, ordered by triangle, axis, row and column; must have as many
+            rows as ``next_batch`` said.
 
     Returns:
-        How many rows were written, ordered by axis, row and column. Rows may lie up to one voxel
-        outside of the tile.
+        How many rows were written.
     """
-    low_z, high_z = _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile)
     count = 0
-    for axis in range(3):
-        # Most small triangles lie between two rows of lines, or between two lines of a row.
-        row_axis, col_axis = (axis + 2) % 3, (axis + 1) % 3
-        if _between_lines(corner_cells, row_axis, 0) or _between_lines(corner_cells, col_axis, 1):
-            continue
-        count = _axis_crossings(
-            corners,
-            corner_cells,
-            voxel_size,
-            grid_size,
-            tile,
-            low_z,
-            high_z,
-            axis,
-            cells,
-            axes,
-            points,
-            count,
-        )
+    for f in members:
+        corners = (faces[f, 0], faces[f, 1], faces[f, 2])
+        low_z, high_z = _height_over_tile(vertices, cells, corners, voxel_size, grid_size, tile)
+        for axis in range(3):
+            # Most small triangles lie between two rows of lines, or between two lines of a row.
+            row_axis, col_axis = (axis + 2) % 3, (axis + 1) % 3
+            if _between_lines(cells, corners, row_axis, False):
+                continue
+            if _between_lines(cells, corners, col_axis, True):
+                continue
+            count = _axis_crossings(
+                vertices,
+                cells,
+                f,
+                corners,
+                voxel_size,
+                grid_size,
+                tile,
+                low_z,
+                high_z,
+                axis,
+                hits,
+                count,
+            )
     return count
 
 
-@inlined
-def _between_lines(corner_cells, axis, margin):
+@tight
+def _between_lines(cells, corners, axis, rounded):
     """Whether no line can meet the triangle in an axis.
 
     Rows are told by the corners' cells alone. Along a row, rounding may move a point that lies on
-    a line to its other side, so ``vertex_cells`` marks corners so close to a line (margin 1).
+    a line to its other side, so corners so close to a line, which ``vertex_cells`` marks, count.
     """
-    a, b, c = corner_cells[0, axis], corner_cells[1, axis], corner_cells[2, axis]
-    if margin and (a | b | c) & 1:
+    a, b, c = cells[corners[0], axis], cells[corners[1], axis], cells[corners[2], axis]
+    if rounded and (a | b | c) & 1:
         return False
-    return a >> 1 == b >> 1 == c >> 1
+    return a >> 1 == b >> 1 and b >> 1 == c >> 1
 
 
 @kernel
@@ -82,35 +143,25 @@ def vertex_cells(vertices, voxel_size, grid_size):
         size = np.float64(voxel_size[axis])
         for i in range(vertices.shape[0]):
             position = min(max(vertices[i, axis] / size, 0.0), grid_size - 1.0)
-            cell = int(position)
             on_line = abs(position - np.rint(position)) < 1e-4
-            cells[i, axis] = 2 * cell + on_line
+            cells[i, axis] = 2 * int(position) + on_line
     return cells
 
 
-@kernel
-def crossing_capacity(grid_size):
-    """Rows that one triangle can need in one tile, over all three axes."""
-    lines = TILE + 1
-    return 2 * lines * grid_size + lines * lines
-
-
-@inlined
-def _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile):
+@tight
+def _height_over_tile(vertices, cells, corners, voxel_size, grid_size, tile):
     """Range of z cells, ends inclusive, that the triangle can reach above a tile.
 
     Without it a large triangle would be scanned over its full height in each of its tiles.
     """
-    low = min(corner_cells[0, 2], corner_cells[1, 2], corner_cells[2, 2]) >> 1
-    high = max(corner_cells[0, 2], corner_cells[1, 2], corner_cells[2, 2]) >> 1
+    i, j, k = corners
+    low = min(cells[i, 2], cells[j, 2], cells[k, 2]) >> 1
+    high = max(cells[i, 2], cells[j, 2], cells[k, 2]) >> 1
     size = np.float64(voxel_size[2])
     if high - low > 2 * TILE:
-        ux = np.float64(corners[1, 0]) - corners[0, 0]
-        uy = np.float64(corners[1, 1]) - corners[0, 1]
-        uz = np.float64(corners[1, 2]) - corners[0, 2]
-        vx = np.float64(corners[2, 0]) - corners[0, 0]
-        vy = np.float64(corners[2, 1]) - corners[0, 1]
-        vz = np.float64(corners[2, 2]) - corners[0, 2]
+        px, py, pz = np.float64(vertices[i, 0]), np.float64(vertices[i, 1]), vertices[i, 2]
+        ux, uy, uz = vertices[j, 0] - px, vertices[j, 1] - py, np.float64(vertices[j, 2]) - pz
+        vx, vy, vz = vertices[k, 0] - px, vertices[k, 1] - py, np.float64(vertices[k, 2]) - pz
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         length = np.sqrt(nx * nx + ny * ny + nz * nz)
         longest = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz)
@@ -121,32 +172,32 @@ def _height_over_tile(corners, corner_cells, voxel_size, grid_size, tile):
                 x = (tile[ix] + (4 * ix - 2)) * np.float64(voxel_size[0])
                 for iy in range(2):
                     y = (tile[2 + iy] + (4 * iy - 2)) * np.float64(voxel_size[1])
-                    z = corners[0, 2] - (nx * (x - corners[0, 0]) + ny * (y - corners[0, 1])) / nz
+                    z = pz - (nx * (x - px) + ny * (y - py)) / nz
                     plane_low, plane_high = min(plane_low, z), max(plane_high, z)
             low = max(low, _cell(plane_low - 2 * size, size, grid_size))
             high = min(high, _cell(plane_high + 2 * size, size, grid_size))
     return low, high
 
 
-@inlined
+@tight
 def _cell(position, size, grid_size):
     """Cell of a position, clamped to the grid (before the cast, which large values overflow)."""
     return int(min(max(position / size, 0.0), grid_size - 1.0))
 
 
-@inlined
+@tight
 def _axis_crossings(
+    vertices,
+    cells,
+    f,
     corners,
-    corner_cells,
     voxel_size,
     grid_size,
     tile,
     low_z,
     high_z,
     axis,
-    cells,
-    axes,
-    points,
+    hits,
     count,
 ):
     """Crossings with the lines along one axis; rows run along ``row_axis``, lines in ``col_axis``.
@@ -154,12 +205,12 @@ def _axis_crossings(
     (col_axis, row_axis) is (y, z), (z, x), (x, y) for axis x, y, z.
     """
     col_axis, row_axis = (axis + 1) % 3, (axis + 2) % 3
-    first, middle, last = _sorted_corners(corners, row_axis)
+    first, middle, last = _sorted_corners(vertices, corners, row_axis)
     col_size = np.float64(voxel_size[col_axis])
     depth_size = np.float64(voxel_size[axis])
-    row_first = corner_cells[first, row_axis] >> 1
-    row_middle = corner_cells[middle, row_axis] >> 1
-    row_last = corner_cells[last, row_axis] >> 1
+    row_first = cells[first, row_axis] >> 1
+    row_middle = cells[middle, row_axis] >> 1
+    row_last = cells[last, row_axis] >> 1
 
     # What of rows, columns and depths can touch the tile; -1 since a line serves both neighbours.
     row_from, row_to = row_first, row_last
@@ -183,8 +234,8 @@ def _axis_crossings(
         # The two sides of the triangle that this row cuts start at its first or last corner.
         apex = first if row < row_middle else last
         other = last if row < row_middle else first
-        near_col, near_depth = _along(corners, apex, middle, row_axis, col_axis, axis, height)
-        far_col, far_depth = _along(corners, apex, other, row_axis, col_axis, axis, height)
+        near_col, near_depth = _along(vertices, apex, middle, row_axis, col_axis, axis, height)
+        far_col, far_depth = _along(vertices, apex, other, row_axis, col_axis, axis, height)
         if near_col > far_col:
             near_col, far_col = far_col, near_col
             near_depth, far_depth = far_depth, near_depth
@@ -203,42 +254,43 @@ def _axis_crossings(
             cell_index = int(cell)
             if cell_index < depth_from or cell_index >= depth_to:
                 continue
-            cells[count, axis] = cell_index
-            cells[count, col_axis] = col
-            cells[count, row_axis] = row
-            axes[count] = axis
-            points[count, axis] = np.float32(depth)
-            points[count, col_axis] = column
-            points[count, row_axis] = line
+            hits.face[count] = f
+            hits.axis[count] = axis
+            hits.cell[count, axis] = cell_index
+            hits.cell[count, col_axis] = col
+            hits.cell[count, row_axis] = row
+            hits.point[count, axis] = np.float32(depth)
+            hits.point[count, col_axis] = column
+            hits.point[count, row_axis] = line
             count += 1
     return count
 
 
-@inlined
-def _sorted_corners(corners, axis):
-    """Indices of the three corners in ascending order along an axis."""
-    first, middle, last = 0, 1, 2
-    if corners[middle, axis] < corners[first, axis]:
+@tight
+def _sorted_corners(vertices, corners, axis):
+    """The three corners in ascending order along an axis."""
+    first, middle, last = corners
+    if vertices[middle, axis] < vertices[first, axis]:
         first, middle = middle, first
-    if corners[last, axis] < corners[middle, axis]:
+    if vertices[last, axis] < vertices[middle, axis]:
         middle, last = last, middle
-        if corners[middle, axis] < corners[first, axis]:
+        if vertices[middle, axis] < vertices[first, axis]:
             first, middle = middle, first
     return first, middle, last
 
 
-@inlined
-def _along(corners, start, end, row_axis, col_axis, depth_axis, height):
+@tight
+def _along(vertices, start, end, row_axis, col_axis, depth_axis, height):
     """Column and depth where the side from ``start`` to ``end`` reaches a row, in float64."""
-    start_height = np.float64(corners[start, row_axis])
-    end_height = np.float64(corners[end, row_axis])
-    col = np.float64(corners[start, col_axis])
-    depth = np.float64(corners[start, depth_axis])
+    start_height = np.float64(vertices[start, row_axis])
+    end_height = np.float64(vertices[end, row_axis])
+    col = np.float64(vertices[start, col_axis])
+    depth = np.float64(vertices[start, depth_axis])
     if start_height != end_height:
         # This form of the interpolation and no other: its rounding decides ties on grid lines.
         share = (height - start_height) / (end_height - start_height)
-        col = (1.0 - share) * col + share * corners[end, col_axis]
-        depth = (1.0 - share) * depth + share * corners[end, depth_axis]
+        col = (1.0 - share) * col + share * vertices[end, col_axis]
+        depth = (1.0 - share) * depth + share * vertices[end, depth_axis]
     return col, depth
 
 
@@ -299,15 +351,14 @@ def tile_triangles(vertices, faces, cells, triangles, slab, voxel_size, grid_siz
     return start, members
 
 
-@inlined
+@tight
 def _tile_span(faces, cells, f, axis, grid_size):
     """First and last tile along an axis that face f can touch: a crossing reaches one cell far."""
-    a, b, c = cells[faces[f, 0], axis], cells[faces[f, 1], axis], cells[faces[f, 2], axis]
-    low = max((min(a, b, c) >> 1) - 1, 0) // TILE
-    return low, min((max(a, b, c) >> 1) + 1, grid_size - 1) // TILE
+    low, high = _cell_span(faces, cells, f, axis)
+    return max(low - 1, 0) // TILE, min(high + 1, grid_size - 1) // TILE
 
 
-@inlined
+@tight
 def _near_tile(vertices, faces, f, slab, tile, voxel_size):
     """Whether a triangle, seen along z, comes within two voxels of a tile (separating axes)."""
     half_x = (TILE / 2 + 2) * np.float64(voxel_size[0])

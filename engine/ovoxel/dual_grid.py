@@ -10,27 +10,32 @@ from functools import partial
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import inlined, kernel
+from engine.kernels import kernel
 from engine.ovoxel.crossings import (
     TILE,
-    crossing_capacity,
+    make_hits,
+    next_batch,
     slab_triangles,
+    tile_crossings,
     tile_triangles,
-    triangle_crossings,
     vertex_cells,
 )
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
-from engine.ovoxel.overlap import boundary_edges, overlaps, prepare_overlap, walk_edge
-from engine.ovoxel.qef import (
-    MEAN,
-    ROW,
-    edge_rows,
-    plane_row,
-    solve_in_voxels,
-)
+from engine.ovoxel.overlap import boundary_edges, walk_edge
+from engine.ovoxel.qef import MEAN, ROW, edge_rows, solve_in_voxels
+from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_tile, sorted_slots
 from engine.parallel import map_chunks
 
 MAX_GRID_SIZE = 4096
+LARGEST_WEIGHT = 1e6
+
+# Within these, no square of a square leaves the range of float32.
+_FARTHEST_VERTEX = 1e9
+_FARTHEST_CORNER = 1e6
+_SMALLEST_BOX = 1e-3
+
+_BATCH = 1 << 18
+"""Crossings of a tile that are kept at a time."""
 
 
 def mesh_to_dual_grid(
@@ -63,7 +68,8 @@ def mesh_to_dual_grid(
         Voxels sorted by x, y, z. A mesh that crosses no grid edge gives an empty grid.
 
     Raises:
-        EngineError: mesh_empty, mesh_not_finite, mesh_index, grid_size, aabb, weight.
+        EngineError: mesh_shape, mesh_empty, mesh_index, mesh_not_finite, mesh_extent, grid_size,
+            aabb, weight.
     """
     vertices, faces = checked_triangles(vertices, faces)
     box, voxel_size = checked_box(aabb, grid_size)
@@ -72,9 +78,9 @@ def mesh_to_dual_grid(
         ("boundary_weight", boundary_weight),
         ("regularization_weight", regularization_weight),
     ):
-        if not (np.isfinite(weight) and weight >= 0):
+        if not 0 <= weight <= LARGEST_WEIGHT:
             raise EngineError(
-                "weight", f"{name} is {weight}.", "Give a finite number that is not negative."
+                "weight", f"{name} is {weight}.", f"Give a number from 0 to {LARGEST_WEIGHT:g}."
             )
     local = vertices - box[0]
     cells = vertex_cells(local, voxel_size, grid_size)
@@ -142,6 +148,13 @@ def checked_triangles(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarr
             f"Vertex {bad} is {vertices[bad].tolist()}.",
             "Remove vertices that are not finite numbers.",
         )
+    if np.abs(vertices).max() > _FARTHEST_VERTEX:
+        bad = int(np.abs(vertices).max(axis=1).argmax())
+        raise EngineError(
+            "mesh_extent",
+            f"Vertex {bad} is {vertices[bad].tolist()}, farther than {_FARTHEST_VERTEX:g} away.",
+            "Remove stray vertices, or scale the mesh to about the size of the box.",
+        )
     return vertices, np.ascontiguousarray(faces, dtype=np.int32)
 
 
@@ -155,13 +168,19 @@ def checked_box(aabb: Aabb, grid_size: int) -> tuple[np.ndarray, np.ndarray]:
             f"The resolution is {grid_size}.",
             f"Choose 1 to {MAX_GRID_SIZE} cells per axis.",
         )
-    box = np.asarray(aabb, dtype=np.float32)
-    if box.shape != (2, 3) or not np.isfinite(box).all() or not (box[1] > box[0]).all():
+    corners = np.asarray(aabb, dtype=np.float64)
+    if (
+        corners.shape != (2, 3)
+        or not (np.abs(corners) <= _FARTHEST_CORNER).all()
+        or not (corners[1] - corners[0] >= _SMALLEST_BOX).all()
+    ):
         raise EngineError(
             "aabb",
-            f"The box {aabb} has no volume.",
-            "Give a lower and an upper corner with lower < upper on each axis.",
+            f"The box {aabb} cannot be divided into voxels.",
+            "Give a lower and an upper corner with lower < upper on each axis, "
+            f"{_SMALLEST_BOX:g} to {_FARTHEST_CORNER:g} in size; the unit cube is usual.",
         )
+    box = corners.astype(np.float32)
     return box, (box[1] - box[0]) / np.float32(grid_size)
 
 
@@ -199,7 +218,7 @@ def _walk_edges(vertices, edges, voxel_size, grid_size):
 def _convert_slab(
     vertices,
     faces,
-    vertex_cell,
+    cells,
     slab_start,
     slab_members,
     lines,
@@ -215,21 +234,16 @@ def _convert_slab(
     """All voxels of one slab, tile by tile: (coords, dual_vertices, intersected), sorted."""
     triangles = slab_members[slab_start[slab] : slab_start[slab + 1]]
     tile_start, members = tile_triangles(
-        vertices, faces, vertex_cell, triangles, slab, voxel_size, grid_size
+        vertices, faces, cells, triangles, slab, voxel_size, grid_size
     )
     walk_order, walk_tile_start = _walks_by_tile(
         walk_cells, walk_start[slab], walk_start[slab + 1], grid_size
     )
-    capacity = crossing_capacity(grid_size)
-    cells = np.empty((capacity, 3), np.int32)
-    axes = np.empty(capacity, np.int8)
-    points = np.empty((capacity, 3), np.float32)
-    corners = np.empty((3, 3), np.float32)
-    corner_cells = np.empty((3, 3), np.int32)
+    hits = make_hits(1024)
     index = np.full(TILE * TILE * (grid_size + 1), -1, np.int32)
     test = np.empty((10, 5), np.float32)
     addend = np.empty(ROW, np.float32)
-
+    q, points = np.empty((4, 4), np.float32), np.empty((4, 3), np.float32)
     sums = np.empty((1024, ROW), np.float32)
     voxels = np.empty((1024, 3), np.int32)
     flags = np.empty((1024, 3), np.bool_)
@@ -237,87 +251,65 @@ def _convert_slab(
     out_dual = np.empty((4096, 3), np.float32)
     out_flags = np.empty((4096, 3), np.bool_)
     done = 0
+    x0, x1 = slab * TILE, min((slab + 1) * TILE, grid_size)
     for tile_y in range(tile_start.shape[0] - 1):
-        members_here = members[tile_start[tile_y] : tile_start[tile_y + 1]]
-        tile = np.array(
-            (
-                slab * TILE,
-                min((slab + 1) * TILE, grid_size),
-                tile_y * TILE,
-                min((tile_y + 1) * TILE, grid_size),
+        here = members[tile_start[tile_y] : tile_start[tile_y + 1]]
+        tile = np.array((x0, x1, tile_y * TILE, min((tile_y + 1) * TILE, grid_size)))
+        low_z, depth = depth_of_tile(here, faces, cells, grid_size)
+        active, first = 0, 0
+        while first < here.shape[0]:
+            end, rows = next_batch(here, first, _BATCH, faces, cells, tile)
+            if rows > hits.face.shape[0]:
+                hits = make_hits(rows)
+            count = tile_crossings(
+                vertices, faces, cells, here[first:end], voxel_size, grid_size, tile, hits
             )
-        )
-        active = 0
-        low_z, depth = _depth_of(members_here, faces, vertex_cell, grid_size)
-        for f in members_here:
-            for i in range(3):
-                for j in range(3):
-                    corners[i, j] = vertices[faces[f, i], j]
-                    corner_cells[i, j] = vertex_cell[faces[f, i], j]
-            hits = triangle_crossings(
-                corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points
+            most = min(active + 4 * count, TILE * TILE * depth)
+            if most > sums.shape[0]:
+                sums = _grown(sums, active, most)
+                voxels = _grown(voxels, active, most)
+                flags = _grown(flags, active, most)
+            active = add_crossings(
+                hits,
+                count,
+                vertices,
+                faces,
+                tile,
+                low_z,
+                depth,
+                index,
+                voxels,
+                flags,
+                sums,
+                active,
+                addend,
             )
-            if hits == 0:
-                continue
-            plane_row(corners, addend)
-            for hit in range(hits):
-                for i in range(3):
-                    addend[MEAN + i] = points[hit, i]
-                axis = axes[hit]
-                u, v = (axis + 1) % 3, (axis + 2) % 3
-                # The four voxels around the edge; the edge belongs to the lower one.
-                for side in range(4):
-                    x, y, z = cells[hit, 0], cells[hit, 1], cells[hit, 2]
-                    if side & 1:
-                        x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
-                    if side & 2:
-                        x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
-                    if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
-                        continue
-                    place = ((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z
-                    slot = index[place]
-                    if slot < 0:
-                        slot = active
-                        active += 1
-                        if slot == voxels.shape[0]:
-                            sums = _grown(sums)
-                            voxels = _grown(voxels)
-                            flags = _grown(flags)
-                        index[place] = slot
-                        for i in range(ROW):
-                            sums[slot, i] = 0
-                        voxels[slot, 0], voxels[slot, 1], voxels[slot, 2] = x, y, z
-                        for i in range(3):
-                            flags[slot, i] = False
-                    for i in range(ROW):
-                        sums[slot, i] += addend[i]
-                    if side == 0:
-                        flags[slot, axis] = True
+            first = end
         if active == 0:
             continue
         if with_faces:
-            for f in members_here:
-                for i in range(3):
-                    for j in range(3):
-                        corners[i, j] = vertices[faces[f, i], j]
-                _add_face(
-                    corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums
-                )
-        for w in walk_order[walk_tile_start[tile_y] : walk_tile_start[tile_y + 1]]:
-            x, y, z = walk_cells[w, 0], walk_cells[w, 1], walk_cells[w, 2]
-            if not low_z <= z < low_z + depth:
-                continue
-            slot = index[((x - tile[0]) * TILE + y - tile[2]) * depth + z - low_z]
-            if slot >= 0:
-                for i in range(MEAN):
-                    sums[slot, i] += lines[walk_edges[w], i]
-
-        order = _column_order(voxels, active, tile, index, low_z, depth)
-        while done + active > out_coords.shape[0]:
-            out_coords = _grown(out_coords)
-            out_dual = _grown(out_dual)
-            out_flags = _grown(out_flags)
-        solve_in_voxels(sums, order, regularization, voxels, voxel_size, out_dual, done)
+            add_faces(
+                here,
+                vertices,
+                faces,
+                voxel_size,
+                grid_size,
+                tile,
+                low_z,
+                depth,
+                index,
+                sums,
+                test,
+                addend,
+            )
+        walks = walk_order[walk_tile_start[tile_y] : walk_tile_start[tile_y + 1]]
+        add_edges(walks, walk_cells, walk_edges, lines, tile, low_z, depth, index, sums)
+        order = sorted_slots(voxels, active, tile, index, low_z, depth)
+        if done + active > out_coords.shape[0]:
+            out_coords = _grown(out_coords, done, done + active)
+            out_dual = _grown(out_dual, done, done + active)
+            out_flags = _grown(out_flags, done, done + active)
+        solve_in_voxels(sums, order, regularization, voxels, voxel_size, q, points, out_dual, done)
         for slot in order:
             for i in range(3):
                 out_coords[done, i] = voxels[slot, i]
@@ -329,25 +321,10 @@ def _convert_slab(
 
 
 @kernel
-def _depth_of(members, faces, vertex_cell, grid_size):
-    """Lowest z that voxels of a tile can have, and how many there are from there up.
-
-    The index of a tile holds only these, so that it is small enough to stay in the cache.
-    """
-    low, high = grid_size, 0
-    for f in members:
-        for i in range(3):
-            z = vertex_cell[faces[f, i], 2] >> 1
-            low, high = min(low, z), max(high, z)
-    low = max(low - 1, 0)
-    return low, max(min(high + 2, grid_size) - low, 0)
-
-
-@kernel
-def _grown(array):
-    """A copy with twice the rows."""
-    bigger = np.empty((2 * array.shape[0], array.shape[1]), array.dtype)
-    bigger[: array.shape[0]] = array
+def _grown(array, used, rows):
+    """A copy of the first ``used`` rows with room for ``rows`` and as many again."""
+    bigger = np.empty((2 * rows, array.shape[1]), array.dtype)
+    bigger[:used] = array[:used]
     return bigger
 
 
@@ -366,89 +343,6 @@ def _walks_by_tile(walk_cells, first, last, grid_size):
         rows[cursor[tile]] = w
         cursor[tile] += 1
     return rows, start
-
-
-@inlined
-def _add_face(corners, voxel_size, grid_size, tile, index, low_z, depth, test, addend, sums):
-    """Add a triangle's plane to every active voxel of the tile that it touches."""
-    low = np.empty(3, np.int64)
-    high = np.empty(3, np.int64)
-    one = np.float32(1)
-    for i in range(3):
-        smallest = min(corners[0, i], corners[1, i], corners[2, i]) / voxel_size[i]
-        largest = max(corners[0, i], corners[1, i], corners[2, i]) / voxel_size[i]
-        # Clamped before the cast, which truncates towards zero.
-        low[i] = int(min(max(smallest, np.float32(0)), np.float32(grid_size)))
-        high[i] = int(min(max(largest + one, np.float32(0)), np.float32(grid_size)))
-    x0, x1 = max(low[0], tile[0]), min(high[0], tile[1])
-    y0, y1 = max(low[1], tile[2]), min(high[1], tile[3])
-    low[2], high[2] = max(low[2], low_z), min(high[2], low_z + depth)
-    if x0 >= x1 or y0 >= y1 or low[2] >= high[2]:
-        return
-    prepare_overlap(corners, voxel_size, test)
-    nx, ny, nz, d = plane_row(corners, addend)
-    for i in range(MEAN, ROW):
-        addend[i] = 0
-    # Tall triangles: only the z range that the plane has over a column, two voxels wider.
-    tall = high[2] - low[2] > 8 and abs(nz) > np.float32(0.01)
-    for x in range(x0, x1):
-        px = np.float32(x) * voxel_size[0]
-        for y in range(y0, y1):
-            py = np.float32(y) * voxel_size[1]
-            z0, z1 = low[2], high[2]
-            if tall:
-                middle = -(
-                    nx * (px + voxel_size[0] / np.float32(2))
-                    + ny * (py + voxel_size[1] / np.float32(2))
-                    + d
-                )
-                reach = abs(nx) * voxel_size[0] + abs(ny) * voxel_size[1]
-                middle, reach = middle / nz, reach / abs(nz)
-                z0 = max(z0, int(max((middle - reach) / voxel_size[2] - 2, -1.0)))
-                z1 = min(z1, int(min((middle + reach) / voxel_size[2] + 3, grid_size + 1.0)))
-            column = ((x - tile[0]) * TILE + y - tile[2]) * depth - low_z
-            for z in range(z0, z1):
-                slot = index[column + z]
-                if slot >= 0 and overlaps(test, px, py, np.float32(z) * voxel_size[2]):
-                    for i in range(ROW):
-                        sums[slot, i] += addend[i]
-
-
-@kernel
-def _column_order(voxels, active, tile, index, low_z, depth):
-    """Slots of a tile sorted by x, y, z."""
-    start = np.zeros(TILE * TILE + 1, np.int64)
-    for slot in range(active):
-        start[(voxels[slot, 0] - tile[0]) * TILE + voxels[slot, 1] - tile[2] + 1] += 1
-    start = np.cumsum(start)
-    cursor = start[:-1].copy()
-    order = np.empty(active, np.int32)
-    for slot in range(active):
-        column = (voxels[slot, 0] - tile[0]) * TILE + voxels[slot, 1] - tile[2]
-        order[cursor[column]] = slot
-        cursor[column] += 1
-    for column in range(TILE * TILE):
-        first, last = start[column], start[column + 1]
-        if last - first > 24:
-            # A wall: reading the column of the index from its lowest voxel on is cheaper.
-            z = voxels[order[first], 2]
-            for i in range(first, last):
-                z = min(z, voxels[order[i], 2])
-            while first < last:
-                slot = index[column * depth + z - low_z]
-                if slot >= 0:
-                    order[first] = slot
-                    first += 1
-                z += 1
-            continue
-        for i in range(first + 1, last):
-            slot = order[i]
-            j = i
-            while j > first and voxels[order[j - 1], 2] > voxels[slot, 2]:
-                order[j] = order[j - 1]
-                j -= 1
-            order[j] = slot
-    return order
 
 
 @kernel

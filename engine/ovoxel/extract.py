@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import inlined, kernel
+from engine.kernels import kernel, tight
 from engine.mesh import Mesh
 from engine.meshing.orient import orient_faces
 from engine.ovoxel.dual_grid import checked_box
@@ -110,7 +110,7 @@ def _columns(coords, grid_size):
     return start
 
 
-@inlined
+@tight
 def _find(coords, column_start, grid_size, x, y, z):
     """Row of a voxel, -1 where there is none."""
     if x >= grid_size or y >= grid_size or z >= grid_size:
@@ -137,8 +137,19 @@ def _quads(coords, intersected, column_start, vertices, weight, aligned, grid_si
         for axis in range(3):
             possible += intersected[row, axis]
     faces = np.empty((2 * possible, 3), np.int32)
-    count = 0
     quad = np.empty(4, np.int64)
+    count = _fill_quads(
+        coords, intersected, column_start, vertices, weight, aligned, grid_size, quad, faces
+    )
+    return faces[:count].copy()
+
+
+@tight
+def _fill_quads(
+    coords, intersected, column_start, vertices, weight, aligned, grid_size, quad, faces
+):
+    """Write the triangles into ``faces``; returns how many."""
+    count = 0
     for row in range(coords.shape[0]):
         x, y, z = np.int64(coords[row, 0]), np.int64(coords[row, 1]), np.int64(coords[row, 2])
         for axis in range(3):
@@ -169,10 +180,10 @@ def _quads(coords, intersected, column_start, vertices, weight, aligned, grid_si
                 faces[count + 1, 0], faces[count + 1, 1] = quad[3], quad[1]
                 faces[count + 1, 2] = quad[2]
             count += 2
-    return faces[:count].copy()
+    return count
 
 
-@inlined
+@tight
 def _cut_first(quad, vertices, weight, aligned):
     """Whether the quad is cut along its diagonal from corner 0 to corner 2."""
     if weight.shape[0] > 0:
@@ -185,7 +196,7 @@ def _cut_first(quad, vertices, weight, aligned):
     return along_02 >= along_13
 
 
-@inlined
+@tight
 def _alignment(vertices, a, b, c, d, e, f):
     """Cosine between the normals of triangles abc and def; -2 when one has no area."""
     n0 = _normal(vertices, a, b, c)
@@ -198,7 +209,7 @@ def _alignment(vertices, a, b, c, d, e, f):
     return (n0[0] * n1[0] + n0[1] * n1[1] + n0[2] * n1[2]) / np.sqrt(lengths)
 
 
-@inlined
+@tight
 def _normal(vertices, a, b, c):
     ux = np.float64(vertices[b, 0]) - vertices[a, 0]
     uy = np.float64(vertices[b, 1]) - vertices[a, 1]

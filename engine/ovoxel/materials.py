@@ -10,14 +10,15 @@ from functools import partial
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import inlined, kernel
+from engine.kernels import kernel, tight
 from engine.mesh import Material, Mesh
 from engine.ovoxel.crossings import (
     TILE,
-    crossing_capacity,
+    make_hits,
+    next_batch,
     slab_triangles,
+    tile_crossings,
     tile_triangles,
-    triangle_crossings,
     vertex_cells,
 )
 from engine.ovoxel.dual_grid import checked_box, checked_triangles
@@ -28,6 +29,9 @@ from engine.parallel import map_chunks
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 _FLAT_UV = np.float32(1e-6)
 """Below this area in UV space a triangle has no texture scale."""
+
+_BATCH = 1 << 18
+"""Crossings of a tile that are kept at a time."""
 
 
 def sample_materials(
@@ -159,7 +163,7 @@ def _pack(materials: tuple[Material, ...], *, with_textures: bool):
 def _sample_slab(
     vertices,
     faces,
-    vertex_cell,
+    cells,
     slab_start,
     slab_members,
     uvs,
@@ -183,74 +187,133 @@ def _sample_slab(
         return
     triangles = slab_members[slab_start[slab] : slab_start[slab + 1]]
     tile_start, members = tile_triangles(
-        vertices, faces, vertex_cell, triangles, slab, voxel_size, grid_size
+        vertices, faces, cells, triangles, slab, voxel_size, grid_size
     )
-    corner_cells = np.empty((3, 3), np.int32)
     column_start = _columns(coords, first_row, last_row, slab, grid_size)
     seen = np.full(last_row - first_row, -1, np.int32)
-    capacity = crossing_capacity(grid_size)
-    cells = np.empty((capacity, 3), np.int32)
-    axes = np.empty(capacity, np.int8)
-    points = np.empty((capacity, 3), np.float32)
-    corners = np.empty((3, 3), np.float32)
+    hits = make_hits(1024)
     frame = np.empty((3, 3), np.float32)
     texel = np.empty(CHANNELS, np.float32)
     value = np.empty(6, np.float32)
+    x0, x1 = slab * TILE, min((slab + 1) * TILE, grid_size)
     for tile_y in range(tile_start.shape[0] - 1):
-        tile = np.array(
-            (
-                slab * TILE,
-                min((slab + 1) * TILE, grid_size),
-                tile_y * TILE,
-                min((tile_y + 1) * TILE, grid_size),
+        here = members[tile_start[tile_y] : tile_start[tile_y + 1]]
+        tile = np.array((x0, x1, tile_y * TILE, min((tile_y + 1) * TILE, grid_size)))
+        first = 0
+        while first < here.shape[0]:
+            end, rows = next_batch(here, first, _BATCH, faces, cells, tile)
+            if rows > hits.face.shape[0]:
+                hits = make_hits(rows)
+            count = tile_crossings(
+                vertices, faces, cells, here[first:end], voxel_size, grid_size, tile, hits
             )
-        )
-        for f in members[tile_start[tile_y] : tile_start[tile_y + 1]]:
-            for i in range(3):
-                corners[i] = vertices[faces[f, i]]
-                corner_cells[i] = vertex_cell[faces[f, i]]
-            hits = triangle_crossings(
-                corners, corner_cells, voxel_size, grid_size, tile, cells, axes, points
+            _add_samples(
+                hits,
+                count,
+                vertices,
+                faces,
+                uvs,
+                colors,
+                metallic_roughness,
+                face_material,
+                table,
+                pool,
+                mip_offset,
+                voxel_size,
+                grid_size,
+                tile,
+                coords,
+                column_start,
+                first_row,
+                seen,
+                frame,
+                texel,
+                value,
+                values,
+                weights,
             )
-            if hits == 0:
+            first = end
+    _divide(values, weights, first_row, last_row)
+
+
+@tight
+def _add_samples(
+    hits,
+    count,
+    vertices,
+    faces,
+    uvs,
+    colors,
+    metallic_roughness,
+    face_material,
+    table,
+    pool,
+    mip_offset,
+    voxel_size,
+    grid_size,
+    tile,
+    coords,
+    column_start,
+    first_row,
+    seen,
+    frame,
+    texel,
+    value,
+    values,
+    weights,
+):
+    """Add the material of each crossing triangle to the voxels around the crossing, once each.
+
+    ``frame`` (3, 3), ``texel`` (CHANNELS,) and ``value`` (6,) are float32 scratch space.
+    """
+    f = -1
+    mip_length = np.float32(0)
+    for hit in range(count):
+        if hits.face[hit] != f:
+            f = hits.face[hit]
+            _surface_frame(vertices, faces, f, frame)
+            mip_length = _mip_length(vertices, faces, uvs, f, voxel_size)
+        axis = hits.axis[hit]
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        for side in range(4):
+            x, y, z = hits.cell[hit, 0], hits.cell[hit, 1], hits.cell[hit, 2]
+            if side & 1:
+                x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
+            if side & 2:
+                x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
+            if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
                 continue
-            _surface_frame(corners, frame)
-            mip_length = _mip_length(corners, uvs, f, voxel_size)
-            for hit in range(hits):
-                u, v = (axes[hit] + 1) % 3, (axes[hit] + 2) % 3
-                for side in range(4):
-                    x, y, z = cells[hit]
-                    if side & 1:
-                        x, y, z = x + (u == 0), y + (u == 1), z + (u == 2)
-                    if side & 2:
-                        x, y, z = x + (v == 0), y + (v == 1), z + (v == 2)
-                    if not (tile[0] <= x < tile[1] and tile[2] <= y < tile[3]):
-                        continue
-                    row = _row_of(coords, column_start, (x - tile[0]) * grid_size + y, z)
-                    if row < 0 or seen[row - first_row] == f:
-                        continue
-                    seen[row - first_row] = f
-                    distance, b0, b1, b2 = _project(corners, frame, voxel_size, x, y, z)
-                    _material(
-                        f,
-                        faces,
-                        uvs,
-                        colors,
-                        metallic_roughness,
-                        table[face_material[f]],
-                        pool,
-                        mip_length,
-                        mip_offset,
-                        b0,
-                        b1,
-                        b2,
-                        texel,
-                        value,
-                    )
-                    weight = np.float32(1) - distance
-                    weights[row] += weight
-                    for c in range(6):
-                        values[row, c] += weight * value[c]
+            row = _row_of(coords, column_start, (x - tile[0]) * grid_size + y, z)
+            if row < 0 or seen[row - first_row] == f:
+                continue
+            seen[row - first_row] = f
+            distance, b0, b1, b2 = _project(vertices, faces[f, 0], frame, voxel_size, x, y, z)
+            _material(
+                f,
+                faces,
+                uvs,
+                colors,
+                metallic_roughness,
+                face_material[f],
+                table,
+                pool,
+                mip_length,
+                mip_offset,
+                b0,
+                b1,
+                b2,
+                texel,
+                value,
+            )
+            weight = np.float32(1) - distance
+            weights[row] += weight
+            for c in range(6):
+                values[row, c] += weight * value[c]
+
+
+@tight
+def _divide(values, weights, first_row, last_row):
+    """Turn weighted sums into means in [0, 1]."""
     for row in range(first_row, last_row):
         if weights[row] > np.float32(0):
             for c in range(6):
@@ -267,7 +330,7 @@ def _columns(coords, first_row, last_row, slab, grid_size):
     return np.cumsum(start) + first_row
 
 
-@inlined
+@tight
 def _row_of(coords, column_start, column, z):
     """Row of the voxel at height z in a column, -1 where there is none (binary search)."""
     low, high = column_start[column], column_start[column + 1]
@@ -283,31 +346,34 @@ def _row_of(coords, column_start, column, z):
     return -1
 
 
-@inlined
-def _surface_frame(corners, frame):
+@tight
+def _surface_frame(vertices, faces, f, frame):
     """Rows: the unit normal, and the two vectors whose dot products give barycentrics 1 and 2."""
-    ux, uy, uz = corners[1] - corners[0]
-    vx, vy, vz = corners[2] - corners[0]
+    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+    px, py, pz = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+    ux, uy, uz = vertices[j, 0] - px, vertices[j, 1] - py, vertices[j, 2] - pz
+    vx, vy, vz = vertices[k, 0] - px, vertices[k, 1] - py, vertices[k, 2] - pz
     nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    square = nx * nx + ny * ny + nz * nz
-    if not square > np.float32(0):
-        frame[:] = np.float32(0)
-        return
-    length = np.sqrt(square)
+    length = np.sqrt(nx * nx + ny * ny + nz * nz)
+    if not length > np.float32(0):
+        length = np.float32(np.inf)  # no area: all rows become zero, the first corner counts
     nx, ny, nz = nx / length, ny / length, nz / length
     frame[0, 0], frame[0, 1], frame[0, 2] = nx, ny, nz
-    frame[1, 0], frame[1, 1], frame[1, 2] = vy * nz - vz * ny, vz * nx - vx * nz, vx * ny - vy * nx
-    frame[2, 0], frame[2, 1], frame[2, 2] = ny * uz - nz * uy, nz * ux - nx * uz, nx * uy - ny * ux
-    frame[1:] /= length
+    frame[1, 0] = (vy * nz - vz * ny) / length
+    frame[1, 1] = (vz * nx - vx * nz) / length
+    frame[1, 2] = (vx * ny - vy * nx) / length
+    frame[2, 0] = (ny * uz - nz * uy) / length
+    frame[2, 1] = (nz * ux - nx * uz) / length
+    frame[2, 2] = (nx * uy - ny * ux) / length
 
 
-@inlined
-def _project(corners, frame, voxel_size, x, y, z):
+@tight
+def _project(vertices, corner, frame, voxel_size, x, y, z):
     """Signed distance of a voxel's centre to the triangle's plane, and barycentrics of its foot."""
     half = np.float32(0.5)
-    px = (np.float32(x) + half) * voxel_size[0] - corners[0, 0]
-    py = (np.float32(y) + half) * voxel_size[1] - corners[0, 1]
-    pz = (np.float32(z) + half) * voxel_size[2] - corners[0, 2]
+    px = (np.float32(x) + half) * voxel_size[0] - vertices[corner, 0]
+    py = (np.float32(y) + half) * voxel_size[1] - vertices[corner, 1]
+    pz = (np.float32(z) + half) * voxel_size[2] - vertices[corner, 2]
     # The frame's vectors lie in the plane, so the foot and the centre have the same products.
     distance = px * frame[0, 0] + py * frame[0, 1] + pz * frame[0, 2]
     b1 = px * frame[1, 0] + py * frame[1, 1] + pz * frame[1, 2]
@@ -315,8 +381,8 @@ def _project(corners, frame, voxel_size, x, y, z):
     return distance, np.float32(1) - b1 - b2, b1, b2
 
 
-@inlined
-def _mip_length(corners, uvs, f, voxel_size):
+@tight
+def _mip_length(vertices, faces, uvs, f, voxel_size):
     """Length in UV space that a voxel covers on the triangle."""
     if uvs.shape[0] == 0:
         return np.float32(0)
@@ -327,7 +393,8 @@ def _mip_length(corners, uvs, f, voxel_size):
     if abs(area) >= _FLAT_UV:
         square_u, square_v = np.float32(0), np.float32(0)
         for i in range(3):
-            e1, e2 = corners[1, i] - corners[0, i], corners[2, i] - corners[0, i]
+            e1 = vertices[faces[f, 1], i] - vertices[faces[f, 0], i]
+            e2 = vertices[faces[f, 2], i] - vertices[faces[f, 0], i]
             du, dv = (e1 * v2 - e2 * v1) / area, (e2 * u1 - e1 * u2) / area
             square_u += du * du
             square_v += dv * dv
@@ -335,7 +402,7 @@ def _mip_length(corners, uvs, f, voxel_size):
     return voxel_size[0] / np.sqrt(along_u * along_v)
 
 
-@inlined
+@tight
 def _material(
     f,
     faces,
@@ -343,6 +410,7 @@ def _material(
     colors,
     metallic_roughness,
     material,
+    table,
     pool,
     mip_length,
     mip_offset,
@@ -352,12 +420,12 @@ def _material(
     texel,
     value,
 ):
-    """Material of face f at barycentrics (b0, b1, b2): base colour, metallic, roughness, alpha."""
+    """Material of face f at barycentrics (b0, b1, b2), in the columns of ``sample_materials``."""
     byte = np.float32(1) / np.float32(255)
     for c in range(6):
-        value[c] = material[c]
-    mode = material[6]
-    base_picture, mr_picture = int(material[8]), int(material[9])
+        value[c] = table[material, c]
+    mode = table[material, 6]
+    base_picture, mr_picture = int(table[material, 8]), int(table[material, 9])
     u, v = np.float32(0), np.float32(0)
     if base_picture >= 0 or mr_picture >= 0:
         u = b0 * uvs[f, 0, 0] + b1 * uvs[f, 1, 0] + b2 * uvs[f, 2, 0]
@@ -389,4 +457,4 @@ def _material(
     if mode == np.float32(0):
         value[5] = one
     elif mode == np.float32(1):
-        value[5] = zero if value[5] < material[7] else one
+        value[5] = zero if value[5] < table[material, 7] else one

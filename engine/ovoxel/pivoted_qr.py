@@ -9,7 +9,7 @@ generic loops took five times as long.
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import tight
 
 _EPS = np.float32(np.finfo(np.float32).eps)
 _TINY = np.float32(np.finfo(np.float32).tiny)
@@ -18,7 +18,7 @@ _ZERO = np.float32(0)
 _ONE = np.float32(1)
 
 
-@kernel
+@tight
 def solve3(a00, a01, a02, a11, a12, a22, b0, b1, b2):
     """Solve a x = b; a rank below 3 leaves the least important unknowns at zero.
 
@@ -84,7 +84,7 @@ def solve3(a00, a01, a02, a11, a12, a22, b0, b1, b2):
     return x0, x1, x2
 
 
-@kernel
+@tight
 def solve2(a00, a01, a11, b0, b1):
     """As ``solve3`` for two unknowns: (x0, x1) float32."""
     px, py, qx, qy = a00, a01, a01, a11
@@ -114,17 +114,17 @@ def solve2(a00, a01, a11, b0, b1):
     return first, second
 
 
-@kernel
+@tight
 def _norm3(x, y, z):
     return np.sqrt(x * x + (y * y + z * z))
 
 
-@kernel
+@tight
 def _norm2(x, y):
     return np.sqrt(x * x + y * y)
 
 
-@kernel
+@tight
 def _reflection(head, tail_squares):
     """Householder reflection of (head, tail): (new head, tau, divisor of the tail)."""
     if tail_squares <= _TINY:
@@ -135,7 +135,7 @@ def _reflection(head, tail_squares):
     return beta, (beta - head) / beta, head - beta
 
 
-@kernel
+@tight
 def _downdated(removed, norm, fresh):
     """Norm of what remains of a column, anew where the difference would lose its digits."""
     if norm == _ZERO:

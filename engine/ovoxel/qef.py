@@ -11,7 +11,7 @@ are often equally good up to rounding, and then the same one has to win.
 
 import numpy as np
 
-from engine.kernels import inlined, kernel
+from engine.kernels import kernel, tight
 from engine.ovoxel.pivoted_qr import solve2, solve3
 
 MEAN = 10
@@ -22,33 +22,28 @@ ROW = 16
 """A row fills one cache line."""
 
 
-@inlined
-def plane_row(corners, row):
-    """Fill ``row`` with what one crossing of a triangle adds to a voxel, all but the point.
+@tight
+def plane_row(vertices, faces, f, row):
+    """Fill ``row`` with what one crossing of face f adds to a voxel, all but the point.
 
     Returns:
         (nx, ny, nz, d) float32 of the plane n.x + d = 0; zeros for a triangle without area.
     """
-    ax, ay, az = (
-        corners[1, 0] - corners[0, 0],
-        corners[1, 1] - corners[0, 1],
-        corners[1, 2] - corners[0, 2],
-    )
-    bx, by, bz = (
-        corners[2, 0] - corners[1, 0],
-        corners[2, 1] - corners[1, 1],
-        corners[2, 2] - corners[1, 2],
-    )
+    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+    px, py, pz = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+    qx, qy, qz = vertices[j, 0], vertices[j, 1], vertices[j, 2]
+    ax, ay, az = qx - px, qy - py, qz - pz
+    bx, by, bz = vertices[k, 0] - qx, vertices[k, 1] - qy, vertices[k, 2] - qz
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
     length = np.sqrt(nx * nx + (ny * ny + nz * nz))
     if length > np.float32(0):
         nx, ny, nz = nx / length, ny / length, nz / length
-    d = -(nx * corners[0, 0] + (ny * corners[0, 1] + nz * corners[0, 2]))
+    d = -(nx * px + (ny * py + nz * pz))
     row[0], row[1], row[2], row[3] = nx * nx, nx * ny, nx * nz, nx * d
     row[4], row[5], row[6] = ny * ny, ny * nz, ny * d
     row[7], row[8], row[9] = nz * nz, nz * d, d * d
-    for i in range(MEAN, ROW):
-        row[i] = 0
+    for column in range(MEAN, ROW):
+        row[column] = 0
     row[COUNT] = 1
     return nx, ny, nz, d
 
@@ -93,8 +88,8 @@ def edge_rows(vertices, edges, weight):
 _LOW, _HIGH, _TRIED, _BEST = 0, 1, 2, 3
 
 
-@kernel
-def solve_in_voxels(sums, order, regularization, voxels, voxel_size, out, first):
+@tight
+def solve_in_voxels(sums, order, regularization, voxels, voxel_size, q, points, out, first):
     """Minimise each voxel's regularised QEF inside the voxel.
 
     Candidates are tried in the reference's order: the free minimum if it lies inside, else the
@@ -106,11 +101,10 @@ def solve_in_voxels(sums, order, regularization, voxels, voxel_size, out, first)
         regularization: float32 weight per crossing of the pull to the mean crossing.
         voxels: (n, 3) int32 voxel indices.
         voxel_size: (3,) float32.
+        q, points: (4, 4) and (4, 3) float32 scratch space.
         out: (k, 3) float32, receives the minimisers as fractions of their voxels, in [0, 1].
         first: where in ``out`` to begin.
     """
-    q = np.empty((4, 4), np.float32)
-    points = np.empty((4, 3), np.float32)
     for o in range(order.shape[0]):
         n = order[o]
         k = 0
@@ -148,7 +142,7 @@ def solve_in_voxels(sums, order, regularization, voxels, voxel_size, out, first)
             out[first + o, i] = min(max(fraction, 0.0), 1.0)
 
 
-@inlined
+@tight
 def _solve_on_border(q, points):
     """The best of the candidates on faces, edges and corners; the first of equals."""
     least = np.float32(np.inf)
@@ -183,7 +177,7 @@ def _solve_on_border(q, points):
         least = _keep_better(q, points, least)
 
 
-@inlined
+@tight
 def _keep_better(q, points, least):
     """Take the tried point as the best if its error (x, 1) Q (x, 1)^T is below ``least``."""
     x, y, z = points[_TRIED, 0], points[_TRIED, 1], points[_TRIED, 2]
@@ -205,7 +199,7 @@ def _keep_better(q, points, least):
     return least
 
 
-@kernel
+@tight
 def _dot4(a0, a1, a2, a3, b0, b1, b2, b3):
     """Dot product in the order in which a vector unit of four lanes sums."""
     return (a0 * b0 + a2 * b2) + (a1 * b1 + a3 * b3)

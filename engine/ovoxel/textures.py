@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import EngineError
-from engine.kernels import inlined
+from engine.kernels import tight
 from engine.mesh import Texture
 
 CHANNELS = 4
@@ -88,7 +88,7 @@ def _half(level: np.ndarray) -> np.ndarray:
     return (total // np.uint16(down * across)).astype(np.uint8)
 
 
-@inlined
+@tight
 def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
     """Sample a picture at a UV, origin at the bottom left, between mip levels when it is linear.
 
@@ -112,7 +112,8 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
         for c in range(CHANNELS):
             out[c] = np.float32(pool.texels[texel, c])
         return
-    out[:] = np.float32(0)
+    for c in range(CHANNELS):
+        out[c] = np.float32(0)
     level = np.log2(mip_length * np.float32(pool.level_size[first, 1])) + mip_offset
     if not level > np.float32(0) or level == np.float32(np.inf):
         _add_bilinear(pool, first, wrap, u, v, np.float32(1), out)
@@ -125,7 +126,7 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
         _add_bilinear(pool, first + lower + 1, wrap, u, v, share, out)
 
 
-@inlined
+@tight
 def _add_bilinear(pool, level, wrap, u, v, weight, out):
     """Add ``weight`` times the value between the four texels around (u, v)."""
     width, height = pool.level_size[level, 0], pool.level_size[level, 1]
@@ -152,7 +153,7 @@ def _add_bilinear(pool, level, wrap, u, v, weight, out):
         )
 
 
-@inlined
+@tight
 def _wrapped(index, size, wrap):
     """Texel index inside 0..size-1 after repeating (0), clamping (1) or mirroring (2)."""
     if 0 <= index < size:

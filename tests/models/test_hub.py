@@ -58,7 +58,7 @@ def test_a_checkpoint_and_a_network_of_another_repository(hub: Hub, offline: boo
 
 
 def test_a_folder_may_name_a_repository(hub: Hub, tmp_path: Path):
-    folder = tmp_path / "far/away"
+    folder = tmp_path / "very/far/away"
     tiny.write_checkpoint(folder, at=tmp_path / "unrelated")
     network = load_checkpoint(folder).network("sparse_structure_decoder")
     assert isinstance(network, StructureDecoder)
