@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 
 from engine import __version__
 from engine.commands import assets, bench, doctor, models
+from engine.commands import render as render_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.console import errors_shown as _errors_shown
 from engine.commands.console import progress_bar as _progress_bar
@@ -32,6 +33,7 @@ for verb in (assets.generate, assets.texture, assets.upscale):
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+app.command()(render_command.render)
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -42,10 +42,29 @@ _choose_cache()
 kernel = njit(cache=True, nogil=True, error_model="numpy")
 """Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
 
-tight = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+tight = njit(  # the flag is numba's own, and not in its stubs
+    cache=True, nogil=True, error_model="numpy", _nrt=False
+)  # pyright: ignore[reportCallIssue]
 """Decorator of inner loops and their helpers, which may not make arrays.
 
 numba counts references to an array by atomic operations at every call and every row view, and
 threads that share the array wait for each other: that was more than half of the time of the loops
 here. Functions that make no arrays can go without.
 """
+
+
+@tight
+def sort_in_place(values):
+    """Sort a short array of numbers by shell sort; numba's own sort takes seconds to compile."""
+    gap = 1
+    while gap < values.shape[0] // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, values.shape[0]):
+            value = values[i]
+            j = i
+            while j >= gap and values[j - gap] > value:
+                values[j] = values[j - gap]
+                j -= gap
+            values[j] = value
+        gap //= 3

@@ -36,6 +36,8 @@ class Material:
         base_color_texture: RGB or RGBA; its A is used unless ``alpha_mode`` is opaque.
         metallic_roughness_texture: roughness in G, metallic in B, as in glTF.
         alpha_mode: opaque ignores alpha, mask compares it with ``alpha_cutoff``, blend keeps it.
+        normal_texture: tangent-space normals, X right, Y up (green) in the picture, as in glTF.
+        double_sided: whether backs are seen too.
     """
 
     name: str = "material"
@@ -47,6 +49,8 @@ class Material:
     alpha_cutoff: float = 0.5
     base_color_texture: Texture | None = None
     metallic_roughness_texture: Texture | None = None
+    normal_texture: Texture | None = None
+    double_sided: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class Mesh:
         face_material: (F,) int32; None when all faces have material 0.
         metallic_roughness: (V, 2) float32 metallic and roughness in [0, 1] of each vertex, beside
             ``colors``, as a mesh made from O-Voxels has them; None without.
+        normals: (F, 3, 3) float32 unit vectors per face corner; None leaves them to the reader.
+        tangents: (F, 3, 4) float32 per face corner, unit vector and sign (MikkTSpace), which
+            normal maps refer to; None without.
     """
 
     vertices: np.ndarray
@@ -71,3 +78,5 @@ class Mesh:
     materials: tuple[Material, ...] = field(default=())
     face_material: np.ndarray | None = None
     metallic_roughness: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    tangents: np.ndarray | None = None

@@ -1,20 +1,36 @@
-"""Consistent winding: neighbouring faces agree, and closed parts face outwards."""
+"""Consistent winding: neighbouring faces agree, and parts face outwards."""
 
 import numpy as np
 
 from engine.kernels import kernel
+from engine.meshing.edges import Edges, face_neighbours, find_edges
+
+DECIDED = 0.1
+"""Votes count when their balance is at least this share of them; a sheet is seen from both sides
+alike, and then only keeps the winding that most of its faces have."""
 
 
-def orient_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def orient_faces(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    *,
+    votes: np.ndarray | None = None,
+    edges: Edges | None = None,
+) -> np.ndarray:
     """Flip faces until neighbours agree wherever that is possible.
 
     Faces are neighbours across an edge that belongs to exactly two of them; edges with more faces
-    tell nothing. A connected part is then turned so that its signed volume is not negative. Where a
-    part cannot be oriented (a Moebius strip), one seam remains.
+    tell nothing. A connected patch is then turned so that it shows its front to the outside; where
+    no votes tell what that is, so that its signed volume is not negative. Where a patch cannot be
+    oriented (a Moebius strip), one seam remains.
 
     Args:
         vertices: (V, 3) float.
         faces: (F, 3) int32.
+        votes: (F,) int64 how often each face showed its front, less how often its back, to a viewer
+            outside (engine/meshing/visibility.py); an open patch without a clear vote keeps the
+            winding of most of its faces. Without votes all patches go by their signed volume.
+        edges: those of ``faces``, if they are known already.
 
     Returns:
         (F, 3) int32, the same faces in the same order, some with two corners swapped.
@@ -22,100 +38,75 @@ def orient_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     faces = np.ascontiguousarray(faces, dtype=np.int32)
     if len(faces) == 0:
         return faces.copy()
-    neighbours = _neighbours(faces, len(vertices))
-    return _flood(np.ascontiguousarray(vertices, dtype=np.float64), faces, neighbours)
+    if edges is None:
+        edges = find_edges(faces, len(vertices))
+    has_votes = votes is not None
+    if votes is None:
+        votes = np.zeros(0, dtype=np.int64)
+    flips = _flood(
+        np.ascontiguousarray(vertices, dtype=np.float32),
+        faces,
+        face_neighbours(faces, edges),
+        np.ascontiguousarray(votes, dtype=np.int64),
+        has_votes,
+    )
+    return np.where(flips[:, None], faces[:, [0, 2, 1]], faces)
 
 
 @kernel
-def _neighbours(faces, vertex_count):
-    """(F, 3) int64: what lies across each side, as 2 * face + disagrees, or -1.
-
-    Side s of a face goes from corner s to corner s + 1. Two faces disagree when they walk their
-    common edge in the same direction.
-    """
-    start = np.zeros(vertex_count + 1, np.int64)
-    for f in range(faces.shape[0]):
-        for s in range(3):
-            start[min(faces[f, s], faces[f, (s + 1) % 3]) + 1] += 1
-    start = np.cumsum(start)
-    cursor = start[:-1].copy()
-    high = np.empty(start[-1], np.int32)
-    side = np.empty(start[-1], np.int64)
-    for f in range(faces.shape[0]):
-        for s in range(3):
-            a, b = faces[f, s], faces[f, (s + 1) % 3]
-            slot = cursor[min(a, b)]
-            cursor[min(a, b)] += 1
-            high[slot] = max(a, b)
-            side[slot] = f * 3 + s
-    neighbours = np.full((faces.shape[0], 3), -1, np.int64)
-    for low in range(vertex_count):
-        first, last = start[low], start[low + 1]
-        if last - first > 64:  # the hub of a fan: sort instead of comparing all with all
-            order = np.argsort(high[first:last], kind="mergesort")
-            high[first:last] = high[first:last][order]
-            side[first:last] = side[first:last][order]
-        is_sorted = last - first > 64
-        for i in range(first, last):
-            partner, count = -1, 0
-            for j in range(i - 1, first - 1, -1):
-                if high[j] == high[i]:
-                    partner, count = j, count + 1
-                elif is_sorted:
-                    break
-            for j in range(i + 1, last):
-                if high[j] == high[i]:
-                    partner, count = j, count + 1
-                elif is_sorted:
-                    break
-                if count > 1:
-                    break
-            if count != 1 or high[i] == low:
-                continue
-            f, s = side[i] // 3, side[i] % 3
-            g, t = side[partner] // 3, side[partner] % 3
-            if f != g:
-                neighbours[f, s] = 2 * g + (faces[f, s] == faces[g, t])
-    return neighbours
-
-
-@kernel
-def _flood(vertices, faces, neighbours):
-    """Walk each connected part once, flipping what disagrees; then turn parts inside out."""
-    result = faces.copy()
-    # 0 not seen, 1 kept, 2 flipped.
-    state = np.zeros(faces.shape[0], np.int8)
+def _flood(vertices, faces, neighbours, votes, has_votes):
+    """(F,) bool: walk each patch once, noting who disagrees with its first face; then decide."""
+    flips = np.zeros(faces.shape[0], np.bool_)
+    seen = np.zeros(faces.shape[0], np.bool_)
     queue = np.empty(faces.shape[0], np.int64)
+    a, b, c = np.empty(3), np.empty(3), np.empty(3)
     for seed in range(faces.shape[0]):
-        if state[seed] != 0:
+        if seen[seed]:
             continue
-        state[seed] = 1
+        seen[seed] = True
         queue[0] = seed
         head, tail = 0, 1
-        origin = vertices[faces[seed, 0]]
         volume = 0.0
+        balance, all_votes, flipped = 0, 0, 0
+        closed = True
         while head < tail:
             f = queue[head]
             head += 1
-            a = vertices[faces[f, 0]] - origin
-            b = vertices[faces[f, 1]] - origin
-            c = vertices[faces[f, 2]] - origin
+            # The tetrahedron from the first face's first corner; other origins give the same sum
+            # on a closed patch.
+            for k in range(3):
+                origin = np.float64(vertices[faces[seed, 0], k])
+                a[k] = vertices[faces[f, 0], k] - origin
+                b[k] = vertices[faces[f, 1], k] - origin
+                c[k] = vertices[faces[f, 2], k] - origin
             part = (
                 a[0] * (b[1] * c[2] - b[2] * c[1])
                 + a[1] * (b[2] * c[0] - b[0] * c[2])
                 + a[2] * (b[0] * c[1] - b[1] * c[0])
             )
-            volume += part if state[f] == 1 else -part
+            sign = -1 if flips[f] else 1
+            volume += sign * part
+            flipped += flips[f]
+            if has_votes:
+                balance += sign * votes[f]
+                all_votes += abs(votes[f])
             for s in range(3):
                 if neighbours[f, s] < 0:
+                    closed = False
                     continue
                 g, disagrees = neighbours[f, s] >> 1, neighbours[f, s] & 1
-                if state[g] == 0:
-                    state[g] = 3 - state[f] if disagrees else state[f]
+                if not seen[g]:
+                    seen[g] = True
+                    flips[g] = flips[f] != (disagrees == 1)
                     queue[tail] = g
                     tail += 1
-        for i in range(tail):
-            f = queue[i]
-            if (state[f] == 2) != (volume < 0.0):
-                result[f, 1], result[f, 2] = faces[f, 2], faces[f, 1]
-    return result
+        if has_votes and abs(balance) > 0 and abs(balance) >= DECIDED * all_votes:
+            turn = balance < 0
+        elif has_votes and not closed:
+            turn = 2 * flipped > tail
+        else:
+            turn = volume < 0.0
+        if turn:
+            for i in range(tail):
+                flips[queue[i]] = not flips[queue[i]]
+    return flips

@@ -203,7 +203,8 @@ def _walk_edges(vertices, edges, voxel_size, grid_size):
                 if fill == 0:
                     start[slab + 1] += 1
                 else:
-                    cells[cursor[slab]] = walked[i]
+                    for axis in range(3):
+                        cells[cursor[slab], axis] = walked[i, axis]
                     owner[cursor[slab]] = e
                     cursor[slab] += 1
         if fill == 0:
@@ -315,16 +316,18 @@ def _convert_slab(
                 out_coords[done, i] = voxels[slot, i]
                 out_flags[done, i] = flags[slot, i]
             done += 1
-        index[: TILE * TILE * depth] = -1
-    order = _slab_order(out_coords[:done], slab)
-    return out_coords[order], out_dual[order], out_flags[order]
+        for place in range(TILE * TILE * depth):
+            index[place] = -1
+    return _sorted_by_x(out_coords, out_dual, out_flags, done, slab)
 
 
 @kernel
 def _grown(array, used, rows):
     """A copy of the first ``used`` rows with room for ``rows`` and as many again."""
     bigger = np.empty((2 * rows, array.shape[1]), array.dtype)
-    bigger[:used] = array[:used]
+    for row in range(used):
+        for column in range(array.shape[1]):
+            bigger[row, column] = array[row, column]
     return bigger
 
 
@@ -346,15 +349,20 @@ def _walks_by_tile(walk_cells, first, last, grid_size):
 
 
 @kernel
-def _slab_order(coords, slab):
-    """Rows of a slab, sorted within its tiles, in the order x, y, z of the whole slab."""
+def _sorted_by_x(coords, dual_vertices, flags, count, slab):
+    """The first ``count`` rows, sorted within their tiles, in the order x, y, z of the slab."""
     start = np.zeros(TILE + 1, np.int64)
-    for row in range(coords.shape[0]):
+    for row in range(count):
         start[coords[row, 0] - slab * TILE + 1] += 1
     start = np.cumsum(start)
-    order = np.empty(coords.shape[0], np.int64)
-    for row in range(coords.shape[0]):
+    sorted_coords = np.empty((count, 3), np.int32)
+    sorted_dual = np.empty((count, 3), np.float32)
+    sorted_flags = np.empty((count, 3), np.bool_)
+    for row in range(count):
         x = coords[row, 0] - slab * TILE
-        order[start[x]] = row
+        for i in range(3):
+            sorted_coords[start[x], i] = coords[row, i]
+            sorted_dual[start[x], i] = dual_vertices[row, i]
+            sorted_flags[start[x], i] = flags[row, i]
         start[x] += 1
-    return order
+    return sorted_coords, sorted_dual, sorted_flags

@@ -6,7 +6,7 @@ enter a voxel's QEF.
 
 import numpy as np
 
-from engine.kernels import kernel, tight
+from engine.kernels import kernel, sort_in_place, tight
 
 
 @tight
@@ -90,7 +90,7 @@ def boundary_edges(faces, vertex_count):
     count = 0
     for low in range(vertex_count):
         group = partners[start[low] : start[low + 1]]
-        _sort_short(group)
+        sort_in_place(group)
         for i in range(group.shape[0]):
             repeated = (i > 0 and group[i - 1] == group[i]) or (
                 i + 1 < group.shape[0] and group[i + 1] == group[i]
@@ -100,21 +100,6 @@ def boundary_edges(faces, vertex_count):
                 edges[count, 1] = group[i]
                 count += 1
     return edges[:count].copy()
-
-
-@kernel
-def _sort_short(values):
-    """Sort in place; insertion for the usual handful, a real sort for the hub of a fan."""
-    if values.shape[0] > 32:
-        values.sort()
-        return
-    for i in range(1, values.shape[0]):
-        value = values[i]
-        j = i
-        while j > 0 and values[j - 1] > value:
-            values[j] = values[j - 1]
-            j -= 1
-        values[j] = value
 
 
 @kernel

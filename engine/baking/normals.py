@@ -1,0 +1,161 @@
+"""Normals of face corners: smooth where a surface bends gently, hard at creases."""
+
+import numpy as np
+
+from engine.baking.rows import unique_rows
+from engine.kernels import kernel
+from engine.parallel import map_chunks
+
+CREASE_DEGREES = 60.0
+"""Two faces that bend by more than this meet in a hard edge."""
+
+_FACES_PER_CHUNK = 1 << 15
+
+
+def corner_normals(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    *,
+    crease_degrees: float = CREASE_DEGREES,
+    welded: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Normals at the corners of faces.
+
+    The normal of a corner is the mean of the normals of those faces around its position that bend
+    from its own face by less than ``crease_degrees``, weighted by their angles at the position, so
+    that it depends neither on how a surface is cut into triangles nor on vertices that are
+    repeated at UV seams. A face without area takes part in nothing and gets the mean of the others.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32.
+        crease_degrees: 0 gives flat faces, 180 a smooth surface.
+        welded: equal positions are known to be one vertex, so the search for them is left out.
+
+    Returns:
+        (F, 3, 3) float32 unit vectors; (0, 0, 1) where nothing says otherwise.
+    """
+    vertices = np.ascontiguousarray(vertices, np.float32)
+    faces = np.ascontiguousarray(faces, np.int32)
+    if len(faces) == 0:
+        return np.zeros((0, 3, 3), np.float32)
+    if not welded:
+        kept, new_index = unique_rows(vertices)
+        vertices, faces = vertices[kept], new_index[faces]
+    start, corners = faces_around(faces, len(vertices))
+    face_normals, angles = np.empty((len(faces), 3), np.float32), np.empty(faces.shape, np.float32)
+    normals = np.empty((len(faces), 3, 3), np.float32)
+    least_cosine = np.float32(np.cos(np.radians(crease_degrees)))
+    chunks = [
+        (i, min(i + _FACES_PER_CHUNK, len(faces))) for i in range(0, len(faces), _FACES_PER_CHUNK)
+    ]
+    map_chunks(
+        lambda part: _measure(vertices, faces, *part, face_normals, angles), chunks, threads=threads
+    )
+    map_chunks(
+        lambda part: _blend(
+            faces, start, corners, face_normals, angles, least_cosine, *part, normals
+        ),
+        chunks,
+        threads=threads,
+    )
+    return normals
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) float32 unit normals, weighted by area; (0, 0, 1) where no area says otherwise."""
+    corners = np.asarray(vertices, np.float64)[faces]
+    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    weights = np.repeat(face_normals, 3, axis=0)
+    flat = np.asarray(faces).ravel()
+    normals = np.column_stack(
+        [np.bincount(flat, weights[:, axis], minlength=len(vertices)) for axis in range(3)]
+    )
+    lengths = np.linalg.norm(normals, axis=1)
+    normals[lengths == 0] = (0.0, 0.0, 1.0)
+    lengths[lengths == 0] = 1.0
+    return (normals / lengths[:, None]).astype(np.float32)
+
+
+def faces_around(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which corners lie at each vertex.
+
+    Returns:
+        start (V + 1,) int64 and corners (3F,) int32: those of vertex v are
+        ``corners[start[v] : start[v + 1]]``, ascending; corner 3 f + k is corner k of face f.
+    """
+    return _group_corners(np.ascontiguousarray(faces, np.int32), vertex_count)
+
+
+@kernel
+def _group_corners(faces, vertex_count):
+    start = np.zeros(vertex_count + 1, np.int64)
+    for f in range(len(faces)):
+        for k in range(3):
+            start[faces[f, k] + 1] += 1
+    for v in range(vertex_count):
+        start[v + 1] += start[v]
+    place = start[:-1].copy()
+    corners = np.empty(3 * len(faces), np.int32)
+    for f in range(len(faces)):
+        for k in range(3):
+            v = faces[f, k]
+            corners[place[v]] = 3 * f + k
+            place[v] += 1
+    return start, corners
+
+
+@kernel
+def _measure(vertices, faces, first, end, face_normals, angles):
+    """Unit normals (zero without area) and corner angles of faces first..end."""
+    edge = np.empty((3, 3), np.float64)
+    length = np.empty(3, np.float64)
+    for f in range(first, end):
+        for k in range(3):
+            a, b = faces[f, k], faces[f, (k + 1) % 3]
+            total = 0.0
+            for i in range(3):
+                edge[k, i] = np.float64(vertices[b, i]) - vertices[a, i]
+                total += edge[k, i] * edge[k, i]
+            length[k] = np.sqrt(total)
+        nx = edge[0, 1] * edge[1, 2] - edge[0, 2] * edge[1, 1]
+        ny = edge[0, 2] * edge[1, 0] - edge[0, 0] * edge[1, 2]
+        nz = edge[0, 0] * edge[1, 1] - edge[0, 1] * edge[1, 0]
+        size = np.sqrt(nx * nx + ny * ny + nz * nz)
+        if not size > 0.0:
+            face_normals[f] = 0.0
+            angles[f] = 0.0
+            continue
+        face_normals[f, 0], face_normals[f, 1], face_normals[f, 2] = nx / size, ny / size, nz / size
+        for k in range(3):
+            j = (k + 2) % 3
+            dot = -(edge[k, 0] * edge[j, 0] + edge[k, 1] * edge[j, 1] + edge[k, 2] * edge[j, 2])
+            angles[f, k] = np.arctan2(size, dot)
+
+
+@kernel
+def _blend(faces, start, corners, face_normals, angles, least_cosine, first, end, normals):
+    for f in range(first, end):
+        own = face_normals[f]
+        flat = own[0] == 0.0 and own[1] == 0.0 and own[2] == 0.0
+        for k in range(3):
+            v = faces[f, k]
+            x, y, z = 0.0, 0.0, 0.0
+            for place in range(start[v], start[v + 1]):
+                corner = corners[place]
+                g = corner // 3
+                n = face_normals[g]
+                dot = own[0] * n[0] + own[1] * n[1] + own[2] * n[2]
+                if flat or g == f or dot > least_cosine:
+                    weight = angles[g, corner - 3 * g]
+                    x += weight * n[0]
+                    y += weight * n[1]
+                    z += weight * n[2]
+            size = np.sqrt(x * x + y * y + z * z)
+            if size > 1e-12:
+                normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = x / size, y / size, z / size
+            elif flat:
+                normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = 0.0, 0.0, 1.0
+            else:
+                normals[f, k] = own

@@ -1,0 +1,46 @@
+"""`maquette render`: stills and turntables of an asset."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.commands.console import errors_shown, out, progress_bar
+
+
+def render(
+    context: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl or .vxz file.")
+    ],
+    target: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help=".png (still), .webp (turntable) or name_###.png (frames)."
+        ),
+    ],
+    size: Annotated[int, typer.Option(help="Side of the square pictures in pixels.")] = 512,
+    frames: Annotated[int, typer.Option(help="Pictures of a turntable.")] = 36,
+    seconds: Annotated[float, typer.Option(help="Time for one turn.")] = 4.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Take a picture of an asset, or turn it around."""
+    with errors_shown(debug or context.obj):
+        from engine.render.asset import load_asset
+        from engine.render.turntable import save_picture
+
+        start = time.perf_counter()
+        mesh = load_asset(source)
+        with progress_bar() as report:
+            files = save_picture(
+                mesh,
+                target,
+                size=size,
+                frames=frames,
+                seconds=seconds,
+                on_progress=lambda done, total: report("rendering", done, total),
+            )
+        taken = time.perf_counter() - start
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        out.print(f"{files[0]}{more}: {len(mesh.faces):,} faces, {taken:.2f} s", markup=False)

@@ -1,0 +1,115 @@
+"""Wavefront OBJ with its material library and pictures."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.baking.normals import vertex_normals
+from engine.baking.rows import unique_rows
+from engine.export.gltf import encode_picture
+from engine.mesh import Mesh, Texture
+from engine.meshing.axes import Y_UP_FROM_Z_UP
+
+
+@dataclass(frozen=True)
+class ObjFiles:
+    """A .obj file and the files it names.
+
+    Args:
+        text: of the .obj file.
+        beside: name and contents of the others, to be written first.
+    """
+
+    text: bytes
+    beside: dict[str, bytes]
+
+
+def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
+    """Y-up positions, sRGB colours behind them, normals, UVs, and materials by Blender's reading.
+
+    MTL: Kd and map_Kd base colour, d and map_d alpha, Pm/Pr and map_Pm/map_Pr metallic and
+    roughness (the extension that Blender and others read), norm the normal map.
+    """
+    points = np.asarray(mesh.vertices, np.float64) @ Y_UP_FROM_Z_UP.T
+    normals = mesh.normals
+    if normals is None:
+        normals = vertex_normals(mesh.vertices, mesh.faces)[mesh.faces]
+    normal_rows, normal_of = unique_rows(normals.reshape(-1, 3))
+    out = io.StringIO()
+    out.write("# Maquette\n")
+    beside: dict[str, bytes] = {}
+    if mesh.materials:
+        beside = _material_library(mesh, path)
+        out.write(f"mtllib {path.stem}.mtl\n")
+    if mesh.colors is None:
+        np.savetxt(out, points, "v %.8g %.8g %.8g")
+    else:
+        colors = np.rint(np.asarray(mesh.colors)[:, :3] * 255) / 255
+        np.savetxt(out, np.column_stack([points, colors]), "v %.8g %.8g %.8g %.6g %.6g %.6g")
+    turned = normals.reshape(-1, 3)[normal_rows].astype(np.float64) @ Y_UP_FROM_Z_UP.T
+    np.savetxt(out, turned, "vn %.6g %.6g %.6g")
+    columns = [np.asarray(mesh.faces) + 1, normal_of.reshape(-1, 3) + 1]
+    pattern = "f %d//%d %d//%d %d//%d"
+    if mesh.uvs is not None:
+        uv_rows, uv_of = unique_rows(mesh.uvs.reshape(-1, 2))
+        np.savetxt(out, mesh.uvs.reshape(-1, 2)[uv_rows], "vt %.8g %.8g")
+        columns.insert(1, uv_of.reshape(-1, 3) + 1)
+        pattern = "f %d/%d/%d %d/%d/%d %d/%d/%d"
+    rows = np.stack(columns, axis=-1).reshape(len(mesh.faces), -1)
+    for index, material in enumerate(mesh.materials):
+        chosen = slice(None) if mesh.face_material is None else mesh.face_material == index
+        if mesh.face_material is None and index > 0:
+            break
+        out.write(f"usemtl {_word(material.name, index)}\n")
+        np.savetxt(out, rows[chosen], pattern)
+    if not mesh.materials:
+        np.savetxt(out, rows, pattern)
+    return ObjFiles(out.getvalue().encode(), beside)
+
+
+def _word(name: str, index: int) -> str:
+    return "_".join(name.split()) or f"material_{index}"
+
+
+def _material_library(mesh: Mesh, path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    written: dict[tuple[int, str], str] = {}
+
+    def picture(texture: Texture, role: str, pixels: np.ndarray) -> str:
+        """Name of the file of a picture, written once however often it is used."""
+        if (id(texture), role) not in written:
+            name = f"{path.stem}_{role}.png"
+            if name in files:
+                name = f"{path.stem}_{role}_{len(files)}.png"
+            data, _ = encode_picture(Texture(np.ascontiguousarray(pixels)), "png")
+            written[id(texture), role], files[name] = name, data
+        return written[id(texture), role]
+
+    lines = ["# Maquette"]
+    for index, material in enumerate(mesh.materials):
+        color = " ".join(f"{value:.6g}" for value in material.base_color_factor)
+        lines += [
+            f"newmtl {_word(material.name, index)}",
+            f"Kd {color}",
+            f"d {material.alpha_factor:.6g}",
+            f"Pm {material.metallic_factor:.6g}",
+            f"Pr {material.roughness_factor:.6g}",
+        ]
+        base, orm, relief = (
+            material.base_color_texture,
+            material.metallic_roughness_texture,
+            material.normal_texture,
+        )
+        if base is not None:
+            lines.append(f"map_Kd {picture(base, 'base_color', base.pixels)}")
+            if material.alpha_mode != "opaque" and base.pixels.shape[2] == 4:
+                lines.append(f"map_d {picture(base, 'alpha', base.pixels[..., 3:])}")
+        if orm is not None and orm.pixels.shape[2] >= 3:
+            lines.append(f"map_Pm {picture(orm, 'metallic', orm.pixels[..., 2:3])}")
+            lines.append(f"map_Pr {picture(orm, 'roughness', orm.pixels[..., 1:2])}")
+        if relief is not None:
+            lines.append(f"norm {picture(relief, 'normal', relief.pixels)}")
+    files[f"{path.stem}.mtl"] = ("\n".join(lines) + "\n").encode()
+    return files

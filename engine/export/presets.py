@@ -1,0 +1,51 @@
+"""What finished assets are made for, as data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How an asset is finished.
+
+    Args:
+        faces: target of the simplification.
+        texture_size: side of the textures in texels.
+        normal_map: whether the detail that simplification removes goes into a normal map.
+        lod_shares: faces of LOD0, LOD1, ... as shares of ``faces``; one level has no _LOD suffix.
+        collision_hull: whether a convex hull UCX_ goes along.
+        image_format: of pictures without alpha in a .glb file.
+    """
+
+    faces: int
+    texture_size: int
+    normal_map: bool = False
+    lod_shares: tuple[float, ...] = (1.0,)
+    collision_hull: bool = False
+    image_format: Literal["png", "jpeg"] = "png"
+
+
+PRESETS: dict[str, Preset] = {
+    "full": Preset(faces=1_000_000, texture_size=4096),
+    "standard": Preset(faces=200_000, texture_size=2048),
+    "game": Preset(
+        faces=20_000,
+        texture_size=2048,
+        normal_map=True,
+        lod_shares=(1.0, 0.5, 0.25, 0.125),
+        collision_hull=True,
+    ),
+}
+
+
+def preset_named(name: str) -> Preset:
+    """Raises:
+    EngineError: ``preset`` for a name that there is not.
+    """
+    if name not in PRESETS:
+        raise EngineError(
+            "preset", f"There is no preset {name!r}.", f"Choose one of {', '.join(PRESETS)}."
+        )
+    return PRESETS[name]

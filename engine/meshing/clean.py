@@ -1,0 +1,201 @@
+"""A raw mesh made fit for use: welded, closed, wound alike, without crumbs."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.meshing.duplicates import is_repeated
+from engine.meshing.edges import face_areas, find_edges, parts_of
+from engine.meshing.fins import is_fin
+from engine.meshing.holes import close_holes
+from engine.meshing.orient import orient_faces
+from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
+from engine.meshing.t_junctions import split_t_junctions
+from engine.meshing.visibility import hidden_parts, look_from_outside
+from engine.meshing.weld import weld_near
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CleanSettings:
+    """How far cleaning goes. Lengths are in object space, where the asset fills the unit cube.
+
+    Args:
+        weld_distance: vertices no farther apart become one; 0 joins equal positions only.
+        floater_area: parts with less than this share of the largest part's area are dropped,
+        floater_diagonal: and parts whose bounding box has less than this share of the whole one's.
+        hole_perimeter: loops of open edges shorter than this are filled (the reference's limit),
+            and stray flaps with a shorter outline dropped.
+        remove_inner: drop parts that nobody outside can see, such as the inner of two shells.
+    """
+
+    weld_distance: float = 1e-6
+    floater_area: float = 1e-4
+    floater_diagonal: float = 1e-2
+    hole_perimeter: float = 3e-2
+    remove_inner: bool = True
+
+
+@dataclass(frozen=True)
+class CleanResult:
+    """The clean mesh and what became of the old one.
+
+    Args:
+        vertices: (W, 3) float32, all of them used.
+        faces: (G, 3) int32.
+        source: (W,) int64 the old vertex that each one is, or lies beside where a hole was filled:
+            ``attributes[source]`` carries attributes over.
+        before, after: what the mesh was like.
+        removed: how many faces, parts or holes each step dealt with, for the recipe.
+        one_sided_parts: parts that no winding makes consistent, such as Moebius strips; each keeps
+            a seam of flipped edges and is otherwise left alone.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    source: np.ndarray
+    before: MeshReport
+    after: MeshReport
+    removed: dict[str, int]
+    one_sided_parts: int
+
+
+def clean_mesh(
+    vertices: np.ndarray, faces: np.ndarray, settings: CleanSettings | None = None
+) -> CleanResult:
+    """Weld, drop, mend, turn and close, in this order.
+
+    Faces at vertices that are not finite are dropped like those without area. Other
+    edges of three and more faces than those of stray flaps stay; O-Voxel meshes have walls.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int into vertices.
+        settings: the defaults when None.
+
+    Raises:
+        EngineError: ``mesh_empty`` if no face is left, ``mesh_broken`` if faces point nowhere.
+    """
+    settings = settings or CleanSettings()
+    vertices, faces = checked_mesh(vertices, faces)
+    removed: dict[str, int] = {}
+
+    def drop(name: str, gone: np.ndarray) -> None:
+        nonlocal faces
+        removed[name] = int(gone.sum())
+        if removed[name]:
+            faces = faces[~gone]
+        if len(faces) == 0:
+            raise EngineError(
+                "mesh_empty",
+                f"The mesh has no usable face: {removed[name]:,} were {name.replace('_', ' ')}.",
+                "Try another seed, a clearer picture or another mesh file.",
+            )
+
+    before = report_mesh(vertices, faces)
+    finite = np.asarray(np.isfinite(vertices).all(axis=1))
+    drop("not_finite", ~np.asarray(finite[faces].all(axis=1)))
+    source, faces = _compact(faces, len(vertices))
+    kept, new_index = weld_near(vertices[source], settings.weld_distance)
+    source, faces = source[kept], new_index[faces].astype(np.int32)
+    vertices = vertices[source]
+    drop("degenerate", is_degenerate(vertices, faces, settings.weld_distance))
+    drop("duplicate", is_repeated(faces, len(vertices)))
+    faces, removed["t_junctions"] = split_t_junctions(vertices, faces, settings.weld_distance)
+    drop("duplicate_split", is_repeated(faces, len(vertices)))
+    drop("fin", is_fin(vertices, faces, settings.hole_perimeter))
+    part_of_face, _ = parts_of(faces, len(vertices))
+    floater = _is_floater(vertices, faces, part_of_face, settings)
+    removed["floater_parts"] = int(floater.sum())
+    drop("floater", floater[part_of_face])
+    looked = look_from_outside(vertices, faces)
+    votes = looked.votes
+    if settings.remove_inner:
+        part_of_face, _ = parts_of(faces, len(vertices))
+        hidden = hidden_parts(vertices, faces, part_of_face, looked)
+        removed["inner_parts"] = int(hidden.sum())
+        votes = votes[~hidden[part_of_face]]
+        drop("inner", hidden[part_of_face])
+    faces = orient_faces(vertices, faces, votes=votes)
+    vertices, faces, beside, removed["holes"] = close_holes(
+        vertices, faces, settings.hole_perimeter
+    )
+    # Where three faces meet, a filling may be there already.
+    faces = faces[~is_repeated(faces, len(vertices))]
+    source = np.concatenate([source, source[beside]])
+    used, faces = _compact(faces, len(vertices))
+    vertices, source = vertices[used], source[used]
+    after = report_mesh(vertices, faces)
+    one_sided = _one_sided_parts(vertices, faces) if after.flipped_edges else 0
+    logger.info("Cleaned: %s", {name: count for name, count in removed.items() if count})
+    return CleanResult(vertices, faces, source, before, after, removed, one_sided)
+
+
+def checked_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh as contiguous float32 and int32.
+
+    Raises:
+        EngineError: ``mesh_empty`` without faces, ``mesh_broken`` if faces point nowhere.
+    """
+    vertices = np.ascontiguousarray(vertices, dtype=np.float32).reshape(-1, 3)
+    faces = np.asarray(faces).reshape(-1, 3)
+    if len(faces) == 0:
+        raise EngineError("mesh_empty", "The mesh has no faces.", "Choose a mesh with a surface.")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise EngineError(
+            "mesh_broken",
+            f"A face of the mesh points at a vertex beyond its {len(vertices):,} vertices.",
+            "Export the mesh again from the program it was made with.",
+        )
+    return vertices, np.ascontiguousarray(faces, dtype=np.int32)
+
+
+def is_degenerate(vertices: np.ndarray, faces: np.ndarray, height: float) -> np.ndarray:
+    """(F,) bool: faces with a corner twice, or no higher than ``height`` over a side."""
+    ends = [vertices[faces[:, k]] for k in range(3)]
+    longest = np.zeros(len(faces))
+    for k in range(3):
+        side = ends[k] - ends[(k + 1) % 3]
+        longest = np.maximum(longest, np.einsum("fi,fi->f", side, side))
+    twice_area = 2 * face_areas(vertices, faces)
+    flat = twice_area <= height * np.sqrt(longest)
+    return flat | (faces == np.roll(faces, 1, axis=1)).any(axis=1)
+
+
+def _is_floater(
+    vertices: np.ndarray, faces: np.ndarray, part_of_face: np.ndarray, settings: CleanSettings
+) -> np.ndarray:
+    """(P,) bool: parts too small to matter; never the largest one."""
+    area = np.bincount(part_of_face, weights=face_areas(vertices, faces))
+    if len(area) == 1:
+        return np.zeros(1, dtype=bool)
+    low = np.full((len(area), 3), np.inf, dtype=np.float32)
+    high = -low
+    for k in range(3):
+        points = vertices[faces[:, k]]
+        np.minimum.at(low, part_of_face, points)
+        np.maximum.at(high, part_of_face, points)
+    diagonal = np.linalg.norm(high - low, axis=1)
+    whole = np.linalg.norm(high.max(axis=0) - low.min(axis=0))
+    floater = (area < settings.floater_area * area.max()) | (
+        diagonal < settings.floater_diagonal * whole
+    )
+    floater[area.argmax()] = False
+    return floater
+
+
+def _one_sided_parts(vertices: np.ndarray, faces: np.ndarray) -> int:
+    """How many parts have flipped edges."""
+    flipped = flipped_pairs(faces, find_edges(faces, len(vertices)))
+    part_of_face, _ = parts_of(faces, len(vertices))
+    return len(np.unique(part_of_face[flipped[:, 0] // 3]))
+
+
+def _compact(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The vertices that faces use, and the faces renumbered to them."""
+    is_used = np.zeros(vertex_count, dtype=bool)
+    is_used[faces] = True
+    return np.flatnonzero(is_used), (np.cumsum(is_used, dtype=np.int32) - 1)[faces]

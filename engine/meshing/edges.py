@@ -1,0 +1,173 @@
+"""Which faces meet at which edge, and which hang together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.kernels import kernel
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The sides of all faces, grouped by the undirected edge they lie on.
+
+    Side ``3 * f + s`` of face f goes from its corner s to its corner (s + 1) % 3.
+
+    Args:
+        sides: (3F,) int32, ordered by the edge's lower and then higher vertex.
+        first: (E + 1,) int64, where each edge's sides begin in ``sides``, and the end.
+    """
+
+    sides: np.ndarray
+    first: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(E,) int64, how many sides lie on each edge."""
+        return np.diff(self.first)
+
+    def sides_of_open_edges(self) -> np.ndarray:
+        """(B,) int32, the sides that have an edge to themselves."""
+        return self.sides[self.first[:-1][self.counts == 1]]
+
+    def pairs(self) -> np.ndarray:
+        """(M, 2) int32, the two sides of each edge that has exactly two."""
+        at = self.first[:-1][self.counts == 2]
+        return np.stack([self.sides[at], self.sides[at + 1]], axis=1)
+
+
+def find_edges(faces: np.ndarray, vertex_count: int) -> Edges:
+    """Group the sides of (F, 3) int32 ``faces``; faces with a vertex twice must be gone."""
+    return Edges(*_group_sides(np.ascontiguousarray(faces, dtype=np.int32), vertex_count))
+
+
+def side_ends(faces: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where sides start and end: two arrays of vertex indices, shaped as ``sides``."""
+    return faces[sides // 3, sides % 3], faces[sides // 3, (sides + 1) % 3]
+
+
+def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
+    """(F, 3) int64: what lies across each side, as 2 * face + disagrees, or -1.
+
+    Only edges with exactly two sides, of different faces, make neighbours. Two faces disagree when
+    they walk their common edge in the same direction.
+    """
+    pairs = edges.pairs().astype(np.int64)
+    pairs = pairs[pairs[:, 0] // 3 != pairs[:, 1] // 3]
+    disagrees = side_ends(faces, pairs[:, 0])[0] == side_ends(faces, pairs[:, 1])[0]
+    neighbours = np.full(3 * len(faces), -1, dtype=np.int64)
+    neighbours[pairs[:, 0]] = 2 * (pairs[:, 1] // 3) + disagrees
+    neighbours[pairs[:, 1]] = 2 * (pairs[:, 0] // 3) + disagrees
+    return neighbours.reshape(-1, 3)
+
+
+def parts_of(simplices: np.ndarray, node_count: int) -> tuple[np.ndarray, int]:
+    """Which simplices hang together by common nodes.
+
+    Args:
+        simplices: (N, K) int, rows of node indices: faces of vertices, or pairs of faces.
+
+    Returns:
+        (N,) int32 part of each row, numbered from 0 in order of first appearance; their count.
+    """
+    return _parts(np.ascontiguousarray(simplices, dtype=np.int32), node_count)
+
+
+def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F, 3) float64: right-handed normals, as long as twice the area of the face."""
+    return _normals(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.int32))
+
+
+def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F,) float64."""
+    normals = face_normals(vertices, faces)
+    return np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
+
+
+@kernel
+def _normals(vertices, faces):
+    normals = np.empty((faces.shape[0], 3), np.float64)
+    u, v = np.empty(3), np.empty(3)
+    for f in range(faces.shape[0]):
+        for k in range(3):
+            origin = np.float64(vertices[faces[f, 0], k])
+            u[k] = vertices[faces[f, 1], k] - origin
+            v[k] = vertices[faces[f, 2], k] - origin
+        normals[f, 0] = u[1] * v[2] - u[2] * v[1]
+        normals[f, 1] = u[2] * v[0] - u[0] * v[2]
+        normals[f, 2] = u[0] * v[1] - u[1] * v[0]
+    return normals
+
+
+@kernel
+def _group_sides(faces, vertex_count):
+    """Two counting sorts, by the higher and then stably by the lower vertex."""
+    side_count = faces.shape[0] * 3
+    low_start = np.zeros(vertex_count + 1, np.int64)
+    high_start = np.zeros(vertex_count + 1, np.int64)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            a, b = faces[f, s], faces[f, (s + 1) % 3]
+            low_start[min(a, b) + 1] += 1
+            high_start[max(a, b) + 1] += 1
+    for v in range(vertex_count):
+        low_start[v + 1] += low_start[v]
+        high_start[v + 1] += high_start[v]
+    by_high = np.empty(side_count, np.int32)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            high = max(faces[f, s], faces[f, (s + 1) % 3])
+            by_high[high_start[high]] = f * 3 + s
+            high_start[high] += 1
+    sides = np.empty(side_count, np.int32)
+    for i in range(side_count):
+        f, s = by_high[i] // 3, by_high[i] % 3
+        low = min(faces[f, s], faces[f, (s + 1) % 3])
+        sides[low_start[low]] = by_high[i]
+        low_start[low] += 1
+    first = np.empty(side_count + 1, np.int64)
+    edge_count = 0
+    last_low, last_high = -1, -1
+    for i in range(side_count):
+        f, s = sides[i] // 3, sides[i] % 3
+        a, b = faces[f, s], faces[f, (s + 1) % 3]
+        low, high = min(a, b), max(a, b)
+        if low != last_low or high != last_high:
+            first[edge_count] = i
+            edge_count += 1
+            last_low, last_high = low, high
+    first[edge_count] = side_count
+    return sides, first[: edge_count + 1].copy()
+
+
+@kernel
+def _parts(simplices, node_count):
+    """Union by smaller root with path halving."""
+    parent = np.arange(node_count).astype(np.int32)
+    for i in range(simplices.shape[0]):
+        a = simplices[i, 0]
+        while parent[a] != a:
+            parent[a] = parent[parent[a]]
+            a = parent[a]
+        for k in range(1, simplices.shape[1]):
+            b = simplices[i, k]
+            while parent[b] != b:
+                parent[b] = parent[parent[b]]
+                b = parent[b]
+            if a < b:
+                parent[b] = a
+            elif b < a:
+                parent[a] = b
+                a = b
+    number = np.full(node_count, -1, np.int32)
+    parts = np.empty(simplices.shape[0], np.int32)
+    count = 0
+    for i in range(simplices.shape[0]):
+        a = simplices[i, 0]
+        while parent[a] != a:
+            a = parent[a]
+        if number[a] < 0:
+            number[a] = count
+            count += 1
+        parts[i] = number[a]
+    return parts, count

@@ -1,0 +1,240 @@
+"""Charts laid flat without overlap: projected, untangled, checked by rasterising, split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.kernels import kernel
+from engine.meshing.charts import connected
+from engine.meshing.edges import face_normals
+
+ROUNDS = 8
+UNTANGLINGS = 40
+MIN_SHARE = 0.05
+"""A face must keep this share of its area, right side up, or it leaves the chart."""
+
+
+@dataclass(frozen=True)
+class FlatCharts:
+    """Charts in a plane, each at its own origin, as large as on the surface on average.
+
+    Args:
+        chart_of_face: (F,) int32 from 0.
+        source: (W,) int64 the mesh's vertex of each chart vertex.
+        faces: (F, 3) int32 into chart vertices, in the mesh's order.
+        points: (W, 2) float64 in the mesh's unit, x and y from 0.
+        chart_of_vertex: (W,) int32.
+    """
+
+    chart_of_face: np.ndarray
+    source: np.ndarray
+    faces: np.ndarray
+    points: np.ndarray
+    chart_of_vertex: np.ndarray
+
+
+def flatten_charts(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    chart_of_face: np.ndarray,
+    neighbours: np.ndarray,
+    step: float,
+    out_of_time: Callable[[], bool],
+) -> FlatCharts | None:
+    """Project each chart along its mean normal and take apart what overlaps.
+
+    Folds of single faces are undone by moving vertices between their neighbours; faces that stay
+    folded, or that cover a sample another face covers, leave for a chart of their own; charts with
+    much overlap are cut in two. What still overlaps after 8 rounds falls into single faces.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32.
+        chart_of_face: (F,) int32, connected charts.
+        neighbours: (F, 3) int64 face across each side or -1.
+        step: distance of the samples that look for overlap.
+        out_of_time: called between rounds; returns whether to give up.
+
+    Returns:
+        The charts, or None when out of time.
+    """
+    normals = face_normals(vertices, faces)
+    areas = np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
+    chart = chart_of_face
+    round_ = 0
+    while True:
+        if out_of_time():
+            return None
+        flat = _project(vertices, faces, normals, areas, chart)
+        leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
+        covered, taken = _overlap(flat, step)
+        count = int(chart.max()) + 1
+        many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(
+            np.bincount(chart, weights=covered, minlength=count), 1
+        )
+        leaves |= taken > 0
+        # A face by itself, if only without area, is as flat as it gets.
+        leaves &= np.bincount(chart)[chart] > 1
+        if not leaves.any():
+            return flat
+        chart = chart.copy()
+        wrong = np.zeros(count, dtype=bool)
+        wrong[chart[leaves]] = True
+        round_ += 1
+        if round_ >= ROUNDS:
+            alone = wrong[chart]
+            chart[alone] = count + np.arange(alone.sum(), dtype=np.int32)
+        else:
+            # The folded and the covered go, each group of equally facing ones together.
+            away = leaves & ~many[chart]
+            facing = np.abs(normals).argmax(axis=1) * 2
+            facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
+            half = many[chart] & _is_far_half(flat)
+            new = chart * 8
+            new[half] += 7
+            new[away] += 1 + facing[away].astype(np.int32)
+            chart = connected(new, neighbours)
+        chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
+
+
+def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
+    """Charts along their mean normal, turned to their smallest box, in their true size."""
+    count = int(chart.max()) + 1
+    keys, corner = np.unique(chart[:, None].astype(np.int64) * len(vertices) + faces,
+                             return_inverse=True)  # fmt: skip
+    source = keys % len(vertices)
+    of_vertex = (keys // len(vertices)).astype(np.int32)
+    new_faces = corner.reshape(-1, 3).astype(np.int32)
+    axis = np.stack([np.bincount(chart, normals[:, k], minlength=count) for k in range(3)], axis=1)
+    length = np.linalg.norm(axis, axis=1, keepdims=True)
+    axis = np.where(length > 0, axis / np.maximum(length, 1e-300), (0.0, 0.0, 1.0))
+    # Duff et al. 2017, "Building an Orthonormal Basis, Revisited".
+    sign = np.where(axis[:, 2] < 0, -1.0, 1.0)
+    a = -1 / (sign + axis[:, 2])
+    b = axis[:, 0] * axis[:, 1] * a
+    right = np.stack([1 + sign * axis[:, 0] ** 2 * a, sign * b, -sign * axis[:, 0]], axis=1)
+    up = np.stack([b, sign + axis[:, 1] ** 2 * a, -axis[:, 1]], axis=1)
+    position = vertices[source].astype(np.float64)
+    x = np.einsum("vi,vi->v", position, right[of_vertex])
+    y = np.einsum("vi,vi->v", position, up[of_vertex])
+    first = np.searchsorted(of_vertex, np.arange(count))
+    best, angle = np.full(count, np.inf), np.zeros(count)
+    for turn in np.arange(16) * (np.pi / 32):
+        u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+        width = np.maximum.reduceat(u, first) - np.minimum.reduceat(u, first)
+        box = width * (np.maximum.reduceat(v, first) - np.minimum.reduceat(v, first))
+        angle = np.where(box < best, turn, angle)
+        best = np.minimum(best, box)
+    cos, sin = np.cos(angle)[of_vertex], np.sin(angle)[of_vertex]
+    points = np.stack([x * cos + y * sin, y * cos - x * sin], axis=1)
+    chart_area = np.bincount(chart, areas, minlength=count)
+    flat_area = np.bincount(chart, np.abs(_flat_areas(points, new_faces)), minlength=count)
+    # A chart seen edge-on has no flat area; it falls apart into single faces later.
+    points *= np.sqrt(chart_area / np.maximum(flat_area, 0.05 * chart_area + 1e-300))[
+        of_vertex, None
+    ]
+    for k in range(2):
+        points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
+    return FlatCharts(chart, source, new_faces, points, of_vertex)
+
+
+def _flat_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    u, v = b - a, c - a
+    return (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]) / 2
+
+
+def _is_far_half(flat: FlatCharts) -> np.ndarray:
+    """(F,) bool: faces beyond the middle of the longer side of their chart's box."""
+    count = int(flat.chart_of_vertex.max()) + 1
+    first = np.searchsorted(flat.chart_of_vertex, np.arange(count))
+    size = np.maximum.reduceat(flat.points, first, axis=0)
+    longer = size.argmax(axis=1)[flat.chart_of_face]
+    middle = size.max(axis=1)[flat.chart_of_face] / 2
+    centers = flat.points[flat.faces].mean(axis=1)
+    return np.take_along_axis(centers, longer[:, None], axis=1)[:, 0] > middle
+
+
+def _overlap(flat: FlatCharts, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two (F,) int32: samples that each face covers, and those that were taken already."""
+    count = int(flat.chart_of_vertex.max()) + 1
+    first = np.searchsorted(flat.chart_of_vertex, np.arange(count))
+    size = (np.maximum.reduceat(flat.points, first, axis=0) / step).astype(np.int64) + 2
+    start = np.concatenate([[0], np.cumsum(size[:, 0] * size[:, 1])])
+    # A bit a sample would do; a byte is simpler.
+    taken = np.zeros(int(start[-1]), dtype=np.uint8)
+    return _cover(flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
+
+
+@kernel
+def _untangle(points, faces, chart, areas, neighbours):
+    """Move inner vertices of folded faces between their neighbours; (F,) bool what stays folded."""
+    on_border = np.zeros(points.shape[0], np.bool_)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            g = neighbours[f, s]
+            if g < 0 or chart[g] != chart[f]:
+                on_border[faces[f, s]] = True
+                on_border[faces[f, (s + 1) % 3]] = True
+    bad = np.zeros(faces.shape[0], np.bool_)
+    moves = np.zeros(points.shape[0], np.bool_)
+    total = np.zeros((points.shape[0], 3))
+    for turn in range(UNTANGLINGS + 1):
+        count = 0
+        moves[:] = False
+        for f in range(faces.shape[0]):
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            area = (points[j, 0] - points[i, 0]) * (points[k, 1] - points[i, 1]) - (
+                points[j, 1] - points[i, 1]
+            ) * (points[k, 0] - points[i, 0])
+            bad[f] = area <= 2 * MIN_SHARE * areas[f]
+            if bad[f]:
+                count += 1
+                moves[i] = moves[j] = moves[k] = True
+        if count == 0 or turn == UNTANGLINGS:
+            break
+        total[:] = 0.0
+        for f in range(faces.shape[0]):
+            for s in range(3):
+                v = faces[f, s]
+                if moves[v] and not on_border[v]:
+                    for o in range(1, 3):
+                        w = faces[f, (s + o) % 3]
+                        total[v, 0] += points[w, 0]
+                        total[v, 1] += points[w, 1]
+                        total[v, 2] += 1
+        for v in range(points.shape[0]):
+            if total[v, 2] > 0:
+                points[v, 0] = total[v, 0] / total[v, 2]
+                points[v, 1] = total[v, 1] / total[v, 2]
+    return bad
+
+
+@kernel
+def _cover(points, faces, chart, start, width, taken):
+    """Sample each face of each chart at whole numbers plus a half."""
+    covered = np.zeros(faces.shape[0], np.int32)
+    again = np.zeros(faces.shape[0], np.int32)
+    for f in range(faces.shape[0]):
+        ax, ay = points[faces[f, 0], 0], points[faces[f, 0], 1]
+        bx, by = points[faces[f, 1], 0], points[faces[f, 1], 1]
+        cx, cy = points[faces[f, 2], 0], points[faces[f, 2], 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0:
+            continue
+        base, row = start[chart[f]], width[chart[f]]
+        x0, x1 = int(np.floor(min(ax, bx, cx))), int(np.floor(max(ax, bx, cx)))
+        y0, y1 = int(np.floor(min(ay, by, cy))), int(np.floor(max(ay, by, cy)))
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                px, py = x + 0.5, y + 0.5
+                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
+                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                # Well inside: a sample on a common side belongs to neither face.
+                if u > 1e-6 and v > 1e-6 and u + v < 1.0 - 1e-6:
+                    covered[f] += 1
+                    if taken[base + y * row + x]:
+                        again[f] += 1
+                    taken[base + y * row + x] = 1
+    return covered, again

@@ -1,0 +1,215 @@
+"""Flat charts packed into a square.
+
+Charts are kept as the span of cells they cover in each row (and, for quarter turns, in each
+column); large ones go first, each to the lowest place where it fits, which may be below others.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.kernels import kernel
+
+CELLS = 1024
+TRIES = 7
+THOROUGH = 500
+"""So many charts, the largest, are tried everywhere in all turns; time is bounded for any more."""
+
+
+def pack_charts(
+    points: np.ndarray,
+    faces: np.ndarray,
+    chart_of_face: np.ndarray,
+    chart_of_vertex: np.ndarray,
+    padding: float,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> np.ndarray | None:
+    """Where chart vertices go in the unit square, all charts in one scale.
+
+    Args:
+        points: (W, 2) float64, each chart in a box from 0, in one unit.
+        faces: (F, 3) int32 into points.
+        chart_of_face: (F,) int32.
+        chart_of_vertex: (W,) int32, ascending.
+        padding: least distance of two charts, in the unit square.
+        out_of_time: asked between tries; the best packing so far is then the result.
+
+    Returns:
+        (W, 2) float64 in 0..1, or None when time ran out before any was found.
+    """
+    count = int(chart_of_vertex.max()) + 1
+    first = np.searchsorted(chart_of_vertex, np.arange(count))
+    box = np.maximum.reduceat(points, first, axis=0)
+    area = np.abs(_doubled_areas(points, faces)).sum() / 2
+    # In cells. A cell belongs to a chart when its middle is nearer than this.
+    reach = padding * CELLS / 2 + 0.5**0.5
+    # What padding takes shows in advance in the outlines of the boxes.
+    scale = CELLS * np.sqrt(0.75 / max(area, 1e-300))
+    outline = 2 * float(box.sum()) * scale * reach
+    scale /= np.sqrt(1 + 0.7 * outline / CELLS**2)
+    scale = min(scale, (CELLS - 2 * reach - 3) / max(float(box.max()), 1e-300))
+    placed = None
+    too_large = np.inf
+    for _ in range(TRIES):
+        if out_of_time():
+            return placed
+        size = np.ceil(box * scale + 2 * reach).astype(np.int64) + 1
+        shifted = points * scale + reach
+        offsets = np.concatenate([[0], np.cumsum(size.sum(axis=1))])
+        spans = _spans(shifted, faces, chart_of_face, size, offsets[:-1], offsets[-1], reach)
+        order = np.lexsort((np.arange(count), -size.max(axis=1) - 0.2 * size.min(axis=1)))
+        x, y, turn, height = _place(spans, size, offsets[:-1], order)
+        if height <= CELLS:
+            placed = _moved(shifted, chart_of_vertex, size, x, y, turn) / CELLS
+            if height > 0.985 * CELLS:
+                break
+            larger = scale * min(1.02, np.sqrt(CELLS / height))
+            if larger >= too_large:
+                break
+            scale = larger
+        elif placed is not None:
+            break
+        else:
+            too_large = min(too_large, scale)
+            scale *= max(np.sqrt(CELLS / height), 0.5) * 0.995
+    if placed is None:
+        # So much padding that no scale was small enough: boxes get smaller without it.
+        return pack_charts(points, faces, chart_of_face, chart_of_vertex, padding / 2, out_of_time)
+    return placed
+
+
+def _moved(points, chart, size, x, y, turn) -> np.ndarray:
+    """Points turned by quarters within their boxes and moved to their places."""
+    width, height = size[chart, 0], size[chart, 1]
+    u, v = points[:, 0], points[:, 1]
+    turned = [(u, v), (v, width - u), (width - u, height - v), (height - v, u)]
+    quarter = turn[chart]
+    u, v = (np.choose(quarter, [t[k] for t in turned]) for k in range(2))
+    return np.stack([u + x[chart], v + y[chart]], axis=1)
+
+
+def _doubled_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    u, v = b - a, c - a
+    return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+
+
+@kernel
+def _spans(points, faces, chart, size, offsets, total, reach):
+    """(total, 2) int16: first cell and end of each row, then of each column, of each chart."""
+    spans = np.empty((total, 2), np.int16)
+    spans[:, 0] = 32767
+    spans[:, 1] = 0
+    lines = np.empty((3, 3))
+    for f in range(faces.shape[0]):
+        c = chart[f]
+        ax, ay = points[faces[f, 0], 0], points[faces[f, 0], 1]
+        bx, by = points[faces[f, 1], 0], points[faces[f, 1], 1]
+        cx, cy = points[faces[f, 2], 0], points[faces[f, 2], 1]
+        sign = 1.0 if (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) >= 0 else -1.0
+        for s in range(3):
+            px, py, qx, qy = ax, ay, bx, by
+            if s == 1:
+                px, py, qx, qy = bx, by, cx, cy
+            elif s == 2:
+                px, py, qx, qy = cx, cy, ax, ay
+            length = np.sqrt((qx - px) ** 2 + (qy - py) ** 2)
+            if length == 0.0:
+                length = 1.0
+            lines[s, 0] = -(qy - py) * sign / length
+            lines[s, 1] = (qx - px) * sign / length
+            lines[s, 2] = reach - lines[s, 0] * px - lines[s, 1] * py
+        x0 = max(0, int(np.ceil(min(ax, bx, cx) - reach - 0.5)))
+        x1 = min(size[c, 0] - 1, int(np.floor(max(ax, bx, cx) + reach - 0.5)))
+        y0 = max(0, int(np.ceil(min(ay, by, cy) - reach - 0.5)))
+        y1 = min(size[c, 1] - 1, int(np.floor(max(ay, by, cy) + reach - 0.5)))
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                inside = True
+                for s in range(3):
+                    if lines[s, 0] * (x + 0.5) + lines[s, 1] * (y + 0.5) + lines[s, 2] < 0:
+                        inside = False
+                if inside:
+                    row, column = offsets[c] + y, offsets[c] + size[c, 1] + x
+                    spans[row, 0] = min(spans[row, 0], x)
+                    spans[row, 1] = max(spans[row, 1], x + 1)
+                    spans[column, 0] = min(spans[column, 0], y)
+                    spans[column, 1] = max(spans[column, 1], y + 1)
+    return spans
+
+
+@kernel
+def _place(spans, size, offsets, order):
+    """Place of each chart's box, its quarter turn, and the height of all in cells."""
+    limit = CELLS * 4
+    # Where the next used, and the next free, cell of each row is.
+    next_used = np.full((limit, CELLS + 1), CELLS, np.int16)
+    next_free = np.empty((limit, CELLS + 1), np.int16)
+    for x in range(CELLS + 1):
+        next_free[:, x] = x
+    count = size.shape[0]
+    at_x, at_y = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    turns = np.zeros(count, np.int64)
+    height = 0
+    lines = np.empty((4, CELLS + 4, 2), np.int64)
+    # After the first charts, one looks no lower than where the last of about its size went.
+    floors = np.zeros((CELLS, CELLS), np.int16)
+    for n in range(count):
+        c = order[n]
+        w, h = size[c, 0], size[c, 1]
+        tiny = w * h <= 100
+        longer, shorter = max(w, h) // 3, min(w, h) // 3
+        floor = np.int64(floors[longer, shorter]) if n >= THOROUGH else 0
+        for row in range(h):
+            a, b = spans[offsets[c] + row, 0], spans[offsets[c] + row, 1]
+            empty = a >= b
+            lines[0, row, 0], lines[0, row, 1] = (0, 0) if empty else (a, b)
+            lines[2, h - 1 - row, 0], lines[2, h - 1 - row, 1] = (0, 0) if empty else (w - b, w - a)
+        for col in range(w):
+            a, b = spans[offsets[c] + h + col, 0], spans[offsets[c] + h + col, 1]
+            empty = a >= b
+            lines[1, w - 1 - col, 0], lines[1, w - 1 - col, 1] = (0, 0) if empty else (a, b)
+            lines[3, col, 0], lines[3, col, 1] = (0, 0) if empty else (h - b, h - a)
+        best_top, best_x, best_y, best_turn = limit + 1, 0, 0, 0
+        for turn in range(1 if tiny else 4 if n < THOROUGH else 2):
+            rows, cols = (h, w) if turn % 2 == 0 else (w, h)
+            for y in range(floor, limit - rows):
+                if y + rows >= best_top:
+                    break
+                x = 0
+                row, clear = 0, 0
+                # Go round the rows until all are free at the same x.
+                while clear < rows and x + cols <= CELLS:
+                    a, b = lines[turn, row, 0], lines[turn, row, 1]
+                    used = next_used[y + row, x + a]
+                    if a < b and used < x + b:
+                        x = next_free[y + row, used] - a
+                        clear = 0
+                    else:
+                        clear += 1
+                        row += 1
+                        if row == rows:
+                            row = 0
+                if x + cols <= CELLS:
+                    best_top, best_x, best_y, best_turn = y + rows, x, y, turn
+                    break
+        if best_top > limit:
+            return at_x, at_y, turns, limit
+        rows = h if best_turn % 2 == 0 else w
+        floors[longer, shorter] = max(0, best_y - rows // 2)
+        for row in range(rows):
+            a, b = lines[best_turn, row, 0], lines[best_turn, row, 1]
+            y = best_y + row
+            for x in range(best_x + b - 1, best_x + a - 1, -1):
+                next_used[y, x] = x
+                next_free[y, x] = next_free[y, x + 1]
+            x = best_x + a - 1
+            while a < b and x >= 0 and next_used[y, x] > best_x + a:
+                next_used[y, x] = best_x + a
+                x -= 1
+            while a < b and x >= 0 and next_free[y, x] == best_x + a:
+                next_free[y, x] = next_free[y, best_x + a]
+                x -= 1
+        at_x[c], at_y[c], turns[c] = best_x, best_y, best_turn
+        height = max(height, best_y + rows)
+    return at_x, at_y, turns, height

@@ -1,0 +1,381 @@
+"""Fewer faces for the same shape.
+
+Edge collapses by quadric error (Garland and Heckbert 1997, "Surface simplification using quadric
+error metrics"), done in passes: each pass ranks all edges, then collapses the cheapest ones whose
+ends no earlier collapse of the pass has made or moved.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.kernels import kernel
+from engine.meshing.clean import checked_mesh
+from engine.meshing.duplicates import is_repeated
+from engine.meshing.edges import Edges, face_normals, find_edges, side_ends
+
+logger = logging.getLogger(__name__)
+
+BORDER_WEIGHT = 4.0
+SEAM_CONTRAST = 0.15
+"""Colours farther apart than this in a channel are different ones,"""
+MAX_SEAM_SHARE = 0.1
+"""and where more edges than this lie between such, they are texture and no seams."""
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A mesh with fewer faces.
+
+    Args:
+        vertices: (W, 3) float32.
+        faces: (G, 3) int32.
+        source: (W,) int64 the old vertex nearest to each new one among those it took the place of.
+        seams: how many edges were kept as seams between colours.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    source: np.ndarray
+    seams: int = 0
+
+
+def simplify_mesh(
+    vertices: np.ndarray, faces: np.ndarray, target: int, *, colors: np.ndarray | None = None
+) -> Simplified:
+    """Collapse edges until ``target`` faces are left, or as near as the surface allows.
+
+    No collapse joins what was apart, turns a face by more than 78 degrees or makes an edge of three
+    faces: holes, handles and open borders stay. Borders, edges of three faces and seams between
+    colours keep their lines; their ends and crossings stay where they are.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32, wound consistently, without degenerate faces.
+        target: faces wanted; with as many or fewer at hand the mesh comes back unchanged.
+        colors: (V, C) float in [0, 1], whose seams are kept; UVs are not: unwrap afterwards.
+
+    Raises:
+        EngineError: ``mesh_empty`` or ``mesh_broken``.
+    """
+    vertices, faces = checked_mesh(vertices, faces)
+    source = np.arange(len(vertices))
+    if target >= len(faces):
+        return Simplified(vertices, faces, source)
+    center = vertices.mean(axis=0, dtype=np.float64)
+    points = vertices - center
+    faces = faces.copy()
+    edges = find_edges(faces, len(points))
+    seams = _seams(faces, edges, colors)
+    keep_colors = colors if 0 < seams.sum() <= MAX_SEAM_SHARE * len(seams) else None
+    quadrics = _quadrics(points, faces, face_normals(points, faces),
+                         edges.sides, edges.first, (edges.counts != 2) | seams)  # fmt: skip
+    share = 0.3
+    while len(faces) > target:
+        ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1)
+        is_line = edges.counts != 2
+        if keep_colors is not None:
+            is_line |= _seams(faces, edges, keep_colors[source])
+        degree = np.bincount(ends[is_line].reshape(-1), minlength=len(points))
+        cost, position = _costs(points, ends, quadrics, degree, is_line)
+        possible = int(np.isfinite(cost).sum())
+        wanted = min(int(share * len(cost)) + 1, 2 * (len(faces) - target) + 100, possible)
+        if wanted == 0:
+            break
+        order = np.argpartition(cost, wanted - 1)[:wanted]
+        order = order[np.lexsort((order, cost[order]))]
+        start, members = _faces_of_vertices(faces, len(points))
+        alive, removed = _collapse(
+            points, faces, source, quadrics, degree, ends, order, position, start, members,
+            len(faces) - target,
+        )  # fmt: skip
+        if removed < 0.002 * len(faces):
+            if share == 1.0 and removed == 0:
+                break
+            share = 1.0
+        faces = faces[alive]
+        edges = find_edges(faces, len(points))
+    if len(faces) > target:
+        logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
+    # Beside edges of three faces two faces may have become one.
+    faces = faces[~is_repeated(faces, len(points))]
+    used = np.zeros(len(points), dtype=bool)
+    used[faces] = True
+    return Simplified(
+        (points[used] + center).astype(np.float32),
+        (np.cumsum(used, dtype=np.int32) - 1)[faces],
+        source[used],
+        int(seams.sum()) if keep_colors is not None else 0,
+    )
+
+
+def _seams(faces: np.ndarray, edges: Edges, colors: np.ndarray | None) -> np.ndarray:
+    """(E,) bool: edges at the rim of a colour: both ends alike, and only one face of one colour."""
+    seams = np.zeros(len(edges.first) - 1, dtype=bool)
+    if colors is None:
+        return seams
+    contrast = np.stack(
+        [
+            np.abs(colors[faces[:, k]] - colors[faces[:, (k + 1) % 3]]).max(axis=1) > SEAM_CONTRAST
+            for k in range(3)
+        ],
+        axis=1,
+    )
+    is_mixed = np.asarray(contrast.any(axis=1))
+    pairs = edges.pairs()
+    a, b = pairs[:, 0], pairs[:, 1]
+    is_seam = (is_mixed[a // 3] != is_mixed[b // 3]) & ~contrast[a // 3, a % 3]
+    seams[np.flatnonzero(edges.counts == 2)] = is_seam
+    return seams
+
+
+@kernel
+def _quadrics(points, faces, normals, sides, first, is_line):
+    """(V, 10) float64: xx xy xz yy yz zz x y z 1 of the planes around each vertex.
+
+    Faces weigh as much as their area. A line weighs as a strip beside it, upright on its faces.
+    """
+    quadrics = np.zeros((points.shape[0], 10))
+    plane = np.empty(4)
+    for f in range(faces.shape[0]):
+        length = np.sqrt(normals[f, 0] ** 2 + normals[f, 1] ** 2 + normals[f, 2] ** 2)
+        if length == 0.0:
+            continue
+        plane[3] = 0.0
+        for k in range(3):
+            plane[k] = normals[f, k] / length
+            plane[3] -= plane[k] * points[faces[f, 0], k]
+        for s in range(3):
+            n = 0
+            for i in range(4):
+                for j in range(i, 4):
+                    # Rows of the upper triangle: the last column goes to 6, 7, 8 and 9.
+                    slot = n if j < 3 else 6 + i
+                    quadrics[faces[f, s], slot] += length / 6 * plane[i] * plane[j]
+                    if j < 3:
+                        n += 1
+    for e in range(first.shape[0] - 1):
+        if not is_line[e]:
+            continue
+        for m in range(first[e], first[e + 1]):
+            f, s = sides[m] // 3, sides[m] % 3
+            a, b = faces[f, s], faces[f, (s + 1) % 3]
+            dx, dy, dz = (
+                points[b, 0] - points[a, 0],
+                points[b, 1] - points[a, 1],
+                points[b, 2] - points[a, 2],
+            )
+            plane[0] = dy * normals[f, 2] - dz * normals[f, 1]
+            plane[1] = dz * normals[f, 0] - dx * normals[f, 2]
+            plane[2] = dx * normals[f, 1] - dy * normals[f, 0]
+            length = np.sqrt(plane[0] ** 2 + plane[1] ** 2 + plane[2] ** 2)
+            if length == 0.0:
+                continue
+            plane[3] = 0.0
+            for k in range(3):
+                plane[k] /= length
+                plane[3] -= plane[k] * points[a, k]
+            weight = BORDER_WEIGHT * (dx * dx + dy * dy + dz * dz)
+            for v in (a, b):
+                n = 0
+                for i in range(4):
+                    for j in range(i, 4):
+                        slot = n if j < 3 else 6 + i
+                        quadrics[v, slot] += weight * plane[i] * plane[j]
+                        if j < 3:
+                            n += 1
+    return quadrics
+
+
+@kernel
+def _costs(points, ends, quadrics, degree, is_line):
+    """(E,) float64 error that each collapse adds, infinite where forbidden; (E, 3) where to."""
+    cost = np.full(ends.shape[0], np.inf)
+    position = np.empty((ends.shape[0], 3))
+    q = np.empty(10)
+    for e in range(ends.shape[0]):
+        u, v = ends[e, 0], ends[e, 1]
+        on_u, on_v = degree[u] > 0, degree[v] > 0
+        # An inner edge between two lines would join them.
+        if on_u and on_v and not is_line[e]:
+            continue
+        # Ends and crossings of lines stay; so does a line that an inner vertex falls onto.
+        stay_u = (degree[u] != 2) if is_line[e] else on_u
+        stay_v = (degree[v] != 2) if is_line[e] else on_v
+        if stay_u and stay_v:
+            continue
+        length2 = 0.0
+        for k in range(10):
+            q[k] = quadrics[u, k] + quadrics[v, k]
+        for k in range(3):
+            length2 += (points[u, k] - points[v, k]) ** 2
+            position[e, k] = (points[u, k] + points[v, k]) / 2
+        if stay_u or stay_v:
+            w = u if stay_u else v
+            for k in range(3):
+                position[e, k] = points[w, k]
+        else:
+            # Pulled a little to the middle, so that flat and straight places have one answer.
+            pull = 1e-6 * (q[0] + q[3] + q[5]) + 1e-300
+            xx, yy, zz = q[0] + pull, q[3] + pull, q[5] + pull
+            xy, xz, yz = q[1], q[2], q[4]
+            rx = pull * position[e, 0] - q[6]
+            ry = pull * position[e, 1] - q[7]
+            rz = pull * position[e, 2] - q[8]
+            cx, cy, cz = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+            det = xx * cx + xy * cy + xz * cz
+            if det > 0.0:
+                x = (rx * cx + ry * cy + rz * cz) / det
+                y = (rx * cy + ry * (xx * zz - xz * xz) + rz * (xy * xz - xx * yz)) / det
+                z = (rx * cz + ry * (xy * xz - xx * yz) + rz * (xx * yy - xy * xy)) / det
+                off2 = (
+                    (x - position[e, 0]) ** 2
+                    + (y - position[e, 1]) ** 2
+                    + (z - position[e, 2]) ** 2
+                )
+                if off2 <= length2:
+                    position[e, 0], position[e, 1], position[e, 2] = x, y, z
+        x, y, z = position[e, 0], position[e, 1], position[e, 2]
+        error = (
+            x * (q[0] * x + 2 * (q[1] * y + q[2] * z + q[6]))
+            + y * (q[3] * y + 2 * (q[4] * z + q[7]))
+            + z * (q[5] * z + 2 * q[8])
+            + q[9]
+        )
+        # Among equals the shortest first, which keeps triangles round.
+        cost[e] = max(error, 0.0) + 1e-5 * length2 * length2
+    return cost, position
+
+
+@kernel
+def _faces_of_vertices(faces, vertex_count):
+    start = np.zeros(vertex_count + 1, np.int64)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            start[faces[f, s] + 1] += 1
+    for v in range(vertex_count):
+        start[v + 1] += start[v]
+    members = np.empty(faces.shape[0] * 3, np.int32)
+    cursor = start[:-1].copy()
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            members[cursor[faces[f, s]]] = f
+            cursor[faces[f, s]] += 1
+    return start, members
+
+
+@kernel
+def _collapse(
+    points, faces, source, quadrics, degree, ends, order, position, start, members, surplus
+):
+    """Collapse edges in ``order`` until ``surplus`` faces are gone; alive faces, faces gone.
+
+    The lists of faces stay true for all vertices but the two of a collapse, which are locked.
+    """
+    alive = np.ones(faces.shape[0], np.bool_)
+    locked = np.zeros(points.shape[0], np.bool_)
+    mark = np.zeros(points.shape[0], np.int64)
+    token = 0
+    removed = 0
+    for e in order:
+        if removed >= surplus:
+            break
+        u, v = ends[e, 0], ends[e, 1]
+        if locked[u] or locked[v]:
+            continue
+        # Link condition (Dey et al. 1999): common neighbours are the tips of the edge's faces.
+        token += 3
+        ring, common, shared = 0, 0, 0
+        for i in range(start[u], start[u + 1]):
+            f = members[i]
+            if alive[f]:
+                for s in range(3):
+                    w = faces[f, s]
+                    shared += w == v
+                    if w != u and w != v and mark[w] != token:
+                        mark[w] = token
+                        ring += 1
+        for i in range(start[v], start[v + 1]):
+            f = members[i]
+            if alive[f]:
+                for s in range(3):
+                    w = faces[f, s]
+                    if w == u or w == v:  # noqa: SIM109
+                        continue
+                    if mark[w] == token:
+                        mark[w] = token + 1
+                        common += 1
+                    elif mark[w] != token + 1 and mark[w] != token + 2:
+                        mark[w] = token + 2
+                        ring += 1
+        on_line = degree[u] > 0 or degree[v] > 0
+        if common != shared or ring < (2 if on_line else 3):
+            continue
+        fits = True
+        for end in range(2):
+            moved, other = (u, v) if end == 0 else (v, u)
+            for i in range(start[moved], start[moved + 1]):
+                f = members[i]
+                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+                if not alive[f] or a == other or b == other or c == other:
+                    continue
+                # The side opposite to the moved corner, in the face's order.
+                if b == moved:
+                    b, c = c, a
+                elif c == moved:
+                    b, c = a, b
+                sx, sy, sz = (
+                    points[c, 0] - points[b, 0],
+                    points[c, 1] - points[b, 1],
+                    points[c, 2] - points[b, 2],
+                )
+                ox, oy, oz = (
+                    points[moved, 0] - points[b, 0],
+                    points[moved, 1] - points[b, 1],
+                    points[moved, 2] - points[b, 2],
+                )
+                nx, ny, nz = (
+                    position[e, 0] - points[b, 0],
+                    position[e, 1] - points[b, 1],
+                    position[e, 2] - points[b, 2],
+                )
+                o0, o1, o2 = sy * oz - sz * oy, sz * ox - sx * oz, sx * oy - sy * ox
+                n0, n1, n2 = sy * nz - sz * ny, sz * nx - sx * nz, sx * ny - sy * nx
+                old2, new2 = o0 * o0 + o1 * o1 + o2 * o2, n0 * n0 + n1 * n1 + n2 * n2
+                turn = o0 * n0 + o1 * n1 + o2 * n2
+                side2 = sx * sx + sy * sy + sz * sz
+                reach2 = max(side2, nx * nx + ny * ny + nz * nz)
+                # No needle lower than a fiftieth of its length, unless it was one before.
+                if turn <= 0.2 * np.sqrt(old2 * new2) or (
+                    new2 < 4e-4 * reach2 * reach2 and new2 < old2
+                ):
+                    fits = False
+                    break
+            if not fits:
+                break
+        if not fits:
+            continue
+        to_u, to_v = 0.0, 0.0
+        for k in range(3):
+            to_u += (position[e, k] - points[u, k]) ** 2
+            to_v += (position[e, k] - points[v, k]) ** 2
+            points[u, k] = position[e, k]
+        if to_v < to_u:
+            source[u] = source[v]
+        for k in range(10):
+            quadrics[u, k] += quadrics[v, k]
+        for i in range(start[v], start[v + 1]):
+            f = members[i]
+            if not alive[f]:
+                continue
+            if faces[f, 0] == u or faces[f, 1] == u or faces[f, 2] == u:
+                alive[f] = False
+                removed += 1
+                continue
+            for s in range(3):
+                if faces[f, s] == v:
+                    faces[f, s] = u
+        locked[u] = True
+        locked[v] = True
+    return alive, removed

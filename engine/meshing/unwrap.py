@@ -1,0 +1,232 @@
+"""UVs for a mesh that has none, in bounded time."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.kernels import kernel
+from engine.meshing.charts import cut_into_charts
+from engine.meshing.clean import checked_mesh
+from engine.meshing.edges import face_neighbours, face_normals, find_edges
+from engine.meshing.flatten import flatten_charts
+from engine.meshing.pack import pack_charts
+
+MAX_SHARES = (1.0, 1 / 40)
+"""Charts may be as large as this share of the surface; smaller ones, which pack better, are tried
+when large ones leave much of the texture empty."""
+GOOD_COVER = 0.65
+MANY_CHARTS = 200
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UnwrapSettings:
+    """Args:
+    texture_size: side of the texture in texels, 16 to 16384.
+    padding: least distance between charts in texels: 2 keep linear filtering apart (about 4 lie
+        between them on average); what fills the gaps is the business of baking.
+    time_limit: seconds after which blocks of faces take the place of charts.
+    """
+
+    texture_size: int = 2048
+    padding: float = 2.0
+    time_limit: float = 60.0
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """A mesh whose vertices are split along the seams.
+
+    Args:
+        vertices: (W, 3) float32.
+        faces: (F, 3) int32, the same faces in the same order.
+        uvs: (W, 2) float32 per vertex in [0, 1], origin at the bottom left.
+        source: (W,) int64 the old vertex of each.
+        chart_of_face: (F,) int32 from 0.
+        method: ``charts``, or ``blocks`` when time ran out.
+        seconds: how long it took.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uvs: np.ndarray
+    source: np.ndarray
+    chart_of_face: np.ndarray
+    method: str
+    seconds: float
+
+    @property
+    def corner_uvs(self) -> np.ndarray:
+        """(F, 3, 2) float32, as ``Mesh.uvs`` wants them."""
+        return self.uvs[self.faces]
+
+
+def unwrap_mesh(
+    vertices: np.ndarray, faces: np.ndarray, settings: UnwrapSettings | None = None
+) -> Unwrapped:
+    """Cut a mesh into charts, lay them flat without overlap or mirroring, and pack them.
+
+    The same mesh and settings give the same UVs, unless the time runs out in between: then each
+    pair of faces gets a square block of its own, which is valid but wastes texture on seams.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32, wound consistently; faces without area get a place too.
+        settings: the defaults when None.
+
+    Raises:
+        EngineError: ``mesh_empty``, ``mesh_broken``, ``mesh_not_finite``, ``texture_size``.
+    """
+    settings = settings or UnwrapSettings()
+    vertices, faces = checked_mesh(vertices, faces)
+    _check(vertices, settings)
+    begin = time.monotonic()
+
+    def out_of_time() -> bool:
+        return time.monotonic() - begin >= settings.time_limit
+
+    neighbours = face_neighbours(faces, find_edges(faces, len(vertices)))
+    # Across an edge where faces disagree one would be seen from behind: a seam.
+    neighbours = np.where((neighbours < 0) | (neighbours & 1 == 1), -1, neighbours >> 1)
+    best, best_cover = None, 0.0
+    for max_share in MAX_SHARES:
+        made = _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time)
+        if made is None:
+            break
+        flat, uvs = made
+        cover = uv_area(uvs[flat.faces])
+        if cover > best_cover:
+            best, best_cover = made, cover
+        if cover >= GOOD_COVER or flat.chart_of_face.max() >= MANY_CHARTS:
+            break
+    if best is None:
+        logger.warning("Unwrapping took too long; every two faces get a block of the texture.")
+        return _in_blocks(vertices, faces, settings, begin)
+    flat, uvs = best
+    return Unwrapped(
+        vertices[flat.source],
+        flat.faces,
+        uvs,
+        flat.source,
+        flat.chart_of_face,
+        "charts",
+        time.monotonic() - begin,
+    )
+
+
+def uv_area(corner_uvs: np.ndarray) -> float:
+    """Area of all faces in the UV square, from (F, 3, 2) corners."""
+    a, b = (corner_uvs[:, k].astype(np.float64) - corner_uvs[:, 0] for k in (1, 2))
+    return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
+
+
+def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
+    """Flat charts and (W, 2) float32 UVs of their vertices; None when out of time."""
+    normals = face_normals(vertices, faces)
+    areas = np.linalg.norm(normals, axis=1) / 2
+    if areas.sum() == 0 or out_of_time():
+        return None
+    corners = vertices[faces]
+    sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    chart = cut_into_charts(normals, areas, sides, neighbours, max_share)
+    step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
+    flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
+    if flat is None or out_of_time():
+        return None
+    uvs = pack_charts(
+        flat.points,
+        flat.faces,
+        flat.chart_of_face,
+        flat.chart_of_vertex,
+        settings.padding / settings.texture_size,
+        out_of_time,
+    )
+    return None if uvs is None else (flat, uvs.astype(np.float32))
+
+
+def uvs_are_valid(
+    uvs: np.ndarray | None, *, max_overlap: float = 0.02, samples: int = 2048
+) -> bool:
+    """Whether a texture can be baked into given UVs.
+
+    They are when all lie in 0..1, enough faces have area, and no more than ``max_overlap`` of the
+    covered samples belong to several faces.
+
+    Args:
+        uvs: (F, 3, 2) per corner, or None.
+        samples: samples along each side of the unit square.
+    """
+    if uvs is None or len(uvs) == 0 or not np.isfinite(uvs).all():
+        return False
+    if uvs.min() < -1e-4 or uvs.max() > 1 + 1e-4:
+        return False
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    if (a[:, 0] * b[:, 1] == a[:, 1] * b[:, 0]).mean() > 0.05:
+        return False
+    counts = count_cover(uvs, samples)
+    covered = int((counts > 0).sum())
+    return covered > 0 and (counts > 1).sum() <= max_overlap * covered
+
+
+def count_cover(uvs: np.ndarray, samples: int) -> np.ndarray:
+    """(samples, samples) uint8: how many faces cover each texel's middle, row 0 at v = 0."""
+    return _count(np.ascontiguousarray(uvs, dtype=np.float64) * samples, samples)
+
+
+def _check(vertices: np.ndarray, settings: UnwrapSettings) -> None:
+    if not np.isfinite(vertices).all():
+        raise EngineError(
+            "mesh_not_finite", "The mesh has vertices that are not numbers.", "Clean it first."
+        )
+    if not 16 <= settings.texture_size <= 16384:
+        raise EngineError(
+            "texture_size",
+            f"A texture of {settings.texture_size} texels a side cannot be made.",
+            "Choose a size from 16 to 16384.",
+        )
+
+
+def _in_blocks(vertices, faces, settings, begin) -> Unwrapped:
+    """Two faces in each block of a square grid, as right triangles with a gap between them."""
+    per_row = int(np.ceil(np.sqrt((len(faces) + 1) // 2)))
+    block = np.arange(len(faces)) // 2
+    corner = np.stack([block % per_row, block // per_row], axis=1)[:, None, :] / per_row
+    gap = min(settings.padding / settings.texture_size * per_row, 0.5) / 2
+    lower = np.array([[gap, gap], [1 - 2.5 * gap, gap], [gap, 1 - 2.5 * gap]])
+    triangle = np.where((np.arange(len(faces)) % 2 == 0)[:, None, None], lower, 1 - lower)
+    return Unwrapped(
+        vertices[faces.reshape(-1)],
+        np.arange(3 * len(faces), dtype=np.int32).reshape(-1, 3),
+        (corner + triangle / per_row).reshape(-1, 2).astype(np.float32),
+        faces.reshape(-1).astype(np.int64),
+        np.arange(len(faces), dtype=np.int32),
+        "blocks",
+        time.monotonic() - begin,
+    )
+
+
+@kernel
+def _count(uvs, size):
+    counts = np.zeros((size, size), np.uint8)
+    for f in range(uvs.shape[0]):
+        ax, ay = uvs[f, 0, 0], uvs[f, 0, 1]
+        bx, by = uvs[f, 1, 0], uvs[f, 1, 1]
+        cx, cy = uvs[f, 2, 0], uvs[f, 2, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0:
+            continue
+        x0, x1 = max(0, int(min(ax, bx, cx))), min(size - 1, int(max(ax, bx, cx)))
+        y0, y1 = max(0, int(min(ay, by, cy))), min(size - 1, int(max(ay, by, cy)))
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                px, py = x + 0.5, y + 0.5
+                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
+                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                # Well inside: float32 UVs move common sides a little.
+                if u > 1e-4 and v > 1e-4 and u + v < 1.0 - 1e-4 and counts[y, x] < 255:
+                    counts[y, x] += 1
+    return counts

@@ -1,0 +1,1 @@
+"""A small CPU rasteriser: thumbnails, turntables and training pictures."""

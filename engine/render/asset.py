@@ -1,0 +1,30 @@
+"""Files to meshes that can be rendered, O-Voxels included."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from engine.ovoxel import dual_grid_to_mesh
+from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
+
+
+def load_asset(path: Path) -> Mesh:
+    """A mesh file, or the surface of O-Voxels with their values on its vertices.
+
+    Raises:
+        EngineError: what ``load_mesh`` and ``load_ovoxels`` raise.
+    """
+    if path.suffix.lower() != ".vxz":
+        return load_mesh(path)
+    return mesh_of_ovoxels(load_ovoxels(path))
+
+
+def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:
+    """The surface in the unit cube; a vertex for each voxel, with its values."""
+    mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
+    return replace(
+        mesh,
+        colors=ovoxels.materials[:, [0, 1, 2, 5]],
+        metallic_roughness=ovoxels.materials[:, 3:5],
+    )

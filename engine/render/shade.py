@@ -1,0 +1,275 @@
+"""Light that a surface sends to the eye: GGX reflection and diffuse light of a studio.
+
+Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around
+the mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang
+et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
+Shading on Mobile). The picture is made by the Khronos PBR Neutral tone mapper, which keeps base
+colours as they are.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.kernels import kernel
+from engine.render.raster import BAND_ROWS, corner_weights
+from engine.render.surface import material_at, normal_at
+
+# A clamped cosine as a spherical Gaussian: sharpness and height.
+_COSINE_SHARPNESS, _COSINE_HEIGHT = 2.133, 1.17
+_LEAST_ALPHA = 0.03 * 0.03
+_DONE = 1e-3
+"""What is behind a point that lets through less than this is not seen."""
+
+
+@njit(inline="always")
+def _linear(x):
+    """Linear light of an sRGB-coded value."""
+    x = min(max(x, 0.0), 1.0)
+    return x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4
+
+
+@njit(inline="always")
+def _overlap(cosine, s0, s1):
+    """Integral of the product of two spherical Gaussians of height 1."""
+    length = np.sqrt(max(s0 * s0 + s1 * s1 + 2 * s0 * s1 * cosine, 1e-12))
+    return 2 * np.pi / length * (np.exp(length - s0 - s1) - np.exp(-length - s0 - s1))
+
+
+@njit(inline="always")
+def _visible(x, alpha2):
+    return 1.0 / (x + np.sqrt(alpha2 + (1 - alpha2) * x * x))
+
+
+@kernel
+def shade(value, n, v, up, lamps, sky, ground, shadow, out):
+    """Linear radiance towards the eye.
+
+    Args:
+        value: (6,) base colour (sRGB-coded), metallic, roughness, alpha.
+        n, v, up: (3,) unit normal, direction to the eye, direction of the object's Z; camera space.
+        lamps: (L, 7) of ``Studio.table``.
+        sky, ground: (3,) radiance.
+        shadow: how much of the first lamp arrives, 0..1.
+        out: (3,), receives the radiance.
+    """
+    nv = max(n[0] * v[0] + n[1] * v[1] + n[2] * v[2], 1e-3)
+    metallic, roughness = min(max(value[3], 0.0), 1.0), min(max(value[4], 0.0), 1.0)
+    alpha = max(roughness * roughness, _LEAST_ALPHA)
+    alpha2 = alpha * alpha
+    rx, ry, rz = 2 * nv * n[0] - v[0], 2 * nv * n[1] - v[1], 2 * nv * n[2] - v[2]
+    # Halving an angle makes a lobe four times as sharp, looking along the surface less so.
+    lobe = min(2.0 / alpha2 / (4 * max(nv, 0.1)), 1e5)
+    height = 1.0 / (np.pi * alpha2)
+    # With r the mirror of v both make the same angle with n.
+    geometry = _visible(nv, alpha2) ** 2 * nv
+    grazing = (1 - nv) ** 5
+    diffuse_r = diffuse_g = diffuse_b = 0.0
+    mirror_r = mirror_g = mirror_b = 0.0
+    for i in range(len(lamps)):
+        lx, ly, lz, s = lamps[i, 0], lamps[i, 1], lamps[i, 2], lamps[i, 3]
+        part = shadow if i == 0 else 1.0
+        cosine = n[0] * lx + n[1] * ly + n[2] * lz
+        d = part * _COSINE_HEIGHT * _overlap(cosine, _COSINE_SHARPNESS, s) / np.pi
+        m = part * height * geometry * _overlap(rx * lx + ry * ly + rz * lz, lobe, s)
+        # Lamps behind the surface light it neither way; a soft edge keeps it from showing.
+        m *= min(max(cosine * 2 + 1, 0.0), 1.0)
+        diffuse_r += d * lamps[i, 4]
+        diffuse_g += d * lamps[i, 5]
+        diffuse_b += d * lamps[i, 6]
+        mirror_r += m * lamps[i, 4]
+        mirror_g += m * lamps[i, 5]
+        mirror_b += m * lamps[i, 6]
+    n_up = n[0] * up[0] + n[1] * up[1] + n[2] * up[2]
+    r_up = rx * up[0] + ry * up[1] + rz * up[2]
+    # A shiny surface shows a horizon, a rough one a gradient.
+    steep = 1 + 5 * (1 - roughness) ** 2
+    share_r = 0.5 + 0.5 * np.tanh(steep * r_up) * (1 - 0.4 * roughness)
+    share_n = 0.5 + n_up / 3
+    x, y = 1 - roughness, 0.0425 - 0.0275 * roughness
+    z, w = 1.04 - 0.572 * roughness, 0.022 * roughness - 0.04
+    first = min(x * x, 2.0 ** (-9.28 * nv)) * x + y
+    scale, bias = z - 1.04 * first, w + 1.04 * first
+    for c in range(3):
+        base = _linear(value[c])
+        f0 = 0.04 * (1 - metallic) + base * metallic
+        fresnel = f0 + (1 - f0) * grazing * (1 - roughness)
+        d = diffuse_r if c == 0 else (diffuse_g if c == 1 else diffuse_b)
+        m = mirror_r if c == 0 else (mirror_g if c == 1 else mirror_b)
+        around_n = ground[c] + (sky[c] - ground[c]) * share_n
+        around_r = ground[c] + (sky[c] - ground[c]) * share_r
+        out[c] = (
+            base * (1 - metallic) * (d + around_n)
+            + fresnel * m
+            + max(f0 * scale + bias, 0.0) * around_r
+        )
+
+
+@njit(inline="always")
+def tone_map(out):
+    """Khronos PBR Neutral: linear radiance to linear light of a display, in place."""
+    start, desaturation = 0.8 - 0.04, 0.15
+    least = min(out[0], out[1], out[2])
+    offset = least - 6.25 * least * least if least < 0.08 else 0.04
+    peak = max(out[0], out[1], out[2]) - offset
+    for c in range(3):
+        out[c] -= offset
+    if peak > start:
+        d = 1 - start
+        pressed = 1 - d * d / (peak + d - start)
+        mix = 1 - 1 / (desaturation * (peak - pressed) + 1)
+        for c in range(3):
+            out[c] = out[c] * pressed / peak * (1 - mix) + pressed * mix
+
+
+@kernel
+def shade_band(
+    view,
+    surface,
+    axes,
+    lamps,
+    sky,
+    ground,
+    band,
+    nearness,
+    face,
+    through,
+    light,
+    layer,
+    seen,
+    shadow_view,
+    shadow_near,
+):
+    """Shade one layer of a band and put it behind the layers before.
+
+    Args:
+        band: which one; nearness, face: the layer, from ``raster_band``; ``face`` becomes -1 where
+            no more layers can be seen.
+        through: (R, W) share of light that earlier layers let through; updated.
+        light: (R, W, 3) tone-mapped linear light so far; updated.
+        layer: (R, W, 10) depth, normal (3), base colour (3), metallic, roughness, alpha of the
+            front-most surface; written where ``seen`` is false, which becomes true.
+        shadow_view, shadow_near: the first lamp's view and nearness buffer (no rows: no shadow).
+    """
+    texel, value = np.empty(4, np.float32), np.empty(6, np.float32)
+    n_object, n, v, out = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    up = axes[:, 2].copy()
+    points = view.points
+    for r in range(face.shape[0]):
+        for x in range(face.shape[1]):
+            f = face[r, x]
+            if f < 0:
+                continue
+            px, py = x + 0.5, band * BAND_ROWS + r + 0.5
+            wa, wb, wc = corner_weights(view, f, px, py)
+            size = _points_in(view, f)
+            u, w, length = material_at(surface, f, wa, wb, wc, size, texel, value)
+            alpha = min(max(np.float64(value[5]), 0.0), 1.0)
+            if alpha <= 0:
+                continue  # a hole: what is behind it is the front
+            normal_at(surface, f, wa, wb, wc, u, w, length, texel, n_object)
+            a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
+            depth = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
+            v[0], v[1], v[2] = 0.0, 0.0, -1.0
+            if view.perspective:
+                v[0], v[1] = (
+                    (view.width * 0.5 - px) / view.focal,
+                    (py - view.height * 0.5) / view.focal,
+                )
+                v /= np.sqrt(v[0] * v[0] + v[1] * v[1] + 1)
+            for i in range(3):
+                n[i] = (
+                    axes[i, 0] * n_object[0] + axes[i, 1] * n_object[1] + axes[i, 2] * n_object[2]
+                )
+            if _faces_away(view, f, v):
+                n *= -1
+                n_object *= -1
+            # Smooth normals may lean away from the eye at a rim: bend them back.
+            lean = n[0] * v[0] + n[1] * v[1] + n[2] * v[2]
+            if lean < 0.02:
+                n += (0.02 - lean) * v
+                n /= np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
+            shadow = 1.0
+            if shadow_near.shape[0] > 0:
+                shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near)
+            shade(value, n, v, up, lamps, sky, ground, shadow, out)
+            tone_map(out)
+            for i in range(3):
+                light[r, x, i] += through[r, x] * alpha * out[i]
+            if not seen[r, x]:
+                seen[r, x] = True
+                layer[r, x, 0] = depth
+                for i in range(3):
+                    layer[r, x, 1 + i] = n_object[i]
+                    layer[r, x, 4 + i] = value[i]
+                layer[r, x, 7], layer[r, x, 8], layer[r, x, 9] = value[3], value[4], alpha
+            through[r, x] *= 1 - alpha
+            if through[r, x] < _DONE:
+                through[r, x] = 0.0
+                face[r, x] = -1
+
+
+@njit(inline="always")
+def _faces_away(view, f, v):
+    """Whether the back of a triangle is seen, from its own plane rather than its normals."""
+    points = view.points
+    a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
+    ex, ey, ez = (
+        points[b, 0] - points[a, 0],
+        points[b, 1] - points[a, 1],
+        points[b, 2] - points[a, 2],
+    )
+    gx, gy, gz = (
+        points[c, 0] - points[a, 0],
+        points[c, 1] - points[a, 1],
+        points[c, 2] - points[a, 2],
+    )
+    # Right, up, forward is a left-handed frame, hence the sign.
+    x, y, z = ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx
+    return x * v[0] + y * v[1] + z * v[2] > 0
+
+
+@njit(inline="always")
+def _points_in(view, f):
+    """Points that a triangle covers in the picture."""
+    points = view.points
+    a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
+    za = zb = zc = 1.0
+    if view.perspective:
+        za, zb, zc = (
+            max(points[a, 2], view.near),
+            max(points[b, 2], view.near),
+            max(points[c, 2], view.near),
+        )
+    ax, ay = points[a, 0] / za, points[a, 1] / za
+    bx, by = points[b, 0] / zb, points[b, 1] / zb
+    cx, cy = points[c, 0] / zc, points[c, 1] / zc
+    return 0.5 * abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) * view.focal * view.focal
+
+
+@kernel
+def _unshadowed(view, f, wa, wb, wc, lamp, nearness):
+    """Share of the first lamp's light that arrives, from the lamp's view around the point."""
+    a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
+    # The lamp sees the same vertices, so the same weights give the place in its space.
+    points = lamp.points
+    x = wa * points[a, 0] + wb * points[b, 0] + wc * points[c, 0]
+    y = wa * points[a, 1] + wb * points[b, 1] + wc * points[c, 1]
+    z = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
+    px, py = lamp.width * 0.5 + x * lamp.focal, lamp.height * 0.5 - y * lamp.focal
+    size = 1.0 / lamp.focal
+    lit, total = 0.0, 0.0
+    for j in range(-3, 4):
+        for i in range(-3, 4):
+            weight = 16.0 - i * i - j * j
+            if weight <= 0:
+                continue
+            column, row = int(px + i * 1.5), int(py + j * 1.5)
+            total += weight
+            if not (0 <= column < lamp.width and 0 <= row < lamp.height):
+                lit += weight
+                continue
+            # The slack grows with the distance looked aside, as slanted surfaces do.
+            slack = size * (2.5 + 1.5 * np.sqrt(i * i + j * j))
+            if -nearness[row, column] > z - slack:
+                lit += weight
+    return lit / total

@@ -1,0 +1,149 @@
+"""Pictures of an asset for people: thumbnails, stills and turntables."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import EngineError
+from engine.files import write_bytes_atomic
+from engine.mesh import Mesh
+from engine.render.camera import ball_around, orbit
+from engine.render.lights import STUDIO, Studio
+from engine.render.picture import Picture, render
+from engine.render.surface import Surface, surface_of
+
+THUMBNAIL = 512
+AZIMUTH, ELEVATION = 30.0, 18.0
+SUFFIXES = (".png", ".webp")
+MOST_FRAMES = 720
+
+
+def thumbnail(mesh: Mesh, *, size: int = THUMBNAIL, threads: int | None = None) -> Picture:
+    """One picture of the whole mesh, from the front, a little from the right and from above."""
+    surface = surface_of(mesh, threads)
+    return still(mesh, surface, AZIMUTH, size=size, threads=threads)
+
+
+def still(
+    mesh: Mesh,
+    surface: Surface,
+    azimuth_degrees: float,
+    *,
+    elevation_degrees: float = ELEVATION,
+    size: int = THUMBNAIL,
+    samples: int = 2,
+    studio: Studio = STUDIO,
+    threads: int | None = None,
+) -> Picture:
+    """A picture of the whole mesh from a direction; ``surface`` is that of ``surface_of(mesh)``."""
+    centre, radius = ball_around(mesh.vertices, surface.faces)
+    camera = orbit(azimuth_degrees, elevation_degrees, target=centre, radius=radius)
+    return render(
+        *(mesh, camera),
+        width=size,
+        samples=samples,
+        studio=studio,
+        surface=surface,
+        threads=threads,
+    )
+
+
+def save_picture(
+    mesh: Mesh,
+    path: str | Path,
+    *,
+    size: int = THUMBNAIL,
+    frames: int = 36,
+    seconds: float = 4.0,
+    on_progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> list[Path]:
+    """Write a still (.png), a turntable (.webp), or a turntable's frames (.png with a #).
+
+    ``name_###.png`` becomes ``name_000.png``, ``name_001.png`` and so on. Backgrounds are
+    transparent.
+
+    Args:
+        size: side of the square pictures in pixels.
+        frames: of a turntable, 1 to 720; seconds: for one turn.
+        on_progress: called with (pictures made, pictures in all); may raise to stop.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        EngineError: ``picture_format``, ``picture_frames``, ``unwritable``, and what ``render``
+            raises.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise EngineError(
+            "picture_format",
+            f"{path.name} has no suffix of a picture that can be written.",
+            "Use .png for a still, .webp for a turntable, or name_###.png for its frames.",
+        )
+    if not 1 <= frames <= MOST_FRAMES or not seconds > 0:
+        raise EngineError(
+            "picture_frames",
+            f"A turntable of {frames} frames in {seconds} seconds is not possible.",
+            f"Choose 1 to {MOST_FRAMES} frames and more than 0 seconds.",
+        )
+    if not path.parent.is_dir():  # better to say so now than after minutes of work
+        raise EngineError(
+            "unwritable",
+            f"Cannot write {path}: the folder {path.parent} does not exist.",
+            "Make the folder first, or choose another.",
+        )
+    surface = surface_of(mesh, threads)
+    turning = path.suffix.lower() == ".webp" or "#" in path.stem
+    count = frames if turning else 1
+    pictures = []
+    for number in range(count):
+        azimuth = AZIMUTH + 360.0 * number / count
+        picture = still(mesh, surface, azimuth, size=size, threads=threads)
+        pictures.append(Image.fromarray(picture.rgba))
+        if on_progress is not None:
+            on_progress(number + 1, count)
+    if path.suffix.lower() == ".png":
+        targets = [_numbered(path, number) for number in range(count)]
+        for target, image in zip(targets, pictures, strict=True):
+            write_bytes_atomic(target, png_bytes(image))
+        return targets
+    stream = io.BytesIO()
+    pictures[0].save(
+        *(stream, "WEBP"),
+        save_all=True,
+        append_images=pictures[1:],
+        duration=round(1000 * seconds / count),
+        loop=0,
+        quality=80,
+        method=3,
+    )
+    write_bytes_atomic(path, stream.getvalue())
+    return [path]
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as the contents of a .png file."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=False, compress_level=6)
+    return stream.getvalue()
+
+
+def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:
+    """(H, W, 3) uint8, the picture on a plain sRGB colour."""
+    back = Image.new("RGBA", picture.rgba.shape[1::-1], (*color, 255))
+    back.alpha_composite(Image.fromarray(picture.rgba))
+    return np.asarray(back.convert("RGB"))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    places = path.stem.count("#")
+    if not places:
+        return path
+    first = path.stem.index("#")
+    stem = path.stem.replace("#", "")
+    return path.with_name(f"{stem[:first]}{number:0{places}d}{stem[first:]}{path.suffix}")

@@ -1,0 +1,76 @@
+"""Assets with known UVs for baking."""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from engine.meshing.weld import weld_positions
+from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel.grid import DualGrid
+from engine.ovoxel.placement import fit_unit_cube
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simple mesh with UVs, and the O-Voxels of a detailed one."""
+
+    low: Mesh
+    grid: DualGrid
+    materials: np.ndarray
+
+    @property
+    def voxels(self) -> Mesh:
+        """The surface of the O-Voxels with their values on its vertices."""
+        return replace(
+            dual_grid_to_mesh(self.grid, orient=True),
+            colors=self.materials[:, [0, 1, 2, 5]],
+            metallic_roughness=self.materials[:, 3:5],
+        )
+
+
+def uv_sphere(rows: int, columns: int, radius: float = 0.4) -> Mesh:
+    """A sphere whose chart leaves a margin on all sides of the picture."""
+    v, u = np.meshgrid(np.linspace(0, 1, rows + 1), np.linspace(0, 1, columns + 1), indexing="ij")
+    around, down = 2 * np.pi * (u % 1), np.pi * v  # the seam closes exactly
+    points = np.stack(
+        [np.sin(down) * np.cos(around), np.sin(down) * np.sin(around), np.cos(down)], axis=-1
+    ).reshape(-1, 3)
+    points = points.round(9)  # the poles are one point each
+    index = np.arange(len(points)).reshape(u.shape)
+    a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
+    faces = np.concatenate(
+        [np.stack([a, b, c], -1)[:-1].reshape(-1, 3), np.stack([a, c, d], -1)[1:].reshape(-1, 3)]
+    ).astype(np.int32)
+    uv = (0.1 + 0.8 * np.stack([u, 1 - v], axis=-1)).reshape(-1, 2).astype(np.float32)
+    return Mesh((radius * points).astype(np.float32), faces, uvs=uv[faces])
+
+
+def voxelised(mesh: Mesh, low: Mesh, grid_size: int) -> Scene:
+    kept, new_index = weld_positions(mesh.vertices)
+    grid = mesh_to_dual_grid(mesh.vertices[kept], new_index[mesh.faces], grid_size=grid_size)
+    return Scene(low, grid, sample_materials(mesh, grid))
+
+
+@functools.cache
+def lantern() -> Scene:
+    """The example: its own UVs are a fine atlas."""
+    mesh = load_mesh(ROOT / "examples" / "lantern.glb")
+    mesh = replace(mesh, vertices=fit_unit_cube(mesh.vertices, mesh.faces).to_unit(mesh.vertices))
+    return voxelised(mesh, replace(mesh, materials=(), face_material=None), 256)
+
+
+@functools.cache
+def bright_ball(grid_size: int = 96) -> Scene:
+    """A smooth ball in bright colours, on a coarse sphere."""
+    detail = uv_sphere(90, 180)
+    colors = np.ones((len(detail.vertices), 4), np.float32)
+    colors[:, :3] = 0.75 + 0.25 * np.sin(9 * detail.vertices)
+    surface = np.stack([0.5 + detail.vertices[:, 0], 0.6 + detail.vertices[:, 1]], axis=1)
+    mesh = replace(detail, uvs=None, colors=colors, metallic_roughness=surface.clip(0, 1))
+    return voxelised(mesh, uv_sphere(24, 48), grid_size)

@@ -1,0 +1,168 @@
+"""GLB files: valid by the Khronos validator, and the same when they are read again."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from engine.errors import EngineError
+from engine.export.gltf import NamedMesh, glb_bytes
+from engine.export.hull import collision_hull
+from engine.export.mesh_file import save_mesh, save_scene
+from engine.export.presets import PRESETS, preset_named
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from tests.export.assets import game_asset, sheet, textured_ball
+from tests.export.gltf_validator import assert_valid
+
+
+def document_of(path: Path) -> dict:
+    data = path.read_bytes()
+    (size,) = struct.unpack_from("<I", data, 12)
+    return json.loads(data[20 : 20 + size])
+
+
+@pytest.mark.parametrize("see_through", [False, True])
+@pytest.mark.parametrize("image_format", ["png", "jpeg"])
+def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
+    mesh = textured_ball(see_through=see_through)
+    path = tmp_path / "ball.glb"
+    save_mesh(mesh, path, image_format=image_format)
+    report = assert_valid(path)
+    assert report["info"]["totalTriangleCount"] == len(mesh.faces)
+    document = document_of(path)
+    assert "extensionsUsed" not in document
+    for primitive in document["meshes"][0]["primitives"]:
+        assert set(primitive["attributes"]) == {"POSITION", "NORMAL", "TANGENT", "TEXCOORD_0"}
+    kinds = [m.get("alphaMode", "OPAQUE") for m in document["materials"]]
+    assert kinds == (["OPAQUE", "BLEND"] if see_through else ["OPAQUE"])
+    assert not any(m.get("doubleSided", False) for m in document["materials"])
+    assert len(document["images"]) == 3  # shared by both materials
+    again = load_mesh(path)
+    assert len(again.faces) == len(mesh.faces)
+    assert len(again.materials) == len(mesh.materials)
+    np.testing.assert_allclose(again.vertices.min(axis=0), mesh.vertices.min(axis=0), atol=1e-6)
+    np.testing.assert_allclose(again.vertices.max(axis=0), mesh.vertices.max(axis=0), atol=1e-6)
+    if image_format == "png":
+        a, b = again.materials[0].base_color_texture, mesh.materials[0].base_color_texture
+        assert a is not None
+        assert b is not None
+        np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
+    order = slice(None)
+    if mesh.face_material is not None:
+        order = np.argsort(mesh.face_material, kind="stable")
+    assert again.uvs is not None
+    assert mesh.uvs is not None
+    np.testing.assert_allclose(again.uvs, mesh.uvs[order], atol=1e-6)
+    np.testing.assert_allclose(
+        again.vertices[again.faces], mesh.vertices[mesh.faces][order], atol=1e-6
+    )
+
+
+def test_levels_of_detail_and_hull(tmp_path: Path) -> None:
+    meshes = game_asset()
+    path = tmp_path / "game.glb"
+    save_scene(meshes, path, image_format="jpeg")
+    assert_valid(path)
+    scene = trimesh.load_scene(path)
+    assert set(scene.geometry) == {"ball_LOD0", "ball_LOD1", "UCX_ball"}
+    for named in meshes:
+        assert len(scene.geometry[named.name].faces) == len(named.mesh.faces)
+    hull = scene.geometry["UCX_ball"]
+    assert hull.is_watertight
+    assert hull.volume > 0
+    document = document_of(path)
+    assert [node["name"] for node in document["nodes"]] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
+    assert "material" not in document["meshes"][2]["primitives"][0]
+
+
+def test_sheet_with_vertex_colours(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.glb"
+    save_mesh(sheet(), path)
+    assert_valid(path)
+    (material,) = document_of(path)["materials"]
+    assert material["doubleSided"]
+    assert material["alphaMode"] == "BLEND"
+    assert len(load_mesh(path).vertices) == 4
+
+
+def test_many_vertices_take_wide_indices(tmp_path: Path) -> None:
+    n = 260
+    x, y = np.meshgrid(np.arange(n), np.arange(n))
+    vertices = np.stack([x, y, 0 * x], -1).reshape(-1, 3).astype(np.float32)
+    i = np.arange(n * n).reshape(n, n)[:-1, :-1].ravel()
+    faces = np.concatenate(
+        [np.stack([i, i + 1, i + n], -1), np.stack([i + 1, i + n + 1, i + n], -1)]
+    )
+    path = tmp_path / "wide.glb"
+    save_mesh(Mesh(vertices, faces.astype(np.int32)), path)
+    assert_valid(path)
+    assert load_mesh(path).vertices.shape == vertices.shape
+
+
+def test_obj_with_textures(tmp_path: Path) -> None:
+    mesh = textured_ball(see_through=True)
+    path = tmp_path / "my ball.obj"
+    save_mesh(mesh, path)
+    again = load_mesh(path)
+    assert len(again.faces) == len(mesh.faces)
+    assert {m.name for m in again.materials} == {"ball", "ball_see_through"}
+    np.testing.assert_allclose(again.vertices.min(axis=0), mesh.vertices.min(axis=0), atol=1e-5)
+    a, b = again.materials[0].base_color_texture, mesh.materials[0].base_color_texture
+    assert a is not None
+    assert b is not None
+    np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
+    for role in ("base_color", "alpha", "metallic", "roughness", "normal"):
+        assert (tmp_path / f"my ball_{role}.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a.glb", "a.obj", "a.ply"])
+def test_refusals(tmp_path: Path, name: str) -> None:
+    mesh = sheet()
+    for bad, code in [
+        (Mesh(mesh.vertices, mesh.faces[:0]), "mesh_empty"),
+        (Mesh(mesh.vertices, mesh.faces + 3), "mesh_broken"),
+        (Mesh(mesh.vertices * np.nan, mesh.faces), "mesh_broken"),
+    ]:
+        with pytest.raises(EngineError) as caught:
+            save_mesh(bad, tmp_path / name)
+        assert caught.value.code == code
+    with pytest.raises(EngineError) as caught:
+        save_mesh(mesh, tmp_path / "none" / name)
+    assert caught.value.code == "unwritable"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EngineError) as caught:
+        glb_bytes([])
+    assert caught.value.code == "mesh_empty"
+
+
+def test_hull_of_points() -> None:
+    points = np.random.default_rng(0).normal(size=(3000, 3))
+    hull = collision_hull(points)
+    assert hull is not None
+    assert len(hull.vertices) < 110
+    shape = trimesh.Trimesh(hull.vertices, hull.faces, process=False)
+    assert shape.is_watertight
+    assert shape.is_convex
+    assert shape.volume > 0.85 * trimesh.convex.convex_hull(points).volume
+    assert collision_hull(points * [1, 1, 0]) is None
+    assert collision_hull(points[:3]) is None
+    box = collision_hull(np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]))
+    assert box is not None
+    assert len(box.vertices) == 8
+
+
+def test_presets() -> None:
+    assert PRESETS["full"].texture_size == 4096
+    assert preset_named("standard").faces == 200_000
+    assert len(preset_named("game").lod_shares) == 4
+    with pytest.raises(EngineError, match="no preset 'huge'"):
+        preset_named("huge")
+
+
+def test_named_mesh_keeps_its_name() -> None:
+    data = glb_bytes([NamedMesh("chair", sheet())])
+    assert b'"name":"chair"' in data

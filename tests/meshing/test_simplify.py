@@ -1,0 +1,121 @@
+"""Fewer faces, the same shape."""
+
+import numpy as np
+import pytest
+
+from engine.errors import EngineError
+from engine.meshing.clean import clean_mesh
+from engine.meshing.edges import face_normals
+from engine.meshing.report import report_mesh
+from engine.meshing.simplify import Simplified, simplify_mesh
+from tests import meshes
+from tests.meshing.test_clean import hausdorff
+
+VOXEL = 1 / 256
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "limit"),
+    [("organic", 10_000, 2 * VOXEL), ("cloth", 1_000, 2 * VOXEL), ("flat", 100, 1e-6)],
+)
+def test_shape_and_topology_stay(name: str, target: int, limit: float) -> None:
+    arrays = {
+        "organic": lambda: meshes.organic(50),
+        "cloth": lambda: meshes.grid(80, 80, 0.1),
+        "flat": lambda: meshes.grid(50, 50),
+    }[name]()
+    before = report_mesh(*arrays)
+    result = simplify_mesh(*arrays, target)
+    after = report_mesh(result.vertices, result.faces)
+    assert target - 4 <= after.faces <= target
+    assert after.non_manifold_edges == after.flipped_edges == after.degenerate_faces == 0
+    assert after.duplicate_faces == 0
+    assert after.components == before.components
+    assert after.boundary_loops == before.boundary_loops
+    # Euler's number: no handle or hole came or went.
+    assert euler(result.vertices, result.faces) == euler(*arrays)
+    assert hausdorff((result.vertices, result.faces), arrays) < limit
+    assert result.source.shape == (len(result.vertices),)
+    assert np.abs(arrays[0][result.source] - result.vertices).max() < 0.15
+
+
+def euler(vertices: np.ndarray, faces: np.ndarray) -> int:
+    edges = np.unique(
+        np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2).reshape(-1, 2), 1), axis=0
+    )
+    return len(vertices) - len(edges) + len(faces)
+
+
+def test_sharp_edges_and_corners_stay() -> None:
+    """A box of six grids ends as its twelve triangles."""
+    parts = []
+    for k in range(6):
+        vertices, faces = meshes.grid(10, 10)
+        vertices[:, 2] = 0.5 if k % 2 else -0.5
+        parts.append((np.roll(vertices, k // 2, axis=1), faces if k % 2 else faces[:, ::-1]))
+    box = clean_mesh(*meshes.joined(*parts))
+    result = simplify_mesh(box.vertices, box.faces, 12)
+    assert len(result.faces) == 12
+    np.testing.assert_allclose(np.abs(result.vertices), 0.5, atol=1e-5)
+
+
+def test_colour_seams_stay() -> None:
+    vertices, faces = meshes.grid(60, 60)
+    # A wavy seam that runs along vertices, so that there is a line to keep.
+    red = vertices[:, 0] < 0.1 * np.sin(6 * vertices[:, 1])
+    colors = np.where(red[:, None], (0.9, 0.1, 0.1, 1), (0.1, 0.1, 0.9, 1)).astype(np.float32)
+
+    def misplaced(result: Simplified) -> float:
+        centers = result.vertices[result.faces].mean(axis=1)
+        true_red = centers[:, 0] < 0.1 * np.sin(6 * centers[:, 1])
+        shown = colors[result.source][result.faces][..., 0].mean(axis=1) > 0.5
+        area = np.abs(face_normals(result.vertices, result.faces)[:, 2])
+        return float((area * (true_red != shown)).sum() / area.sum())
+
+    kept = simplify_mesh(vertices, faces, 400, colors=colors)
+    lost = simplify_mesh(vertices, faces, 400)
+    assert kept.seams > 0
+    assert misplaced(kept) < 0.02
+    assert misplaced(kept) < misplaced(lost) / 2
+
+
+def test_noise_in_colours_is_no_seam() -> None:
+    vertices, faces = meshes.grid(30, 30)
+    colors = np.random.default_rng(0).random((len(vertices), 4))
+    result = simplify_mesh(vertices, faces, 100, colors=colors)
+    assert result.seams == 0
+    assert len(result.faces) <= 100
+
+
+def test_a_moebius_strip_stays_one() -> None:
+    vertices, faces = meshes.moebius(200, 8)
+    result = simplify_mesh(vertices, faces, 400)
+    report = report_mesh(result.vertices, result.faces)
+    assert len(result.faces) <= 400
+    assert (report.boundary_loops, report.components) == (1, 1)
+    assert report.flipped_edges > 0
+
+
+def test_a_target_out_of_reach_ends_early() -> None:
+    vertices, faces = meshes.sphere(5)
+    assert 4 <= len(simplify_mesh(vertices, faces, 0).faces) < 20
+    triangle = simplify_mesh(np.eye(3, dtype=np.float32), np.array([(0, 1, 2)]), 0)
+    assert len(triangle.faces) == 1
+
+
+def test_enough_faces_stay_untouched() -> None:
+    vertices, faces = meshes.sphere(5)
+    result = simplify_mesh(vertices, faces, len(faces))
+    np.testing.assert_array_equal(result.vertices, vertices)
+    np.testing.assert_array_equal(result.faces, faces)
+
+
+def test_no_faces_are_an_error() -> None:
+    with pytest.raises(EngineError, match="no faces"):
+        simplify_mesh(np.zeros((0, 3)), np.zeros((0, 3), int), 10)
+
+
+def test_the_same_mesh_gives_the_same_result() -> None:
+    first, second = (simplify_mesh(*meshes.organic(20), 2000) for _ in range(2))
+    np.testing.assert_array_equal(first.vertices, second.vertices)
+    np.testing.assert_array_equal(first.faces, second.faces)

@@ -1,0 +1,133 @@
+"""UVs without overlap, in bounded time."""
+
+import numpy as np
+import pytest
+
+from engine.errors import EngineError
+from engine.meshing.report import report_mesh
+from engine.meshing.unwrap import (
+    Unwrapped,
+    UnwrapSettings,
+    count_cover,
+    unwrap_mesh,
+    uvs_are_valid,
+)
+from tests import meshes
+
+
+def check(result: Unwrapped, arrays: meshes.Arrays) -> None:
+    """The same faces at the same places; each in 0..1, unmirrored, alone."""
+    vertices, faces = arrays
+    np.testing.assert_array_equal(result.vertices[result.faces], vertices[faces])
+    np.testing.assert_array_equal(vertices[result.source], result.vertices)
+    assert result.uvs.min() >= 0
+    assert result.uvs.max() <= 1
+    assert (count_cover(result.corner_uvs, 4096) > 1).sum() <= 2
+    a, b = (result.corner_uvs[:, k] - result.corner_uvs[:, 0] for k in (1, 2))
+    assert (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] >= -1e-12).all()
+
+
+def test_organic_mesh_of_200_000_faces() -> None:
+    arrays = meshes.organic(100)
+    result = unwrap_mesh(*arrays)
+    check(result, arrays)
+    assert result.method == "charts"
+    report = report_mesh(result.vertices, result.faces, result.corner_uvs)
+    assert report.charts is not None
+    assert report.charts < 2000
+    assert report.charts == result.chart_of_face.max() + 1
+    assert (count_cover(result.corner_uvs, 2048) > 0).mean() >= 0.6
+    assert report.texel_density_spread is not None
+    assert report.texel_density_spread < 2
+    assert uvs_are_valid(result.corner_uvs)
+
+
+@pytest.mark.parametrize("name", ["noisy", "cloth", "moebius", "box", "crumpled", "shells"])
+def test_other_meshes(name: str) -> None:
+    arrays = {
+        "noisy": lambda: meshes.sphere(30, noise=0.01),
+        "cloth": lambda: meshes.grid(50, 20, 0.1),
+        "moebius": lambda: meshes.moebius(),
+        "box": lambda: meshes.t_junctions(),
+        "crumpled": lambda: meshes.sphere(20, noise=0.2),
+        "shells": lambda: meshes.nested_shells(),
+    }[name]()
+    check(unwrap_mesh(*arrays), arrays)
+
+
+def test_a_spiral_does_not_lie_on_itself() -> None:
+    """Three turns of a ramp: every normal points up, and yet it overlaps seen from above."""
+    turn = np.linspace(0, 6 * np.pi, 200)
+    ring = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    rim = np.concatenate([0.2 * ring, 0.5 * ring])
+    vertices = np.column_stack([rim, np.tile(turn * 0.02, 2)]).astype(np.float32)
+    i = np.arange(199)
+    faces = np.concatenate(
+        [np.stack([i, i + 200, i + 201], axis=1), np.stack([i, i + 201, i + 1], axis=1)]
+    )
+    result = unwrap_mesh(vertices, faces)
+    check(result, (vertices, faces))
+    assert 2 <= result.chart_of_face.max() + 1 < 100
+
+
+def test_charts_keep_their_distance() -> None:
+    settings = UnwrapSettings(texture_size=512, padding=8)
+    result = unwrap_mesh(*meshes.sphere(20), settings)
+    size = 512
+    owner = np.full((size, size), -1)
+    for k in (0, 1, 2):
+        mean = np.roll(np.array([0.98, 0.01, 0.01]), k)
+        at = (np.einsum("fkc,k->fc", result.corner_uvs, mean) * size).astype(int)
+        owner[at[:, 1], at[:, 0]] = result.chart_of_face
+    for dx in range(6):
+        for dy in range(6):
+            here, there = owner[dy:, dx:], owner[: size - dy, : size - dx]
+            assert not ((here >= 0) & (there >= 0) & (here != there)).any()
+
+
+def test_it_is_deterministic() -> None:
+    first, second = (unwrap_mesh(*meshes.organic(20)) for _ in range(2))
+    np.testing.assert_array_equal(first.uvs, second.uvs)
+    np.testing.assert_array_equal(first.faces, second.faces)
+
+
+def test_out_of_time_gives_blocks(caplog: pytest.LogCaptureFixture) -> None:
+    arrays = meshes.organic(20)
+    result = unwrap_mesh(*arrays, UnwrapSettings(time_limit=0.0))
+    assert result.method == "blocks"
+    assert "too long" in caplog.text
+    check(result, arrays)
+
+
+def test_bad_meshes() -> None:
+    triangle = (np.eye(3, dtype=np.float32), np.array([(0, 1, 2)]))
+    check(unwrap_mesh(*triangle), triangle)
+    flat = (np.zeros((3, 3), np.float32), np.array([(0, 1, 2), (2, 1, 0)]))
+    assert np.isfinite(unwrap_mesh(*flat).uvs).all()
+    vertices, faces = meshes.sphere(5)
+    partly = (vertices, np.concatenate([faces, [[0, 0, 1], [3, 3, 3]]]).astype(np.int32))
+    assert np.isfinite(unwrap_mesh(*partly).uvs).all()
+    for bad, code in (
+        ((vertices * np.nan, faces), "mesh_not_finite"),
+        ((vertices, faces[:0]), "mesh_empty"),
+    ):
+        with pytest.raises(EngineError) as error:
+            unwrap_mesh(*bad)
+        assert error.value.code == code
+    for size in (0, 32768):
+        with pytest.raises(EngineError, match=str(size)):
+            unwrap_mesh(vertices, faces, UnwrapSettings(texture_size=size))
+
+
+def test_given_uvs_are_judged() -> None:
+    vertices, faces = meshes.grid(10, 10)
+    good = vertices[faces][..., :2] + 0.5
+    assert uvs_are_valid(good)
+    assert not uvs_are_valid(None)
+    assert not uvs_are_valid(good * 0)
+    assert not uvs_are_valid(good + 0.1)
+    assert not uvs_are_valid(np.where(good > 0.9, np.nan, good))
+    assert not uvs_are_valid(np.concatenate([good, good]))
+    mirrored = good.copy()
+    mirrored[..., 0] = np.abs(mirrored[..., 0] - 0.5)
+    assert not uvs_are_valid(mirrored)
