@@ -85,7 +85,9 @@ def load_asset(folder: str | Path) -> Asset:
         with Image.open(folder / SOURCE) as image:
             picture = image.convert("RGBA")
         name = LATENTS
-        tensors = load_file(folder / LATENTS)
+        # Copies: as views of the file they would lie unaligned, and a CPU's matrix products would
+        # then differ in their last bits from those of the tensors that were stored.
+        tensors = {key: value.clone() for key, value in load_file(folder / LATENTS).items()}
         ovoxels = load_ovoxels(folder / VOXELS)
         return _assembled(recipe, picture, tensors, ovoxels)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

@@ -47,7 +47,9 @@ def made_in(folder: Path) -> set[str]:
 
 
 def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None:
-    low, high, direct = (tmp_path / f"{name}.glb" for name in ("low", "high", "direct"))
+    low, high = tmp_path / "low.glb", tmp_path / "high.glb"
+    # The file names the object in it, so the one to compare with has the same name.
+    direct = tmp_path / "direct" / "high.glb"
     options = ("--checkpoint", model, "--device", "cpu")
     result = run("generate", image, "-o", low, "--preset", "draft", "--seed", 3, *options)
     assert result.exit_code == 0, result.output
@@ -57,6 +59,7 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     assert "all networks resident" in result.stderr
     assert made_in(tmp_path) == {"disc.png", "low.glb", "low.maquette"}
 
+    direct.parent.mkdir()
     result = run("upscale", tmp_path / "low.maquette", "-o", high, *options)
     assert result.exit_code == 0, result.output
     result = run("generate", image, "-o", direct, "--type", "192_cascade", "--seed", 3, *options)

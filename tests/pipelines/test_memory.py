@@ -64,9 +64,20 @@ def test_the_policy_follows_from_the_budget_and_is_kept_to(toy: Path) -> None:
         asset = generate(JOB, models, Report())
         assert asset.recipe["made_with"]["policy"] == str(policy)
         assert 0 < models.peak_bytes <= peak
-        with pytest.raises(EngineError) as caught:
-            generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report())
-        assert caught.value.code == "memory_too_small"
+    with pytest.raises(EngineError) as caught:
+        generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report())
+    assert caught.value.code == "memory_too_small"
+
+
+def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
+    expected = generate(JOB, toy_models(toy), Report())
+    models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
+    asset = generate(JOB, models, Report())
+    assert needs.slabs_for(models, SHAPE_DECODER, len(asset.latents.shape.coords)) > 1
+    assert np.array_equal(asset.grid.coords, expected.grid.coords)
+    assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
+    np.testing.assert_allclose(asset.grid.dual_vertices, expected.grid.dual_vertices, atol=2e-5)
+    np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
 
 
 def test_networks_stay_only_while_they_fit(toy: Path) -> None:
