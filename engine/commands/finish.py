@@ -93,7 +93,7 @@ def check_finished_output(output: Path) -> None:
         raise EngineError(
             "mesh_format",
             f"{output.name} cannot hold a textured asset.",
-            "Use a name that ends in .glb or .obj.",
+            "Use a name that ends in .glb or .obj; with --finish none also .ply.",
         )
     if not output.absolute().parent.is_dir() or output.is_dir():
         raise EngineError(

@@ -29,6 +29,7 @@ MATERIAL_COLUMNS = {
 MISSING_MATERIAL = np.array([1, 1, 1, 0, 1, 1], np.float32)
 
 LARGEST_GRID = 1 << 21
+MOST_BYTES = 8 << 30  # a box of 4096^3 has 100 million voxels
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def load_ovoxels(path: str | Path) -> OVoxels:
             entries contradict the voxels or themselves.
     """
     path = Path(path)
-    file = read_vxz(path)
+    file = read_vxz(path, max_bytes=MOST_BYTES)
     grid_size, aabb, placement = _read_header(path, file)
     # The file orders voxels by chunk and curve, a grid by x, y, z.
     order = np.lexsort(file.coords.T[::-1])

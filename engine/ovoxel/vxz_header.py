@@ -127,8 +127,9 @@ def _check(header: Any, start: int, end: int, max_bytes: int, path: Path) -> Lay
     if voxels * row_bytes > max_bytes:
         raise EngineError(
             "vxz_too_large",
-            f"{path} announces {voxels} voxels, more than the {max_bytes} bytes allowed to it.",
-            "Use a lower resolution, or allow more memory if you trust the file.",
+            f"{path} announces {voxels:,} voxels, which take {voxels * row_bytes / 2**30:.1f} GiB; "
+            f"{max_bytes / 2**30:.1f} GiB are allowed.",
+            "Convert the mesh again at a lower resolution.",
         )
     _integer(header.get("raw_size"), "raw_size", voxels * row_bytes, voxels * row_bytes)
     _integer(header.get("compressed_size"), "compressed_size", end - start, end - start)

@@ -12,6 +12,7 @@ from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.images import encoders
 from engine.images.encoders import EncoderKind
+from engine.meshing.load import load_mesh
 from engine.pipelines import stages
 from tests.pipelines.shapes import box
 from tests.pipelines.toy import ToyEncoder, make_checkpoint, picture
@@ -50,7 +51,7 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     low, high = tmp_path / "low.glb", tmp_path / "high.glb"
     # The file names the object in it, so the one to compare with has the same name.
     direct = tmp_path / "direct" / "high.glb"
-    options = ("--checkpoint", model, "--device", "cpu")
+    options = ("--checkpoint", model, "--device", "cpu", "--finish", "none")
     result = run("generate", image, "-o", low, "--preset", "draft", "--seed", 3, *options)
     assert result.exit_code == 0, result.output
     assert "64^3, seed 3" in result.stdout
@@ -78,7 +79,7 @@ def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) 
     result = run(
         "generate", image, other, "-o", out / "a.ply", "--type", "64", "--variants", 2,
         "--steps", "structure=2", "--steps", "texture=1", "--guidance", "shape=2.5",
-        "--checkpoint", model, "--device", "cpu",
+        "--checkpoint", model, "--device", "cpu", "--finish", "none",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert made_in(out) == {f"a_{i}{end}" for i in range(1, 5) for end in (".ply", ".maquette")}
@@ -96,7 +97,7 @@ def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
     target = tmp_path / "painted.ply"
     result = run(
         "texture", tmp_path / "box.glb", image, "-o", target, "--resolution", 64,
-        "--checkpoint", model, "--device", "cpu",
+        "--checkpoint", model, "--device", "cpu", "--finish", "none",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     painted = trimesh.load(target, process=False)
@@ -105,10 +106,29 @@ def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
     assert len(painted.faces) == 12
 
 
+def test_a_textured_mesh_is_finished_with_its_own_faces(
+    model: Path, image: Path, tmp_path: Path
+) -> None:
+    given = box((2, 1, 0.5), centre=(3, 4, 5))
+    save_mesh(given, tmp_path / "box.glb")
+    target = tmp_path / "painted.glb"
+    result = run(
+        "texture", tmp_path / "box.glb", image, "-o", target, "--resolution", 64,
+        "--checkpoint", model, "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    painted = load_mesh(target)
+    assert len(painted.faces) == len(given.faces)
+    np.testing.assert_allclose(painted.vertices.min(axis=0), [2, 3.5, 4.75], atol=1e-5)
+    assert painted.uvs is not None and painted.materials[0].base_color_texture is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["generate", "IMAGE", "-o", "x.txt"], "no suffix"),
+        (["generate", "IMAGE", "-o", "x.txt"], "cannot hold a textured asset"),
+        (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
+        (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
         (["generate", "IMAGE", "-o", "nowhere/x.glb"], "folder does not exist"),
         (["generate", "absent.png", "-o", "x.glb"], "absent.png cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
