@@ -76,6 +76,8 @@ def test_faces_of_decoded_shapes(goldens, name):
     coords = recorded["out.dec_coords"]
     grid_size = 1 << int(coords[:, 1:].max()).bit_length()  # faces do not depend on it
     for item in range(coords[:, 0].max() + 1):
+        if f"out.mesh{item}_faces" not in recorded:
+            continue
         rows = np.flatnonzero(coords[:, 0] == item)
         rows = rows[np.lexsort(coords[rows, 1:].T[::-1])]
         grid = DualGrid(

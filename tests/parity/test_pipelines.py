@@ -93,6 +93,9 @@ def test_generate(name: str, recorded: Recorded):
 
 
 def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
+    parts = "resolution ss_coords shape_slat_coords shape_slat tex_slat dec_coords pbr_attrs"
+    parts += " mesh_vertices mesh_faces vertex_attrs"
+    need_tensors(run, *(f"out.{part}" for part in parts.split()))
     latents = asset.latents
     assert asset.grid.grid_size == int(run["out.resolution"])
     assert latents.structure is not None
