@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from engine.errors import EngineError
 from engine.images.hub_errors import explain_loading
+from engine.models.catalogue import DINOV3
 
 log = logging.getLogger(__name__)
 
-PUBLISHED_ID = "facebook/dinov3-vitl16-pretrain-lvd1689m"
+PUBLISHED_ID = DINOV3
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import EngineError
+from engine.models.catalogue import DINOV3, KNOWN_MIRRORS
 
-MIRROR = "camenduru/dinov3-vitl16-pretrain-lvd1689m"
-"""An ungated copy of the published weights; the DINOv3 License applies to it as well."""
-
-_ELSEWHERE = f"name a mirror such as {MIRROR} or a folder with a copy (the DINOv3 License applies)"
+_ELSEWHERE = (
+    f"name a mirror such as {KNOWN_MIRRORS[DINOV3]} or a folder with a copy (the DINOv3 License "
+    "applies)"
+)
 
 
 @contextmanager
@@ -26,13 +27,13 @@ def explain_loading(name: str) -> Iterator[None]:
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
     )
-    from safetensors import SafetensorError
 
     try:
         yield
     except EngineError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+    except Exception as error:
+        # Of a broken config.json transformers raises nearly anything, by its version.
         kinds = tuple(type(link) for link in _chain(error))
         if Path(name).is_dir():
             raise _unloadable(name, error) from error
@@ -71,6 +72,5 @@ def _unloadable(name: str, error: Exception) -> EngineError:
     return EngineError(
         "image_encoder_invalid",
         f"The image encoder {name} cannot be loaded: {reason[:300]}",
-        "It needs a readable config.json and model.safetensors in the layout of "
-        "facebook/dinov3-vitl16-pretrain-lvd1689m.",
+        f"It needs a readable config.json and model.safetensors in the layout of {DINOV3}.",
     )

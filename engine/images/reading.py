@@ -29,7 +29,8 @@ MAX_PIXELS = 80_000_000
 # Everything Pillow's decoders are known to raise on damaged files. Warnings are among it where the
 # process makes errors of them.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError)
-_DAMAGE += (struct.error, zlib.error, OverflowError, UserWarning)
+_DAMAGE += (struct.error, zlib.error, OverflowError, RuntimeError, UserWarning)
+_BITS_PER_SAMPLE = 258
 _BOMB = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 
 
@@ -52,6 +53,8 @@ def read_image(source: bytes | str | Path) -> Image.Image:
                 raise _too_large(name)
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 log.info("%s is an animation; its first frame is used.", name)
+            if image.mode.startswith("I") and max(_bits_per_sample(image)) > 16:
+                raise _depth(name)
             image.load()
             return _to_rgba(_upright(image, name), name)
     except _BOMB as error:
@@ -65,10 +68,11 @@ def read_image(source: bytes | str | Path) -> Image.Image:
 def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
         raise EngineError(
             "image_missing",
-            f"The picture {path} cannot be opened: {error.strerror or error}.",
+            f"The picture {str(path)!r} cannot be opened: {reason}.",
             "Choose a picture file that exists and that you may read.",
         ) from error
 
@@ -121,6 +125,13 @@ def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
     if isinstance(transparent, int):
         rgba.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
     return rgba
+
+
+def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
+    """As a TIFF says it; the other kinds of files have 16 bits at most."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, 16)
+    return bits if isinstance(bits, tuple) else (int(bits),)
 
 
 def _depth(name: str) -> EngineError:

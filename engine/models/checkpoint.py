@@ -10,10 +10,13 @@ from torch import nn
 from engine.errors import EngineError
 from engine.models.hub import NotHere, Source, source, sources_of
 from engine.models.networks import build_network, read_description
-from engine.models.pipeline import PipelineSpec, read_pipeline
+from engine.models.pipeline import Normalization, PipelineSpec, read_pipeline
 from engine.models.tensors import load_tensors
 
 log = logging.getLogger(__name__)
+
+_LATENT_OF = {"shape": "shape_slat_", "texture": "tex_slat_"}
+"""How the names of the networks begin that make or take a kind of latent."""
 
 
 class Checkpoint:
@@ -77,14 +80,48 @@ class Checkpoint:
         self._loaded.pop(self.models.get(name, ""), None)
 
     def files(self, name: str) -> tuple[Path, Path]:
-        """The JSON and safetensors file of a network, downloaded if need be."""
+        """The JSON and safetensors file of a network, downloaded if need be.
+
+        Raises:
+            EngineError: ``pipeline_invalid`` when its latent has another number of channels than
+                the pipelines have means and deviations for; ``file_missing``, ``hub_*``,
+                ``network_description``.
+        """
+        found = self._find(name)
+        self._check_latent(name, found[0])
+        return found
+
+    def _find(self, name: str) -> tuple[Path, Path]:
         places = sources_of(self.models[name], self.home, offline=self._offline, cache=self._cache)
+        absent: list[NotHere] = []
         for place, inside in places[:-1]:
             try:
                 return _pair(place, inside)
             except NotHere as reason:
                 log.debug("%s: %s", place, reason.message)
-        return _pair(*places[-1])
+                absent.append(reason)
+        try:
+            return _pair(*places[-1])
+        except EngineError as error:
+            if absent:
+                raise _nowhere(absent[0], error) from error
+            raise
+
+    def _check_latent(self, name: str, description: Path) -> None:
+        kind = next((k for k in ("shape", "texture") if name.startswith(_LATENT_OF[k])), None)
+        if kind is None:
+            return
+        _, args = read_description(description)
+        channels = args.get("latent_channels", args.get("out_channels"))
+        for spec in (self.generation, self.texturing):
+            known: Normalization | None = getattr(spec, f"{kind}_normalization", None)
+            if known is not None and len(known.mean) != channels:
+                raise EngineError(
+                    "pipeline_invalid",
+                    f"The checkpoint {self.home} normalises {len(known.mean)} channels of the "
+                    f"{kind} latent, and {name} has {channels}.",
+                    "Its JSON files must belong together: download them again.",
+                )
 
     def _pipeline(self, name: str) -> PipelineSpec:
         return read_pipeline(self.home.file(name))
@@ -99,6 +136,16 @@ class Checkpoint:
                     "Download pipeline.json and texturing_pipeline.json again.",
                 )
         return models
+
+
+def _nowhere(at_home: NotHere, elsewhere: EngineError) -> EngineError:
+    """One error out of two, the checkpoint's own folder first.
+
+    A missing file in a subfolder is also looked for on the hub, under a name that nobody meant.
+    """
+    first = at_home if elsewhere.code in ("hub_not_found", "file_missing") else elsewhere
+    message = f"{at_home.message.rstrip('.')}, nor elsewhere: {elsewhere.message}"
+    return type(elsewhere)(first.code, message, first.hint)
 
 
 def _pair(place: Source, stem: str) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.norms import LayerNorm
 from engine.sparse.attention import attention
 from engine.sparse.rope import apply_rope
 
@@ -82,13 +83,6 @@ class Context:
     keys: Tensor
     values: Tensor
     offsets: tuple[int, ...]
-
-
-class LayerNorm(nn.LayerNorm):
-    """Layer norm over the last dimension, in float32, returned in the dtype that came in."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.float()).to(input.dtype)
 
 
 class HeadRMSNorm(nn.Module):

@@ -7,6 +7,7 @@ plain HTTP with ranges, by huggingface_hub's own client; its Xet transfers canno
 
 import errno
 import hashlib
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _fetch(
             resume_size=done,
             headers=headers,
             expected_size=size,
-            tqdm_class=_listener(on_bytes),
+            **_progress(on_bytes, done),
         )
     if file.sha256 is not None and sha256_of(part) != file.sha256:
         part.unlink()
@@ -155,8 +156,16 @@ def sha256_of(path: Path, on_bytes: OnBytes = lambda done: None) -> str:
     return digest.hexdigest()
 
 
+def _progress(on_bytes: OnBytes, done: int) -> dict[str, Any]:
+    """How http_get is told whom to call: a class of bars, or a bar (huggingface_hub 0.x)."""
+    bars = _listener(on_bytes)
+    if "tqdm_class" in inspect.signature(http_get).parameters:
+        return {"tqdm_class": bars}
+    return {"_tqdm_bar": bars(initial=done)}
+
+
 def _listener(on_bytes: OnBytes) -> Any:
-    """What http_get takes for a class of progress bars."""
+    """A class of progress bars, as far as http_get uses them."""
 
     class Listener:
         def __init__(self, *, initial: int = 0, **_: Any) -> None:

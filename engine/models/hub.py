@@ -152,8 +152,13 @@ def source(
     Raises:
         EngineError: ``checkpoint_unknown`` when it is neither.
     """
-    path = Path(folder_or_hub_id).expanduser()
-    if path.is_dir():
+    path = Path(folder_or_hub_id)
+    try:
+        path = path.expanduser()
+        found = path.is_dir()
+    except (RuntimeError, ValueError, OSError):  # ~nobody, a zero byte, a name that is too long
+        found = False
+    if found:
         return Folder(path)
     if isinstance(folder_or_hub_id, str) and REPOSITORY.fullmatch(folder_or_hub_id):
         return Repository(folder_or_hub_id, offline=offline, cache=cache)

@@ -21,6 +21,9 @@ from engine.models.sc_vae import (
 )
 from engine.sparse import SparseTensor
 
+CHANNELS = 6
+"""Base colour 3, metallic, roughness, alpha."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaterialEncoderConfig(EncoderConfig):
@@ -50,6 +53,8 @@ class MaterialEncoder(ScVaeEncoder):
     def __init__(
         self, config: MaterialEncoderConfig, *, torso_dtype: torch.dtype = torch.float32
     ) -> None:
+        if config.in_channels != CHANNELS:
+            raise ValueError(f"a material has {CHANNELS} channels, not {config.in_channels}")
         super().__init__(config, torso_dtype=torso_dtype)
 
     def forward(self, attributes: SparseTensor) -> Encoded:
@@ -63,6 +68,8 @@ class MaterialDecoder(ScVaeDecoder):
     def __init__(
         self, config: MaterialDecoderConfig, *, torso_dtype: torch.dtype = torch.float32
     ) -> None:
+        if config.out_channels != CHANNELS:
+            raise ValueError(f"a material has {CHANNELS} channels, not {config.out_channels}")
         super().__init__(config, torso_dtype=torso_dtype)
 
     def forward(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError
+from engine.models.arguments import check_arguments
 from engine.models.dit import FlowConfig
 from engine.models.latent_flow import LatentFlow
 from engine.models.material_vae import (
@@ -95,11 +96,12 @@ def build_network(
     if missing:
         raise _arguments(name, f"lacks {', '.join(missing)}")
     try:
+        check_arguments(kind.config, args)
         config = kind.config(**{key: args[key] for key in parameters if key in args})
         with torch.device("meta"):
             return kind.network(config, torso_dtype=torso_dtype or torch.float32)
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
-        # Whatever a width of "wide" or -3 runs into first.
+        # Arguments that are right one by one and do not go together.
         raise _arguments(name, f"cannot be built: {' '.join(str(error).split())[:200]}") from error
 
 

@@ -1,7 +1,6 @@
 """What a checkpoint's ``pipeline.json`` says, typed."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.sampling.parameters import SamplerParams
+from engine.sampling.parameters import SamplerParams, is_number
 
 
 @dataclass(frozen=True)
@@ -142,9 +141,7 @@ def _normalization(args: dict[str, Any], key: str) -> Normalization | None:
 
 def _numbers(entry: dict[str, Any], part: str, key: str) -> tuple[float, ...]:
     values = entry.get(part)
-    if not isinstance(values, list) or not all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values
-    ):
+    if not isinstance(values, list) or not all(map(is_number, values)):
         raise ValueError(f'"{part}" of "{key}" is no list of numbers')
     return tuple(map(float, values))
 

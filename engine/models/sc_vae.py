@@ -254,7 +254,8 @@ class ScVaeDecoder(ScVaeNetwork):
 
         Returns:
             The cells in the decoder's order. Their features are not computed: the last
-            subdivision follows from its parents alone.
+            subdivision follows from its parents alone. On the way only children that exist are
+            computed where the backend gains by it, as in ``forward`` without ``prune``.
 
         Raises:
             ValueError: no such level, or nothing is predicted.

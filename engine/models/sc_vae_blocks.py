@@ -9,18 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.norms import LayerNorm
 from engine.sparse import SparseTensor, Subdivision
 from engine.sparse.convolution import submanifold_conv3d
 from engine.sparse.resample import channel_to_space, convolve_to_children, space_to_channel
 
 BLOCK_EPSILON = 1e-6
-
-
-class FloatLayerNorm(nn.LayerNorm):
-    """Layer norm over channels in float32; gives back the dtype that it got."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.float()).to(input.dtype)
 
 
 class SubmanifoldConv(nn.Module):
@@ -45,7 +39,7 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         hidden = int(channels * mlp_ratio)
         self.conv = SubmanifoldConv(channels, channels)
-        self.norm = FloatLayerNorm(channels, eps=BLOCK_EPSILON)
+        self.norm = LayerNorm(channels, eps=BLOCK_EPSILON)
         self.mlp = nn.Sequential(
             nn.Linear(channels, hidden), nn.SiLU(), nn.Linear(hidden, channels)
         )
@@ -66,8 +60,8 @@ class DownBlock(nn.Module):
         super().__init__()
         if out_channels % 8 or (8 * channels) % out_channels:
             raise ValueError(f"a down block cannot lead from {channels} to {out_channels} channels")
-        self.norm1 = FloatLayerNorm(channels, eps=BLOCK_EPSILON)
-        self.norm2 = FloatLayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
+        self.norm1 = LayerNorm(channels, eps=BLOCK_EPSILON)
+        self.norm2 = LayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
         self.conv1 = SubmanifoldConv(channels, out_channels // 8)
         self.conv2 = SubmanifoldConv(out_channels, out_channels)
         _start_at_zero(self.conv2)
@@ -98,8 +92,8 @@ class UpBlock(nn.Module):
         super().__init__()
         if channels % 8 or (8 * out_channels) % channels:
             raise ValueError(f"an up block cannot lead from {channels} to {out_channels} channels")
-        self.norm1 = FloatLayerNorm(channels, eps=BLOCK_EPSILON)
-        self.norm2 = FloatLayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
+        self.norm1 = LayerNorm(channels, eps=BLOCK_EPSILON)
+        self.norm2 = LayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
         self.conv1 = SubmanifoldConv(channels, 8 * out_channels)
         self.conv2 = SubmanifoldConv(out_channels, out_channels)
         self.to_subdiv = nn.Linear(channels, 8) if pred_subdiv else None

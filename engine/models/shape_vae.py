@@ -20,6 +20,8 @@ from engine.models.sc_vae import (
 )
 from engine.sparse import SparseTensor, Topology
 
+IN_CHANNELS = 6
+"""Dual vertex 3, intersected edges 3."""
 OUT_CHANNELS = 7
 """Dual vertex 3, intersected edges 3, split weight 1."""
 
@@ -63,6 +65,8 @@ class ShapeEncoder(ScVaeEncoder):
     def __init__(
         self, config: ShapeEncoderConfig, *, torso_dtype: torch.dtype = torch.float32
     ) -> None:
+        if config.in_channels != IN_CHANNELS:
+            raise ValueError(f"a shape has {IN_CHANNELS} channels, not {config.in_channels}")
         super().__init__(config, torso_dtype=torso_dtype)
 
     def forward(self, topology: Topology, dual_vertices: Tensor, intersected: Tensor) -> Encoded:

@@ -15,6 +15,7 @@ from engine.errors import EngineError
 FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 DERIVED_TOLERANCE = 1e-4
 SHOWN = 4
+READ_AT_ONCE = 1 << 16
 
 
 def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str = "cpu") -> None:
@@ -26,8 +27,8 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
 
     Raises:
         EngineError: ``tensors_missing_file``, ``tensors_not_safetensors``, ``tensor_missing``,
-            ``tensor_extra``, ``tensor_shape``, ``tensor_dtype`` or ``tensor_derived``; the
-            message names file and tensors.
+            ``tensor_extra``, ``tensor_shape``, ``tensor_dtype``, ``tensor_derived`` or
+            ``tensor_not_finite``; the message names file and tensors.
     """
     with _opened(path) as file:
         stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -38,13 +39,36 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
         for name in derived.keys() & stored.keys():
             _check_derived(path, name, file.get_tensor(name), derived[name])
         tensors = {
-            name: file.get_tensor(name).to(device=device, dtype=declared.dtype)
+            name: _converted(path, name, file.get_tensor(name), declared.dtype, device)
             for name, declared in wanted.items()
         }
     network.load_state_dict(tensors, strict=True, assign=True)
     network.requires_grad_(False).eval()
     for name, value in derived.items():
         network.register_buffer(name, value.to(device), persistent=False)
+
+
+def _converted(
+    path: Path, name: str, stored: Tensor, dtype: torch.dtype, device: torch.device | str
+) -> Tensor:
+    """The tensor in the dtype that the network wants; numbers that are none are refused.
+
+    A large tensor that stays on the CPU as it is stays a mapping of the file and is not read here;
+    all others are read anyway, and looked at.
+    """
+    tensor = stored.to(device=device, dtype=dtype)
+    if tensor is stored and stored.numel() > READ_AT_ONCE:
+        return tensor
+    # A sum is not finite where a term is not; it can also overflow, so then all are looked at.
+    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+        if torch.isfinite(stored).all():
+            raise EngineError(
+                "tensor_not_finite",
+                f"{name} in {path} has numbers that {dtype} cannot hold.",
+                "Ask for bfloat16 or float32 instead.",
+            )
+        raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
+    return tensor
 
 
 def _derived(network: nn.Module) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ def attention(
         EngineError: ``backend_unavailable``.
     """
     _check(q, k, v, q_offsets, k_offsets)
-    chosen = ATTENTION.choose(q.device, q.dtype, backend)
+    chosen = ATTENTION.choose(q.device, q.dtype, backend, width=q.shape[-1])
     return chosen.run(q, k, v, tuple(q_offsets), tuple(k_offsets))
 
 
@@ -143,6 +143,11 @@ def _flash_capable(device: torch.device) -> Verdict:
     return Verdict(True, "flash attention over all batch items at once")
 
 
+def flash_width(head_dim: int) -> bool:
+    """Whether flash attention's kernels take heads of that width."""
+    return head_dim % 8 == 0 and head_dim <= 256
+
+
 def _probe_flash_attn(device: torch.device) -> Verdict:
     if importlib.util.find_spec("flash_attn") is None:
         return Verdict(False, "the package flash-attn is not installed")
@@ -164,8 +169,8 @@ def _probe_sdpa(_: torch.device) -> Verdict:
 ATTENTION = Registry(
     "attention",
     [
-        Backend("flash-attn", _probe_flash_attn, _flash_attn, HALF_DTYPES),
-        Backend("varlen", _probe_varlen, _varlen, HALF_DTYPES),
+        Backend("flash-attn", _probe_flash_attn, _flash_attn, HALF_DTYPES, widths=flash_width),
+        Backend("varlen", _probe_varlen, _varlen, HALF_DTYPES, widths=flash_width),
         Backend("sdpa", _probe_sdpa, _sdpa),
     ],
 )

@@ -1,13 +1,11 @@
 """One operation, several implementations: which are usable here, and which one is used.
 
-The choice is made once per device and dtype, logged with its reason, and can be overruled for a
-stretch of code with ``using``; nothing here reads the environment.
+The choice is made once per device, dtype and width and logged with its reason; nothing here reads
+the environment.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,6 +44,7 @@ class Backend:
         run: the operation itself; its arguments are those of the registry's operation.
         dtypes: feature dtypes that it can work in.
         learns: whether gradients flow back through it.
+        widths: whether it takes vectors of so many numbers, where the operation has a width.
     """
 
     name: str
@@ -53,6 +52,16 @@ class Backend:
     run: Callable[..., Any]
     dtypes: tuple[torch.dtype, ...] = EVERY_DTYPE
     learns: bool = True
+    widths: Callable[[int], bool] = lambda _: True
+
+
+class _Case(NamedTuple):
+    """What a choice depends on."""
+
+    device: torch.device
+    dtype: torch.dtype
+    learning: bool
+    width: int | None
 
 
 class Registry:
@@ -66,24 +75,12 @@ class Registry:
     def __init__(self, operation: str, backends: list[Backend]) -> None:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
-        self._chosen: dict[tuple[torch.device, torch.dtype, bool], Backend] = {}
-        self._asked: ContextVar[str | None] = ContextVar(f"{operation} backend", default=None)
+        self._chosen: dict[_Case, Backend] = {}
 
     def available(self, device: torch.device | str) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
         device = torch.device(device)
         return [Availability(b.name, *b.probe(device)) for b in self.backends.values()]
-
-    @contextmanager
-    def using(self, name: str | None) -> Iterator[None]:
-        """Use the named backend inside the block; None: the preferred one again."""
-        if name is not None and name not in self.backends:
-            raise self._refusal(name, "there is no such backend")
-        token = self._asked.set(name)
-        try:
-            yield
-        finally:
-            self._asked.reset(token)
 
     def choose(
         self,
@@ -92,56 +89,55 @@ class Registry:
         name: str | None = None,
         *,
         learning: bool = False,
+        width: int | None = None,
     ) -> Backend:
         """The backend for features of a dtype on a device.
 
         Args:
-            name: insist on this one; else the one of ``using``; else the first usable one.
+            name: insist on this one; None: the first usable one.
             learning: gradients must flow back.
+            width: of the vectors (attention: of a head), where it matters.
 
         Raises:
             EngineError: ``backend_unavailable``: the one insisted on cannot be used.
         """
-        name = name or self._asked.get()
+        case = _Case(device, dtype, learning, width)
         if name is not None:
-            return self._insist(name, device, dtype, learning)
-        case = (device, dtype, learning)
+            return self._insist(name, case)
         if case not in self._chosen:
-            self._chosen[case] = self._prefer(device, dtype, learning)
+            self._chosen[case] = self._prefer(case)
         return self._chosen[case]
 
-    def _prefer(self, device: torch.device, dtype: torch.dtype, learning: bool) -> Backend:
+    def _prefer(self, case: _Case) -> Backend:
         passed_over: list[str] = []
         for backend in self.backends.values():
-            usable, reason = self._verdict(backend, device, dtype, learning)
+            usable, reason = self._verdict(backend, case)
             if usable:
                 others = "".join(f"; not {line}" for line in passed_over)
                 logger.info(
                     "%s on %s in %s: %s (%s)%s",
-                    self.operation, device, dtype, backend.name, reason, others,
+                    self.operation, case.device, case.dtype, backend.name, reason, others,
                 )  # fmt: skip
                 return backend
             passed_over.append(f"{backend.name}: {reason}")
         raise self._refusal("any", "; ".join(passed_over))
 
-    def _insist(
-        self, name: str, device: torch.device, dtype: torch.dtype, learning: bool
-    ) -> Backend:
+    def _insist(self, name: str, case: _Case) -> Backend:
         if name not in self.backends:
             raise self._refusal(name, "there is no such backend")
-        usable, reason = self._verdict(self.backends[name], device, dtype, learning)
+        usable, reason = self._verdict(self.backends[name], case)
         if not usable:
             raise self._refusal(name, reason)
         return self.backends[name]
 
-    def _verdict(
-        self, backend: Backend, device: torch.device, dtype: torch.dtype, learning: bool
-    ) -> Verdict:
-        verdict = backend.probe(device)
-        if verdict.usable and dtype not in backend.dtypes:
-            return Verdict(False, f"it does not work in {dtype}")
-        if verdict.usable and learning and not backend.learns:
+    def _verdict(self, backend: Backend, case: _Case) -> Verdict:
+        verdict = backend.probe(case.device)
+        if verdict.usable and case.dtype not in backend.dtypes:
+            return Verdict(False, f"it does not work in {case.dtype}")
+        if verdict.usable and case.learning and not backend.learns:
             return Verdict(False, "no gradients flow back through it")
+        if verdict.usable and case.width is not None and not backend.widths(case.width):
+            return Verdict(False, f"it does not take vectors of {case.width} numbers")
         return verdict
 
     def _refusal(self, name: str, reason: str) -> EngineError:

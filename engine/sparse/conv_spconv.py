@@ -25,7 +25,7 @@ def probe(device: torch.device) -> Verdict:
     if device.type != "cuda":
         return Verdict(False, "its CPU build gives wrong numbers, so it is used on CUDA only")
     if importlib.util.find_spec("spconv") is None:
-        return Verdict(False, "the package spconv-cu126 is not installed")
+        return Verdict(False, "spconv-cu126 is not installed (the extra maquette[cuda])")
     if torch.cuda.get_device_capability(device) > NEWEST_CAPABILITY:
         return Verdict(False, "its last release has no code for a GPU this new")
     try:
@@ -41,6 +41,8 @@ def convolve(
     topology: Topology, feats: Tensor, weight: Tensor, bias: Tensor | None, rows: Tensor | None
 ) -> Tensor:
     """See ``engine.sparse.convolution.submanifold_conv3d``; ``rows`` are picked afterwards."""
+    if len(feats) == 0:  # spconv knows no empty grid
+        return feats.new_zeros(0, len(weight))
     out = convolve_in_slices(
         lambda part, kernel: _call(topology, part, kernel), feats, weight, BYTE_LIMIT
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,26 +37,6 @@ class SparseTensor:
     def from_coords(cls, coords: Tensor, feats: Tensor) -> SparseTensor:
         """A tensor on cells of its own: coords (N, 4) int32 as ``Topology`` wants them."""
         return cls(Topology(coords), feats)
-
-    @classmethod
-    def concat(cls, tensors: Sequence[SparseTensor]) -> SparseTensor:
-        """One batch out of several, in order; the batch items are renumbered.
-
-        Raises:
-            ValueError: no tensors.
-        """
-        if not tensors:
-            raise ValueError("a batch needs at least one sparse tensor")
-        batch_size = 0
-        coords: list[Tensor] = []
-        for tensor in tensors:
-            shifted = tensor.coords.clone()
-            shifted[:, 0] += batch_size
-            coords.append(shifted)
-            batch_size += tensor.batch_size
-        return cls(
-            Topology(torch.cat(coords), batch_size), torch.cat([tensor.feats for tensor in tensors])
-        )
 
     @property
     def coords(self) -> Tensor:

@@ -249,3 +249,10 @@ def test_what_the_hub_refuses_is_explained(monkeypatch, kind, code):
     error = refused("facebook/dinov3-vitl16-pretrain-lvd1689m")
     assert error.code == code
     assert "camenduru/dinov3" in error.hint
+
+
+@pytest.mark.parametrize("config", ["[]", '{"model_type": "dinov3_vit", "hidden_size": "x"}', "{"])
+def test_a_config_that_makes_no_sense_is_refused(folder, tmp_path, config):
+    broken = copy(folder, tmp_path)
+    (broken / "config.json").write_text(config)
+    assert refused(broken).code == "image_encoder_invalid"

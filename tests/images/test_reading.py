@@ -240,3 +240,26 @@ def test_missing_files_and_folders_are_named(tmp_path):
     assert error.code == "image_missing"
     assert "nothing.png" in error.message
     assert refused(tmp_path).code == "image_missing"
+
+
+def test_a_path_that_cannot_be():
+    assert refused("a\0b.png").code == "image_missing"
+
+
+def test_whole_numbers_of_32_bits_are_refused_however_small(tmp_path):
+    Image.fromarray(np.array([[500, 600]], np.int32)).save(tmp_path / "deep.tiff")
+    assert refused(tmp_path / "deep.tiff").code == "image_depth"
+    Image.fromarray(np.array([[500, 600]], np.uint16)).save(tmp_path / "fine.tiff")
+    assert read_image(tmp_path / "fine.tiff").getpixel((0, 0)) == (2, 2, 2, 255)
+
+
+def test_a_decoder_that_gives_up_at_run_time(monkeypatch):
+    """Damaged AVIF ends in a RuntimeError."""
+
+    def give_up(_image):
+        raise RuntimeError("Failed to decode frame 0")
+
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(stream, "PNG")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", give_up)
+    assert refused(stream.getvalue()).code == "image_unreadable"

@@ -251,3 +251,39 @@ def test_stored_dtypes_become_the_policys(stem: Path, stored: torch.dtype, torso
         inside = "blocks." in name and (".to_" in name or ".mlp." in name)
         assert tensor.dtype == ((torso or torch.float32) if inside else torch.float32), name
         assert torch.equal(tensor, kept[name].to(tensor.dtype))
+
+
+def test_numbers_that_are_none_are_refused(stem: Path):
+    def spoil(tensors: dict) -> None:
+        tensors["out_layer.weight"][0, 0] = torch.nan
+
+    edit(stem, spoil)
+    with refused("tensor_not_finite", "out_layer.weight", "not finite"):
+        load_network(stem)
+
+
+def test_numbers_that_a_narrower_dtype_cannot_hold_are_refused(stem: Path):
+    name = "blocks.0.mlp.mlp.0.weight"
+
+    def widen(tensors: dict) -> None:
+        tensors[name][0, 0] = 70_000.0
+
+    edit(stem, widen)
+    load_network(stem, torso_dtype=torch.bfloat16)
+    with refused("tensor_not_finite", name, "float16"):
+        load_network(stem, torso_dtype=torch.float16)
+
+
+def test_normalisation_must_fit_the_latent(tmp_path: Path):
+    described = tiny.pipeline()
+    described["args"]["models"]["shape_slat_flow_model_512"] = "ckpts/flow"
+    folder = tiny.write_checkpoint(tmp_path / "ours")
+    tiny.write_json(folder / "pipeline.json", described)
+    with refused("pipeline_invalid", "2 channels", "shape_slat_flow_model_512 has 4"):
+        load_checkpoint(folder).network("shape_slat_flow_model_512")
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/x", "a\0b", "x" * 5000])
+def test_a_checkpoint_of_an_impossible_name(name: str):
+    with refused("checkpoint_unknown"):
+        load_checkpoint(name)

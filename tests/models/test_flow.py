@@ -1,12 +1,16 @@
 """What flow networks do beyond what was recorded: dtypes, wrong input, the published width."""
 
+import json
 import math
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.models.checkpoint import load_network
 from engine.models.dit import FlowConfig
 from engine.models.latent_flow import LatentFlow
 from engine.models.manifest import manifests
@@ -137,7 +141,8 @@ def test_pixel_shuffle_puts_the_axes_in_order():
 
 @pytest.mark.slow
 @torch.inference_mode()
-def test_the_published_width_runs_in_bfloat16_on_the_cpu():
+def test_the_published_width_loads_and_runs_in_bfloat16_on_the_cpu(tmp_path: Path):
+    """A file of the published size (2.6 GB), written here, through the loader and one step."""
     facts = manifests()["microsoft/TRELLIS.2-4B"].networks[
         "ckpts/slat_flow_img2shape_dit_1_3B_1024_bf16"
     ]
@@ -153,9 +158,15 @@ def test_the_published_width_runs_in_bfloat16_on_the_cpu():
         parameter.copy_(values.view(parameter.shape))
     total = sum(p.numel() * p.element_size() for p in flow.parameters())
     assert total < 2.75e9
+    save_file(flow.state_dict(), tmp_path / "flow.safetensors")
+    (tmp_path / "flow.json").write_text(json.dumps({"name": facts.name, "args": dict(facts.args)}))
+    del flow
+    loaded = load_network(tmp_path / "flow", torso_dtype=torch.bfloat16)
+    assert isinstance(loaded, LatentFlow)
     coords = cells(300, size=16)
     x = SparseTensor.from_coords(coords, torch.randn(300, 32))
-    v = flow(x, torch.tensor([500.0]), torch.randn(1, 64, 1024)).feats
+    v = loaded(x, torch.tensor([500.0]), torch.randn(1, 64, 1024)).feats
+    (tmp_path / "flow.safetensors").unlink()
     assert v.shape == (300, 32)
     assert bool(torch.isfinite(v).all())
     assert float(v.std()) > 0

@@ -96,3 +96,11 @@ def test_what_the_hub_may_answer(hub: Hub, error: Exception, code: str):
     hub.error = error
     with refused(code, "me/mine"):
         load_checkpoint("me/mine")
+
+
+def test_a_missing_file_in_a_subfolder_names_the_checkpoint_first(hub: Hub, tmp_path: Path):
+    folder = tiny.write_checkpoint(tmp_path / "ours", decoder="ckpts/sub/flow")
+    (folder / "ckpts/sub/flow.json").unlink()
+    hub.error = answer(errors.RepositoryNotFoundError)
+    with refused("file_missing", f"ckpts/sub/flow.json is not in the checkpoint {folder}"):
+        load_checkpoint(folder).network("sparse_structure_decoder")

@@ -88,6 +88,56 @@ def test_arguments_that_make_no_sense(wrong: dict):
         build_network("SparseStructureFlowModel", {**FLOW_ARGS, **wrong})
 
 
+SHAPE_DECODER = {
+    "resolution": 256,
+    "model_channels": [16, 8],
+    "latent_channels": 4,
+    "num_blocks": [1, 1],
+    "block_type": ["SparseConvNeXtBlock3d"] * 2,
+    "block_args": [{}, {}],
+    "up_block_type": ["SparseResBlockC2S3d"],
+}
+SHAPE_ENCODER = {
+    **{key: value for key, value in SHAPE_DECODER.items() if key != "up_block_type"},
+    "down_block_type": ["SparseResBlockS2C3d"],
+}
+MATERIAL_DECODER = {**SHAPE_DECODER, "out_channels": 6, "pred_subdiv": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "wrong"),
+    [
+        ("SLatFlowModel", FLOW_ARGS, {"resolution": 0}),
+        ("SLatFlowModel", FLOW_ARGS, {"num_blocks": -1}),
+        ("SLatFlowModel", FLOW_ARGS, {"num_blocks": 10**30}),
+        ("SLatFlowModel", FLOW_ARGS, {"num_blocks": True}),
+        ("SLatFlowModel", FLOW_ARGS, {"mlp_ratio": float("nan")}),
+        ("SLatFlowModel", FLOW_ARGS, {"rope_freq": "ab"}),
+        ("SLatFlowModel", FLOW_ARGS, {"rope_freq": [1.0]}),
+        ("SLatFlowModel", FLOW_ARGS, {"share_mod": "no"}),
+        ("SparseStructureDecoder", DECODER_ARGS, {"channels": "84"}),
+        ("FlexiDualGridVaeDecoder", SHAPE_DECODER, {"block_args": [1, 2]}),
+        ("FlexiDualGridVaeDecoder", SHAPE_DECODER, {"block_args": [{"mlp_ratio": "x"}, {}]}),
+        ("FlexiDualGridVaeDecoder", SHAPE_DECODER, {"pred_subdiv": "false"}),
+        ("FlexiDualGridVaeDecoder", SHAPE_DECODER, {"voxel_margin": "x"}),
+        ("FlexiDualGridVaeDecoder", SHAPE_DECODER, {"out_channels": 6}),
+        ("FlexiDualGridVaeEncoder", SHAPE_ENCODER, {"in_channels": 5}),
+        ("SparseUnetVaeEncoder", SHAPE_ENCODER, {"in_channels": 5}),
+        ("SparseUnetVaeDecoder", MATERIAL_DECODER, {"out_channels": 5}),
+    ],
+    ids=str,
+)
+def test_every_argument_is_looked_at(name: str, args: dict, wrong: dict):
+    build_network(name, args)
+    word = next(iter(wrong)) if name == "SLatFlowModel" else "cannot be built"
+    with refused("network_arguments", name, word):
+        build_network(name, {**args, **wrong})
+
+
+def test_levels_may_be_without_blocks():
+    build_network("FlexiDualGridVaeDecoder", {**SHAPE_DECODER, "num_blocks": [1, 0]})
+
+
 def test_a_norm_that_is_not_known():
     with refused("network_arguments", "norm_type"):
         build_network("SparseStructureDecoder", {**DECODER_ARGS, "norm_type": "batch"})

@@ -3,8 +3,9 @@
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -183,6 +184,25 @@ def test_a_full_disk_is_seen_before(hub: FakeHub, bench: Bench, monkeypatch: pyt
         store.download([net])
     assert hub.requests == []
     assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_progress_is_told_by_every_http_get(newest: bool, monkeypatch: pytest.MonkeyPatch):
+    """huggingface_hub 0.36 takes a bar where 1.0 and newer take a class of bars."""
+
+    def takes_a_class(url: str, stream: object, *, resume_size: int, tqdm_class: type) -> None:
+        with tqdm_class(initial=resume_size, total=9, desc="file") as bar:
+            bar.update(4)
+
+    def takes_a_bar(url: str, stream: object, *, resume_size: int, _tqdm_bar: Any) -> None:
+        with nullcontext(_tqdm_bar) as bar:
+            bar.update(4)
+
+    http_get: Any = takes_a_class if newest else takes_a_bar
+    monkeypatch.setattr(fetch, "http_get", http_get)
+    heard: list[int] = []
+    http_get("u", None, resume_size=3, **fetch._progress(heard.append, 3))
+    assert heard == [3, 7]
 
 
 def test_a_disk_that_fills_up_keeps_what_came(bench: Bench, monkeypatch: pytest.MonkeyPatch):

@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.asset import Asset
 from engine.mesh import Mesh
 from engine.meshing.axes import Z_UP_FROM_Y_UP
-from engine.models.checkpoint import load_checkpoint
 from engine.models.residency import Models
 from engine.ovoxel import dual_grid_to_mesh
 from engine.pipelines.generate import generate
@@ -24,7 +22,15 @@ from engine.pipelines.jobs import GenerateJob, TextureJob, UpscaleJob
 from engine.pipelines.report import Report
 from engine.pipelines.texture import texture
 from engine.pipelines.upscale import upscale
-from tests.parity.test_end_to_end import recorded_runs
+from tests.parity.recorded import (
+    case_checkpoint,
+    checkpoint_network,
+    need,
+    need_tensors,
+    recorded_runs,
+    recording,
+    sorted_faces,
+)
 from tests.pipelines.toy import picture
 from tests.tolerances import assert_parity
 
@@ -33,7 +39,7 @@ class RecordedEncoder:
     """Gives the recorded image_tokens, whatever the picture."""
 
     def __init__(self, file: Path) -> None:
-        self.cond = load_file(file)
+        self.cond = recording(file)
 
     def tokens(self, image: Image.Image, size: int) -> Tensor:
         return self.cond[f"cond_{size}"]
@@ -46,9 +52,10 @@ class Recorded:
     report: Mapping[str, Any]
 
     def run(self, name: str) -> dict[str, Tensor]:
-        return load_file(self.folder / f"run_{name}.safetensors")
+        return recording(self.folder / f"run_{name}.safetensors")
 
     def job(self, name: str) -> GenerateJob:
+        need_tensors(dict(self.report), name)
         run = self.report[name]
         return GenerateJob(
             picture=picture(),
@@ -60,12 +67,13 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(goldens: Path) -> Recorded:
-    folder = goldens / "end_to_end"
-    if not folder.is_dir():
-        pytest.skip(f"no end_to_end case in {goldens}")
+    folder = need(goldens / "end_to_end")
     encoder = RecordedEncoder(folder / "cond.safetensors")
-    models = Models(load_checkpoint(folder / "model"), encoder=encoder)
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    checkpoint = case_checkpoint(folder / "model")
+    for name in checkpoint.models:
+        checkpoint_network(checkpoint, name)
+    models = Models(checkpoint, encoder=encoder)
+    report = json.loads(need(folder / "report.json").read_text(encoding="utf-8"))
     return Recorded(folder, models, report)
 
 
@@ -85,6 +93,9 @@ def test_generate(name: str, recorded: Recorded):
 
 
 def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
+    parts = "resolution ss_coords shape_slat_coords shape_slat tex_slat dec_coords pbr_attrs"
+    parts += " mesh_vertices mesh_faces vertex_attrs"
+    need_tensors(run, *(f"out.{part}" for part in parts.split()))
     latents = asset.latents
     assert asset.grid.grid_size == int(run["out.resolution"])
     assert latents.structure is not None
@@ -107,15 +118,11 @@ def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     new_row = np.empty_like(order)
     new_row[order] = np.arange(len(order))
     faces = new_row[run["out.mesh_faces"].numpy()]
-    assert np.array_equal(_sorted_rows(mesh.faces), _sorted_rows(faces)), f"{what}: faces"
+    assert np.array_equal(sorted_faces(mesh.faces), sorted_faces(faces)), f"{what}: faces"
     # From the recorded vertices: a last bit of theirs is 1e-4 of a voxel, too much at steep places.
     at_vertices = asset.materials_at(vertices.numpy())
     expected = run["out.vertex_attrs"][order].clamp(0, 1)
     assert_parity(torch.from_numpy(at_vertices), expected, f"{what}: materials at vertices")
-
-
-def _sorted_rows(faces: np.ndarray) -> np.ndarray:
-    return faces[np.lexsort(faces.T[::-1])]
 
 
 def test_upscale_ends_where_a_direct_cascade_does(recorded: Recorded):
@@ -133,8 +140,7 @@ def test_upscale_ends_where_a_direct_cascade_does(recorded: Recorded):
 
 
 def test_texture(recorded: Recorded):
-    if "texturing" not in recorded.report:
-        pytest.skip(f"no texturing run in {recorded.folder}")
+    need_tensors(dict(recorded.report), "texturing")
     run, report = recorded.run("texturing"), recorded.report["texturing"]
     # The reference is given meshes as glTF has them, Y up.
     vertices = (run["in.vertices"].double().numpy() @ Z_UP_FROM_Y_UP.T).astype(np.float32)

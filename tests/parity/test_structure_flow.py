@@ -4,18 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.models.structure_flow import StructureFlow
-from tests.parity.recorded import case_network, cases, listen
+from tests.parity.recorded import case_network, cases, listen, recording
 from tests.tolerances import assert_parity
 
 
 def load(folder: Path) -> tuple[StructureFlow, dict[str, Tensor]]:
     network = case_network(folder)
     assert isinstance(network, StructureFlow)
-    return network, load_file(folder / "io.safetensors")
+    return network, recording(folder / "io.safetensors")
 
 
 @pytest.fixture(scope="module", params=cases("ss_flow_*"))

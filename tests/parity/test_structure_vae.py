@@ -4,25 +4,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
-from tests.parity.recorded import case_network, cases
+from tests.parity.recorded import case_network, cases, need_tensors, recording
 from tests.tolerances import assert_parity
 
 
 @pytest.fixture(scope="module", params=cases("ss_vae*"))
-def case(request, goldens: Path):
-    folder = goldens / request.param
-    encoder, decoder = case_network(folder / "encoder"), case_network(folder / "decoder")
-    assert isinstance(encoder, StructureEncoder)
-    assert isinstance(decoder, StructureDecoder)
-    return encoder, decoder, load_file(folder / "io.safetensors")
+def folder(request, goldens: Path) -> Path:
+    return goldens / request.param
+
+
+@pytest.fixture(scope="module")
+def io(folder: Path):
+    return recording(folder / "io.safetensors")
 
 
 @torch.inference_mode()
-def test_encoder(case):
-    encoder, _, io = case
+def test_encoder(folder: Path, io):
+    need_tensors(io, "in.enc_x", "out.enc_mean", "out.enc_logvar")
+    encoder = case_network(folder / "encoder")
+    assert isinstance(encoder, StructureEncoder)
     mean, logvar = encoder(io["in.enc_x"])
     assert_parity(mean, io["out.enc_mean"], "mean")
     assert_parity(logvar, io["out.enc_logvar"], "logvar")
@@ -31,11 +33,12 @@ def test_encoder(case):
 
 
 @torch.inference_mode()
-def test_decoder_and_everything_on_the_way(case):
-    _, decoder, io = case
+def test_decoder_and_everything_on_the_way(folder: Path, io):
+    need_tensors(io, "in.dec_x", "out.dec_logits", "out.dec_active_coords")
+    decoder = case_network(folder / "decoder")
+    assert isinstance(decoder, StructureDecoder)
     heard = {}
     recorded = [name for name in io if name.startswith("mid.dec_")]
-    assert recorded
     for name in recorded:
         what = name.removeprefix("mid.dec_")
         module = (

@@ -79,3 +79,23 @@ def test_another_sampler_is_refused(name):
     with pytest.raises(EngineError) as caught:
         SamplerParams.from_spec({**SPEC, "name": name})
     assert caught.value.code == "sampler_unknown"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rescale_t": 1e-17},
+        {"rescale_t": 0},
+        {"rescale_t": 1e300},
+        {"steps": 10**30},
+        {"guidance_strength": 10**400},
+        {"guidance_strength": 10**5000},
+        {"guidance_interval": (0.0, 10**400)},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_sizes_that_no_float_or_patience_holds(wrong: dict):
+    with pytest.raises(EngineError) as caught:
+        SamplerParams(**wrong)
+    assert caught.value.code == "sampler_parameter"
+    assert len(caught.value.message) < 120

@@ -2,12 +2,14 @@
 
 import itertools
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
 
 from engine.errors import EngineError
 from engine.sparse.attention import ATTENTION, attention, available_backends
+from engine.sparse.backends import Registry, Verdict
 
 
 def oracle(q, k, v, q_offsets, k_offsets):
@@ -79,8 +81,8 @@ def test_the_report_and_the_refusal_name_reasons(caplog):
     x = torch.zeros(5, 1, 4)
     with pytest.raises(EngineError, match=r"'varlen' cannot be used: .*leave the choice"):
         attention(x, x, x, q_offsets=[0, 5], k_offsets=[0, 5], backend="varlen")
-    with pytest.raises(EngineError, match="no such backend"), ATTENTION.using("magic"):
-        pass
+    with pytest.raises(EngineError, match="no such backend"):
+        attention(x, x, x, q_offsets=[0, 5], k_offsets=[0, 5], backend="magic")
     ATTENTION._chosen.clear()
     with caplog.at_level(logging.INFO, logger="engine.sparse.backends"):
         for _ in range(2):
@@ -88,6 +90,21 @@ def test_the_report_and_the_refusal_name_reasons(caplog):
     assert len(caplog.records) == 1
     assert "attention on cpu in torch.float32: sdpa (part of torch" in caplog.text
     assert "not varlen: " in caplog.text
+
+
+def test_heads_of_a_width_that_flash_attention_does_not_take():
+    """As on a GPU: the kernels that are usable there, with heads of some widths."""
+
+    def everywhere(_: torch.device) -> Verdict:
+        return Verdict(True, "usable")
+
+    found = [replace(backend, probe=everywhere) for backend in ATTENTION.backends.values()]
+    registry = Registry("attention", found)
+    case = torch.device("cpu"), torch.bfloat16
+    for width, name in ((128, "flash-attn"), (256, "flash-attn"), (28, "sdpa"), (264, "sdpa")):
+        assert registry.choose(*case, width=width).name == name
+    with pytest.raises(EngineError, match="vectors of 28 numbers"):
+        registry.choose(*case, "varlen", width=28)
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.errors import EngineError
-from engine.sparse import SparseTensor, Topology
+from engine.sparse import SparseTensor, Topology, conv_spconv
 from engine.sparse.conv_spconv import convolve_in_slices
 from engine.sparse.conv_torch import convolve
 from engine.sparse.convolution import available_backends, submanifold_conv3d
@@ -112,6 +112,12 @@ def test_channel_slices_add_up_to_the_whole(byte_limit):
     assert (len(seen) > 1) == (byte_limit < 10**9)
 
 
+def test_spconv_is_not_asked_about_no_cells():
+    topology = Topology(torch.zeros(0, 4, dtype=torch.int32))
+    out = conv_spconv.convolve(topology, torch.zeros(0, 5), torch.zeros(7, 3, 3, 3, 5), None, None)
+    assert out.shape == (0, 7)
+
+
 def test_too_many_rows_for_slices():
     x, weight, _ = a_case(20, 12, torch.float64)
     with pytest.raises(ValueError, match="220 cells"):
@@ -147,3 +153,16 @@ def test_backends_agree_on_a_gpu(name, dtype):
     x, weight, bias = a_case(32, 16, dtype)
     got = submanifold_conv3d(x.to("cuda"), weight.cuda(), bias.cuda(), backend=name)
     assert_same_maths(got.cpu(), dense_oracle(x.coords, x.feats, weight, bias), dtype)
+
+
+def test_neighbours_are_found_once_per_topology_and_the_same_anew():
+    """A new ``Topology`` of the same cells leaves out what the first one keeps."""
+    coords = random_coords((40, 30), 6)
+    kept, fresh = Topology(coords), Topology(coords.clone())
+    x, weight = torch.randn(70, 4), torch.randn(5, 3, 3, 3, 4)
+    first = submanifold_conv3d(SparseTensor(kept, x), weight)
+    again = submanifold_conv3d(SparseTensor(kept, x), weight)
+    assert torch.equal(first, again)
+    assert torch.equal(first, submanifold_conv3d(SparseTensor(fresh, x), weight))
+    assert kept.neighbours is kept.neighbours
+    assert kept.neighbours is not fresh.neighbours

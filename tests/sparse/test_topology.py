@@ -158,14 +158,12 @@ def test_rope_phases():
 
 def test_sparse_tensor():
     a = SparseTensor.from_coords(random_coords((4, 2), 4), torch.randn(6, 3))
-    b = SparseTensor.from_coords(random_coords((5,), 4, seed=1), torch.randn(5, 3))
-    both = SparseTensor.concat([a, b])
-    assert both.batch_size == 3 and both.topology.offsets == [0, 4, 6, 11]
-    assert torch.equal(both.items()[2].feats, b.feats)
-    assert torch.equal(both.items()[2].coords, b.coords)
+    assert a.batch_size == 2 and a.topology.offsets == [0, 4, 6]
+    second = a.items()[1]
+    assert second.batch_size == 1
+    assert torch.equal(second.feats, a.feats[4:])
+    assert torch.equal(second.coords[:, 1:], a.coords[4:, 1:])
     assert a.replace(a.feats * 2).topology is a.topology
     assert a.to(dtype=torch.bfloat16).feats.dtype == torch.bfloat16
     with pytest.raises(ValueError, match=r"must be \(6, C\)"):
         a.replace(torch.zeros(5, 3))
-    with pytest.raises(ValueError, match="at least one"):
-        SparseTensor.concat([])
