@@ -9,6 +9,16 @@ from pathlib import Path
 from engine.errors import EngineError
 
 
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# It can only be read by setting it, for the whole process: once, before threads write files.
+_UMASK = _read_umask()
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
@@ -31,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp makes files private; a result gets the rights any other new file would have.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -53,9 +63,3 @@ def _unwritable(path: Path, error: OSError) -> EngineError:
         f"Cannot write {path}: {error.strerror or error}.",
         "Choose a folder that exists, that you may write to, and that has free space.",
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,7 +2,8 @@
 
 numba caches each kernel beside its own source file and looks at that file only: a kernel whose
 callee changed in another file would silently run the old machine code. So the cache folder is named
-after the contents of all files with kernels, and a folder of other contents is thrown away.
+after the contents of all files with kernels. The newest few folders stay: versions that share a
+cache may run side by side.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from numba import config, njit
 
 _PACKAGE = Path(__file__).parent
+_KEPT = 4
 
 
 def _stamp() -> str:
@@ -24,17 +26,30 @@ def _stamp() -> str:
 
 
 def _choose_cache() -> None:
-    for root in (_PACKAGE / "__pycache__", Path.home() / ".cache" / "maquette"):
-        folder = root / f"kernels-{_stamp()}"
+    name = f"kernels-{_stamp()}"
+    chosen = getattr(config, "CACHE_DIR", "")  # the user's NUMBA_CACHE_DIR
+    roots = [Path(chosen)] if chosen else []
+    for root in (*roots, _PACKAGE / "__pycache__", Path.home() / ".cache" / "maquette"):
+        folder = root / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            folder.touch()  # the folder in use counts as the newest
         except OSError:  # an installation that its user may not write to
             continue
         setattr(config, "CACHE_DIR", str(folder))  # noqa: B010 (numba declares its settings late)
-        for other in root.glob("kernels-*"):
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+        _drop_old(root)
         return
+
+
+def _drop_old(root: Path) -> None:
+    aged = []
+    for folder in root.glob("kernels-*"):
+        try:
+            aged.append((folder.stat().st_mtime, folder))
+        except OSError:  # another process has just removed it
+            continue
+    for _, folder in sorted(aged, reverse=True)[_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _choose_cache()

@@ -69,9 +69,21 @@ def parents_of(coords: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]
     Returns:
         (parents, rows): (M, 3) int32 unique and sorted by x, y, z, and (N,) int64 in which of them
         each voxel lies.
+
+    Raises:
+        EngineError: coords.
     """
+    _check_range(coords)
     wide = coords.astype(np.int64) // factor
     x, y, z = wide.T
     keys, rows = np.unique((x << 42) + (y << 21) + z, return_inverse=True)
     mask = (1 << 21) - 1
     return np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=1).astype(np.int32), rows
+
+
+def _check_range(coords: np.ndarray) -> None:
+    """Three indices share one 64-bit key, 21 bits each; larger ones would alias."""
+    if len(coords) and coords.max() >= 1 << 21:
+        raise EngineError(
+            "coords", f"A voxel index is {coords.max()}.", "Give indices below 2097152 (2^21)."
+        )
