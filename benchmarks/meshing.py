@@ -72,8 +72,8 @@ def run(frequency: int) -> None:
 
 def run_others(frequency: int) -> None:
     """The libraries that one would use instead; a fifth of the faces takes xatlas minutes."""
-    import fast_simplification
-    import xatlas
+    import fast_simplification  # pyright: ignore[reportMissingImports]
+    import xatlas  # pyright: ignore[reportMissingImports]
 
     vertices, faces = raw_mesh(frequency)
     low = timed(

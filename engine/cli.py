@@ -81,8 +81,9 @@ def convert(
         Path, typer.Argument(metavar="OUT", help="A .vxz file, or .glb, .ply, .obj from a .vxz.")
     ],
     resolution: Annotated[
-        int, typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file.")
-    ] = 512,
+        int | None,
+        typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file; else 512."),
+    ] = None,
     allow_missing_textures: Annotated[
         bool, typer.Option("--allow-missing-textures", help="Go on without them.")
     ] = False,
@@ -99,14 +100,20 @@ def convert(
             raise EngineError(
                 "convert_direction",
                 f"Cannot convert {source.name} to {target.name}.",
-                "One of the two must be a .vxz file, the other a mesh.",
+                "Give a mesh and a .vxz file, or a .vxz file and a .glb, .ply or .obj file.",
+            )
+        if resolution is not None and not to_voxels:
+            raise EngineError(
+                "convert_direction",
+                f"{source.name} has its resolution already.",
+                "Leave out --resolution; it is for the way from a mesh to O-Voxels.",
             )
         with _progress_bar() as report:
             if to_voxels:
                 result = pipeline.mesh_file_to_ovoxels(
                     source,
                     target,
-                    resolution=resolution,
+                    resolution=512 if resolution is None else resolution,
                     allow_missing_textures=allow_missing_textures,
                     on_progress=report,
                 )

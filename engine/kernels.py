@@ -20,7 +20,7 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         source = path.read_bytes()
-        if b"engine.kernels" in source:
+        if b"engine.kernels" in source or path == Path(__file__):
             digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
@@ -53,6 +53,12 @@ def _drop_old(root: Path) -> None:
 
 
 _choose_cache()
+
+
+def are_cold() -> bool:
+    """Whether nothing has been compiled yet, so that the first use takes long."""
+    return not any(Path(config.CACHE_DIR).iterdir())  # pyright: ignore[reportAttributeAccessIssue]
+
 
 kernel = njit(cache=True, nogil=True, error_model="numpy")
 """Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""

@@ -113,3 +113,11 @@ def test_missing_textures_can_be_allowed(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "--allow-missing-textures" in result.stderr
     assert run(*words, "--allow-missing-textures").exit_code == 0
+
+
+def test_convert_refuses_a_resolution_on_the_way_back(tmp_path: Path) -> None:
+    (tmp_path / "a.vxz").write_bytes(b"")
+    source, target = str(tmp_path / "a.vxz"), str(tmp_path / "a.glb")
+    result = CliRunner().invoke(app, ["convert", source, target, "--resolution", "64"])
+    assert result.exit_code == 2
+    assert "has its resolution already" in result.output

@@ -1,5 +1,6 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -53,6 +54,9 @@ def errors_shown(debug: bool) -> Iterator[None]:
 
 @contextmanager
 def progress_bar() -> Iterator["Report"]:
+    kernels = sys.modules.get("engine.kernels")
+    if kernels is not None and kernels.are_cold():
+        err.print("First use: kernels are compiled, once, for about a minute.", markup=False)
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),

@@ -153,15 +153,32 @@ def _material_library(path: Path, data: bytes, allow_missing: bool) -> dict[str,
 
 def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing: bool) -> Material:
     """MTL with the metallic-roughness words Pm and Pr; without Pr, roughness from the gloss Ns."""
-    color = [float(word) for word in entries.get("kd", "1 1 1").split()[:3]]
-    alpha = float(entries["d"].split()[-1]) if "d" in entries else 1.0
-    if "d" not in entries and "tr" in entries:
-        alpha = 1.0 - float(entries["tr"].split()[-1])
+
+    def numbers(keyword: str, default: str) -> list[float]:
+        words = [word for word in entries.get(keyword, default).split() if word != "-halo"]
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            values = []
+        if not values or not np.isfinite(values).all():
+            raise EngineError(
+                "mesh_material",
+                f"The material {name} of {path.name} has {keyword} {entries[keyword]}.",
+                "Correct the .mtl file; numbers are expected there.",
+            )
+        return values
+
+    def share(keyword: str, default: str) -> float:
+        return min(max(numbers(keyword, default)[0], 0.0), 1.0)
+
+    color = [min(max(value, 0.0), 1.0) for value in numbers("kd", "1 1 1")[:3]]
+    color = (color * 3)[:3]  # one number alone means grey
+    alpha = share("d", "1") if "d" in entries else 1.0 - share("tr", "0")
     if "pr" in entries:
-        roughness = float(entries["pr"])
+        roughness = share("pr", "1")
     elif "ns" in entries:
         # Blinn-Phong exponent to roughness, as Blender's exporter goes the other way.
-        roughness = 1.0 - (min(max(float(entries["ns"]), 0.0), 1000.0) / 1000.0) ** 0.5
+        roughness = 1.0 - (min(max(numbers("ns", "0")[0], 0.0), 1000.0) / 1000.0) ** 0.5
     else:
         roughness = 1.0
     texture = None
@@ -173,7 +190,7 @@ def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing:
         name=name,
         base_color_factor=(color[0], color[1], color[2]),
         alpha_factor=alpha,
-        metallic_factor=float(entries.get("pm", "0")),
+        metallic_factor=share("pm", "0"),
         roughness_factor=roughness,
         alpha_mode="blend" if alpha < 1.0 or "map_d" in entries else "opaque",
         base_color_texture=texture,

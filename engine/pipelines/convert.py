@@ -13,12 +13,11 @@ from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
 
 log = logging.getLogger(__name__)
-
-LARGEST_RESOLUTION = 4096
 
 # Called with the name of a stage, how much of it is done and how much there is.
 OnProgress = Callable[[str, int, int], None]
@@ -55,11 +54,11 @@ def mesh_file_to_ovoxels(
     Raises:
         EngineError: ``grid_size``, ``grid_empty``, and what reading, fitting and writing raise.
     """
-    if not 1 <= resolution <= LARGEST_RESOLUTION:
+    if not 1 <= resolution <= MAX_GRID_SIZE:
         raise EngineError(
             "grid_size",
             f"A resolution of {resolution} is not possible.",
-            f"Choose one from 1 to {LARGEST_RESOLUTION}; 512 and 1024 are usual.",
+            f"Choose one from 1 to {MAX_GRID_SIZE}; 512 and 1024 are usual.",
         )
     _check_target(target)
     on_progress("reading", 0, 1)

@@ -339,3 +339,16 @@ def test_missing_texture_of_a_ply(tmp_path: Path) -> None:
     data = data.replace(b"end_header", b"comment TextureFile lost.png\nend_header")
     (tmp_path / "t.ply").write_bytes(data)
     assert refusal(tmp_path / "t.ply").code == "texture_missing"
+
+
+@pytest.mark.parametrize(("entry", "refused"), [("Kd nan 2 0", True), ("Kd 2 -1 0.5", False)])
+def test_colours_of_mtl_are_checked(tmp_path: Path, entry: str, refused: bool) -> None:
+    (tmp_path / "m.mtl").write_text(f"newmtl a\n{entry}\n")
+    path = tmp_path / "m.obj"
+    path.write_text("mtllib m.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    if refused:
+        with pytest.raises(EngineError) as caught:
+            load_mesh(path)
+        assert caught.value.code == "mesh_material"
+    else:
+        assert load_mesh(path).materials[0].base_color_factor == (1.0, 0.0, 0.5)

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.ovoxel.grid import DualGrid
-from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
+from engine.ovoxel.ovoxel_file import HEADER_KEY, OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
 from engine.ovoxel.vxz import read_vxz, write_vxz
 
@@ -147,3 +147,19 @@ def test_fit_uses_only_what_faces_use() -> None:
     assert np.ptp(unit, axis=0).max() == pytest.approx(0.99999)
     assert np.abs(unit).max() < 0.5
     np.testing.assert_allclose(placement.to_object(unit), vertices[:3], atol=1e-6)
+
+
+def test_a_changed_value_is_noticed(tmp_path: Path) -> None:
+    """The container has no checksum, so a file whose values were altered is a valid container."""
+    coords = np.array([[0, 0, 0], [0, 1, 2], [3, 1, 0]], np.int32)
+    grid = DualGrid(coords, np.full((3, 3), 0.5, np.float32), np.ones((3, 3), bool), 4)
+    path = tmp_path / "a.vxz"
+    save_ovoxels(path, OVoxels(grid, np.full((3, 6), 0.5, np.float32), Placement()))
+    load_ovoxels(path)
+    file = read_vxz(path)
+    file.attributes["metallic"][1] ^= 1
+    extra = {HEADER_KEY: file.header[HEADER_KEY]}
+    write_vxz(path, file.coords, file.attributes, extra=extra)
+    with pytest.raises(EngineError) as caught:
+        load_ovoxels(path)
+    assert caught.value.code == "vxz_damaged"
