@@ -130,7 +130,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
         (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
         (["generate", "IMAGE", "-o", "nowhere/x.glb"], "folder does not exist"),
-        (["generate", "absent.png", "-o", "x.glb"], "absent.png cannot be opened"),
+        (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
         (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
         (["generate", "IMAGE", "-o", "x.glb", "--seed", "-1"], "seed cannot be -1"),
