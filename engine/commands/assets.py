@@ -8,6 +8,7 @@ import typer
 
 from engine.commands.console import (
     binary_size,
+    check_place,
     errors_shown,
     out,
     reporting,
@@ -254,12 +255,7 @@ def _check_output(output: Path) -> None:
             f"{output.name} has no suffix of a mesh format that can be written.",
             f"Use one of {', '.join(SUFFIXES)}.",
         )
-    if not output.absolute().parent.is_dir() or output.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {output}: its folder does not exist, or it is one itself.",
-            "Make the folder first, or choose another name.",
-        )
+    check_place(output)
 
 
 def _targets(output: Path, count: int) -> list[Path]:

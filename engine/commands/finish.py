@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out, reporting
+from engine.commands.console import check_place, errors_shown, out, reporting
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -95,12 +95,7 @@ def check_finished_output(output: Path) -> None:
             f"{output.name} cannot hold a textured asset.",
             "Use a name that ends in .glb or .obj; with --finish none also .ply.",
         )
-    if not output.absolute().parent.is_dir() or output.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {output}: its folder does not exist, or it is one itself.",
-            "Make the folder first, or choose another name.",
-        )
+    check_place(output)
 
 
 def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "FinishJob":
