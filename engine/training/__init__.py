@@ -1,0 +1,1 @@
+"""Training: data sets, losses, what is trained, and the loop."""
