@@ -1,1 +1,1 @@
-"""Training: data sets, losses, what is trained, and the loop."""
+"""Training: the toy box, data sets, losses and trainers."""
