@@ -1,1 +1,1 @@
-"""Training: data, losses, trainers."""
+"""Training: the toy box, data sets, losses and trainers."""
