@@ -29,7 +29,7 @@ def mushroom(random: np.random.Generator) -> list[Part]:
     dome = arc(1.0, 0, 90, 12) * (radius, rise) + (0, height)
     dome[-1, 0] = 0
     cap = lathe([(0, height + 0.08), (radius * 0.9, height - 0.06), *dome.tolist()], capped=False)
-    gills = lathe([(foot * 0.6, height + 0.04), (radius * 0.86, height - 0.1)], capped=True)
+    gills = lathe([(foot * 0.6, height + 0.04), (radius * 0.86, height - 0.1)], capped=False)
     skin = m.paint(random)
     dots = []
     start = random.uniform(0, 360)
@@ -236,14 +236,12 @@ def pumpkin(random: np.random.Generator) -> list[Part]:
     parts = [Part(fruit, skin), Part(stalk, m.bark(random)), Part(blade, green)]
     if random.random() < 0.5:
         tri = [(0.17, -0.12), (0.0, 0.17), (-0.17, -0.12)]
-        eye = extrude(tri, 0.3).turned("x", 90)
-        eyes = [eye.moved(i * 0.35, -0.72, 0.18 * tall) for i in (-1, 1)]
-        grin = [(x, 0.34 * x * x - 0.2) for x in np.linspace(-0.5, 0.5, 9)]
-        smile = tube(
-            np.array([(x, -np.sqrt(0.95 - x * x) * 0.98, z * tall - 0.12) for x, z in grin]),
-            0.09,
-            segments=10,
-        )
+        eye = extrude(tri, 0.35).turned("x", 90)
+        eyes = [eye.moved(i * 0.33, -0.6, 0.2 * tall) for i in (-1, 1)]
+        x = np.linspace(-0.55, 0.55, 13)
+        z = tall * (0.8 * x * x - 0.3)
+        path = np.stack([x, -0.93 * np.sqrt(1 - x * x - (z / tall) ** 2), z], axis=1)
+        smile = tube(path, 0.1, segments=10)
         parts.append(Part(joined(*eyes, smile), m.dark(random)))
     return parts
 

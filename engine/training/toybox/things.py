@@ -11,6 +11,7 @@ from engine.training.toybox.solids import (
     cylinder,
     ellipsoid,
     extrude,
+    hoop,
     joined,
     lathe,
     leaf,
@@ -122,35 +123,27 @@ def crate(random: np.random.Generator) -> list[Part]:
 
 
 def gem(random: np.random.Generator) -> list[Part]:
-    """A cut stone, see-through around a core, or solid, in a setting."""
-    sides = int(random.integers(5, 10))
-    girdle, crown, deep = (
-        random.uniform(0.85, 1.1),
-        random.uniform(0.25, 0.55),
-        random.uniform(0.8, 1.5),
-    )
-    flat = girdle * random.uniform(0.45, 0.7)
-    profile = np.array([(0, -deep), (girdle, -0.06), (girdle, 0.06), (flat, crown), (0, crown)])
-    stone = lathe(profile, segments=sides, capped=False)
-    color = m.pick(m.PAINTS, random)
-    shine = m.surface("gem", color, random, (0.03, 0.15))
+    """A cut stone, see-through around a core, or solid, held by claws."""
+    sides = int(random.integers(5, 9))
+    girdle, crown = random.uniform(0.9, 1.15), random.uniform(0.45, 0.7)
+    deep, flat = random.uniform(1.0, 1.5), girdle * random.uniform(0.4, 0.6)
+    profile = np.array([(0, -deep), (girdle, -0.05), (girdle, 0.05), (flat, crown), (0, crown)])
+    stone = lathe(profile, segments=sides, capped=False).turned("z", random.uniform(0, 90))
+    shine = m.surface("gem", m.pick(m.PAINTS, random), random, (0.03, 0.15))
     parts = []
     if random.random() < 0.6:
         clear = m.see_through(shine, random)
         parts += [Part(stone, clear), Part(stone.scaled(0.5, 0.5, 0.5).moved(z=-0.1), shine)]
     else:
         parts.append(Part(stone, shine))
-    foot = girdle * random.uniform(0.6, 0.9)
-    cup = lathe(
-        [(0, -deep - 0.3), (foot, -deep - 0.3), (foot, -deep - 0.15), (0.2, -deep - 0.05)]
-        + [(girdle * 0.5, -deep * 0.5), (girdle * 0.38, -deep * 0.5), (0, -deep + 0.05)]
-    )
+    foot, claw = girdle * random.uniform(0.45, 0.65), random.uniform(0.45, 0.6)
+    base = cylinder(foot, 0.2, bevel=0.05, top=foot * 0.85).moved(z=-deep - 0.16)
+    grip = np.array([(0.0, -deep), (girdle * claw, -deep * (1 - claw))]) + (0.06, -0.06)
+    path = in_plane(grip, "xz")
+    count = int(random.integers(3, 6))
+    claws = [tube(path, 0.08, segments=10).turned("z", 360 * k / count) for k in range(count)]
     gold = m.metal(random)
-    return [
-        *parts,
-        Part(cup, gold),
-        Part(torus(girdle + 0.02, 0.08), m.unlike(gold, m.metal, random, 0.2)),
-    ]
+    return [*parts, Part(joined(base, *claws), gold)]
 
 
 def hat(random: np.random.Generator) -> list[Part]:
@@ -174,19 +167,13 @@ def hat(random: np.random.Generator) -> list[Part]:
     )
     share = random.uniform(0.18, 0.3)
     up = radius + (top - radius) * share
-    ribbon = lathe(
-        [
-            (radius, wall),
-            (radius + 0.06, wall),
-            (up + 0.06, height * share + wall),
-            (up, height * share + wall),
-        ]
-    )
+    ribbon = hoop(radius + 0.06, wall, height * share + wall, top=up + 0.06)
     parts = [Part(joined(shell, inside), felt), Part(ribbon, m.unlike(felt, m.cloth, random))]
     if random.random() < 0.6 and not pointed:
-        feather = leaf(random.uniform(0.8, 1.1), 0.3, rise=1.6, droop=0.7).turned("z", 180)
+        feather = leaf(random.uniform(0.8, 1.1), 0.36, rise=0.1, droop=0.3)
+        feather = feather.turned("x", 70).turned("y", -random.uniform(55, 75))
         parts.append(
-            Part(feather.moved(radius * 0.75, -radius * 0.75, wall + 0.1), m.paint(random))
+            Part(feather.moved(radius * 0.6, -radius * 0.85, wall + 0.05), m.paint(random))
         )
     elif random.random() < 0.6:
         buckle = box(0.34, 0.1, height * share + 0.08, bevel=0.03)

@@ -39,9 +39,8 @@ def rocket(random: np.random.Generator) -> list[Part]:
     )
     start = random.uniform(0, 360)
     fins = joined(*(fin.turned("z", start + 360 * k / count) for k in range(count)))
-    nozzle = lathe(
-        [(foot * 0.4, 0.05), (foot * 0.75, -0.35), (foot * 0.6, -0.35), (foot * 0.3, 0.05)]
-    )
+    wide = foot * random.uniform(0.65, 0.85)
+    nozzle = [(foot * 0.3, 0.05), (wide - 0.12, -0.35), (wide, -0.35), (foot * 0.4, 0.05)]
     panes, rims = [], []
     for k in range(int(random.integers(1, 4))):
         z = height * (0.8 - 0.24 * k)
@@ -53,7 +52,7 @@ def rocket(random: np.random.Generator) -> list[Part]:
         Part(body, hull),
         Part(tip, trim),
         Part(fins, trim),
-        Part(nozzle, m.metal(random)),
+        Part(lathe(nozzle), m.metal(random)),
         Part(joined(*rims), m.metal(random)),
         Part(joined(*panes), pane),
         Part(
@@ -187,7 +186,7 @@ def _sails(random: np.random.Generator, length: float, height: float) -> list[Pa
         y=-0.08
     )
     white = m.pale(random) if random.random() < 0.5 else m.cloth(random)
-    flag = box(0.05, 0.34, 0.2, bevel=0.01).moved(y=0.18, z=height + tall - 0.05)
+    flag = box(0.09, 0.34, 0.2, bevel=0.01).moved(y=0.18, z=height + tall - 0.05)
     return [
         Part(joined(mast, boom), m.wood(random)),
         Part(main, white),

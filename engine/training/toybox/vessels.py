@@ -12,6 +12,7 @@ from engine.training.toybox.solids import (
     box,
     cylinder,
     ellipsoid,
+    hoop,
     joined,
     lathe,
     rounded_lathe,
@@ -45,10 +46,7 @@ def mug(random: np.random.Generator) -> list[Part]:
     ]
     if random.random() < 0.6:
         low = height * random.uniform(0.2, 0.55)
-        band = lathe(
-            [(radius, low), (radius + 0.05, low + 0.03)]
-            + [(radius + 0.05, low + 0.3), (radius, low + 0.33)]
-        )
+        band = hoop(radius + 0.05, low, low + 0.33)
         parts.append(Part(band, m.unlike(body, m.ceramic, random)))
     return parts
 
@@ -69,14 +67,10 @@ def bottle(random: np.random.Generator) -> list[Part]:
     return [
         Part(shell, m.glass(random)),
         Part(cylinder(radius - 0.12, level, bevel=0.08).moved(z=0.1), drink),
-        Part(lathe([(radius - 0.02, low), *_label_profile(radius, low, high)]), m.pale(random)),
+        Part(hoop(radius + 0.04, low, high), m.pale(random)),
         Part(ring, m.metal(random)),
         Part(cylinder(neck * 0.95, 0.35, top=neck * 1.05).moved(z=top - 0.1), m.paint(random)),
     ]
-
-
-def _label_profile(radius: float, low: float, high: float) -> list[tuple[float, float]]:
-    return [(radius + 0.04, low), (radius + 0.04, high), (radius - 0.02, high)]
 
 
 def vase(random: np.random.Generator) -> list[Part]:
@@ -158,11 +152,10 @@ def barrel(random: np.random.Generator) -> list[Part]:
             out = float(np.interp(at, rise, bulge))
             slope = float(np.interp(at + 0.05, rise, bulge)) - out
             low, high = at * height - 0.08, at * height + 0.08
-            ends = [(out - slope + 0.045, low), (out + slope + 0.045, high)]
-            hoops.append(lathe([(out - 0.08, low), *ends, (out - 0.08, high)], looped=True))
-    hoop = m.metal(random) if random.random() < 0.6 else m.paint(random)
+            hoops.append(hoop(out - slope + 0.045, low, high, top=out + slope + 0.045))
+    iron = m.metal(random) if random.random() < 0.6 else m.paint(random)
     colors = np.repeat(light[:, None], 3, axis=1)
-    parts = [Part(body, m.wood(random), colors), Part(joined(*hoops), hoop)]
+    parts = [Part(body, m.wood(random), colors), Part(joined(*hoops), iron)]
     if random.random() < 0.5:
         tap = joined(
             cylinder(0.09, 0.35, segments=16).turned("x", 90),
