@@ -1,0 +1,1 @@
+"""Training of every network of the pipeline, and the data for it."""
