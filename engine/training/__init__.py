@@ -1,1 +1,1 @@
-"""Training of every network of the pipeline, and the data for it."""
+"""Training: the toy box, data sets, losses and trainers."""
