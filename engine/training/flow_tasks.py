@@ -125,9 +125,7 @@ class FlowTask(ABC, Generic[Latent]):
         level = self.levels[random.choice(len(weights), p=weights / weights.sum())]
         return self._draw(level, level.batch_size, random)
 
-    def loss(
-        self, batch: FlowBatch, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: FlowBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Mean squared error of the velocity, each item at a time of its own, uniform in [0, 1].
 
         Args:
