@@ -157,7 +157,8 @@ def _make_in(
     try:
         while True:
             while len(running) < ahead and (source := next(waiting, None)) is not None:
-                running[pool.submit(make_asset, source, settings, folder)] = source
+                with _ctrl_c_unheard():  # submitting starts processes
+                    running[pool.submit(make_asset, source, settings, folder)] = source
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -191,6 +192,19 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_unheard() -> Iterator[None]:
+    """Processes that are started now do not hear Ctrl-C from their first instruction on."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where workers are deaf once they run
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker() -> None:

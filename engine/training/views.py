@@ -15,6 +15,9 @@ FOV = (25.0, 50.0)
 _USUAL_ELEVATION = (10.0, 30.0)
 _USUAL_SHARE = 0.75
 _LARGEST_SHIFT = 0.04
+_BORDER = 1 / 64
+_SHADOWS = 0.25
+"""Share of views with shadows, which take as long again as the rest of a small picture."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class View:
         fill: share of the picture's longer extent that the object takes, in (0, 1].
         shift: right and down, by which the object's middle is off the picture's, in picture sides.
         studio: the lights.
+        shadows: whether the first of them casts shadows.
     """
 
     azimuth_degrees: float
@@ -36,13 +40,14 @@ class View:
     fill: float
     shift: tuple[float, float]
     studio: Studio
+    shadows: bool
 
 
 def random_view(random: np.random.Generator) -> View:
     """A view from the front half: three of four from 10 to 30 degrees above, all from 0 to 40."""
     usual = random.random() < _USUAL_SHARE
-    fill = random.uniform(0.82, 0.96)
-    reach = min(_LARGEST_SHIFT, (1 - fill) / 2)
+    fill = random.uniform(0.82, 0.95)
+    reach = min(_LARGEST_SHIFT, (1 - fill) / 2 - _BORDER)
     return View(
         azimuth_degrees=float(random.uniform(*AZIMUTH)),
         elevation_degrees=float(random.uniform(*(_USUAL_ELEVATION if usual else ELEVATION))),
@@ -50,6 +55,7 @@ def random_view(random: np.random.Generator) -> View:
         fill=float(fill),
         shift=(float(random.uniform(-reach, reach)), float(random.uniform(-reach, reach))),
         studio=random_studio(random),
+        shadows=bool(random.random() < _SHADOWS),
     )
 
 
@@ -72,18 +78,18 @@ def camera_of(mesh: Mesh, view: View) -> Camera:
     points = (mesh.vertices.astype(np.float64) - centre) @ axes.T
     half = np.tan(np.radians(view.fov_degrees) / 2)
     distance = float(np.linalg.norm(np.subtract(camera.eye, centre)))
-    # Each step puts the middle of the outline into the middle of the picture, then mends the
-    # distance; perspective makes one depend on the other, and three steps settle both.
-    aim = np.zeros(3)
-    for _ in range(3):
-        seen = (points - aim)[:, :2] / (points[:, 2:] + distance) / half
+    right, down = view.shift
+    wanted = np.array([right, -down]) * 2
+    # Each step puts the middle of the outline to its place, then mends the distance; perspective
+    # makes one depend on the other, and a few steps settle both.
+    aim = np.zeros(2)
+    for _ in range(8):
+        seen = (points[:, :2] - aim) / (points[:, 2:] + distance) / half
         low, high = seen.min(axis=0), seen.max(axis=0)
-        aim[:2] += (low + high) / 2 * half * distance
+        aim += ((low + high) / 2 - wanted) * half * distance
         distance *= float((high - low).max()) / 2 / view.fill
         distance = max(distance, 1e-3 - float(points[:, 2].min()))
-    right, down = view.shift
-    aim[:2] += np.array([-right, down]) * 2 * half * distance
-    target = np.asarray(centre) + aim @ axes
+    target = np.asarray(centre) + aim @ axes[:2]
     eye = target - axes[2] * distance
     ex, ey, ez = eye.tolist()
     tx, ty, tz = target.tolist()
@@ -109,6 +115,7 @@ def picture_of(mesh: Mesh, view: View, size: int, *, threads: int | None = 1) ->
         width=size,
         studio=view.studio,
         samples=2,
+        shadows=view.shadows,
         threads=threads,
     )
     return picture.rgba

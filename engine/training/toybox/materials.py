@@ -121,11 +121,13 @@ def pale(random: np.random.Generator) -> Material:
 
 
 def glass(random: np.random.Generator) -> Material:
-    """See-through: ``alpha_factor`` from 0.3 to 0.55."""
-    material = surface("glass", pick(GLASSES, random), random, (0.05, 0.2))
-    return replace(
-        material, alpha_mode="blend", alpha_factor=round(float(random.uniform(0.3, 0.55)), 3)
-    )
+    return see_through(surface("glass", pick(GLASSES, random), random, (0.05, 0.2)), random)
+
+
+def see_through(material: Material, random: np.random.Generator) -> Material:
+    """The same with an ``alpha_factor`` from 0.3 to 0.55."""
+    alpha = round(float(random.uniform(0.3, 0.55)), 3)
+    return replace(material, alpha_mode="blend", alpha_factor=alpha)
 
 
 def unlike(material: Material, make, random: np.random.Generator, apart: float = 0.35) -> Material:

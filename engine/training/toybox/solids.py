@@ -124,6 +124,16 @@ def torus(radius: float, thickness: float, *, segments: int = SEGMENTS) -> Solid
     return lathe(profile, segments=segments, looped=True)
 
 
+def hoop(radius: float, low: float, high: float, *, top: float | None = None) -> Solid:
+    """A flat band around a column of this radius (``top`` at its upper end), sunk into it a little.
+
+    ``radius`` and ``top`` are those of its outside.
+    """
+    top = radius if top is None else top
+    profile = [(radius - 0.1, low), (radius, low), (top, high), (top - 0.1, high)]
+    return lathe(profile, looped=True)
+
+
 def box(x: float, y: float, z: float, *, bevel: float = 0.04, top: float = 1.0) -> Solid:
     """A block with rounded upright edges and bevelled rims, centred on the origin, on z = 0.
 
