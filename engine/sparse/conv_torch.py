@@ -182,7 +182,11 @@ def _gradients(
             if wants_weight:
                 product = (pulls.T @ feats.index_select(0, there[part])).to(sum_dtype)
                 total = product if total is None else total.add_(product)
-        grad_kernels.append(grad.new_zeros(weight.shape[0], weight.shape[4], dtype=sum_dtype) if total is None else total)
+        grad_kernels.append(
+            grad.new_zeros(weight.shape[0], weight.shape[4], dtype=sum_dtype)
+            if total is None
+            else total
+        )
     grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
     return (
         None if grad_feats is None else grad_feats.to(feats.dtype),
