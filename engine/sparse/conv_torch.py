@@ -187,17 +187,9 @@ def _gradients(
             if wants_weight:
                 product = (pulls.T @ feats.index_select(0, there[part])).to(sum_dtype)
                 total = product if total is None else total.add_(product)
-<<<<<<< HEAD
         if total is None:
             total = torch.zeros_like(kernels[v], dtype=sum_dtype)
         grad_kernels.append(total)
-=======
-        grad_kernels.append(
-            grad.new_zeros(weight.shape[0], weight.shape[4], dtype=sum_dtype)
-            if total is None
-            else total
-        )
->>>>>>> flow6
     grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
     return (
         None if grad_feats is None else grad_feats.to(feats.dtype),
