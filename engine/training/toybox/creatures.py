@@ -130,7 +130,7 @@ def fish(random: np.random.Generator) -> list[Part]:
         random.uniform(0.55, 0.9),
         random.uniform(0.3, 0.42),
     )
-    body = ellipsoid(long, thick, tall, segments=48)
+    body = ellipsoid(tall, thick, long, segments=48).turned("y", 90)
     # Slimmer towards the tail, at +X.
     slim = 1 - 0.35 * np.clip(body.vertices[:, :1] / long, -0.3, 1)
     body = Solid(

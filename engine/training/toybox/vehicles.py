@@ -10,6 +10,7 @@ from engine.training.toybox.solids import (
     cylinder,
     ellipsoid,
     extrude,
+    hoop,
     joined,
     lathe,
     loft,
@@ -56,7 +57,7 @@ def rocket(random: np.random.Generator) -> list[Part]:
         Part(joined(*rims), m.metal(random)),
         Part(joined(*panes), pane),
         Part(
-            cylinder(radius * 1.05, 0.14, bevel=0.03).moved(z=height - 0.1),
+            hoop(radius + 0.1, height - 0.12, height + 0.08),
             m.unlike(trim, m.paint, random),
         ),
     ]
