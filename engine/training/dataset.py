@@ -1,8 +1,9 @@
 """A data folder to train on: O-Voxels and pictures, and batches of them."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -86,9 +87,10 @@ def collate(voxels: Sequence[Voxels], device: torch.device | str = "cpu") -> Vox
 class Dataset:
     """The assets of one split of a data folder that ``maquette data build`` made.
 
-    Everything is read when it is first asked for and then kept in memory until ``cache_bytes`` are
-    reached; after that the rest is read anew each time. Nothing is dropped for something else:
-    assets are drawn at random, so none is likelier to come again than another.
+    Everything is read when it is first asked for and then kept in memory (pictures as files, which
+    decode in a fraction of a millisecond) until ``cache_bytes`` are reached; after that the rest is
+    read anew each time. Nothing is dropped for something else: assets are drawn at random, so none
+    is likelier to come again than another.
 
     Args:
         folder: the data folder.
@@ -124,7 +126,7 @@ class Dataset:
         self.views: int = settings["views"]
         self._counts = [entry.voxels for entry in entries]
         self._cameras = [entry.cameras for entry in entries]
-        self._kept: dict[tuple[str, int, int], Voxels | np.ndarray] = {}
+        self._kept: dict[tuple[str, int, int], Any] = {}
         self._room = cache_bytes
 
     def __len__(self) -> int:
@@ -148,7 +150,8 @@ class Dataset:
                 f"Build a data folder with --resolution {resolution}.",
             )
         path = self._place(index) / f"{resolution}.vxz"
-        return self._keep(("voxels", index, resolution), lambda: _read_voxels(path))
+        key = ("voxels", index, resolution)
+        return self._keep(key, lambda: _read_voxels(path), lambda voxels: voxels.nbytes)
 
     def picture(self, index: int, view: int) -> np.ndarray:
         """(H, W, 4) uint8 sRGB picture of an asset, alpha straight. Not to be written to.
@@ -157,7 +160,8 @@ class Dataset:
             EngineError: ``dataset_damaged``.
         """
         path = self._place(index) / f"view_{view}.png"
-        return self._keep(("picture", index, view), lambda: _read_picture(path))
+        data = self._keep(("picture", index, view), lambda: _read_file(path), len)
+        return _decode_picture(data, path)
 
     def camera(self, index: int, view: int) -> dict[str, object]:
         """Where a picture was taken from, as ``engine.training.views`` describes it."""
@@ -166,14 +170,16 @@ class Dataset:
     def _place(self, index: int) -> Path:
         return self.folder / ASSETS / self.names[index]
 
-    def _keep(self, key: tuple[str, int, int], read: Callable[[], Value]) -> Value:
-        if key in self._kept:
-            return self._kept[key]  # pyright: ignore[reportReturnType]
+    def _keep(
+        self, key: tuple[str, int, int], read: Callable[[], Value], size: Callable[[Value], int]
+    ) -> Value:
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
         value = read()
-        size: int = value.nbytes  # pyright: ignore[reportAttributeAccessIssue]
-        if size <= self._room:
-            self._room -= size
-            self._kept[key] = value  # pyright: ignore[reportArgumentType]
+        if size(value) <= self._room:
+            self._room -= size(value)
+            self._kept[key] = value
         return value
 
 
@@ -188,16 +194,27 @@ def _read_voxels(path: Path) -> Voxels:
     )
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _read_file(path: Path) -> bytes:
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image)
+        return path.read_bytes()
     except OSError as error:
-        raise EngineError(
-            "dataset_damaged",
-            f"{path} is missing or damaged ({' '.join(str(error).split())[:120]}).",
-            "Remove the folder of this asset and its entry, or build the data anew.",
-        ) from error
+        raise _damaged(path, error.strerror or error) from error
+
+
+def _decode_picture(data: bytes, path: Path) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError) as error:  # how Pillow says that a PNG is broken
+        raise _damaged(path, error) from error
     if pixels.ndim != 3 or pixels.shape[2] != 4:
-        raise EngineError("dataset_damaged", f"{path} is no RGBA picture.", "Build the data anew.")
+        raise _damaged(path, "no RGBA picture")
     return pixels
+
+
+def _damaged(path: Path, why: object) -> EngineError:
+    return EngineError(
+        "dataset_damaged",
+        f"{path} is missing or damaged ({' '.join(str(why).split())[:120]}).",
+        "Restore it from a copy, or build the data folder anew.",
+    )
