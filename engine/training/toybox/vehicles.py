@@ -174,7 +174,8 @@ def boat(random: np.random.Generator) -> list[Part]:
 def _sails(random: np.random.Generator, length: float, height: float) -> list[Part]:
     tall, belly = random.uniform(1.7, 2.3), random.uniform(0.1, 0.3)
     mast = cylinder(0.07, tall + 0.2, top=0.05, segments=12).moved(z=height - 0.2)
-    boom = cylinder(0.05, length * 0.45, segments=12).turned("x", -90).moved(z=height + 0.25)
+    swing = random.uniform(12, 35)
+    boom = cylinder(0.05, length * 0.45, segments=12).turned("x", -90).turned("z", swing)
     u, v = np.meshgrid(np.linspace(0, 1, 15), np.linspace(0, 1, 15), indexing="ij")
     across = u * (1 - v)
 
@@ -189,8 +190,8 @@ def _sails(random: np.random.Generator, length: float, height: float) -> list[Pa
     white = m.pale(random) if random.random() < 0.5 else m.cloth(random)
     flag = box(0.09, 0.34, 0.2, bevel=0.01).moved(y=0.18, z=height + tall - 0.05)
     return [
-        Part(joined(mast, boom), m.wood(random)),
-        Part(main, white),
+        Part(joined(mast, boom.moved(z=height + 0.25)), m.wood(random)),
+        Part(main.turned("z", swing), white),
         Part(jib, m.unlike(white, m.cloth, random)),
         Part(flag, m.unlike(white, m.cloth, random)),
     ]
