@@ -206,21 +206,11 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         [(0, 0), (radius * 0.8, 0), (radius, length * 0.12), (radius, length * 0.45)]
         + [(radius * 0.4, length * 0.95), (radius * 0.2, length), (0, length)]
     ).turned("x", -90)
-    span, chord, sweep = (
-        random.uniform(2.3, 2.9),
-        random.uniform(0.5, 0.7),
-        random.uniform(-0.05, 0.25),
-    )
-
-    def wing(span: float, chord: float, at: float, z: float) -> Solid:
-        half = [(span / 2, at + sweep * span / 2), (span / 2, at + sweep * span / 2 + chord * 0.6)]
-        outline = [(0, at), *half, (0, at + chord)]
-        outline += [(-x, y) for x, y in half[::-1]]
-        return extrude(outline, 0.11, bevel=0.035).moved(z=z)
-
-    wings = [wing(span, chord, length * 0.22, random.uniform(-0.15, 0.1))]
+    span, chord = random.uniform(2.3, 2.9), random.uniform(0.5, 0.7)
+    sweep = random.uniform(-0.05, 0.25)
+    wings = [_wing(span, chord, sweep, length * 0.22, random.uniform(-0.15, 0.1))]
     if random.random() < 0.35:
-        wings.append(wing(span, chord, length * 0.2, radius + 0.3))
+        wings.append(_wing(span, chord, sweep, length * 0.2, radius + 0.3))
         struts = [
             box(0.07, 0.07, radius + 0.45).moved(
                 i * span * f, length * 0.2 + sweep * span * f + chord * 0.4, -0.1
@@ -230,7 +220,7 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         ]
     else:
         struts = []
-    tail = wing(span * 0.38, chord * 0.6, length * 0.87, 0.05)
+    tail = _wing(span * 0.38, chord * 0.6, sweep, length * 0.87, 0.05)
     fin = extrude([(0.0, 0.0), (0.45, 0.0), (0.5, 0.5), (0.25, 0.5)], 0.1, bevel=0.03)
     fin = fin.turned("x", 90).turned("z", 90).moved(-0.05, length * 0.82, 0.1)
     cone = ellipsoid(0.13, 0.16, 0.13, segments=16).moved(y=-0.05)
@@ -260,3 +250,13 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         Part(pane, m.glass(random)),
         Part(wheels, m.rubber(random)),
     ]
+
+
+def _wing(span: float, chord: float, sweep: float, front: float, z: float) -> Solid:
+    """Both halves as one board, its front edge at ``front`` in the middle, swept back by a slope."""
+    half = [
+        (span / 2, front + sweep * span / 2),
+        (span / 2, front + sweep * span / 2 + chord * 0.6),
+    ]
+    outline = [(0.0, front), *half, (0.0, front + chord), *((-x, y) for x, y in half[::-1])]
+    return extrude(outline, 0.11, bevel=0.035).moved(z=z)
