@@ -253,7 +253,7 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
 
 
 def _wing(span: float, chord: float, sweep: float, front: float, z: float) -> Solid:
-    """Both halves as one board, its front edge at ``front`` in the middle, swept back by a slope."""
+    """Both halves as one board, front edge at ``front`` in the middle, swept back by a slope."""
     half = [
         (span / 2, front + sweep * span / 2),
         (span / 2, front + sweep * span / 2 + chord * 0.6),
