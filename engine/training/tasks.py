@@ -106,7 +106,7 @@ def _structure_flow(
     level = structure_level(
         latents, dataset.names, tokens, views=dataset.views, batch_size=options["batch_size"]
     )
-    return StructureFlowTask(networks["structure_flow"], [level], network_name="structure_flow",
+    return StructureFlowTask(networks["structure_flow"], [level],
                              device=device)  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _shape_flow(
     ]  # fmt: skip
     return ShapeFlowTask(
         networks["shape_flow"], levels, shape_norm=norm_of(store, dataset, "shape"),
-        network_name="shape_flow", device=device,
+        device=device,
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def _texture_flow(
         networks["texture_flow"], levels,
         shape_norm=norm_of(store, dataset, "shape"),
         texture_norm=norm_of(store, dataset, "texture"),
-        network_name="texture_flow", device=device,
+        device=device,
     )  # fmt: skip
 
 
