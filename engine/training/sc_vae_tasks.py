@@ -26,6 +26,15 @@ from engine.training.ovoxel_losses import (
     shape_losses,
     weighted_sum,
 )
+from engine.training.reconstruct import (
+    coloured_mesh,
+    encode_material,
+    encode_shape,
+    grid_of,
+    reconstruct_material,
+    reconstruct_shape,
+    side_by_side,
+)
 
 
 class VoxelSource(Protocol):
@@ -33,6 +42,8 @@ class VoxelSource(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]: ...
+
+    def voxel_count(self, index: int, resolution: int) -> int: ...
 
     def voxels(self, index: int, resolution: int) -> Voxels: ...
 
@@ -62,7 +73,7 @@ def draw_assets(
     chosen: list[int] = []
     room = most_voxels
     for index in random.permutation(len(source.names)).tolist():
-        room -= len(source.voxels(index, resolution).coords)
+        room -= source.voxel_count(index, resolution)
         if chosen and room < 0:
             break
         chosen.append(index)
@@ -99,6 +110,12 @@ class _ScVaeTask:
 
     def describe(self, batch: NamedBatch) -> str:
         return ", ".join(batch.names)
+
+    def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
+        resolution = max(self.resolutions)
+        return self.source.voxels(
+            int(random.integers(len(self.source.names))), resolution
+        ), resolution
 
 
 class ShapeVaeTask(_ScVaeTask):
@@ -139,14 +156,18 @@ class ShapeVaeTask(_ScVaeTask):
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         voxels = batch.voxels
-        encoded = self.encoder(voxels.topology, voxels.dual_vertices, voxels.intersected)
+        encoded = encode_shape(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return weighted_sum(parts, self.weights)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
+        """Truth beside reconstruction of an asset at the finest resolution."""
+        voxels, resolution = self._an_asset(random)
+        grid, _ = reconstruct_shape(self.encoder, self.decoder, voxels, resolution)
+        truth = coloured_mesh(grid_of(voxels, resolution))
+        return {"shape": side_by_side([truth, coloured_mesh(grid)])}
 
 
 class MaterialVaeTask(_ScVaeTask):
@@ -178,14 +199,19 @@ class MaterialVaeTask(_ScVaeTask):
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         voxels = batch.voxels
-        encoded = self.encoder(SparseTensor(voxels.topology, voxels.materials * 2 - 1))
+        encoded = encode_material(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = material_losses(decoded, voxels.materials)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return weighted_sum(parts, self.weights)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
+        """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""
+        voxels, resolution = self._an_asset(random)
+        grid = grid_of(voxels, resolution)
+        made = reconstruct_material(self.encoder, self.decoder, voxels)
+        truth = coloured_mesh(grid, voxels.materials / 255)
+        return {"material": side_by_side([truth, coloured_mesh(grid, made)])}
 
 
 def _sampled(encoded: Encoded, generator: torch.Generator) -> SparseTensor:
