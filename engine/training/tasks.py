@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,8 +10,13 @@ from torch import nn
 
 from engine.errors import EngineError
 from engine.models.flow import FlowTransformer
+from engine.models.latent_flow import LatentFlow
+from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.networks import build_network
 from engine.models.pipeline import Normalization
+from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.models.structure_flow import StructureFlow
+from engine.models.structure_vae import StructureDecoder, StructureEncoder
 from engine.training.config import TrainConfig
 from engine.training.dataset import Dataset
 from engine.training.encoder_task import EncoderTask
@@ -26,6 +31,7 @@ from engine.training.tokens import stored_tokens
 CACHE_BYTES = 8 << 30
 """Of voxels that are kept in memory; a data folder of 3,000 toys at 128^3 takes half of it."""
 
+Network = TypeVar("Network", bound=nn.Module)
 Options = Mapping[str, Any]
 Maker = Callable[[nn.ModuleDict, Path, torch.device, Options], Task]
 
@@ -81,20 +87,23 @@ def _image_encoder(
 def _structure_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
-    return StructureVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+    encoder = _network(networks, "structure_encoder", StructureEncoder)
+    decoder = _network(networks, "structure_decoder", StructureDecoder)
+    return StructureVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
 def _shape_vae(networks: nn.ModuleDict, data: Path, device: torch.device, options: Options) -> Task:
-    encoder, decoder = networks["shape_encoder"], networks["shape_decoder"]
-    return ShapeVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+    encoder = _network(networks, "shape_encoder", ShapeEncoder)
+    decoder = _network(networks, "shape_decoder", ShapeDecoder)
+    return ShapeVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
 def _material_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    encoder, decoder = networks["material_encoder"], networks["material_decoder"]
-    return MaterialVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+    encoder = _network(networks, "material_encoder", MaterialEncoder)
+    decoder = _network(networks, "material_decoder", MaterialDecoder)
+    return MaterialVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
 def _structure_flow(
@@ -106,7 +115,7 @@ def _structure_flow(
     level = structure_level(
         latents, dataset.names, tokens, views=dataset.views, batch_size=options["batch_size"]
     )
-    return StructureFlowTask(networks["structure_flow"], [level],
+    return StructureFlowTask(_network(networks, "structure_flow", StructureFlow), [level],
                              device=device)  # fmt: skip
 
 
@@ -123,8 +132,8 @@ def _shape_flow(
         for level in options["levels"]
     ]  # fmt: skip
     return ShapeFlowTask(
-        networks["shape_flow"], levels, shape_norm=norm_of(store, dataset, "shape"),
-        device=device,
+        _network(networks, "shape_flow", LatentFlow), levels,
+        shape_norm=norm_of(store, dataset, "shape"), device=device,
     )  # fmt: skip
 
 
@@ -143,7 +152,7 @@ def _texture_flow(
         for level in options["levels"]
     ]  # fmt: skip
     return TextureFlowTask(
-        networks["texture_flow"], levels,
+        _network(networks, "texture_flow", LatentFlow), levels,
         shape_norm=norm_of(store, dataset, "shape"),
         texture_norm=norm_of(store, dataset, "texture"),
         device=device,
@@ -163,6 +172,13 @@ def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
     mean, std = latents.statistics(latents.indices(dataset.names))
     std = np.maximum(std, 1e-3)
     return Normalization(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _network(networks: nn.ModuleDict, name: str, kind: type[Network]) -> Network:
+    network = networks[name]
+    if not isinstance(network, kind):
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return network
 
 
 def _dataset(data: Path) -> Dataset:
