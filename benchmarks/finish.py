@@ -142,7 +142,7 @@ def _xatlas(vertices: np.ndarray, faces: np.ndarray, answer: Path) -> None:
     np.savez(
         part,
         seconds=seconds,
-        processor=time.process_time(),  # what it would take on a machine of its own, threads added up
+        processor=time.process_time(),  # of all threads, whatever else runs
         charts=atlas.chart_count,
         corner_uvs=uvs[indices],
     )
