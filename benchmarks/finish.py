@@ -43,7 +43,7 @@ def _job(grid_size: int, faces: int, texture: int) -> FinishJob:
     return FinishJob(grid, sample_materials(mesh, grid), surface, preset)
 
 
-def _table(head: Sequence[str], *rows: Sequence[str]) -> None:
+def print_table(head: Sequence[str], *rows: Sequence[str]) -> None:
     for row in (head, ["---"] * len(head), *rows):
         print("| " + " | ".join(row) + " |", flush=True)
 
@@ -57,7 +57,7 @@ def _ours(job: FinishJob) -> tuple[Finished, dict[str, float]]:
     total = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     times = [f"{seconds:.2f}" for seconds in report.seconds.values()]
-    _table([*report.seconds, "total", "peak"], [*times, f"{total:.2f}", f"{peak:.0f} MiB"])
+    print_table([*report.seconds, "total", "peak"], [*times, f"{total:.2f}", f"{peak:.0f} MiB"])
     return finished, report.seconds
 
 
@@ -85,7 +85,7 @@ def _compare(
     except ImportError as error:
         print(f"nothing to compare with: {error}")
     head = "tools, simplify, faces, open edges, non-manifold edges, unwrap, charts, covered"
-    _table(head.split(", "), *rows)
+    print_table(head.split(", "), *rows)
 
 
 def _welded(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,9 @@
 Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around
 the mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang
 et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
-Shading on Mobile). The picture is made by the Khronos PBR Neutral tone mapper, which keeps base
-colours as they are.
+Shading on Mobile). Rough metals get back what they lose by single scattering (Turquin 2019,
+Practical Multiple Scattering Compensation for Microfacet Models). The picture is made by the
+Khronos PBR Neutral tone mapper, which keeps base colours as they are.
 """
 
 import numpy as np
@@ -92,6 +93,8 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
     z, w = 1.04 - 0.572 * roughness, 0.022 * roughness - 0.04
     first = min(x * x, 2.0 ** (-9.28 * nv)) * x + y
     scale, bias = z - 1.04 * first, w + 1.04 * first
+    # Light that one bounce among the facets loses comes out after more of them (Turquin 2019).
+    lost = 1.0 / (scale + bias) - 1.0
     for c in range(3):
         base = _linear(value[c])
         f0 = 0.04 * (1 - metallic) + base * metallic
@@ -100,10 +103,8 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
         m = mirror_r if c == 0 else (mirror_g if c == 1 else mirror_b)
         around_n = ground[c] + (sky[c] - ground[c]) * share_n
         around_r = ground[c] + (sky[c] - ground[c]) * share_r
-        out[c] = (
-            base * (1 - metallic) * (d + around_n)
-            + fresnel * m
-            + max(f0 * scale + bias, 0.0) * around_r
+        out[c] = base * (1 - metallic) * (d + around_n) + (1 + f0 * lost) * (
+            fresnel * m + max(f0 * scale + bias, 0.0) * around_r
         )
 
 
