@@ -16,6 +16,7 @@ from benchmarks import gallery_meshes as meshes
 from benchmarks.finish import print_table
 from engine.export.presets import PRESETS
 from engine.mesh import Mesh
+from engine.meshing.weld import weld_positions
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.ovoxel_file import OVoxels
 from engine.ovoxel.placement import Placement
@@ -41,7 +42,8 @@ ASSETS = {
 def before_and_after(mesh: Mesh) -> tuple[Mesh, Mesh, list[str]]:
     """The surface of a mesh's raw O-Voxels, the finished asset, and figures of both."""
     mesh = meshes.in_unit_cube(mesh)
-    grid = mesh_to_dual_grid(mesh.vertices, mesh.faces, grid_size=GRID)
+    kept, new_index = weld_positions(mesh.vertices)
+    grid = mesh_to_dual_grid(mesh.vertices[kept], new_index[mesh.faces], grid_size=GRID)
     materials = sample_materials(mesh, grid)
     raw = mesh_of_ovoxels(OVoxels(grid, materials, Placement()))
     preset = replace(PRESETS["game"], faces=FACES, texture_size=TEXTURE, lod_shares=(1.0,))

@@ -24,7 +24,8 @@ def net(points: np.ndarray, repeat: tuple[float, float] = (1, 1)) -> Mesh:
     )
     faces = faces.reshape(-1, 3).astype(np.int32)
     uv = np.stack([u, v], -1).reshape(-1, 2).astype(np.float32)
-    return Mesh(points.reshape(-1, 3).astype(np.float32), faces, uvs=uv[faces])
+    # Rounded, so that seams close exactly.
+    return Mesh(points.reshape(-1, 3).round(7).astype(np.float32), faces, uvs=uv[faces])
 
 
 def lathe(profile: list[tuple[float, float]], rows: int = 120, columns: int = 200) -> Mesh:
