@@ -43,9 +43,7 @@ def train(
     data: Data,
     output: Out,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:1.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="On a CPU; all cores if absent.")
-    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="On a CPU; else all cores.")] = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="embedded: only measure the checkpoint in --out.")
     ] = False,

@@ -36,6 +36,9 @@ from engine.training.reconstruct import (
     side_by_side,
 )
 
+LATENT_CELL = 16
+"""Voxels an axis to a cell of the latent."""
+
 
 class VoxelSource(Protocol):
     """What tasks ask of a data set."""
@@ -63,21 +66,21 @@ class NamedBatch:
     voxels: VoxelBatch
 
 
-def draw_assets(
-    source: VoxelSource, resolution: int, most_voxels: int, random: np.random.Generator
-) -> list[int]:
-    """Different assets until the next one would be too much: what a step costs goes by voxels.
+def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
+    """The voxels in a cube around a random one, whole latent cells of them, moved to the origin.
 
-    The first is taken however large it is.
+    What an SC-VAE does in one place does not depend on what is far away, so that a block teaches as
+    much as the whole asset, and a batch shows more assets.
+
+    Args:
+        side: voxels an axis of the cube, a multiple of 16.
     """
-    chosen: list[int] = []
-    room = most_voxels
-    for index in random.permutation(len(source.names)).tolist():
-        room -= source.voxel_count(index, resolution)
-        if chosen and room < 0:
-            break
-        chosen.append(index)
-    return chosen
+    coords = voxels.coords.astype(np.int64)
+    centre = coords[random.integers(len(coords))]
+    low = np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0) // LATENT_CELL * LATENT_CELL
+    inside = ((coords >= low) & (coords < low + side)).all(axis=1)
+    moved = (coords[inside] - low).astype(voxels.coords.dtype)
+    return Voxels(moved, *(array[inside] for array in voxels[1:]))
 
 
 class _ScVaeTask:
@@ -90,23 +93,37 @@ class _ScVaeTask:
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None,
         weights: Mapping[str, float],
         device: torch.device | str,
     ) -> None:
+        if block is not None and block % LATENT_CELL:
+            raise ValueError(f"a block of {block} voxels is no multiple of {LATENT_CELL}")
         self.networks = nn.ModuleDict(networks).to(device)
         self.source = source
         self.resolutions = resolutions
         self.most_voxels = most_voxels
+        self.block = block
         self.weights = dict(weights)
         self.device = torch.device(device)
 
     def batch(self, random: np.random.Generator) -> NamedBatch:
         """Assets at one of the resolutions, all of which are as likely."""
         resolution = int(random.choice(self.resolutions))
-        indices = draw_assets(self.source, resolution, self.most_voxels, random)
+        indices: list[int] = []
+        items: list[Voxels] = []
+        room = self.most_voxels
+        for index in random.permutation(len(self.source.names)).tolist():
+            voxels = self.source.voxels(index, resolution)
+            if self.block is not None and self.block < resolution:
+                voxels = block_of(voxels, self.block, random)
+            room -= len(voxels.coords)
+            if items and room < 0:
+                break
+            indices.append(index)
+            items.append(voxels)
         names = tuple(self.source.names[index] for index in indices)
-        voxels = [self.source.voxels(index, resolution) for index in indices]
-        return NamedBatch(tuple(indices), names, collate(voxels, self.device))
+        return NamedBatch(tuple(indices), names, collate(items, self.device))
 
     def describe(self, batch: NamedBatch) -> str:
         return ", ".join(batch.names)
@@ -126,6 +143,7 @@ class ShapeVaeTask(_ScVaeTask):
         source: the data set.
         resolutions: grid sizes that batches are drawn at.
         most_voxels: how many voxels a batch holds at most (one asset may have more).
+        block: of grids larger than this only a random cube of so many voxels an axis is taken.
         weights: of the losses, see ``shape_losses``.
         device: of networks and batches.
     """
@@ -138,6 +156,7 @@ class ShapeVaeTask(_ScVaeTask):
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None = None,
         weights: Mapping[str, float] = SHAPE_WEIGHTS,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -147,6 +166,7 @@ class ShapeVaeTask(_ScVaeTask):
             source,
             resolutions=resolutions,
             most_voxels=most_voxels,
+            block=block,
             weights=weights,
             device=device,
         )
@@ -181,6 +201,7 @@ class MaterialVaeTask(_ScVaeTask):
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None = None,
         weights: Mapping[str, float] = MATERIAL_WEIGHTS,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -190,6 +211,7 @@ class MaterialVaeTask(_ScVaeTask):
             source,
             resolutions=resolutions,
             most_voxels=most_voxels,
+            block=block,
             weights=weights,
             device=device,
         )

@@ -21,6 +21,7 @@ from engine.training.config import TrainConfig
 from engine.training.dataset import Dataset
 from engine.training.encoder_task import EncoderTask
 from engine.training.flow_levels import cells_level, structure_level
+from engine.training.flow_matching import initialise_flow
 from engine.training.flow_tasks import ShapeFlowTask, StructureFlowTask, TextureFlowTask
 from engine.training.latents import LatentStore
 from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
@@ -60,22 +61,15 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             }
         )
         for network in networks.values():
-            _begin(network, config)
+            if isinstance(network, FlowTransformer):
+                initialise_flow(network, torch.Generator().manual_seed(config.seed))
+                network.checkpointing = config.gradient_checkpointing
         try:
             return make(networks.to(device), data, device, config.options)
         except (TypeError, KeyError, ValueError) as error:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
-
-
-def _begin(network: nn.Module, config: TrainConfig) -> None:
-    """First weights, where those of the layers themselves will not do."""
-    if isinstance(network, FlowTransformer):
-        # Without this the first velocities are noise of their own (Peebles and Xie 2023).
-        nn.init.zeros_(network.out_layer.weight)
-        nn.init.zeros_(network.out_layer.bias)
-        network.checkpointing = config.gradient_checkpointing
 
 
 def _image_encoder(
