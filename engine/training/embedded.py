@@ -31,6 +31,7 @@ from engine.training.publish import (
     network_of,
     save_network,
     save_pipelines,
+    ship,
 )
 from engine.training.sources import find_sources
 from engine.training.tasks import CACHE_BYTES, make_task, norm_of
@@ -85,7 +86,7 @@ def train_embedded(
     watch: Watch = _nobody,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train everything and write the checkpoint.
+    """Train everything, and put what ships into the folder "embedded" of ``places.out``.
 
     Args:
         places: see there.
@@ -94,7 +95,7 @@ def train_embedded(
         stop: asked after every step of a training.
 
     Returns:
-        The checkpoint's folder, or None where it was stopped.
+        That folder, or None where it was stopped.
 
     Raises:
         EngineError: what the stages raise.
@@ -111,7 +112,8 @@ def train_embedded(
         if not train_stage(places, stage, device=device, watch=watch, stop=stop):
             return None
     write_pipelines(places)
-    return places.checkpoint
+    ship(places.checkpoint, places.out / "embedded")
+    return places.out / "embedded"
 
 
 def train_stage(
