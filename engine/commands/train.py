@@ -103,12 +103,13 @@ def _embedded(
     places = Places(CONFIGS, data, output)
     with _bars() as watch:
         if evaluate:
-            from engine.training.evaluate import evaluate_checkpoint
+            from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
-            table = evaluate_checkpoint(places.checkpoint, data, watch=watch)
+            found = evaluate_checkpoint(places.checkpoint, data, watch=watch)
+            save_scores(output / "evaluation.json", found)
         else:
             return train_embedded(places, device=device, watch=watch, stop=stop) is not None
-    out.print(table, markup=False)
+    out.print(table_of(found), markup=False)
     return True
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import nn
@@ -32,6 +31,7 @@ from engine.training.publish import (
     network_of,
     save_network,
     save_pipelines,
+    ship,
 )
 from engine.training.sources import find_sources
 from engine.training.tasks import CACHE_BYTES, make_task, norm_of
@@ -49,10 +49,12 @@ SHAPE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
 TEXTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=1.0, rescale_t=3.0)
 
 
-class Watcher(Protocol):
-    """Told how far a stage is; may raise to stop between steps."""
+Watch = Callable[[str, int, int], None]
+"""Told how far a stage is: its name, steps done, of how many; may raise to stop between steps."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+def _nobody(stage: str, done: int, total: int) -> None:
+    del stage, done, total
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def train_embedded(
     places: Places,
     *,
     device: torch.device,
-    watch: Watcher = lambda stage, done, total: None,
+    watch: Watch = _nobody,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train everything and write the checkpoint.
+    """Train everything, and put what ships into the folder "embedded" of ``places.out``.
 
     Args:
         places: see there.
@@ -93,7 +95,7 @@ def train_embedded(
         stop: asked after every step of a training.
 
     Returns:
-        The checkpoint's folder, or None where it was stopped.
+        That folder, or None where it was stopped.
 
     Raises:
         EngineError: what the stages raise.
@@ -110,7 +112,8 @@ def train_embedded(
         if not train_stage(places, stage, device=device, watch=watch, stop=stop):
             return None
     write_pipelines(places)
-    return places.checkpoint
+    ship(places.checkpoint, places.out / "embedded")
+    return places.out / "embedded"
 
 
 def train_stage(
@@ -118,7 +121,7 @@ def train_stage(
     stage: str,
     *,
     device: torch.device,
-    watch: Watcher = lambda stage, done, total: None,
+    watch: Watch = _nobody,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train one stage and put its networks into the checkpoint; False where it was stopped.
@@ -148,9 +151,7 @@ def train_stage(
     return True
 
 
-def encode_all(
-    places: Places, *, device: torch.device, watch: Watcher = lambda stage, done, total: None
-) -> None:
+def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) -> None:
     """Latents and tokens of the training assets, by the checkpoint's encoders.
 
     Raises:

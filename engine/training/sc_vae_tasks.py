@@ -77,7 +77,11 @@ def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
     """
     coords = voxels.coords.astype(np.int64)
     centre = coords[random.integers(len(coords))]
-    low = np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0) // LATENT_CELL * LATENT_CELL
+    low = (
+        np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
+        // LATENT_CELL
+        * LATENT_CELL
+    )
     inside = ((coords >= low) & (coords < low + side)).all(axis=1)
     moved = (coords[inside] - low).astype(voxels.coords.dtype)
     return Voxels(moved, *(array[inside] for array in voxels[1:]))
