@@ -42,6 +42,8 @@ from engine.training.unit_spread import give_unit_spread
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)
 STRUCTURE_GRID = 16
+FINE_ASSETS = 900
+"""So many assets are encoded at the finer resolution, which takes most of the encoding's time."""
 LATENTS = "embedded"
 ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "material_vae")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
@@ -198,18 +200,28 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
         encode_structures(
             datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
         )
-    for resolution in (low, high):
+    for resolution, most in ((low, None), (high, FINE_ASSETS)):
         if not store.has(f"shape_{resolution}"):
             encoder = network("shape_encoder")
             assert isinstance(encoder, ShapeEncoder)
             encode_shapes(
-                datasets, encoder, store, resolution, on_progress=told(f"shapes {resolution}")
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"shapes {resolution}"),
             )
         if not store.has(f"texture_{resolution}"):
             encoder = network("material_encoder")
             assert isinstance(encoder, MaterialEncoder)
             encode_materials(
-                datasets, encoder, store, resolution, on_progress=told(f"materials {resolution}")
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"materials {resolution}"),
             )
 
 
