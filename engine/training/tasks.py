@@ -17,6 +17,7 @@ from engine.models.pipeline import Normalization
 from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.models.structure_flow import StructureFlow
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.models.tensors import load_tensors
 from engine.training.config import TrainConfig
 from engine.training.dataset import Dataset
 from engine.training.encoder_task import EncoderTask
@@ -30,6 +31,8 @@ from engine.training.flow_tasks import (
     TextureFlowTask,
 )
 from engine.training.latents import LatentStore, PackedLatents
+from engine.training.publish import CKPTS
+from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
 from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
 from engine.training.structure_vae_task import StructureVaeTask
 from engine.training.task import Task
@@ -44,7 +47,7 @@ Maker = Callable[[nn.ModuleDict, Path, torch.device, Options], Task]
 
 
 def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
-    """The task that a configuration means, with first weights from its seed.
+    """The task that a configuration means, with first weights from its seed or its start.
 
     Args:
         config: see there.
@@ -53,7 +56,7 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
 
     Raises:
         EngineError: ``train_config`` for a task or options that do not fit; ``network_*``;
-            ``dataset_*`` and ``latents_*``.
+            ``dataset_*`` and ``latents_*``; ``tensor*`` for a start that does not fit.
     """
     make = TASKS.get(config.task)
     if make is None:
@@ -70,12 +73,22 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             if isinstance(network, FlowTransformer):
                 initialise_flow(network, torch.Generator().manual_seed(config.seed))
                 network.checkpointing = config.gradient_checkpointing
+        if config.start is not None:
+            for name, network in networks.items():
+                _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
         try:
             return make(networks.to(device), data, device, config.options)
         except (TypeError, KeyError, ValueError) as error:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
+
+
+def _start_from(network: nn.Module, path: Path) -> None:
+    load_tensors(network, path)
+    network.requires_grad_(True).train()
+    for parameter in network.parameters():
+        parameter.data = parameter.data.clone()  # it may be a mapping of the file
 
 
 def _image_encoder(
@@ -92,7 +105,9 @@ def _structure_vae(
     return StructureVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
-def _shape_vae(networks: nn.ModuleDict, data: Path, device: torch.device, options: Options) -> Task:
+def _shape_vae(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> ShapeVaeTask:
     encoder = _network(networks, "shape_encoder", ShapeEncoder)
     decoder = _network(networks, "shape_decoder", ShapeDecoder)
     return ShapeVaeTask(encoder, decoder, _dataset(data), device=device, **options)
@@ -100,10 +115,26 @@ def _shape_vae(networks: nn.ModuleDict, data: Path, device: torch.device, option
 
 def _material_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
-) -> Task:
+) -> MaterialVaeTask:
     encoder = _network(networks, "material_encoder", MaterialEncoder)
     decoder = _network(networks, "material_decoder", MaterialDecoder)
     return MaterialVaeTask(encoder, decoder, _dataset(data), device=device, **options)
+
+
+def _shape_vae_rendered(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    stage1 = {name: value for name, value in options.items() if name != "rendered"}
+    rendered = options.get("rendered", {})
+    return RenderedShapeTask(_shape_vae(networks, data, device, stage1), **rendered)
+
+
+def _material_vae_rendered(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    stage1 = {name: value for name, value in options.items() if name != "rendered"}
+    rendered = options.get("rendered", {})
+    return RenderedMaterialTask(_material_vae(networks, data, device, stage1), **rendered)
 
 
 def _structure_flow(
@@ -200,6 +231,8 @@ TASKS: Mapping[str, Maker] = {
     "structure_vae": _structure_vae,
     "shape_vae": _shape_vae,
     "material_vae": _material_vae,
+    "shape_vae_rendered": _shape_vae_rendered,
+    "material_vae_rendered": _material_vae_rendered,
     "structure_flow": _structure_flow,
     "shape_flow": _shape_flow,
     "texture_flow": _texture_flow,
