@@ -23,8 +23,14 @@ from engine.training.dataset import Dataset
 from engine.training.encoder_task import EncoderTask
 from engine.training.flow_levels import cells_level, structure_level
 from engine.training.flow_matching import initialise_flow
-from engine.training.flow_tasks import ShapeFlowTask, StructureFlowTask, TextureFlowTask
-from engine.training.latents import LatentStore
+from engine.training.flow_tasks import (
+    Cells,
+    Level,
+    ShapeFlowTask,
+    StructureFlowTask,
+    TextureFlowTask,
+)
+from engine.training.latents import LatentStore, PackedLatents
 from engine.training.publish import CKPTS
 from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
 from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
@@ -135,29 +141,22 @@ def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    latents = store.read(f"structure_{options['resolution']}")
-    tokens = stored_tokens(store, dataset)
     level = structure_level(
-        latents, dataset.names, tokens, views=dataset.views, batch_size=options["batch_size"]
-    )
-    return StructureFlowTask(_network(networks, "structure_flow", StructureFlow), [level],
-                             device=device)  # fmt: skip
+        store.read(f"structure_{options['resolution']}"), dataset.names,
+        stored_tokens(store, dataset.names, dataset.views),
+        views=dataset.views, batch_size=options["batch_size"],
+    )  # fmt: skip
+    flow = _network(networks, "structure_flow", StructureFlow)
+    return StructureFlowTask(flow, [level], device=device)
 
 
 def _shape_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    tokens = stored_tokens(store, dataset)
-    levels = [
-        cells_level(
-            store.read(f"shape_{level['resolution']}"), None, dataset.names, tokens,
-            views=dataset.views, batch_size=level["batch_size"], weight=level["weight"],
-        )
-        for level in options["levels"]
-    ]  # fmt: skip
     return ShapeFlowTask(
-        _network(networks, "shape_flow", LatentFlow), levels,
+        _network(networks, "shape_flow", LatentFlow),
+        [_cells_level(store, dataset, level, textured=False) for level in options["levels"]],
         shape_norm=norm_of(store, dataset, "shape"), device=device,
     )  # fmt: skip
 
@@ -166,26 +165,35 @@ def _texture_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    tokens = stored_tokens(store, dataset)
-    levels = [
-        cells_level(
-            store.read(f"shape_{level['resolution']}"),
-            store.read(f"texture_{level['resolution']}"),
-            dataset.names, tokens,
-            views=dataset.views, batch_size=level["batch_size"], weight=level["weight"],
-        )
-        for level in options["levels"]
-    ]  # fmt: skip
     return TextureFlowTask(
-        _network(networks, "texture_flow", LatentFlow), levels,
+        _network(networks, "texture_flow", LatentFlow),
+        [_cells_level(store, dataset, level, textured=True) for level in options["levels"]],
         shape_norm=norm_of(store, dataset, "shape"),
-        texture_norm=norm_of(store, dataset, "texture"),
-        device=device,
+        texture_norm=norm_of(store, dataset, "texture"), device=device,
     )  # fmt: skip
 
 
+def _cells_level(
+    store: LatentStore, dataset: Dataset, options: Options, *, textured: bool
+) -> Level[Cells]:
+    """The assets of a data set that have latents of a resolution, which need not be all."""
+    resolution = options["resolution"]
+    shape = store.read(f"shape_{resolution}")
+    texture = store.read(f"texture_{resolution}") if textured else None
+    names = _encoded(dataset, shape)
+    return cells_level(
+        shape, texture, names, stored_tokens(store, names, dataset.views),
+        views=dataset.views, batch_size=options["batch_size"], weight=options["weight"],
+    )  # fmt: skip
+
+
+def _encoded(dataset: Dataset, latents: PackedLatents) -> list[str]:
+    there = set(latents.names)
+    return [name for name in dataset.names if name in there]
+
+
 def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
-    """Statistics of the latents of a data set's assets at its finest resolution.
+    """Statistics of the latents of a data set's assets at its finest resolution, where it has any.
 
     Args:
         kind: shape or texture.
@@ -194,7 +202,7 @@ def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
         EngineError: ``latents_missing``.
     """
     latents = store.read(f"{kind}_{max(dataset.resolutions)}")
-    mean, std = latents.statistics(latents.indices(dataset.names))
+    mean, std = latents.statistics(latents.indices(_encoded(dataset, latents)))
     std = np.maximum(std, 1e-3)
     return Normalization(tuple(mean.tolist()), tuple(std.tolist()))
 
