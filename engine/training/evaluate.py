@@ -103,7 +103,10 @@ def evaluate_checkpoint(
         materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
         try:
             job = GenerateJob(
-                picture=_png(dataset.picture(index, VIEW)), type=type, seed=seed, matte="cutout"
+                picture=png_bytes(dataset.picture(index, VIEW)),
+                type=type,
+                seed=seed,
+                matte="cutout",
             )
             asset = generate(job, models, Report())
         except EngineError:
@@ -192,7 +195,8 @@ def save_scores(path: Path, found: dict[str, tuple[str, Scores]]) -> None:
     write_bytes_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _png(picture: np.ndarray) -> bytes:
+def png_bytes(picture: np.ndarray) -> bytes:
+    """An RGBA picture as the bytes of a file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
