@@ -5,7 +5,6 @@ surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and spl
 cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
 """
 
-import errno
 import json
 import tempfile
 from pathlib import Path
@@ -20,12 +19,12 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
+from engine.files import write_error
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
 _LATENTS = ("coarse", "shape", "texture")
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_asset_folder(path: Path) -> bool:
@@ -57,11 +56,11 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
                 folder.rename(Path(room) / "old")
             made.rename(folder)
     except (OSError, SafetensorError) as error:
-        raise _unwritable(folder, error) from error
+        raise write_error(folder, error) from error
     except EngineError as error:
         # From writing a single file in the temporary folder, whose name means nothing to users.
         cause = error.__cause__
-        raise _unwritable(folder, cause) if isinstance(cause, OSError) else error from error
+        raise write_error(folder, cause) if isinstance(cause, OSError) else error from error
 
 
 def load_asset(folder: str | Path) -> Asset:
@@ -165,21 +164,4 @@ def _assembled(
         recipe=recipe,
         picture=picture,
         given_mesh=given,
-    )
-
-
-def _unwritable(folder: Path, error: BaseException) -> EngineError:
-    full = isinstance(error, OSError) and error.errno in _DISK_FULL
-    # safetensors reports what the system said as text.
-    if full or "No space left" in str(error):
-        return EngineError(
-            "disk_full",
-            f"The disk is full: {folder} was not written.",
-            "Make room, or choose a folder on another disk.",
-        )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return EngineError(
-        "unwritable",
-        f"Cannot write {folder}: {reason}.",
-        "Choose a folder that you may write to.",
     )
