@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
-from engine.files import write_error
+from engine.files import unwritable
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 
@@ -56,11 +56,11 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
                 folder.rename(Path(room) / "old")
             made.rename(folder)
     except (OSError, SafetensorError) as error:
-        raise write_error(folder, error) from error
+        raise unwritable(folder, error) from error
     except EngineError as error:
         # From writing a single file in the temporary folder, whose name means nothing to users.
         cause = error.__cause__
-        raise write_error(folder, cause) if isinstance(cause, OSError) else error from error
+        raise unwritable(folder, cause) if isinstance(cause, OSError) else error from error
 
 
 def load_asset(folder: str | Path) -> Asset:

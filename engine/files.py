@@ -42,7 +42,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         )
         os.close(handle)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise unwritable(path, error) from error
     temporary = Path(name)
     try:
         try:
@@ -50,7 +50,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         except OSError as error:
             # A full disk is noticed by a write, and then no name is told.
             if error.errno in _DISK_FULL or error.filename in (name, temporary):
-                raise write_error(path, error) from error
+                raise unwritable(path, error) from error
             raise
         _put(temporary, path)
     finally:
@@ -65,7 +65,7 @@ def _put(temporary: Path, path: Path) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:
@@ -74,8 +74,8 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_error(path: Path, error: BaseException) -> EngineError:
-    """The error for a file or folder that could not be written.
+def unwritable(path: Path, error: BaseException) -> EngineError:
+    """What to tell of a file or folder that cannot be written: ``disk_full`` or ``unwritable``.
 
     Args:
         error: what the system said, or a library (safetensors tells it as text only).
