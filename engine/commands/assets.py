@@ -225,7 +225,7 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
     )
     if preset is not None:
         job = replace(job_of(asset, preset), name=target.stem)
-        write_finished(finish(job, report), target, preset, report)
+        write_finished(finish(job, report), target, preset, report, folder=folder)
         return
     with report.stage("writing"):
         save_mesh(asset.mesh, target)

@@ -16,7 +16,7 @@ from engine.images.small_encoder import SmallEncoder
 from engine.models.checkpoint import load_network
 from engine.models.material_vae import MaterialEncoder
 from engine.models.shape_vae import ShapeEncoder
-from engine.models.structure_vae import StructureEncoder
+from engine.models.structure_vae import StructureDecoder, StructureEncoder
 from engine.sampling import SamplerParams
 from engine.training.build import build
 from engine.training.config import TrainConfig, read_config
@@ -31,14 +31,19 @@ from engine.training.publish import (
     network_of,
     save_network,
     save_pipelines,
+    ship,
 )
 from engine.training.sources import find_sources
+from engine.training.structure_vae_task import occupancy
 from engine.training.tasks import CACHE_BYTES, make_task, norm_of
 from engine.training.tokens import encode_pictures
+from engine.training.unit_spread import give_unit_spread
 
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)
 STRUCTURE_GRID = 16
+FINE_ASSETS = 900
+"""So many assets are encoded at the finer resolution, which takes most of the encoding's time."""
 LATENTS = "embedded"
 ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "material_vae")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
@@ -85,7 +90,7 @@ def train_embedded(
     watch: Watch = _nobody,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train everything and write the checkpoint.
+    """Train everything, and put what ships into the folder "embedded" of ``places.out``.
 
     Args:
         places: see there.
@@ -94,7 +99,7 @@ def train_embedded(
         stop: asked after every step of a training.
 
     Returns:
-        The checkpoint's folder, or None where it was stopped.
+        That folder, or None where it was stopped.
 
     Raises:
         EngineError: what the stages raise.
@@ -111,7 +116,8 @@ def train_embedded(
         if not train_stage(places, stage, device=device, watch=watch, stop=stop):
             return None
     write_pipelines(places)
-    return places.checkpoint
+    ship(places.checkpoint, places.out / "embedded")
+    return places.out / "embedded"
 
 
 def train_stage(
@@ -145,8 +151,27 @@ def train_stage(
         return False
     for name, network in config.networks.items():
         save_network(places.checkpoint, name, network, network_of(average, name))
+    if stage == "structure_vae":
+        _give_unit_spread(places, config, device)
     write_bytes_atomic(_done_mark(places, stage), json.dumps(config.as_json()).encode())
     return True
+
+
+def _give_unit_spread(places: Places, config: TrainConfig, device: torch.device) -> None:
+    networks = {
+        name: load_network(places.checkpoint / CKPTS / name, device=device)
+        for name in config.networks
+    }
+    encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
+    assert isinstance(encoder, StructureEncoder) and isinstance(decoder, StructureDecoder)
+    dataset, low = Dataset(places.data, cache_bytes=CACHE_BYTES), min(SETTINGS.resolutions)
+    coords = [dataset.voxels(index, low).coords for index in range(min(len(dataset), 256))]
+    occupied = torch.from_numpy(occupancy(coords, low, STRUCTURE_GRID)).to(device, torch.float32)
+    with torch.inference_mode():
+        means = encoder(occupied)[0]
+    give_unit_spread(encoder, decoder, means.clone())
+    for name, network in networks.items():
+        save_network(places.checkpoint, name, config.networks[name], network.state_dict())
 
 
 def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) -> None:
@@ -175,18 +200,28 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
         encode_structures(
             datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
         )
-    for resolution in (low, high):
+    for resolution, most in ((low, None), (high, FINE_ASSETS)):
         if not store.has(f"shape_{resolution}"):
             encoder = network("shape_encoder")
             assert isinstance(encoder, ShapeEncoder)
             encode_shapes(
-                datasets, encoder, store, resolution, on_progress=told(f"shapes {resolution}")
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"shapes {resolution}"),
             )
         if not store.has(f"texture_{resolution}"):
             encoder = network("material_encoder")
             assert isinstance(encoder, MaterialEncoder)
             encode_materials(
-                datasets, encoder, store, resolution, on_progress=told(f"materials {resolution}")
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"materials {resolution}"),
             )
 
 

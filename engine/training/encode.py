@@ -27,12 +27,14 @@ def encode_shapes(
     store: LatentStore,
     resolution: int,
     *,
+    most_assets: int | None = None,
     most_voxels: int = MOST_VOXELS,
     on_progress: Progress = lambda done, total: None,
 ) -> None:
     """Write the shape latents (means, not normalised) of some splits as shape_<resolution>.
 
     Args:
+        most_assets: only the first so many of each split; None: all.
         most_voxels: that go through the encoder at once, but for an asset that has more.
         on_progress: told how many assets of how many are done; may raise to stop.
 
@@ -41,7 +43,7 @@ def encode_shapes(
     """
     _encode_voxels(
         datasets, lambda batch: encode_shape(encoder, batch), store, f"shape_{resolution}",
-        resolution, encoder, most_voxels, on_progress,
+        resolution, encoder, most_assets, most_voxels, on_progress,
     )  # fmt: skip
 
 
@@ -51,13 +53,14 @@ def encode_materials(
     store: LatentStore,
     resolution: int,
     *,
+    most_assets: int | None = None,
     most_voxels: int = MOST_VOXELS,
     on_progress: Progress = lambda done, total: None,
 ) -> None:
     """The same for texture latents as texture_<resolution>; rows as those of the shape latents."""
     _encode_voxels(
         datasets, lambda batch: encode_material(encoder, batch), store, f"texture_{resolution}",
-        resolution, encoder, most_voxels, on_progress,
+        resolution, encoder, most_assets, most_voxels, on_progress,
     )  # fmt: skip
 
 
@@ -100,27 +103,30 @@ def _encode_voxels(
     kind: str,
     resolution: int,
     encoder: torch.nn.Module,
+    most_assets: int | None,
     most_voxels: int,
     on_progress: Progress,
 ) -> None:
     device = next(encoder.parameters()).device
-    total = sum(len(dataset.names) for dataset in datasets)
+    names = [name for dataset in datasets for name in dataset.names[:most_assets]]
     latents: list[SparseTensor] = []
     for dataset in datasets:
-        for some in _runs(dataset, resolution, most_voxels):
+        for some in _runs(dataset, resolution, most_assets, most_voxels):
             batch = collate([dataset.voxels(index, resolution) for index in some], device)
             with torch.inference_mode():
                 latents += encode(batch).mean.to("cpu").items()
-            on_progress(len(latents), total)
+            on_progress(len(latents), len(names))
     coords = [latent.coords[:, 1:].numpy() for latent in latents]
-    store.write(kind, _names(datasets), coords, [latent.feats.numpy() for latent in latents])
+    store.write(kind, names, coords, [latent.feats.numpy() for latent in latents])
 
 
-def _runs(dataset: Dataset, resolution: int, most_voxels: int) -> Iterator[list[int]]:
+def _runs(
+    dataset: Dataset, resolution: int, most_assets: int | None, most_voxels: int
+) -> Iterator[list[int]]:
     """Assets one after another, in groups of at most so many voxels."""
     run: list[int] = []
     voxels = 0
-    for index in range(len(dataset.names)):
+    for index in range(len(dataset.names[:most_assets])):
         count = dataset.voxel_count(index, resolution)
         if run and voxels + count > most_voxels:
             yield run

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.models.material_vae import MaterialDecoder, MaterialEncoder
+from engine.models.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
 from engine.models.sc_vae import Encoded
-from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.models.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
 from engine.sparse import SparseTensor
 from engine.training.dataset import VoxelBatch, Voxels, collate
 from engine.training.ovoxel_losses import (
@@ -179,12 +179,18 @@ class ShapeVaeTask(_ScVaeTask):
     def loss(
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
+        return weighted_sum(self.decode(batch, generator)[1], self.weights)
+
+    def decode(
+        self, batch: NamedBatch, generator: torch.Generator
+    ) -> tuple[DecodedShape, dict[str, Tensor]]:
+        """What the decoder makes of a batch, rows as those of the batch, and its losses."""
         voxels = batch.voxels
         encoded = encode_shape(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
-        return weighted_sum(parts, self.weights)
+        return decoded, parts
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
@@ -224,12 +230,18 @@ class MaterialVaeTask(_ScVaeTask):
     def loss(
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
+        return weighted_sum(self.decode(batch, generator)[1], self.weights)
+
+    def decode(
+        self, batch: NamedBatch, generator: torch.Generator
+    ) -> tuple[DecodedMaterial, dict[str, Tensor]]:
+        """What the decoder makes of a batch, rows as those of the batch, and its losses."""
         voxels = batch.voxels
         encoded = encode_material(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = material_losses(decoded, voxels.materials)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
-        return weighted_sum(parts, self.weights)
+        return decoded, parts
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""
