@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,26 +12,36 @@ from torch import Tensor, nn
 
 from engine.errors import EngineError
 from engine.models.catalogue import TRELLIS, TRELLIS2
+from engine.models.checkpoint import Checkpoint
+from engine.models.hub import Folder
 from engine.models.manifest import NetworkFacts, manifests
 from engine.models.networks import build_network
 from engine.models.sc_vae import Pyramid
 from engine.models.sc_vae_blocks import UpBlock
+from engine.pipelines.types import (
+    MATERIAL_DECODER,
+    SHAPE_DECODER,
+    STRUCTURE_DECODER,
+    STRUCTURE_FLOW,
+)
 
 PUBLISHED_WIDTH = 1536
 HEAD = 128
 SCALES = "1, 0.5, 0.25, 0.125, 0.0625 or 0.03125"
 FLOW_STEMS = {
-    "structure_flow": "ckpts/ss_flow_img_dit_1_3B_64_bf16",
-    "shape_flow_512": "ckpts/slat_flow_img2shape_dit_1_3B_512_bf16",
-    "shape_flow_1024": "ckpts/slat_flow_img2shape_dit_1_3B_1024_bf16",
-    "texture_flow_512": "ckpts/slat_flow_imgshape2tex_dit_1_3B_512_bf16",
-    "texture_flow_1024": "ckpts/slat_flow_imgshape2tex_dit_1_3B_1024_bf16",
+    STRUCTURE_FLOW: "ckpts/ss_flow_img_dit_1_3B_64_bf16",
+    "shape_slat_flow_model_512": "ckpts/slat_flow_img2shape_dit_1_3B_512_bf16",
+    "shape_slat_flow_model_1024": "ckpts/slat_flow_img2shape_dit_1_3B_1024_bf16",
+    "tex_slat_flow_model_512": "ckpts/slat_flow_imgshape2tex_dit_1_3B_512_bf16",
+    "tex_slat_flow_model_1024": "ckpts/slat_flow_imgshape2tex_dit_1_3B_1024_bf16",
 }
 DECODER_STEMS = {
-    "shape_decoder": "ckpts/shape_dec_next_dc_f16c32_fp16",
-    "material_decoder": "ckpts/tex_dec_next_dc_f16c32_fp16",
+    SHAPE_DECODER: "ckpts/shape_dec_next_dc_f16c32_fp16",
+    MATERIAL_DECODER: "ckpts/tex_dec_next_dc_f16c32_fp16",
 }
 STRUCTURE_DECODER_STEM = "ckpts/ss_dec_conv3d_16l8_fp16"
+STEMS = FLOW_STEMS | DECODER_STEMS | {STRUCTURE_DECODER: STRUCTURE_DECODER_STEM}
+"""Published name in pipeline.json -> stem of the network's files."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +108,39 @@ class Reduction:
 
 
 def facts_of(name: str) -> NetworkFacts:
-    """What is published about a network, by our name for it."""
-    if name == "structure_decoder":
-        return manifests()[TRELLIS].networks[STRUCTURE_DECODER_STEM]
-    return manifests()[TRELLIS2].networks[(FLOW_STEMS | DECODER_STEMS)[name]]
+    """What is published about a network."""
+    repository = TRELLIS if name == STRUCTURE_DECODER else TRELLIS2
+    return manifests()[repository].networks[STEMS[name]]
+
+
+class RandomCheckpoint(Checkpoint):
+    """The published checkpoint, reduced, with random weights instead of files."""
+
+    def __init__(self, reduction: Reduction) -> None:
+        self.home = Folder(Path("random weights"))
+        self.models = STEMS
+        self.texturing = None
+        self.reduction = reduction
+
+    def description(self, name: str) -> tuple[str, dict[str, Any]]:
+        return self.reduction.args(name)
+
+    def load(
+        self, name: str, *, device: torch.device | str, torso_dtype: torch.dtype | None
+    ) -> nn.Module:
+        kind, args = self.reduction.args(name)
+        seed = list(STEMS).index(name)
+        # As weights from files: tensors that may be used in and out of inference mode.
+        with torch.inference_mode(False):
+            return random_network(kind, args, device=device, torso_dtype=torso_dtype, seed=seed)
 
 
 def random_network(
     name: str,
     args: Mapping[str, Any],
     *,
-    device: torch.device,
-    torso_dtype: torch.dtype,
+    device: torch.device | str,
+    torso_dtype: torch.dtype | None,
     seed: int = 0,
 ) -> nn.Module:
     """A network whose weights are drawn on the device, in their dtypes: never held twice.
@@ -118,6 +150,7 @@ def random_network(
     """
     network = build_network(name, args, torso_dtype=torso_dtype)
     network.to_empty(device=device)
+    device = torch.device(device)
     compute = getattr(network, "derived_buffers", None)
     for key, value in (compute(device) if compute else {}).items():
         network.register_buffer(key, value, persistent=False)

@@ -13,12 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.bench.networks import Reduction, predicting
+from engine.bench.networks import RandomCheckpoint, Reduction, predicting
 from engine.bench.scene import load_scene
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
 from engine.errors import EngineError
-from engine.models.networks import build_network
+from engine.models.plan import Plan as MemoryPlan
+from engine.models.plan import Policy, Use
+from engine.models.residency import Models
 from engine.models.sc_vae import Pyramid, ScVaeDecoder
+from engine.pipelines import needs
+from engine.pipelines.types import (
+    MATERIAL_DECODER,
+    SHAPE_DECODER,
+    STRUCTURE_DECODER,
+    STRUCTURE_FLOW,
+)
 from engine.sampling.euler import sample, schedule
 from engine.sampling.parameters import SamplerParams
 from engine.sampling.spread import dense_spread, sparse_spread
@@ -56,6 +65,8 @@ class Request:
         device, flow_dtype, decoder_dtype: where, and dtypes of the torsos.
         reduction: see there.
         steps: sampler steps of every stage; None: the published 12.
+        budget: bytes that weights and working memory may take; None: what is free.
+        policy: insist on one; None: the fastest that fits.
     """
 
     kind: str
@@ -66,6 +77,8 @@ class Request:
     decoder_dtype: torch.dtype
     reduction: Reduction = field(default_factory=Reduction)
     steps: int | None = None
+    budget: int | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +87,13 @@ class Stage:
 
     Attributes:
         name: "shape 1024".
-        network: our name of its network.
+        network: published name of its network.
         parameters, bytes: of its weights.
         cells: tokens, or cells that come out of a decoder.
         forwards: passes through the network.
         flop: of a flow; None for decoders.
+        use: what it is planned to need beside the weights.
+        working: the same in bytes, once the policy is known.
         run: does the work with the network on the device.
         warm_up: one pass that is not counted, or nothing.
     """
@@ -90,17 +105,28 @@ class Stage:
     cells: int
     forwards: int
     flop: int | None
+    use: Use
+    working: Callable[[], int]
     run: Callable[[nn.Module], object]
     warm_up: Callable[[nn.Module], object]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done: stages in order, and the rate of the device's matrix products."""
+    """What is going to be done.
+
+    Attributes:
+        stages: in order.
+        rate: FLOP per second of the device's matrix products.
+        models: the networks, ready to be used.
+        memory: their policy, and the bytes planned.
+    """
 
     request: Request
     stages: tuple[Stage, ...]
     rate: float
+    models: Models
+    memory: MemoryPlan
 
     @property
     def flop(self) -> int:
@@ -111,7 +137,8 @@ def make_plan(request: Request) -> Plan:
     """Voxelise the mesh and count; nothing large is on the device yet.
 
     Raises:
-        EngineError: ``bench_type``, ``bench_reduction``, and what reading a mesh raises.
+        EngineError: ``bench_type``, ``bench_reduction``, ``memory_too_small``, and what reading a
+            mesh raises.
     """
     if request.kind not in TYPES:
         raise EngineError(
@@ -128,17 +155,19 @@ def make_plan(request: Request) -> Plan:
     stages = [planner.structure(), planner.structure_decoder()]
     if first is not None:
         pyramid = scene.pyramid(first, device)
-        stages.append(planner.flow("shape 512", "shape_flow_512", pyramid, 512))
+        stages.append(planner.flow("shape 512", "shape_slat_flow_model_512", pyramid, 512))
         stages.append(planner.upsample(pyramid, first, final))
     fine = scene.pyramid(final, device)
     name, pixels = str(resolution), 512 if suffix == "512" else 1024
     stages += [
-        planner.flow(f"shape {name}", f"shape_flow_{suffix}", fine, pixels),
-        planner.flow(f"texture {name}", f"texture_flow_{suffix}", fine, pixels),
-        planner.decoder("decode shape", "shape_decoder", fine),
-        planner.decoder("decode material", "material_decoder", fine),
+        planner.flow(f"shape {name}", f"shape_slat_flow_model_{suffix}", fine, pixels),
+        planner.flow(f"texture {name}", f"tex_slat_flow_model_{suffix}", fine, pixels),
+        planner.decoder("decode shape", SHAPE_DECODER, fine),
+        planner.decoder("decode material", MATERIAL_DECODER, fine),
     ]
-    return Plan(request, tuple(stages), matrix_rate(device, request.flow_dtype))
+    memory = planner.models.plan([stage.use for stage in stages])
+    rate = matrix_rate(device, request.flow_dtype)
+    return Plan(request, tuple(stages), rate, planner.models, memory)
 
 
 class _Planner:
@@ -148,9 +177,16 @@ class _Planner:
         self.request = request
         self.device = request.device
         self.generator = torch.Generator().manual_seed(0)
+        self.models = Models(
+            RandomCheckpoint(request.reduction),
+            device=request.device,
+            dtypes=(request.flow_dtype, request.decoder_dtype),
+            budget=request.budget,
+            policy=request.policy,
+        )
 
     def structure(self) -> Stage:
-        config = self._config("structure_flow")
+        config = self._config(STRUCTURE_FLOW)
         shape = (1, config.in_channels, *[config.resolution] * 3)
         noise = self._noise(*shape)
 
@@ -158,7 +194,7 @@ class _Planner:
             return flow(x, t, cond)
 
         return self._flow(
-            "structure", "structure_flow", STRUCTURE_SAMPLER, noise,
+            "structure", STRUCTURE_FLOW, STRUCTURE_SAMPLER, noise,
             config.resolution**3, 512, pass_once, dense_spread,
         )  # fmt: skip
 
@@ -221,15 +257,18 @@ class _Planner:
         context = picture.shape[1]
         flop = sampler.steps * forward_flop(config, tokens, context) + prepare_flop(config, context)
         flop += guided * forward_flop(config, tokens, 0)
-        return self._stage(name, network, tokens, sampler.steps + guided, flop, run, warm_up)
+        # Keys and values of the picture go with the stage: nothing is kept.
+        use = replace(needs.exact_flow_use(self.models, network, tokens, context), kept_bytes=0)
+        return self._stage(name, use, tokens, sampler.steps + guided, flop, run, warm_up=warm_up)
 
     def structure_decoder(self) -> Stage:
-        size = self._config("structure_flow").resolution
+        size = self._config(STRUCTURE_FLOW).resolution
         latent = self._noise(1, 8, size, size, size)
+        narrowest = min(self._config(STRUCTURE_DECODER).channels)
+        use = Use(STRUCTURE_DECODER, needs.structure_bytes(4 * size, narrowest))
         return self._stage(
-            "decode structure", "structure_decoder", (4 * size) ** 3, 1, None,
-            lambda decoder: decoder(latent), lambda decoder: None,
-        )  # fmt: skip
+            "decode structure", use, (4 * size) ** 3, 1, None, lambda decoder: decoder(latent)
+        )
 
     def upsample(self, pyramid: Pyramid, first: int, final: int) -> Stage:
         latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
@@ -240,8 +279,9 @@ class _Planner:
             cells = ((voxels.coords[:, 1:] + 0.5) / first * (final // RATIO)).int()
             torch.unique(cells, dim=0)
 
+        working = needs.decoder_bytes(self.models, SHAPE_DECODER, len(latent), upsample=True)
         cells = len(pyramid[-1].children)
-        return self._stage("upsample", "shape_decoder", cells, 1, None, run, lambda decoder: None)
+        return self._stage("upsample", Use(SHAPE_DECODER, working), cells, 1, None, run)
 
     def decoder(self, name: str, network: str, pyramid: Pyramid) -> Stage:
         latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
@@ -249,38 +289,48 @@ class _Planner:
         def run(decoder: Any) -> Tensor:
             if not isinstance(decoder, ScVaeDecoder):
                 raise TypeError(f"{network} is a {type(decoder).__name__}")
-            return decoder(latent, pyramid).raw.feats
+            return decoder(latent, pyramid, slabs=slabs()).raw.feats
 
+        def slabs() -> int:
+            return needs.slabs_for(self.models, network, len(latent))
+
+        def working() -> int:
+            return needs.slab_bytes(self.models, network, len(latent), slabs())
+
+        use = needs.decoder_use(self.models, network, len(latent))
         cells = len(pyramid[-1].children)
-        return self._stage(name, network, cells, 1, None, run, lambda decoder: None)
+        return self._stage(name, use, cells, 1, None, run, working=working)
 
     def _stage(
         self,
         name: str,
-        network: str,
+        use: Use,
         cells: int,
         forwards: int,
         flop: int | None,
         run: Callable[[Any], object],
-        warm_up: Callable[[Any], object],
+        *,
+        working: Callable[[], int] | None = None,
+        warm_up: Callable[[Any], object] = lambda network: None,
     ) -> Stage:
-        dtype = self.request.decoder_dtype if flop is None else self.request.flow_dtype
-        args = self.request.reduction.args(network)
-        weights = list(build_network(*args, torso_dtype=dtype).parameters())
         return Stage(
             name=name,
-            network=network,
-            parameters=sum(weight.numel() for weight in weights),
-            bytes=sum(weight.numel() * weight.element_size() for weight in weights),
+            network=use.name,
+            parameters=sum(
+                weight.numel() for weight in self.models.skeleton(use.name).parameters()
+            ),
+            bytes=self.models.weights(use.name).whole,
             cells=cells,
             forwards=forwards,
             flop=flop,
+            use=use,
+            working=working or (lambda: use.working_bytes),
             run=run,
             warm_up=warm_up,
         )
 
     def _config(self, network: str) -> Any:
-        return build_network(*self.request.reduction.args(network)).config
+        return self.models.skeleton(network).config
 
     def _noise(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator).to(self.device)

@@ -1,7 +1,7 @@
 """Running a plan: seconds, memory, and whether what came out is finite.
 
-One network at a time is on the device, as on small cards. Making its weights is not counted, nor
-is one first pass of each flow, in which libraries choose their kernels.
+Networks visit the device as the plan's policy says. Making their weights is not counted, nor is
+one first pass of each flow, in which libraries choose their kernels.
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.bench.networks import random_network
-from engine.bench.plan import Plan, Request, Stage
+from engine.bench.plan import Plan, Stage
 from engine.bench.work import timed
-from engine.doctor.machine import peak_ram
+from engine.doctor.machine import ram_in_use
+from engine.models import memory
+from engine.models.residency import Models
 
 
 @dataclass(frozen=True)
@@ -22,35 +23,40 @@ class Measured:
 
     Attributes:
         seconds: wall clock.
+        planned: bytes that were made room for: weights on the device and working memory.
         peak: bytes: on CUDA the most that was allocated during the stage, weights included;
-            elsewhere the most memory that the process has had so far; None if it cannot be told.
+            elsewhere by how much the process was larger at most than before the first stage; None
+            if it cannot be told.
         finite: whether everything that came out is.
     """
 
     stage: Stage
     seconds: float
+    planned: int
     peak: int | None
     finite: bool
 
 
 @torch.inference_mode()
 def run_plan(plan: Plan) -> Iterator[Measured]:
-    """Run the stages, one network at a time, yielding after each."""
-    for number, stage in enumerate(plan.stages):
-        yield _measure(stage, plan.request, seed=number)
+    """Run the stages, yielding after each; the networks are let go in the end."""
+    before = None if plan.request.device.type == "cuda" else ram_in_use()
+    for stage in plan.stages:
+        yield _measure(stage, plan.models, before)
+    plan.models.release()
 
 
-def _measure(stage: Stage, request: Request, *, seed: int) -> Measured:
-    device = request.device
-    name, args = request.reduction.args(stage.network)
-    dtype = request.decoder_dtype if stage.flop is None else request.flow_dtype
+def _measure(stage: Stage, models: Models, before: int | None) -> Measured:
+    device = models.device
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    network = random_network(name, args, device=device, torso_dtype=dtype, seed=seed)
-    stage.warm_up(network)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    seconds, result = timed(device, lambda: stage.run(network))
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_ram()
+    models.peak_bytes = 0
+    with models.on_device(stage.network, stage.working()) as network:
+        stage.warm_up(network)
+        memory.reset_peak(device)
+        seconds, result = timed(device, lambda: stage.run(network))
+        peak = memory.peak_bytes(device)
+    if device.type != "cuda":
+        peak = None if peak is None or before is None else max(0, peak - before)
     finite = not isinstance(result, Tensor) or bool(result.isfinite().all())
-    return Measured(stage, seconds, peak, finite)
+    return Measured(stage, seconds, models.peak_bytes, peak, finite)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,6 +13,7 @@ from engine.errors import EngineError
 if TYPE_CHECKING:
     from engine.bench.plan import Plan
     from engine.bench.run import Measured
+    from engine.models.plan import Policy
 
 app = typer.Typer(help="Measure how fast this machine is.", no_args_is_help=True)
 
@@ -41,6 +42,12 @@ def generate(
     blocks: Annotated[int | None, typer.Option(help="At most so many blocks.")] = None,
     scale: Annotated[float, typer.Option(help="Smaller grids: 0.5, 0.25, ...")] = 1.0,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampler steps (published: 12).")] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0.001, help="GiB that may be used; what is free if absent.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="resident, single or streamed; what fits if absent.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Time the networks of a generation: full size, random weights, the cells of a real mesh."""
@@ -60,8 +67,10 @@ def generate(
         where = known_device(device)
         flow_dtype, decoder_dtype = working_dtypes(where)
         reduction = Reduction(width, blocks, scale)
+        budget = None if memory is None else round(memory * 2**30)
         request = Request(
-            kind, mesh, tokens, where, flow_dtype, decoder_dtype, reduction, steps
+            kind, mesh, tokens, where, flow_dtype, decoder_dtype, reduction, steps, budget,
+            _policy(policy),
         )  # fmt: skip
         plan = make_plan(request)
         if not as_json:
@@ -74,6 +83,19 @@ def generate(
             typer.echo(json.dumps(_content(plan, measured, device_name(where)), indent=1))
         else:
             _show_results(plan, measured)
+
+
+def _policy(name: str | None) -> "Policy | None":
+    from engine.models.plan import Policy
+
+    known = {policy.name.lower(): policy for policy in Policy}
+    if name is not None and name not in known:
+        raise EngineError(
+            "bench_policy",
+            f"There is no memory policy {name!r}.",
+            f"Choose one of {', '.join(known)}.",
+        )
+    return None if name is None else known[name]
 
 
 def _show_plan(plan: "Plan", name: str) -> None:
@@ -96,17 +118,18 @@ def _show_plan(plan: "Plan", name: str) -> None:
             stage.name, binary_size(stage.bytes), f"{stage.cells:,}", str(stage.forwards), flop
         )
     out.print(table)
-    largest = binary_size(max(stage.bytes for stage in plan.stages))
+    memory = plan.memory
+    budget = "" if memory.budget is None else f" of {binary_size(memory.budget)}"
     out.print(
-        f"policy: one network at a time, weights of {largest} at most; flows alone "
-        f"{plan.flop / TERA:.4g} TFLOP, at least {plan.flop / plan.rate:.2g} s\n",
+        f"policy: {memory.policy}, planned peak {binary_size(memory.peak_bytes)}{budget}; flows "
+        f"alone {plan.flop / TERA:.4g} TFLOP, at least {plan.flop / plan.rate:.2g} s\n",
         markup=False,
     )
 
 
 def _show_results(plan: "Plan", measured: "list[Measured]") -> None:
     table = Table(box=None)
-    for column in ("stage", "seconds", "TFLOP/s", "of the rate", "peak memory"):
+    for column in ("stage", "seconds", "TFLOP/s", "of the rate", "planned", "measured"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for result in measured:
         rate = _rate(result)
@@ -115,6 +138,7 @@ def _show_results(plan: "Plan", measured: "list[Measured]") -> None:
             f"{result.seconds:.2f}",
             "" if rate is None else f"{rate / TERA:.3g}",
             "" if rate is None else f"{rate / plan.rate:.0%}",
+            binary_size(result.planned),
             "?" if result.peak is None else binary_size(result.peak),
         )
     out.print(table)
@@ -124,8 +148,12 @@ def _show_results(plan: "Plan", measured: "list[Measured]") -> None:
         f"{total['flow_tflop_per_s']:.3g} TFLOP/s, {total['of_the_rate']:.0%} of the device's rate",
         markup=False,
     )
-    if plan.request.device.type != "cuda":
-        out.print("peak memory: of the whole process so far", markup=False)
+    peak = total["peak_bytes"]
+    out.print(
+        f"peak memory: planned {binary_size(plan.memory.peak_bytes)}, measured "
+        f"{'?' if peak is None else binary_size(peak)} ({_measure_of(plan)})",
+        markup=False,
+    )
     for result in measured:
         if not result.finite:
             out.print(f"{result.stage.name}: not everything that came out is finite", style="red")
@@ -136,13 +164,24 @@ def _rate(result: "Measured") -> float | None:
     return None if flop is None else flop / result.seconds
 
 
-def _totals(plan: "Plan", measured: "list[Measured]") -> dict[str, float]:
+def _measure_of(plan: "Plan") -> str:
+    if plan.request.device.type == "cuda":
+        return "most bytes allocated on the device"
+    text = "growth of the process, or of its peak so far where that cannot be reset"
+    if plan.memory.policy.name == "STREAMED":
+        return f"{text}; what is streamed lies in the same memory"
+    return text
+
+
+def _totals(plan: "Plan", measured: "list[Measured]") -> dict[str, Any]:
+    peaks = [result.peak for result in measured if result.peak is not None]
     flows = sum(result.seconds for result in measured if result.stage.flop is not None)
     return {
         "seconds": sum(result.seconds for result in measured),
         "flow_seconds": flows,
         "flow_tflop_per_s": plan.flop / flows / TERA,
         "of_the_rate": plan.flop / flows / plan.rate,
+        "peak_bytes": max(peaks, default=None),
     }
 
 
@@ -157,7 +196,9 @@ def _content(plan: "Plan", measured: "list[Measured]", name: str) -> dict[str, o
         "blocks": request.reduction.blocks,
         "scale": request.reduction.scale,
         "matrix_tflop_per_s": plan.rate / TERA,
-        "policy": "one network at a time",
+        "policy": plan.memory.policy.name.lower(),
+        "planned_bytes": plan.memory.peak_bytes,
+        "budget_bytes": plan.memory.budget,
         "stages": [
             {
                 "name": result.stage.name,
@@ -168,6 +209,7 @@ def _content(plan: "Plan", measured: "list[Measured]", name: str) -> dict[str, o
                 "passes": result.stage.forwards,
                 "tflop": None if result.stage.flop is None else result.stage.flop / TERA,
                 "seconds": result.seconds,
+                "planned_bytes": result.planned,
                 "peak_bytes": result.peak,
                 "finite": result.finite,
             }

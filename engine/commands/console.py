@@ -97,6 +97,12 @@ def reporting() -> Iterator["PipelineReport"]:
         )
 
 
+def show_seconds(report: "PipelineReport") -> None:
+    """Seconds of every stage, and of all."""
+    times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
+    out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+
+
 def check_place(output: Path) -> None:
     """Refuse a file that cannot be there: better now than after minutes of work.
 

@@ -4,6 +4,7 @@ import ctypes
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -135,8 +136,24 @@ def _ram_of_windows() -> tuple[int, int] | None:
     return int(status.available), int(status.total)
 
 
+def ram_in_use() -> int | None:
+    """Bytes of memory that this process holds now; None where it cannot be told (not Linux)."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        values = {name: rest.split() for name, _, rest in _pairs(lines)}
+        return int(values["VmRSS"][0]) * 1024
+    except (OSError, KeyError):
+        return None
+
+
+def forget_peak_ram() -> None:
+    """Let ``peak_ram`` begin anew from what is held now, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_ram() -> int | None:
-    """Most bytes of memory that this process has held so far; None on Windows."""
+    """Most bytes of memory that this process has held; None on Windows."""
     try:
         import resource
     except ImportError:

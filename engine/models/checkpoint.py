@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,22 +59,31 @@ class Checkpoint:
             EngineError: ``network_absent`` for a name that no pipeline has, and everything that
                 ``load_network`` raises.
         """
-        if name not in self.models:
-            raise EngineError(
-                "network_absent",
-                f"The checkpoint {self.home} has no network {name!r}.",
-                f"It has {', '.join(sorted(self.models))}.",
-            )
-        stem = self.models[name]
+        stem = self._stem(name)
         if stem not in self._loaded:
-            description, weights = self.files(name)
-            self._loaded[stem] = load_network(
-                description.with_suffix(""),
-                weights=weights,
-                device=self.device,
-                torso_dtype=self.torso_dtype,
-            )
+            self._loaded[stem] = self.load(name, device=self.device, torso_dtype=self.torso_dtype)
         return self._loaded[stem]
+
+    def load(
+        self, name: str, *, device: torch.device | str, torso_dtype: torch.dtype | None
+    ) -> nn.Module:
+        """A new object of that network on a device.
+
+        Raises:
+            EngineError: as ``network``.
+        """
+        description, weights = self.files(name)
+        return load_network(
+            description.with_suffix(""), weights=weights, device=device, torso_dtype=torso_dtype
+        )
+
+    def description(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The published class name and the arguments of a network.
+
+        Raises:
+            EngineError: as ``files``.
+        """
+        return read_description(self.files(name)[0])
 
     def release(self, name: str) -> None:
         """Forget a network; it is loaded anew when asked for again."""
@@ -83,16 +93,25 @@ class Checkpoint:
         """The JSON and safetensors file of a network, downloaded if need be.
 
         Raises:
-            EngineError: ``pipeline_invalid`` when its latent has another number of channels than
-                the pipelines have means and deviations for; ``file_missing``, ``hub_*``,
-                ``network_description``.
+            EngineError: ``network_absent``; ``pipeline_invalid`` when its latent has another number
+                of channels than the pipelines have means and deviations for; ``file_missing``,
+                ``hub_*``, ``network_description``.
         """
         found = self._find(name)
         self._check_latent(name, found[0])
         return found
 
+    def _stem(self, name: str) -> str:
+        if name not in self.models:
+            raise EngineError(
+                "network_absent",
+                f"The checkpoint {self.home} has no network {name!r}.",
+                f"It has {', '.join(sorted(self.models))}.",
+            )
+        return self.models[name]
+
     def _find(self, name: str) -> tuple[Path, Path]:
-        places = sources_of(self.models[name], self.home, offline=self._offline, cache=self._cache)
+        places = sources_of(self._stem(name), self.home, offline=self._offline, cache=self._cache)
         absent: list[NotHere] = []
         for place, inside in places[:-1]:
             try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from engine.doctor.machine import peak_ram, ram
+from engine.doctor.machine import forget_peak_ram, peak_ram, ram
 from engine.models.dit import FlowConfig
 
 MARGIN = 0.92
@@ -31,9 +31,11 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin to measure anew, where the device can (CUDA)."""
+    """Begin to measure anew, where it can be done: on CUDA, and on a CPU under Linux."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    else:
+        forget_peak_ram()
 
 
 def peak_bytes(device: torch.device) -> int | None:

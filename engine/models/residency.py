@@ -16,8 +16,8 @@ from engine.errors import EngineError
 from engine.images.encoder import ImageEncoder
 from engine.images.encoders import encoder_kind, load_encoder
 from engine.models import memory
-from engine.models.checkpoint import Checkpoint, load_network
-from engine.models.networks import build_network, read_description
+from engine.models.checkpoint import Checkpoint
+from engine.models.networks import build_network
 from engine.models.picture_cache import PictureCache
 from engine.models.pipeline import PipelineSpec
 from engine.models.plan import Plan, Policy, Use, Weights, make_plan, too_small
@@ -115,12 +115,8 @@ class Models:
             EngineError: ``network_absent``, and what ``build_network`` raises.
         """
         if name not in self._skeletons:
-            if not self.has(name):
-                # Names what there is.
-                self.checkpoint.network(name)
-            description, _ = self.checkpoint.files(name)
             self._skeletons[name] = build_network(
-                *read_description(description), torso_dtype=self.dtype(name)
+                *self.checkpoint.description(name), torso_dtype=self.dtype(name)
             )
         return self._skeletons[name]
 
@@ -253,12 +249,8 @@ class Models:
             if isinstance(encoder, nn.Module):
                 encoder = encoder.to(self.device)
             return _Placed(encoder, self.weights(name).whole)
-        description, weights = self.checkpoint.files(name)
-        network = load_network(
-            description.with_suffix(""),
-            weights=weights,
-            device="cpu" if stream else self.device,
-            torso_dtype=self.dtype(name),
+        network = self.checkpoint.load(
+            name, device="cpu" if stream else self.device, torso_dtype=self.dtype(name)
         )
         if not stream:
             return _Placed(network, self.weights(name).whole)

@@ -36,11 +36,11 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
     samplers = samplers_of(spec, texture=job.texture)
     uses = needs_of_texturing(models, level, resolution, factor_of(models))
     report.note(f"Memory: {models.plan(uses)}.")
+    with report.stage("mesh"):
+        mesh = open_mesh(job.mesh)
     with report.stage("picture"):
         picture = load_picture(job.picture, job.matte)
     report.note(picture.note)
-    with report.stage("mesh"):
-        mesh = open_mesh(job.mesh)
     draws = Draws(job.seed)
     work = Work(models, report, spec, picture, draws, samplers)
 

@@ -41,8 +41,12 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
     route, fine = cascade_of(models, job.type, job.preset)
-    asset = job.source if isinstance(job.source, Asset) else None
     report.note(f"Memory: {models.plan(needs_of_upscaling(models, route, job.max_tokens))}.")
+    source = job.source
+    if not isinstance(source, Asset):
+        with report.stage("mesh"):
+            source = open_mesh(source)
+    asset = source if isinstance(source, Asset) else None
     with report.stage("picture"):
         picture = _picture(job, asset)
     seed, draws = _randomness(job, asset)
@@ -50,15 +54,14 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
     work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
 
     coarse_draws = len(draws.shapes)
-    if isinstance(job.source, Asset):
-        source, placement = job.source.latents, job.source.placement
-        structure, coarse_latent, key = source.structure, source.coarse, None
+    if isinstance(source, Asset):
+        structure, coarse_latent = source.latents.structure, source.latents.coarse
+        placement, key = source.placement, None
     else:
-        mesh = open_mesh(job.source)
-        grid, placement = voxelise(mesh, route.first.resolution, report)
+        grid, placement = voxelise(source, route.first.resolution, report)
         encoded = encode_shape(work, grid)
         coarse_latent = Latent.of(encoded.mean, route.first.resolution)
-        structure, key = None, mesh_key(mesh)
+        structure, key = None, mesh_key(source)
     coarse = _on_device(work, coarse_latent)
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
     shape = sample_shape(work, "fine shape", fine, cells)

@@ -20,14 +20,14 @@ SMALL = Reduction(width=96, blocks=1, scale=0.125)
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", [*FLOW_STEMS, *DECODER_STEMS, "structure_decoder"])
+@pytest.mark.parametrize("name", [*FLOW_STEMS, *DECODER_STEMS, "sparse_structure_decoder"])
 def test_whole_networks_are_the_published_ones(name: str):
     found = Reduction().args(name)
     facts = facts_of(name)
     assert found == (facts.name, dict(facts.args))
 
 
-@pytest.mark.parametrize("name", [*FLOW_STEMS, *DECODER_STEMS, "structure_decoder"])
+@pytest.mark.parametrize("name", [*FLOW_STEMS, *DECODER_STEMS, "sparse_structure_decoder"])
 def test_no_branch_is_zero(name: str):
     network = random_network(*SMALL.args(name), device=CPU, torso_dtype=torch.bfloat16)
     for key, weight in network.named_parameters():
@@ -40,7 +40,7 @@ def test_no_branch_is_zero(name: str):
 
 
 def test_one_seed_one_network():
-    args = SMALL.args("shape_flow_512")
+    args = SMALL.args("shape_slat_flow_model_512")
     first, again, other = (
         random_network(*args, device=CPU, torso_dtype=torch.float32, seed=s).state_dict()
         for s in (1, 1, 2)
@@ -52,7 +52,9 @@ def test_one_seed_one_network():
 def test_a_decoder_predicts_what_it_is_told():
     coords = torch.tensor([[0, x, 3, 5] for x in range(40)], dtype=torch.int32)
     pyramid = decoder_order(Topology(coords))
-    decoder = random_network(*SMALL.args("shape_decoder"), device=CPU, torso_dtype=torch.float32)
+    decoder = random_network(
+        *SMALL.args("shape_slat_decoder"), device=CPU, torso_dtype=torch.float32
+    )
     assert isinstance(decoder, ShapeDecoder)
     cells = pyramid[0].parents
     latent = SparseTensor(cells, torch.randn(len(cells), 32))

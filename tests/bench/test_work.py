@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("zero", [False, True])
 def test_flop_of_a_flow(zero: bool):
-    args = Reduction(width=128, blocks=2, scale=0.25).args("texture_flow_512")
+    args = Reduction(width=128, blocks=2, scale=0.25).args("tex_slat_flow_model_512")
     flow = random_network(*args, device=CPU, torso_dtype=torch.float32)
     assert isinstance(flow, LatentFlow)
     grid = torch.arange(6, dtype=torch.int32)
@@ -44,8 +44,8 @@ def test_a_published_generation_is_two_petaflop():
     passes += [SHAPE_SAMPLER.steps + guided_steps(SHAPE_SAMPLER)] * 2
     passes += [TEXTURE_SAMPLER.steps + guided_steps(TEXTURE_SAMPLER)]
     assert passes == [22, 21, 21, 12]
-    sizes = [("structure_flow", 4096, 1029), ("shape_flow_512", 2400, 1029)]
-    sizes += [("shape_flow_1024", 9600, 4101), ("texture_flow_1024", 9600, 4101)]
+    sizes = [("sparse_structure_flow_model", 4096, 1029), ("shape_slat_flow_model_512", 2400, 1029)]
+    sizes += [("shape_slat_flow_model_1024", 9600, 4101), ("tex_slat_flow_model_1024", 9600, 4101)]
     total = 0
     for (name, tokens, context), count in zip(sizes, passes, strict=True):
         config = build_network(*Reduction().args(name)).config

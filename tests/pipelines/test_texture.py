@@ -1,19 +1,22 @@
 """Materials for a given mesh."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.asset import Asset
 from engine.errors import EngineError
 from engine.export.mesh_file import save_mesh
 from engine.mesh import Mesh
 from engine.models.residency import Models
 from engine.pipelines import given_mesh
-from engine.pipelines.jobs import TextureJob
+from engine.pipelines.jobs import TextureJob, UpscaleJob
 from engine.pipelines.report import Cancelled, CancelToken, Report
 from engine.pipelines.texture import texture
+from engine.pipelines.upscale import upscale
 from tests.pipelines.shapes import box
 from tests.pipelines.toy import picture, toy_models
 
@@ -92,8 +95,32 @@ def test_meshes_that_are_refused(models: Models, mesh: Mesh | Path, code: str) -
     assert caught.value.code == code
 
 
-def test_a_huge_mesh_is_refused(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(given_mesh, "MOST_FACES", 11)
-    with pytest.raises(EngineError, match="12 faces") as caught:
-        texture(job(box(SIZE)), models, Report())
+def huge_mesh() -> Mesh:
+    """Ten million faces, of which no byte is copied."""
+    faces = np.broadcast_to(np.array([[0, 1, 2]], np.int32), (10_000_000, 3))
+    return Mesh(np.eye(3, dtype=np.float32), faces)
+
+
+@pytest.mark.parametrize(
+    ("run", "request_of"),
+    [(texture, job), (upscale, lambda mesh: UpscaleJob(source=mesh, picture=picture()))],
+)
+def test_a_huge_mesh_is_refused_before_anything_else(
+    models: Models, run: Callable[..., Asset], request_of: Callable[[Mesh], object]
+) -> None:
+    stages: list[str] = []
+    report = Report(on_progress=lambda progress: stages.append(progress.stage))
+    with pytest.raises(EngineError, match=r"10,000,000 faces; more than 8,000,000") as caught:
+        run(request_of(huge_mesh()), models, report)
+    assert caught.value.code == "mesh_too_large"
     assert "Decimate" in caught.value.hint
+    assert set(stages) == {"mesh"}
+
+
+def test_a_huge_mesh_file_is_refused(
+    models: Models, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(given_mesh, "MOST_FACES", 11)
+    save_mesh(box(SIZE), tmp_path / "box.ply")
+    with pytest.raises(EngineError, match="12 faces; more than 11"):
+        texture(job(tmp_path / "box.ply"), models, Report())
