@@ -132,7 +132,9 @@ def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
         return None
     corners = vertices[faces]
     sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
-    chart = cut_into_charts(normals, areas, sides, neighbours, max_share)
+    chart = cut_into_charts(normals, areas, sides, neighbours, max_share, out_of_time)
+    if chart is None:
+        return None
     step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
     flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
     if flat is None or out_of_time():
