@@ -1,10 +1,12 @@
 """generate, texture and upscale on the command line, with a toy checkpoint."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 from typer.testing import CliRunner
 
 from engine.asset_folder import load_asset
@@ -117,6 +119,12 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         "--checkpoint", model, "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    folder = tmp_path / "painted.maquette"
+    log = json.loads((folder / "finish.json").read_text())
+    assert log["levels"][0]["unwrap"] == "charts" and log["asked"]["texture_size"] == 2048
+    with Image.open(folder / "thumbnail.png") as thumbnail:
+        assert thumbnail.size == (512, 512)
+        assert thumbnail.getchannel("A").getextrema() == (0, 255)
     painted = load_mesh(target)
     assert len(painted.faces) == len(given.faces)
     np.testing.assert_allclose(painted.vertices.min(axis=0), [2, 3.5, 4.75], atol=1e-5)
@@ -129,6 +137,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.txt"], "cannot hold a textured asset"),
         (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
         (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
+        (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
         (["generate", "IMAGE", "-o", "nowhere/x.glb"], "folder does not exist"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
@@ -154,6 +163,7 @@ def test_mistakes_are_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "home" / "x_2.maquette").mkdir(parents=True)
     given = [str(image) if word == "IMAGE" else word for word in arguments]
     result = run(*given, "--checkpoint", model)
     assert result.exit_code == 2, result.output
