@@ -1,7 +1,6 @@
 """Assets in folders: ``recipe.json``, ``source.png``, ``latents.safetensors``, ``asset.vxz``.
 
-Beside these, ``thumbnail.png`` shows the asset and ``finish.json`` tells how it was finished last;
-nothing is read from them.
+Beside these, ``thumbnail.png`` shows the asset to people; an asset without one is whole.
 
 Latents come back exactly, so going on from a stored asset is as good as going on at once. Of the
 surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights, which it
@@ -11,7 +10,6 @@ cannot, lie beside the latents with 16 bits, and a mesh that was textured lies t
 import errno
 import json
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.render.turntable import png_bytes, thumbnail
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
-FINISH, THUMBNAIL = "finish.json", "thumbnail.png"
+THUMBNAIL = "thumbnail.png"
 FOLDER_SUFFIX = ".maquette"
 _LATENTS = ("coarse", "shape", "texture")
 
@@ -50,16 +48,6 @@ def check_folder(folder: Path) -> None:
             f"{folder} is there already and is no asset.",
             "Choose another name, or remove it.",
         )
-
-
-def save_finish_log(log: Mapping[str, Any], folder: Path) -> None:
-    """Keep what finishing reported (``Finished.log``) in the folder of an asset.
-
-    Raises:
-        EngineError: ``disk_full``, ``unwritable``.
-    """
-    text = json.dumps(log, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes_atomic(folder / FINISH, text.encode() + b"\n")
 
 
 def save_thumbnail(mesh: Mesh, folder: Path) -> None:
@@ -132,9 +120,31 @@ def load_asset(folder: str | Path) -> Asset:
         ) from error
 
 
+def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
+    """Put an entry of JSON values into the recipe of a stored asset, in place of one of that name.
+
+    Raises:
+        EngineError: ``asset_damaged`` for a recipe that cannot be read, ``disk_full``,
+            ``unwritable``.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        recipe = {**json.loads(path.read_text(encoding="utf-8")), name: value}
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            "asset_damaged",
+            f"{path} is missing or damaged ({' '.join(str(error).split())[:120]}).",
+            "Make the asset again, or restore the folder from a copy.",
+        ) from error
+    write_bytes_atomic(path, _json(recipe))
+
+
+def _json(recipe: Any) -> bytes:
+    return (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
+
+
 def _write(asset: Asset, folder: Path) -> None:
-    recipe = json.dumps(asset.recipe, indent=2, ensure_ascii=False)
-    (folder / RECIPE).write_text(recipe + "\n", encoding="utf-8")
+    (folder / RECIPE).write_bytes(_json(asset.recipe))
     asset.picture.save(folder / SOURCE)
     save_file(_tensors(asset), folder / LATENTS)
     materials = np.clip(asset.materials, 0, 1)

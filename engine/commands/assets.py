@@ -203,7 +203,7 @@ def _open(
 
 def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Report") -> None:
     """The asset's folder, and the file: finished, or raw without a preset."""
-    from engine.asset_folder import save_asset, save_finish_log, save_thumbnail
+    from engine.asset_folder import save_asset, save_thumbnail
     from engine.asset_save import fitted
     from engine.export.mesh_file import save_mesh
     from engine.pipelines.finish import FinishJob, finish
@@ -219,8 +219,7 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
     if preset is not None:
         job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
         finished = finish(job, report)
-        write_finished(finished, target, preset, report)
-        save_finish_log(finished.log, folder)
+        write_finished(finished, target, preset, report, folder=folder)
         with report.stage("thumbnail"):
             save_thumbnail(finished.meshes[0].mesh, folder)
         return

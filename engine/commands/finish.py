@@ -1,6 +1,6 @@
 """`maquette finish`: an asset or a mesh made ready for use."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -40,7 +40,6 @@ def finish(
 ) -> None:
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj):
-        from engine.asset_folder import save_finish_log
         from engine.asset_save import fitted
         from engine.export.presets import preset_named
         from engine.pipelines.finish import finish as run
@@ -61,21 +60,30 @@ def finish(
                     "Leave out --faces and --keep-inner, or finish the mesh's own file.",
                 )
             job = replace(job, name=output.stem, closed=closed, keep_inner=keep_inner)
-            finished = run(job, report)
-            write_finished(finished, output, chosen, report)
-            if source.is_dir():
-                save_finish_log(finished.log, source)
+            folder = source if source.is_dir() else None
+            write_finished(run(job, report), output, chosen, report, folder=folder)
         times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
         out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
 
 
-def write_finished(finished: "Finished", output: Path, preset: "Preset", report: "Report") -> None:
-    """Write the file and say what is in it."""
+def write_finished(
+    finished: "Finished",
+    output: Path,
+    preset: "Preset",
+    report: "Report",
+    *,
+    folder: Path | None = None,
+) -> None:
+    """Write the file and say what is in it, in the recipe of the asset's folder too."""
+    from engine.asset_folder import add_to_recipe
     from engine.meshing.report import in_words
 
+    log = finished.log
     with report.stage("writing"):
         finished.save(output, image_format=preset.image_format)
-    log = finished.log
+        if folder is not None:
+            entry = {"file": output.name, "preset": asdict(preset), **log}
+            add_to_recipe(folder, "finish", entry)
     if "before" in log:
         out.print(f"Before: {in_words(log['before'])}", markup=False)
         mended = {name: count for name, count in log["removed"].items() if count}

@@ -45,7 +45,7 @@ class MeshReport:
     texel_density_spread: float | None = None
 
     def to_dict(self) -> dict[str, int | float]:
-        """For finish.json: what was counted, without what was not looked for or is infinite."""
+        """For a recipe: what was counted, without what was not looked for or is infinite."""
         return {
             name: value
             for name, value in asdict(self).items()

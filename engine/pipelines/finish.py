@@ -1,6 +1,6 @@
 """From raw O-Voxels to an asset one can use: clean, simplify, unwrap, bake."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,8 +88,8 @@ class Finished:
 
     Args:
         meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
-        log: what was asked for, reports before and after, and each step's figures, as JSON values;
-            folders of assets keep it in finish.json.
+        log: what was asked for beside the preset, reports before and after, and each step's
+            figures, as JSON values for the recipe.
     """
 
     meshes: tuple[NamedMesh, ...]
@@ -122,7 +122,8 @@ def finish(job: FinishJob, report: Report) -> Finished:
 
     clean = _cleaned(job, materials[:, 5], report)
     log: dict[str, Any] = {
-        "asked": _asked(job),
+        "closed": job.closed,
+        "keep_inner": job.keep_inner,
         "before": clean.before.to_dict(),
         "removed": clean.removed,
         "one_sided_parts": clean.one_sided_parts,
@@ -175,10 +176,6 @@ def _check(job: FinishJob) -> None:
         )
 
 
-def _asked(job: FinishJob) -> dict[str, Any]:
-    return asdict(job.preset) | {"closed": job.closed, "keep_inner": job.keep_inner}
-
-
 def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
     hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / job.grid.grid_size)
     settings = CleanSettings(hole_perimeter=hole, remove_inner=not job.keep_inner)
@@ -219,7 +216,7 @@ def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report
         mesh, method = _unwrapped(mesh, size, report)
     baked = _baked(job, mesh, materials, size, report)
     finished = replace(_placed(baked.mesh, job.placement), vertices=given.vertices)
-    log = {"asked": _asked(job), "levels": [_level(baked, size, method)]}
+    log = {"levels": [_level(baked, size, method)]}
     return Finished((NamedMesh(job.name, finished),), log)
 
 

@@ -74,6 +74,38 @@ def imported_by(package: str, root: Path) -> set[str]:
     return set(done.stdout.split())
 
 
+def rooms_in_order(architecture: str) -> list[str]:
+    """The rooms of the engine in the table of docs/architecture.md, from top to bottom."""
+    return re.findall(r"^\| `engine/(\w+)(?:\.py)?` \|", architecture, re.MULTILINE)
+
+
+def upward_imports(root: Path, order: list[str], open_to_all: Iterable[str]) -> list[str]:
+    """Imports of a room that stands above the importing one; rooms not in ``order`` are free."""
+    offences: list[str] = []
+    for file in python_files(root, "engine"):
+        room = file.relative_to(root).with_suffix("").parts[1]
+        if room not in order:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for module in _modules(node):
+                other = module.split(".")[1] if module.startswith("engine.") else ""
+                if other not in order or any(module.startswith(free) for free in open_to_all):
+                    continue
+                if order.index(other) < order.index(room):
+                    offences.append(f"{file.relative_to(root)} imports {module} from above")
+    return offences
+
+
+def _modules(node: ast.AST) -> list[str]:
+    match node:
+        case ast.ImportFrom(module=str(module), names=names):
+            return [f"{module}.{name.name}" for name in names]
+        case ast.Import(names=names):
+            return [name.name for name in names]
+        case _:
+            return []
+
+
 def missing_paths(root: Path, documents: Iterable[Path]) -> list[str]:
     """Paths that documents name and that are nowhere in the project."""
     names = {p.name for p in _project_files(root)}
