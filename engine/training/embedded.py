@@ -16,7 +16,7 @@ from engine.images.small_encoder import SmallEncoder
 from engine.models.checkpoint import load_network
 from engine.models.material_vae import MaterialEncoder
 from engine.models.shape_vae import ShapeEncoder
-from engine.models.structure_vae import StructureEncoder
+from engine.models.structure_vae import StructureDecoder, StructureEncoder
 from engine.sampling import SamplerParams
 from engine.training.build import build
 from engine.training.config import TrainConfig, read_config
@@ -34,8 +34,10 @@ from engine.training.publish import (
     ship,
 )
 from engine.training.sources import find_sources
+from engine.training.structure_vae_task import occupancy
 from engine.training.tasks import CACHE_BYTES, make_task, norm_of
 from engine.training.tokens import encode_pictures
+from engine.training.unit_spread import give_unit_spread
 
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)
@@ -147,8 +149,27 @@ def train_stage(
         return False
     for name, network in config.networks.items():
         save_network(places.checkpoint, name, network, network_of(average, name))
+    if stage == "structure_vae":
+        _give_unit_spread(places, config, device)
     write_bytes_atomic(_done_mark(places, stage), json.dumps(config.as_json()).encode())
     return True
+
+
+def _give_unit_spread(places: Places, config: TrainConfig, device: torch.device) -> None:
+    networks = {
+        name: load_network(places.checkpoint / CKPTS / name, device=device)
+        for name in config.networks
+    }
+    encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
+    assert isinstance(encoder, StructureEncoder) and isinstance(decoder, StructureDecoder)
+    dataset, low = Dataset(places.data, cache_bytes=CACHE_BYTES), min(SETTINGS.resolutions)
+    coords = [dataset.voxels(index, low).coords for index in range(min(len(dataset), 256))]
+    occupied = torch.from_numpy(occupancy(coords, low, STRUCTURE_GRID)).to(device, torch.float32)
+    with torch.inference_mode():
+        means = encoder(occupied)[0]
+    give_unit_spread(encoder, decoder, means.clone())
+    for name, network in networks.items():
+        save_network(places.checkpoint, name, config.networks[name], network.state_dict())
 
 
 def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) -> None:
