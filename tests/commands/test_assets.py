@@ -129,6 +129,10 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
     noted = load_asset(tmp_path / "painted.maquette").recipe["finish"]
     assert (noted["file"], noted["preset"]["texture_size"]) == ("painted.glb", 2048)
     assert noted["levels"][0]["after"]["faces"] == len(given.faces)
+    for option in (["--faces", "100"], ["--keep-inner"], ["--closed"]):
+        result = run("finish", folder, "-o", tmp_path / "again.glb", *option)
+        assert result.exit_code == 2
+        assert "keeps its faces" in result.stderr or "stay as they are" in result.stderr
 
 
 @pytest.mark.parametrize(
