@@ -1,6 +1,7 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.progress import (
 )
 
 from engine.errors import EngineError
+from engine.files import unwritable
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,6 +117,11 @@ def check_place(output: Path) -> None:
             f"Cannot write {output}: its folder does not exist, or it is one itself.",
             "Make the folder first, or choose another name.",
         )
+    try:  # what the system says of rights is not always so; trying is
+        with tempfile.TemporaryFile(dir=output.absolute().parent):
+            pass
+    except OSError as error:
+        raise unwritable(output, error) from error
 
 
 def binary_size(count: float) -> str:
