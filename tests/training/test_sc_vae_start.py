@@ -1,0 +1,31 @@
+"""First weights of an SC-VAE: the latent reaches the voxels, almost without noise."""
+
+import torch
+
+from engine.models.material_vae import MaterialDecoder
+from engine.sparse import SparseTensor
+from engine.training.dataset import collate
+from engine.training.sc_vae_start import FIRST_LOGVAR, initialise_sc_vae
+from tests.training.shapes import ShapeSource, material_vae
+
+
+def spread_of_the_result(decoder: MaterialDecoder, latent: SparseTensor, pyramid) -> float:
+    """How far the result moves when the latent does, on average."""
+    before = decoder(latent, pyramid).raw.feats
+    after = decoder(latent.replace(-latent.feats), pyramid).raw.feats
+    return float((after - before).abs().mean())
+
+
+def test_the_latent_reaches_the_voxels_from_the_first_step_on() -> None:
+    torch.manual_seed(0)
+    encoder, decoder = material_vae()
+    batch = collate([ShapeSource(2).voxels(0, 16)])
+    x = SparseTensor(batch.topology, batch.materials * 2 - 1)
+    with torch.no_grad():
+        initialise_sc_vae(encoder)
+        encoded = encoder(x)
+        closed = spread_of_the_result(decoder, encoded.mean, encoded.pyramid)
+        initialise_sc_vae(decoder)
+        opened = spread_of_the_result(decoder, encoded.mean, encoded.pyramid)
+    assert opened > 0.1 and opened > 1.5 * closed
+    assert torch.equal(encoded.logvar.feats, torch.full_like(encoded.logvar.feats, FIRST_LOGVAR))
