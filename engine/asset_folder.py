@@ -20,12 +20,12 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
+from engine.files import unwritable
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
 _LATENTS = ("coarse", "shape", "texture")
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_asset_folder(path: Path) -> bool:
@@ -169,17 +169,8 @@ def _assembled(
 
 
 def _unwritable(folder: Path, error: BaseException) -> EngineError:
-    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    if isinstance(error, OSError):
+        return unwritable(folder, error)
     # safetensors reports what the system said as text.
-    if full or "No space left" in str(error):
-        return EngineError(
-            "disk_full",
-            f"The disk is full: {folder} was not written.",
-            "Make room, or choose a folder on another disk.",
-        )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return EngineError(
-        "unwritable",
-        f"Cannot write {folder}: {reason}.",
-        "Choose a folder that you may write to.",
-    )
+    full = "No space left" in str(error)
+    return unwritable(folder, OSError(errno.ENOSPC if full else errno.EIO, str(error)))

@@ -12,7 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from engine import __version__
-from engine.commands import assets, bench, doctor, models
+from engine.commands import assets, bench, data, doctor, models
 from engine.commands import finish as finish_command
 from engine.commands import render as render_command
 from engine.commands.console import SETTINGS, err, out
@@ -34,6 +34,7 @@ for verb in (assets.generate, assets.texture, assets.upscale):
 app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+app.add_typer(data.app, name="data")
 app.command()(finish_command.finish)
 app.command()(render_command.render)
 

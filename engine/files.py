@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import EngineError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _read_umask() -> int:
@@ -26,7 +29,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     When the block raises, the temporary file is removed and ``path`` is as it was before.
 
     Raises:
-        EngineError: ``unwritable`` when the folder is missing or the disk refuses.
+        EngineError: ``unwritable`` when the folder is missing or the disk refuses, ``disk_full``.
     """
     path = Path(path)
     try:
@@ -36,7 +39,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         )
         os.close(handle)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -46,7 +49,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -57,7 +60,14 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _unwritable(path: Path, error: OSError) -> EngineError:
+def unwritable(path: Path, error: OSError) -> EngineError:
+    """What to tell when the system refuses a file: ``disk_full`` or ``unwritable``."""
+    if error.errno in _DISK_FULL:
+        return EngineError(
+            "disk_full",
+            f"The disk is full: {path} was not written.",
+            "Make room, or choose a folder on another disk.",
+        )
     return EngineError(
         "unwritable",
         f"Cannot write {path}: {error.strerror or error}.",

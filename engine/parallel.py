@@ -14,12 +14,25 @@ Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
 
+_most_threads: int | None = None
+
+
+def limit_threads(most: int | None) -> None:
+    """Use at most so many threads in this process from now on; None takes the limit away.
+
+    For processes that share a machine with others like them: see ``engine.training.build``.
+    """
+    global _most_threads
+    _most_threads = most
+
+
 def thread_count() -> int:
-    """Cores this process may use, at least 1."""
+    """Cores this process may use, at least 1 and at most what ``limit_threads`` said."""
     try:
-        return max(1, len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # Windows and macOS
-        return max(1, os.cpu_count() or 1)
+        cores = os.cpu_count() or 1
+    return max(1, cores if _most_threads is None else min(cores, _most_threads))
 
 
 def map_chunks(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError
+from engine.images.small_encoder import SmallEncoder, SmallEncoderConfig
 from engine.models.arguments import check_arguments
 from engine.models.dit import FlowConfig
 from engine.models.latent_flow import LatentFlow
@@ -56,6 +57,7 @@ NETWORKS: Mapping[str, NetworkKind] = {
     "FlexiDualGridVaeDecoder": NetworkKind(ShapeDecoder, ShapeDecoderConfig),
     "SparseUnetVaeEncoder": NetworkKind(MaterialEncoder, MaterialEncoderConfig),
     "SparseUnetVaeDecoder": NetworkKind(MaterialDecoder, MaterialDecoderConfig),
+    "SmallImageEncoder": NetworkKind(SmallEncoder, SmallEncoderConfig),
 }
 
 # Known, and without meaning here: how to begin a training, how to save memory in one, and the
@@ -64,7 +66,11 @@ WITHOUT_EFFECT = frozenset({"initialization", "use_checkpoint", "dtype", "use_fp
 
 
 def build_network(
-    name: str, args: Mapping[str, Any], *, torso_dtype: torch.dtype | None = None
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    torso_dtype: torch.dtype | None = None,
+    device: torch.device | str = "meta",
 ) -> nn.Module:
     """A network on the meta device: shapes and dtypes, no memory, no values.
 
@@ -73,6 +79,7 @@ def build_network(
         args: published arguments; those that the network does not take are ignored with a line
             in the log.
         torso_dtype: see the networks; None: float32.
+        device: another one gives the network its first weights, for a training.
 
     Raises:
         EngineError: ``network_unknown`` for a class name that is not in the table,
@@ -98,7 +105,7 @@ def build_network(
     try:
         check_arguments(kind.config, args)
         config = kind.config(**{key: args[key] for key in parameters if key in args})
-        with torch.device("meta"):
+        with torch.device(device):
             return kind.network(config, torso_dtype=torso_dtype or torch.float32)
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         # Arguments that are right one by one and do not go together.

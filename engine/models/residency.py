@@ -26,7 +26,8 @@ from engine.models.streaming import BlockStream, streamed_bytes
 log = logging.getLogger(__name__)
 
 IMAGE_ENCODER = "image_encoder"
-"""Our name for the picture encoder, which is no network of the checkpoint."""
+"""Our name for the picture encoder, which is no network of the published checkpoint. A checkpoint
+that has a network of that name brings its own."""
 
 
 @dataclass
@@ -121,12 +122,14 @@ class Models:
 
     def dtype(self, name: str) -> torch.dtype:
         """The torso's dtype of a network."""
+        if name == IMAGE_ENCODER:
+            return torch.float32
         return self.dtypes[0] if "flow_model" in name else self.dtypes[1]
 
     def weights(self, name: str) -> Weights:
         """How large a network is, without loading it."""
         if name not in self._weights:
-            if name == IMAGE_ENCODER:
+            if self._comes_from_elsewhere(name):
                 self._weights[name] = self._encoder_weights()
             else:
                 skeleton = self.skeleton(name)
@@ -241,7 +244,7 @@ class Models:
         self.pictures.forget_network(name)
 
     def _load(self, name: str, stream: bool) -> _Placed:
-        if name == IMAGE_ENCODER:
+        if self._comes_from_elsewhere(name):
             encoder: Any = self._encoder or self._load_encoder()
             if isinstance(encoder, nn.Module):
                 encoder = encoder.to(self.device)
@@ -252,6 +255,9 @@ class Models:
         if not stream:
             return _Placed(network, self.weights(name).whole)
         return _Placed(network, self.weights(name).streamed, BlockStream(network, self.device))
+
+    def _comes_from_elsewhere(self, name: str) -> bool:
+        return name == IMAGE_ENCODER and (self._encoder is not None or not self.has(name))
 
     def _load_encoder(self) -> ImageEncoder:
         name, args = self._encoder_component()

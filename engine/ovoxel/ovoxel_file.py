@@ -70,14 +70,18 @@ def save_ovoxels(path: str | Path, ovoxels: OVoxels) -> None:
         "grid_size": grid.grid_size,
         "aabb": [list(corner) for corner in grid.aabb],
         "placement": {"scale": placement.scale, "centre": list(placement.centre)},
-        "crc32": _checksum(grid.coords, attributes),
+        "crc32": _checksum(grid.coords, attributes, _order(grid.coords)),
     }
     write_vxz(path, grid.coords, attributes, extra={HEADER_KEY: header})
 
 
-def _checksum(coords: np.ndarray, attributes: Mapping[str, np.ndarray]) -> int:
-    """CRC-32 of all values, rows by x, y, z: the format itself would not notice a flipped bit."""
-    order = np.lexsort(coords.T[::-1])
+def _order(coords: np.ndarray) -> np.ndarray:
+    """(N,) int64 rows by x, y, z."""
+    return np.lexsort(coords.T[::-1])
+
+
+def _checksum(coords: np.ndarray, attributes: Mapping[str, np.ndarray], order: np.ndarray) -> int:
+    """CRC-32 of all values in an order: the format itself would not notice a flipped bit."""
     crc = zlib.crc32(coords[order].astype("<i4").tobytes())
     for name in sorted(attributes):
         crc = zlib.crc32(attributes[name][order].tobytes(), crc)
@@ -99,15 +103,15 @@ def load_ovoxels(path: str | Path) -> OVoxels:
     path = Path(path)
     file = read_vxz(path, max_bytes=MOST_BYTES)
     grid_size, aabb, placement = _read_header(path, file)
+    # The file orders voxels by chunk and curve, a grid by x, y, z.
+    order = _order(file.coords)
     crc = (file.header.get(HEADER_KEY) or {}).get("crc32")
-    if crc is not None and crc != _checksum(file.coords, file.attributes):
+    if crc is not None and crc != _checksum(file.coords, file.attributes, order):
         raise EngineError(
             "vxz_damaged",
             f"{path} was altered: its values do not fit its checksum.",
             "Convert the mesh again, or copy the file anew.",
         )
-    # The file orders voxels by chunk and curve, a grid by x, y, z.
-    order = np.lexsort(file.coords.T[::-1])
     flags = _attribute(path, file, "intersected", 1)[order]
     if flags.max() > 7:
         raise _wrong_attribute(path, "intersected", "has other bits than the three axes")

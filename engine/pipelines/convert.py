@@ -66,7 +66,31 @@ def mesh_file_to_ovoxels(
     on_progress("reading", 1, 1)
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
     mesh = replace(mesh, vertices=placement.to_unit(mesh.vertices))
+    ovoxels = mesh_to_ovoxels(mesh, placement, resolution, on_progress=on_progress)
+    on_progress("writing", 0, 1)
+    save_ovoxels(target, ovoxels)
+    on_progress("writing", 1, 1)
+    return Conversion(
+        len(mesh.vertices), len(mesh.faces), len(ovoxels.grid.coords), resolution, placement
+    )
 
+
+def mesh_to_ovoxels(
+    mesh: Mesh,
+    placement: Placement,
+    resolution: int,
+    *,
+    on_progress: OnProgress = lambda stage, done, total: None,
+) -> OVoxels:
+    """O-Voxels of a mesh that lies in the unit cube already, with its materials.
+
+    Args:
+        mesh: in the unit cube.
+        placement: how it came there.
+
+    Raises:
+        EngineError: ``grid_empty``, and what ``mesh_to_dual_grid`` and ``sample_materials`` raise.
+    """
     # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
     kept, new_index = weld_positions(mesh.vertices)
     grid = mesh_to_dual_grid(
@@ -78,18 +102,13 @@ def mesh_file_to_ovoxels(
     if len(grid.coords) == 0:
         raise EngineError(
             "grid_empty",
-            f"At a resolution of {resolution} the surface of {source.name} crosses no grid edge.",
+            f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
             "Choose a higher resolution.",
         )
     materials = sample_materials(
         mesh, grid, on_progress=lambda done, total: on_progress("materials", done, total)
     )
-    on_progress("writing", 0, 1)
-    save_ovoxels(target, OVoxels(grid, materials, placement))
-    on_progress("writing", 1, 1)
-    return Conversion(
-        len(mesh.vertices), len(mesh.faces), len(grid.coords), grid.grid_size, placement
-    )
+    return OVoxels(grid, materials, placement)
 
 
 def ovoxels_to_mesh_file(

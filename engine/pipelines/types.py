@@ -1,7 +1,8 @@
 """Which types of request a checkpoint can serve: read off its networks, not written down here.
 
 A checkpoint has a shape flow and a texture flow for each of its resolutions (their published names
-end with it), and each flow's config says the grid of its latents. ``512`` samples once at 512^3;
+end with it; two names may mean the same files), and its decoders say how many voxels a latent cell
+stands for. ``512`` samples once at 512^3;
 ``1536_cascade`` samples at the lowest resolution first, and then with the networks of the highest
 one at a grid for 1536^3.
 """
@@ -105,7 +106,8 @@ def levels_of(models: Models) -> list[Level]:
             f"The checkpoint {models.checkpoint.home} has no {_TEXTURE_FLOW}<resolution>.",
             "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
         )
-    return [Level(r, models.skeleton(f"{_TEXTURE_FLOW}{r}").config.resolution) for r in found]
+    factor = factor_of(models)
+    return [Level(resolution, resolution // factor) for resolution in found]
 
 
 def generation_levels(models: Models) -> list[Level]:

@@ -64,18 +64,16 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx, *grad_outputs):
         feats, weight = ctx.saved_tensors
         (grad,) = grad_outputs
-        grad_feats = grad_weight = grad_bias = None
-        if ctx.has_bias and ctx.needs_input_grad[2]:
-            grad_bias = grad.sum(dim=0)
-        if ctx.rows is not None:
-            everywhere = grad.new_zeros(len(ctx.topology), grad.shape[1])
-            grad = everywhere.index_add_(0, ctx.rows, grad)
-        if ctx.needs_input_grad[0]:
-            # The transposed convolution is the convolution with the kernel mirrored.
-            mirrored = weight.flip(1, 2, 3).transpose(0, 4)
-            grad_feats = _forward(ctx.topology, grad, mirrored, None, None, ctx.chunk_rows)
-        if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(ctx.topology, feats, grad, weight)
+        wants_feats, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        grad_bias = grad.sum(dim=0) if ctx.has_bias and wants_bias else None
+        grad_feats = grad_weight = None
+        if wants_feats or wants_weight:
+            if ctx.rows is not None:
+                everywhere = grad.new_zeros(len(ctx.topology), grad.shape[1])
+                grad = everywhere.index_add_(0, ctx.rows, grad)
+            grad_feats, grad_weight = _gradients(
+                ctx.topology, feats, grad, weight, wants_feats, wants_weight
+            )
         return grad_feats, grad_weight, grad_bias, None, None, None
 
 
@@ -106,13 +104,14 @@ def _by_row(
     chunk_rows: int | None,
 ) -> Iterator[tuple[slice, Tensor]]:
     channels = feats.shape[1]
-    padded = torch.cat([feats, feats.new_zeros(1, channels)])  # absent is -1: the last row
+    padded = torch.cat([feats.new_zeros(1, channels), feats])  # absent is -1: the first row
     flat_weight = weight.reshape(len(weight), -1).T
     wanted = ROW_CHUNK.get(feats.device.type, 1 << 18)
     row_bytes = (KERNEL_VOLUME * channels + len(weight)) * feats.element_size()
     for chunk in _chunks(count, chunk_rows or min(wanted, CHUNK_BYTES // row_bytes)):
         table = topology.neighbours[:, chunk if rows is None else rows[chunk]]
-        yield chunk, padded[table.T].flatten(1) @ flat_weight
+        gathered = padded.index_select(0, (table.T + 1).reshape(-1))
+        yield chunk, gathered.view(-1, KERNEL_VOLUME * channels) @ flat_weight
 
 
 def _by_direction(
@@ -134,12 +133,13 @@ def _by_direction(
     bounds = torch.stack([torch.searchsorted(here, edges) for here, _ in pairs]).tolist()
     sum_dtype = torch.promote_types(feats.dtype, torch.float32)
     for number, chunk in enumerate(chunks):
-        centre = feats[chunk] if rows is None else feats[rows[chunk]]
+        centre = feats[chunk] if rows is None else feats.index_select(0, rows[chunk])
         sums = (centre @ kernels[CENTRE].T).to(sum_dtype)
         for (here, there), bound, kernel in zip(pairs, bounds, kernels, strict=True):
             part = slice(bound[number], bound[number + 1])
             if part.start < part.stop:
-                sums[here[part].long() - chunk.start] += feats[there[part].long()] @ kernel.T
+                product = feats.index_select(0, there[part]) @ kernel.T
+                sums.index_add_(0, here[part].long() - chunk.start, product.to(sum_dtype))
         yield chunk, sums
 
 
@@ -158,16 +158,33 @@ def _chunks(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _weight_gradient(topology: Topology, feats: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+def _gradients(
+    topology: Topology,
+    feats: Tensor,
+    grad: Tensor,
+    weight: Tensor,
+    wants_feats: bool,
+    wants_weight: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of features and kernel, direction by direction, so that each gathers once."""
     sum_dtype = torch.promote_types(feats.dtype, torch.float32)
-    result = torch.zeros(
-        len(weight), KERNEL_VOLUME, feats.shape[1], dtype=sum_dtype, device=feats.device
-    )
+    kernels = weight.reshape(len(weight), KERNEL_VOLUME, -1).unbind(1)
     row_bytes = (feats.shape[1] + len(weight)) * feats.element_size()
     size = max(1, CHUNK_BYTES // row_bytes)
+    grad_feats = (grad @ kernels[CENTRE]).to(sum_dtype) if wants_feats else None
+    grad_kernels: list[Tensor] = []
     for v, (here, there) in enumerate(topology.neighbour_pairs):
-        if v == CENTRE:
-            result[:, v] = grad.T @ feats
+        total = (grad.T @ feats).to(sum_dtype) if v == CENTRE else None
         for part in _chunks(len(here), size):
-            result[:, v] += grad[here[part].long()].T @ feats[there[part].long()]
-    return result.view(weight.shape).to(weight.dtype)
+            pulls = grad.index_select(0, here[part])
+            if grad_feats is not None:
+                grad_feats.index_add_(0, there[part].long(), (pulls @ kernels[v]).to(sum_dtype))
+            if wants_weight:
+                product = (pulls.T @ feats.index_select(0, there[part])).to(sum_dtype)
+                total = product if total is None else total.add_(product)
+        grad_kernels.append(grad.new_zeros(weight.shape[0], weight.shape[4], dtype=sum_dtype) if total is None else total)
+    grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
+    return (
+        None if grad_feats is None else grad_feats.to(feats.dtype),
+        None if grad_weight is None else grad_weight.to(weight.dtype),
+    )

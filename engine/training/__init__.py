@@ -1,0 +1,1 @@
+"""Training: the toy box, data sets, losses and trainers."""

@@ -1,0 +1,90 @@
+"""What happens between a gradient and new weights."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from engine.training.config import TrainConfig
+
+RECENT = 1000
+PERCENTILE = 0.95
+
+
+class GradientClipper:
+    """Shortens gradients that are long for this training (adaptive gradient clipping of TRELLIS).
+
+    The limit is the given one, or the 95th percentile of the last 1,000 lengths where that is
+    shorter: outliers are cut before they can do harm, whatever the usual length is.
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = max_norm
+        self.norms: list[float] = []
+
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> float:
+        """Shorten in place; gives the length before that."""
+        limit = self.max_norm
+        if len(self.norms) >= RECENT // 10:
+            recent = torch.tensor(self.norms, dtype=torch.float64)
+            limit = min(limit, float(recent.quantile(PERCENTILE)))
+        norm = float(nn.utils.clip_grad_norm_(parameters, limit))
+        if math.isfinite(norm):
+            self.norms = [*self.norms, norm][-RECENT:]
+        return norm
+
+
+class MovingAverage:
+    """Exponential moving average of weights, short at first so that the start is forgotten."""
+
+    def __init__(self, networks: nn.ModuleDict, decay: float) -> None:
+        self.decay = decay
+        self.values = {
+            name: value.detach().clone() for name, value in networks.state_dict().items()
+        }
+
+    @torch.no_grad()
+    def update(self, networks: nn.ModuleDict, step: int) -> None:
+        """After step number ``step``, counted from 1."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in networks.state_dict().items():
+            average = self.values[name]
+            if average.is_floating_point():
+                average.lerp_(value, 1 - decay)
+            else:
+                average.copy_(value)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Of step number ``step``, counted from 0."""
+    if step < config.warmup_steps:
+        return config.lr * (step + 1) / config.warmup_steps
+    along = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, along))
+    return config.lr * (config.final_lr + (1 - config.final_lr) * falling)
+
+
+def sum_over_ranks(parameters: Iterable[nn.Parameter]) -> None:
+    """Add up the gradients of all ranks, in place; a parameter without one counts as zeros."""
+    gradients: list[Tensor] = []
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def mean_of_logs(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every entry, over the logs that have it."""
+    names = dict.fromkeys(name for log in logs for name in log)
+    return {
+        name: sum(found) / len(found)
+        for name in names
+        if (found := [log[name] for log in logs if name in log])
+    }

@@ -1,0 +1,31 @@
+"""All families by name."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from engine.training.toybox import (
+    buildings,
+    creatures,
+    furniture,
+    nature,
+    things,
+    vehicles,
+    vessels,
+)
+from engine.training.toybox.assemble import Part
+
+Family = Callable[[np.random.Generator], list[Part]]
+
+_ALL: tuple[Family, ...] = (
+    *(vessels.mug, vessels.bottle, vessels.vase, vessels.teapot, vessels.barrel),
+    *(vessels.jar, vessels.trophy),
+    *(furniture.chair, furniture.table, furniture.lamp, furniture.armchair, furniture.bed),
+    *(nature.mushroom, nature.tree, nature.plant, nature.pine, nature.cactus, nature.pumpkin),
+    *(creatures.robot, creatures.duck, creatures.fish, creatures.snowman),
+    *(vehicles.rocket, vehicles.car, vehicles.boat, vehicles.aeroplane),
+    *(buildings.house, buildings.lighthouse, buildings.castle),
+    *(things.cloth, things.sword, things.crate, things.gem, things.hat, things.umbrella),
+    *(things.chest, things.ice_cream),
+)
+FAMILIES: Mapping[str, Family] = {family.__name__: family for family in _ALL}
