@@ -71,9 +71,14 @@ class _Convolution(torch.autograd.Function):
             if ctx.rows is not None:
                 everywhere = grad.new_zeros(len(ctx.topology), grad.shape[1])
                 grad = everywhere.index_add_(0, ctx.rows, grad)
+            together = goes_by_direction(grad)
             grad_feats, grad_weight = _gradients(
-                ctx.topology, feats, grad, weight, wants_feats, wants_weight
+                ctx.topology, feats, grad, weight, wants_feats and together, wants_weight
             )
+            if wants_feats and not together:
+                # The transposed convolution is the convolution with the kernel mirrored.
+                mirrored = weight.flip(1, 2, 3).transpose(0, 4)
+                grad_feats = _forward(ctx.topology, grad, mirrored, None, None, ctx.chunk_rows)
         return grad_feats, grad_weight, grad_bias, None, None, None
 
 
@@ -182,7 +187,9 @@ def _gradients(
             if wants_weight:
                 product = (pulls.T @ feats.index_select(0, there[part])).to(sum_dtype)
                 total = product if total is None else total.add_(product)
-        grad_kernels.append(grad.new_zeros(weight.shape[0], weight.shape[4], dtype=sum_dtype) if total is None else total)
+        if total is None:
+            total = torch.zeros_like(kernels[v], dtype=sum_dtype)
+        grad_kernels.append(total)
     grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
     return (
         None if grad_feats is None else grad_feats.to(feats.dtype),

@@ -38,7 +38,7 @@ def submanifold_conv3d(
         ValueError: shapes or dtypes that do not fit.
         EngineError: ``backend_unavailable``.
     """
-    feats = x.feats
+    feats, weight, bias = _under_autocast(x.feats, weight, bias)
     if weight.ndim != 5 or weight.shape[1:] != (3, 3, 3, feats.shape[1]):
         raise ValueError(
             f"a kernel for {feats.shape[1]} channels must be [Co, 3, 3, 3, {feats.shape[1]}], "
@@ -48,6 +48,17 @@ def submanifold_conv3d(
         raise ValueError(f"features are {feats.dtype}, the kernel is {weight.dtype}")
     chosen = _choose(feats, weight, backend)
     return chosen.run(x.topology, feats, weight, bias, rows)
+
+
+def _under_autocast(
+    feats: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """In autocast's dtype where that is on, as torch does it for its own convolutions."""
+    kind = feats.device.type
+    if not torch.is_autocast_enabled(kind) or feats.dtype == torch.float64:
+        return feats, weight, bias
+    dtype = torch.get_autocast_dtype(kind)
+    return feats.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
 
 
 def available_backends(device: torch.device | str) -> list[Availability]:
@@ -60,14 +71,21 @@ def gains_by_rows(x: SparseTensor, weight: Tensor) -> bool:
 
     It does where the products outweigh the gathering: in torch by direction (11 to 30 % of an up
     block's first convolution, float32 on CPU), not by row (up to 40 % slower in bfloat16 there).
+    Nor while learning: the way back would go through all cells eight times.
     """
+    if _learns(x.feats, weight):
+        return False
     by_torch = _choose(x.feats, weight).name == "torch"
     return by_torch and conv_torch.goes_by_direction(x.feats)
 
 
 def _choose(feats: Tensor, weight: Tensor, backend: str | None = None) -> Backend:
-    learning = torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
+    learning = _learns(feats, weight)
     return CONVOLUTION.choose(feats.device, feats.dtype, backend, learning=learning)
+
+
+def _learns(feats: Tensor, weight: Tensor) -> bool:
+    return torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
 
 
 def _probe_torch(_: torch.device) -> Verdict:

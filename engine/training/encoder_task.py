@@ -10,14 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
-from engine.errors import EngineError
-from engine.images.dinov3 import normalised_pixels
-from engine.images.preprocess import crop_to_foreground
 from engine.images.small_encoder import SmallEncoder
 from engine.training.dataset import Dataset
+from engine.training.tokens import pixels_of, square_of
 
 FINE, COARSE, MATERIALS = 32, 16, 6
 """Grids on which occupancy and materials are drawn."""
@@ -98,7 +95,7 @@ class EncoderTask:
     def batch(self, random: np.random.Generator) -> EncoderBatch:
         chosen = random.integers(len(self.dataset), size=self.batch_size).tolist()
         views = random.integers(self.dataset.views, size=self.batch_size).tolist()
-        squares = [self.square(i, v) for i, v in zip(chosen, views, strict=True)]
+        squares = [self._square(i, v) for i, v in zip(chosen, views, strict=True)]
         targets = [self._target(index) for index in chosen]
         occupied = np.stack([np.unpackbits(bits).reshape((FINE,) * 3) for bits, _, _ in targets])
         materials = np.zeros((len(chosen), COARSE, COARSE, COARSE, MATERIALS), np.float32)
@@ -108,9 +105,7 @@ class EncoderTask:
             surface[number].reshape(-1)[cells] = 1
         return EncoderBatch(
             [self.dataset.names[index] for index in chosen],
-            torch.cat([normalised_pixels(Image.fromarray(s), s.shape[0]) for s in squares]).to(
-                self.device
-            ),
+            pixels_of(squares).to(self.device),
             torch.from_numpy(occupied).float().to(self.device),
             torch.from_numpy(materials).to(self.device),
             torch.from_numpy(surface).to(self.device),
@@ -158,21 +153,10 @@ class EncoderTask:
             rows.append(np.hstack([square, *(_enlarged(image, scale) for image in seen)]))
         return {"picture, drawn, true": (np.vstack(rows) * 255).astype(np.uint8)}
 
-    def square(self, index: int, view: int) -> np.ndarray:
-        """(image_size, image_size, 3) uint8: a picture as the pipelines hand it to the encoder.
-
-        Raises:
-            EngineError: ``image_no_foreground`` never: such a picture is all black here.
-        """
+    def _square(self, index: int, view: int) -> np.ndarray:
         key = index, view
         if key not in self._squares:
-            size = self.config.image_size
-            try:
-                image = crop_to_foreground(Image.fromarray(self.dataset.picture(index, view)))
-                image = image.resize((size, size), Image.Resampling.LANCZOS)
-            except EngineError:
-                image = Image.new("RGB", (size, size))
-            self._squares[key] = np.asarray(image)
+            self._squares[key] = square_of(self.dataset, index, view, self.config.image_size)
         return self._squares[key]
 
     def _drawn(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -53,7 +53,7 @@ class Level(Generic[Latent]):
     """The examples of one resolution.
 
     Attributes:
-        names: of the assets, for messages.
+        names: of the assets.
         latent: asset number -> its latent: (C, R, R, R) float of a structure, else ``Cells``.
         tokens: (asset number, view) -> (T, cond_channels) float16 or float32 tokens of a picture
             of the asset, by the frozen picture encoder; T is the same for all.
@@ -94,17 +94,18 @@ class FlowTask(ABC, Generic[Latent]):
     Args:
         flow: the network, in float32, on ``device``.
         levels: at least one.
-        network_name: published name of the network.
         device: where batches go.
         sampler: how ``pictures`` samples.
     """
+
+    network_name: str
+    """By which checkpoints and configurations know the network."""
 
     def __init__(
         self,
         flow: StructureFlow | LatentFlow,
         levels: Sequence[Level[Latent]],
         *,
-        network_name: str,
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
     ) -> None:
@@ -112,11 +113,11 @@ class FlowTask(ABC, Generic[Latent]):
         self.levels = tuple(levels)
         self.device = torch.device(device)
         self.sampler = sampler
-        self._networks = nn.ModuleDict({network_name: flow})
+        self._networks = nn.ModuleDict({self.network_name: flow})
 
     @property
     def networks(self) -> nn.ModuleDict:
-        """The flow, under its published name."""
+        """The flow, under its name in checkpoints."""
         return self._networks
 
     def batch(self, random: np.random.Generator) -> FlowBatch:
@@ -209,17 +210,18 @@ class StructureFlowTask(FlowTask[np.ndarray]):
             without it there are no pictures.
     """
 
+    network_name = "structure_flow"
+
     def __init__(
         self,
         flow: StructureFlow,
         levels: Sequence[Level[np.ndarray]],
         *,
-        network_name: str = "sparse_structure_flow_model",
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
         decoder: nn.Module | None = None,
     ) -> None:
-        super().__init__(flow, levels, network_name=network_name, device=device, sampler=sampler)
+        super().__init__(flow, levels, device=device, sampler=sampler)
         self.decoder = decoder
 
     def _collate(self, names: list[str], latents: list[np.ndarray], tokens: Tensor) -> FlowBatch:
@@ -240,17 +242,18 @@ class ShapeFlowTask(FlowTask[Cells]):
         shape_norm: statistics of the training data's shape latents.
     """
 
+    network_name = "shape_flow"
+
     def __init__(
         self,
         flow: LatentFlow,
         levels: Sequence[Level[Cells]],
         *,
         shape_norm: Normalization,
-        network_name: str = "shape_slat_flow_model",
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
     ) -> None:
-        super().__init__(flow, levels, network_name=network_name, device=device, sampler=sampler)
+        super().__init__(flow, levels, device=device, sampler=sampler)
         self.shape_norm = shape_norm
 
     def _collate(self, names: list[str], latents: list[Cells], tokens: Tensor) -> FlowBatch:
@@ -268,6 +271,8 @@ class TextureFlowTask(ShapeFlowTask):
         texture_norm: statistics of the training data's texture latents.
     """
 
+    network_name = "texture_flow"
+
     def __init__(
         self,
         flow: LatentFlow,
@@ -275,14 +280,10 @@ class TextureFlowTask(ShapeFlowTask):
         *,
         shape_norm: Normalization,
         texture_norm: Normalization,
-        network_name: str = "tex_slat_flow_model",
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
     ) -> None:
-        super().__init__(
-            flow, levels, shape_norm=shape_norm, network_name=network_name,
-            device=device, sampler=sampler,
-        )  # fmt: skip
+        super().__init__(flow, levels, shape_norm=shape_norm, device=device, sampler=sampler)
         self.texture_norm = texture_norm
 
     def _collate(self, names: list[str], latents: list[Cells], tokens: Tensor) -> FlowBatch:

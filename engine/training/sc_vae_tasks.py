@@ -163,7 +163,7 @@ class MaterialVaeTask(_ScVaeTask):
         weights: Mapping[str, float] = MATERIAL_WEIGHTS,
         device: torch.device | str = "cpu",
     ) -> None:
-        networks = {"tex_encoder": encoder, "tex_decoder": decoder}
+        networks = {"material_encoder": encoder, "material_decoder": decoder}
         super().__init__(
             networks,
             source,

@@ -106,6 +106,40 @@ def test_gradients_flow_to_every_parameter():
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in flow.parameters())
 
 
+@torch.inference_mode()
+def test_a_batch_is_its_items_one_by_one():
+    flow = random_flow(LatentFlow)
+    x, t, cond = latent(9, 5), torch.tensor([400.0, 900.0]), torch.randn(2, 6, 8)
+    lengths = [cond[0], torch.randn(4, 8)]
+    for pictures in (cond, lengths):
+        together = flow(x, t, pictures).feats
+        alone = [flow(x.items()[i], t[i : i + 1], [pictures[i]]).feats for i in range(2)]
+        assert_same_maths(together, torch.cat(alone), torch.float32)
+
+
+@pytest.mark.parametrize("kind", [LatentFlow, StructureFlow])
+def test_checkpointing_changes_no_gradient_and_keeps_less(kind: type[Flow]):
+    flow = random_flow(kind).requires_grad_(True)
+    x = latent(9, 5) if kind is LatentFlow else torch.randn(2, 4, 2, 2, 2)
+    t, cond = torch.tensor([400.0, 900.0]), torch.randn(2, 6, 8)
+    gradients: list[list[Tensor]] = []
+    kept: list[int] = []
+    for flow.checkpointing in (False, True):
+        sizes: list[int] = []
+
+        def keep(tensor: Tensor, sizes: list[int] = sizes) -> Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            v = flow(x, t, cond)
+        v = v.feats if isinstance(v, SparseTensor) else v
+        gradients.append(list(torch.autograd.grad(v.square().sum(), list(flow.parameters()))))
+        kept.append(sum(sizes))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    assert kept[1] < 0.6 * kept[0]
+
+
 def test_input_that_does_not_fit():
     dense, sparse = random_flow(StructureFlow), random_flow(LatentFlow)
     t, cond = torch.tensor([500.0]), torch.randn(1, 6, 8)

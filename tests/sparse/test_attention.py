@@ -44,6 +44,24 @@ def test_against_the_formula(q_offsets, k_offsets):
     torch.testing.assert_close(got.double(), expected, atol=2e-6, rtol=2e-6)
 
 
+def test_what_training_keeps_in_memory_is_the_same_attention(monkeypatch: pytest.MonkeyPatch):
+    q_offsets, k_offsets = [0, 8, 16], [0, 5, 10]
+    q, k, v = (torch.randn(n, 3, 10, requires_grad=True) for n in (16, 10, 10))
+    weights = torch.randn(16, 3, 10)
+
+    def value_and_gradients() -> list[torch.Tensor]:
+        got = attention(q, k, v, q_offsets=q_offsets, k_offsets=k_offsets)
+        return [got, *torch.autograd.grad((got * weights).sum(), (q, k, v))]
+
+    in_full = value_and_gradients()
+    monkeypatch.setattr("engine.sparse.attention.LONGEST_IN_FULL", 0)
+    with_kernel = value_and_gradients()
+    for one, other in zip(in_full, with_kernel, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-6, rtol=2e-6)
+    expected = oracle(q.detach(), k.detach(), v.detach(), q_offsets, k_offsets)
+    torch.testing.assert_close(in_full[0].double(), expected, atol=2e-6, rtol=2e-6)
+
+
 def test_half_precision_on_cpu():
     q, k, v = torch.randn(3, 20, 2, 16).bfloat16()
     got = attention(q, k, v, q_offsets=[0, 20], k_offsets=[0, 20])

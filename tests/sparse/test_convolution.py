@@ -166,3 +166,16 @@ def test_neighbours_are_found_once_per_topology_and_the_same_anew():
     assert torch.equal(first, submanifold_conv3d(SparseTensor(fresh, x), weight))
     assert kept.neighbours is kept.neighbours
     assert kept.neighbours is not fresh.neighbours
+
+
+def test_autocast_reaches_the_convolution():
+    x, weight, bias = a_case(8, 6)
+    weight.requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = submanifold_conv3d(x, weight, bias)
+    assert got.dtype == torch.bfloat16
+    got.sum().backward()
+    assert weight.grad is not None and weight.grad.dtype == torch.float32
+    assert_same_maths(
+        got.detach(), dense_oracle(x.coords, x.feats, weight.detach(), bias), got.dtype
+    )

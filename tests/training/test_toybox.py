@@ -16,6 +16,7 @@ from engine.training.toybox.solids import Solid
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 5, 1_000_003)
 OPEN = ("cloth", "plant", "umbrella", "lamp")
+SOMETIMES_OPEN = ("mushroom", "boat", "hat", "pumpkin")  # gills, sails, a feather, a leaf
 SEE_THROUGH = ("bottle", "jar", "car", "lighthouse", "aeroplane")
 COLOURED = ("cloth", "umbrella", "fish", "barrel")
 
@@ -94,10 +95,8 @@ def test_closed_parts_are_wound_outwards(family: str) -> None:
     assert closed and min(volume(solid) for solid in closed) > 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in SOMETIMES_OPEN])
 def test_only_some_families_are_open(family: str) -> None:
-    if family == "mushroom" or family in ("boat", "hat", "pumpkin"):
-        pytest.skip("closed bodies with a leaf, a sail or gills, by chance")
     assert (open_edges(make_toy(3, family).mesh) > 20) == (family in OPEN)
 
 

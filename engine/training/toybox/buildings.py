@@ -148,7 +148,7 @@ def castle(random: np.random.Generator) -> list[Part]:
     count = int(random.integers(6, 10))
     tooth = box(0.2, 0.3, 0.24, bevel=0.02).moved(out - 0.1, 0, height + 0.2)
     teeth = [tooth.turned("z", 360 * k / count) for k in range(count)]
-    band = hoop(radius + 0.07, height * 0.52, height * 0.52 + 0.12)
+    band = hoop(radius + 0.1, height * 0.52, height * 0.52 + 0.12)
     gate = [
         box(0.5, 0.3, 0.55, bevel=0.02),
         cylinder(0.25, 0.3, segments=20).turned("x", 90).moved(0, 0.15, 0.55),

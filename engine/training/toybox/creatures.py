@@ -130,7 +130,7 @@ def fish(random: np.random.Generator) -> list[Part]:
         random.uniform(0.55, 0.9),
         random.uniform(0.3, 0.42),
     )
-    body = ellipsoid(long, thick, tall, segments=48)
+    body = ellipsoid(tall, thick, long, segments=48).turned("y", 90)
     # Slimmer towards the tail, at +X.
     slim = 1 - 0.35 * np.clip(body.vertices[:, :1] / long, -0.3, 1)
     body = Solid(
@@ -183,17 +183,11 @@ def snowman(random: np.random.Generator) -> list[Part]:
     head = sizes[-1]
     middle = z - head * 1.52 + head * 0.88
     carrot = cylinder(0.13, 0.6, top=0.0, segments=14).turned("x", 90).moved(0, -head * 0.9, middle)
-    eyes = _pair(
-        ellipsoid(0.08, 0.08, 0.08, segments=10).moved(
-            head * 0.36, -head * 0.86, middle + head * 0.3
-        )
-    )
+    coal = ellipsoid(0.08, 0.08, 0.08, segments=10)
+    eyes = _pair(coal.moved(head * 0.36, -head * 0.86, middle + head * 0.3))
     chest = sizes[-2]
     heart = middle - head * 0.7 - chest * 0.6
-    coals = [
-        ellipsoid(0.08, 0.08, 0.08, segments=10).moved(0, -chest * 0.98, heart + 0.26 * (k - 0.5))
-        for k in range(2)
-    ]
+    coals = [coal.moved(0, -chest * 0.98, heart + 0.26 * (k - 0.5)) for k in range(2)]
     scarf = torus(head * 0.78, 0.15).moved(z=middle - head * 0.72)
     end = (
         box(0.26, 0.12, 0.6, bevel=0.04)
@@ -215,23 +209,7 @@ def snowman(random: np.random.Generator) -> list[Part]:
         )
     )
     top = middle + head * 0.72
-    if random.random() < 0.6:
-        tall = random.uniform(0.4, 0.7)
-        hat = lathe(
-            [
-                (0, 0),
-                (head * 1.15, 0),
-                (head * 1.15, 0.1),
-                (head * 0.75, 0.1),
-                (head * 0.75, tall),
-                (0, tall),
-            ]
-        )
-    else:
-        hat = joined(
-            ellipsoid(head * 0.95, head * 0.95, head * 0.75),
-            ellipsoid(0.16, 0.16, 0.16, segments=12).moved(z=head * 0.8),
-        )
+    hat = _headgear(random, head)
     cover = m.cloth(random)
     orange = m.surface("carrot", m.jittered((0.93, 0.48, 0.10), random), random, (0.5, 0.8))
     return [
@@ -242,3 +220,14 @@ def snowman(random: np.random.Generator) -> list[Part]:
         Part(twigs, m.bark(random)),
         Part(hat.moved(z=top), m.unlike(cover, m.cloth, random)),
     ]
+
+
+def _headgear(random: np.random.Generator, head: float) -> Solid:
+    """A top hat or a bobble hat on the origin, for a head of this radius."""
+    if random.random() < 0.6:
+        tall, wide, slim = random.uniform(0.4, 0.7), head * 1.15, head * 0.75
+        return lathe([(0, 0), (wide, 0), (wide, 0.1), (slim, 0.1), (slim, tall), (0, tall)])
+    return joined(
+        ellipsoid(head * 0.95, head * 0.95, head * 0.75),
+        ellipsoid(0.16, 0.16, 0.16, segments=12).moved(z=head * 0.8),
+    )

@@ -50,7 +50,8 @@ def chair(random: np.random.Generator) -> list[Part]:
         Part(legs, frame),
         Part(box(width, depth, 0.14, bevel=0.05).moved(z=seat), frame),
     ]
-    if random.random() < 0.6:
+    padded = random.random() < 0.6
+    if padded:
         parts.append(
             Part(box(width * 0.9, depth * 0.9, 0.16, bevel=0.07).moved(z=seat + 0.12), cover)
         )
@@ -58,7 +59,7 @@ def chair(random: np.random.Generator) -> list[Part]:
     slats = int(random.integers(0, 5))
     if slats < 2:
         board = box(width * 0.95, 0.13, back, bevel=0.06)
-        panels = [Part(board, cover if random.random() < 0.6 else frame)]
+        panels = [Part(board, frame if padded and random.random() < 0.6 else cover)]
     else:
         posts = [box(0.13, 0.13, back, bevel=0.03).moved(i * (width / 2 - 0.07)) for i in (-1, 1)]
         gaps = (np.arange(slats) + 1) / slats * back - 0.2

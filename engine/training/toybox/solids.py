@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.training.toybox.curves import Points, chaikin
+from engine.training.toybox.curves import Points, chaikin, rounded_rectangle
 
 SEGMENTS = 32
 """Corners of a round cross-section: smooth on a grid of 128."""
@@ -130,7 +130,7 @@ def hoop(radius: float, low: float, high: float, *, top: float | None = None) ->
     ``radius`` and ``top`` are those of its outside.
     """
     top = radius if top is None else top
-    profile = [(radius - 0.1, low), (radius, low), (top, high), (top - 0.1, high)]
+    profile = [(radius - 0.12, low), (radius, low), (top, high), (top - 0.12, high)]
     return lathe(profile, looped=True)
 
 
@@ -144,14 +144,7 @@ def box(x: float, y: float, z: float, *, bevel: float = 0.04, top: float = 1.0) 
     """
     bevel = min(bevel, x / 3, y / 3, z / 3)
     half, inner = np.array([x, y]) / 2, np.array([x, y]) / 2 - bevel
-    corners = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]])
-    turn = np.radians([-90, -45, 0])
-    arcs = [
-        corner * inner
-        + bevel * np.stack([np.cos(turn + k * np.pi / 2), np.sin(turn + k * np.pi / 2)], axis=1)
-        for k, corner in enumerate(corners)
-    ]
-    outline = np.concatenate(arcs)
+    outline = rounded_rectangle(x, y, bevel, 3)
     small = outline * (inner / half)
     heights = [0.0, bevel, z - bevel, z]
     rings = [small, outline, outline * top, small * top]

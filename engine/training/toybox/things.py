@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.training.toybox import materials as m
 from engine.training.toybox.assemble import Part
-from engine.training.toybox.curves import arc, in_plane
+from engine.training.toybox.curves import arc, in_plane, rounded_rectangle
 from engine.training.toybox.solids import (
     Solid,
     box,
@@ -91,7 +91,7 @@ def crate(random: np.random.Generator) -> list[Part]:
     x, y, z = random.uniform(1.2, 1.9), random.uniform(1.2, 1.6), random.uniform(1.0, 1.6)
     wood, beam = m.wood(random), random.uniform(0.16, 0.22)
     count = int(random.integers(3, 6))
-    planks = [box(x, y, z / count, bevel=0.03).moved(z=z * k / count) for k in range(count)]
+    planks, shades = _planks(x, y, z, random.uniform(0.7, 1.0, count))
     frame = m.unlike(wood, m.wood, random, 0.25)
     posts = [
         box(beam, beam, z + 0.06, bevel=0.03).moved(i * x / 2, j * y / 2, -0.03)
@@ -102,8 +102,7 @@ def crate(random: np.random.Generator) -> list[Part]:
         posts += [box(x, beam, beam, bevel=0.03).moved(0, j * y / 2, at) for j in (-1, 1)]
         posts += [box(beam, y, beam, bevel=0.03).moved(i * x / 2, 0, at) for i in (-1, 1)]
     parts = [
-        Part(joined(*planks[::2]), wood),
-        Part(joined(*planks[1::2]), m.unlike(wood, m.wood, random, 0.12)),
+        Part(planks, wood, shades),
         Part(joined(*posts), frame),
     ]
     if random.random() < 0.7:
@@ -120,6 +119,24 @@ def crate(random: np.random.Generator) -> list[Part]:
         ]
         parts.append(Part(joined(*heads), m.metal(random)))
     return parts
+
+
+def _planks(x: float, y: float, z: float, light: np.ndarray) -> tuple[Solid, np.ndarray]:
+    """A block of planks above each other, one for each brightness, and the colours (V, 3)."""
+    groove, rise = 0.06, z / len(light)
+    outline = rounded_rectangle(x, y, 0.06, 3)
+    small = outline * (1 - 2 * groove / np.array([x, y]))
+    rings, shades = [], []
+    for k, shade in enumerate(light.tolist()):
+        low, high = k * rise, (k + 1) * rise
+        for ring, at in ((small, low), (outline, low + groove / 2), (outline, high - groove / 2)):
+            rings.append(np.column_stack([ring, np.full(len(ring), at)]))
+            shades.append(shade)
+    rings.append(np.column_stack([small, np.full(len(small), z)]))
+    shades.append(shades[-1])
+    ends = [shades[0], shades[-1]]  # the caps' middles
+    colors = np.concatenate([np.repeat(shades, len(outline)), ends])
+    return loft(np.stack(rings)), np.repeat(colors[:, None], 3, axis=1)
 
 
 def gem(random: np.random.Generator) -> list[Part]:
@@ -167,7 +184,7 @@ def hat(random: np.random.Generator) -> list[Part]:
     )
     share = random.uniform(0.18, 0.3)
     up = radius + (top - radius) * share
-    ribbon = hoop(radius + 0.06, wall, height * share + wall, top=up + 0.06)
+    ribbon = hoop(radius + 0.09, wall, height * share + wall, top=up + 0.09)
     parts = [Part(joined(shell, inside), felt), Part(ribbon, m.unlike(felt, m.cloth, random))]
     if random.random() < 0.6 and not pointed:
         feather = leaf(random.uniform(0.8, 1.1), 0.36, rise=0.1, droop=0.3)

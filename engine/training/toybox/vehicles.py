@@ -10,6 +10,7 @@ from engine.training.toybox.solids import (
     cylinder,
     ellipsoid,
     extrude,
+    hoop,
     joined,
     lathe,
     loft,
@@ -56,7 +57,7 @@ def rocket(random: np.random.Generator) -> list[Part]:
         Part(joined(*rims), m.metal(random)),
         Part(joined(*panes), pane),
         Part(
-            cylinder(radius * 1.05, 0.14, bevel=0.03).moved(z=height - 0.1),
+            hoop(radius + 0.1, height - 0.12, height + 0.08),
             m.unlike(trim, m.paint, random),
         ),
     ]
@@ -173,7 +174,8 @@ def boat(random: np.random.Generator) -> list[Part]:
 def _sails(random: np.random.Generator, length: float, height: float) -> list[Part]:
     tall, belly = random.uniform(1.7, 2.3), random.uniform(0.1, 0.3)
     mast = cylinder(0.07, tall + 0.2, top=0.05, segments=12).moved(z=height - 0.2)
-    boom = cylinder(0.05, length * 0.45, segments=12).turned("x", -90).moved(z=height + 0.25)
+    swing = random.uniform(12, 35)
+    boom = cylinder(0.05, length * 0.45, segments=12).turned("x", -90).turned("z", swing)
     u, v = np.meshgrid(np.linspace(0, 1, 15), np.linspace(0, 1, 15), indexing="ij")
     across = u * (1 - v)
 
@@ -188,8 +190,8 @@ def _sails(random: np.random.Generator, length: float, height: float) -> list[Pa
     white = m.pale(random) if random.random() < 0.5 else m.cloth(random)
     flag = box(0.09, 0.34, 0.2, bevel=0.01).moved(y=0.18, z=height + tall - 0.05)
     return [
-        Part(joined(mast, boom), m.wood(random)),
-        Part(main, white),
+        Part(joined(mast, boom.moved(z=height + 0.25)), m.wood(random)),
+        Part(main.turned("z", swing), white),
         Part(jib, m.unlike(white, m.cloth, random)),
         Part(flag, m.unlike(white, m.cloth, random)),
     ]
@@ -204,21 +206,11 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         [(0, 0), (radius * 0.8, 0), (radius, length * 0.12), (radius, length * 0.45)]
         + [(radius * 0.4, length * 0.95), (radius * 0.2, length), (0, length)]
     ).turned("x", -90)
-    span, chord, sweep = (
-        random.uniform(2.3, 2.9),
-        random.uniform(0.5, 0.7),
-        random.uniform(-0.05, 0.25),
-    )
-
-    def wing(span: float, chord: float, at: float, z: float) -> Solid:
-        half = [(span / 2, at + sweep * span / 2), (span / 2, at + sweep * span / 2 + chord * 0.6)]
-        outline = [(0, at), *half, (0, at + chord)]
-        outline += [(-x, y) for x, y in half[::-1]]
-        return extrude(outline, 0.11, bevel=0.035).moved(z=z)
-
-    wings = [wing(span, chord, length * 0.22, random.uniform(-0.15, 0.1))]
+    span, chord = random.uniform(2.3, 2.9), random.uniform(0.5, 0.7)
+    sweep = random.uniform(-0.05, 0.25)
+    wings = [_wing(span, chord, sweep, length * 0.22, random.uniform(-0.15, 0.1))]
     if random.random() < 0.35:
-        wings.append(wing(span, chord, length * 0.2, radius + 0.3))
+        wings.append(_wing(span, chord, sweep, length * 0.2, radius + 0.3))
         struts = [
             box(0.07, 0.07, radius + 0.45).moved(
                 i * span * f, length * 0.2 + sweep * span * f + chord * 0.4, -0.1
@@ -228,7 +220,7 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         ]
     else:
         struts = []
-    tail = wing(span * 0.38, chord * 0.6, length * 0.87, 0.05)
+    tail = _wing(span * 0.38, chord * 0.6, sweep, length * 0.87, 0.05)
     fin = extrude([(0.0, 0.0), (0.45, 0.0), (0.5, 0.5), (0.25, 0.5)], 0.1, bevel=0.03)
     fin = fin.turned("x", 90).turned("z", 90).moved(-0.05, length * 0.82, 0.1)
     cone = ellipsoid(0.13, 0.16, 0.13, segments=16).moved(y=-0.05)
@@ -258,3 +250,13 @@ def aeroplane(random: np.random.Generator) -> list[Part]:
         Part(pane, m.glass(random)),
         Part(wheels, m.rubber(random)),
     ]
+
+
+def _wing(span: float, chord: float, sweep: float, front: float, z: float) -> Solid:
+    """Both halves as one board, front edge at ``front`` in the middle, swept back by a slope."""
+    half = [
+        (span / 2, front + sweep * span / 2),
+        (span / 2, front + sweep * span / 2 + chord * 0.6),
+    ]
+    outline = [(0.0, front), *half, (0.0, front + chord), *((-x, y) for x, y in half[::-1])]
+    return extrude(outline, 0.11, bevel=0.035).moved(z=z)

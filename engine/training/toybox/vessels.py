@@ -34,10 +34,10 @@ def mug(random: np.random.Generator) -> list[Part]:
     )
     reach, half = radius * random.uniform(0.55, 0.75), height * random.uniform(0.26, 0.34)
     bend = arc(1.0, -90, 90, 18) * (reach, half)
-    bend = np.concatenate([[(-0.2, -half)], bend, [(-0.2, half)]])
+    bend = np.concatenate([[(-0.03, -half)], bend, [(-0.03, half)]])
     path = in_plane(bend, "xz") + (radius - 0.06, 0, height * 0.52)
     handle = tube(path, random.uniform(0.13, 0.18), flat=random.uniform(0.7, 1.0))
-    turned = random.uniform(-40, 40)
+    turned = random.uniform(-75, -5)
     drink = m.surface("drink", m.pick(m.WOODS, random), random, (0.05, 0.15))
     parts = [
         Part(shell, body),
@@ -46,7 +46,7 @@ def mug(random: np.random.Generator) -> list[Part]:
     ]
     if random.random() < 0.6:
         low = height * random.uniform(0.2, 0.55)
-        band = hoop(radius + 0.05, low, low + 0.33)
+        band = hoop(radius + 0.07, low, low + 0.33)
         parts.append(Part(band, m.unlike(body, m.ceramic, random)))
     return parts
 
@@ -67,7 +67,7 @@ def bottle(random: np.random.Generator) -> list[Part]:
     return [
         Part(shell, m.glass(random)),
         Part(cylinder(radius - 0.12, level, bevel=0.08).moved(z=0.1), drink),
-        Part(hoop(radius + 0.04, low, high), m.pale(random)),
+        Part(hoop(radius + 0.08, low, high), m.pale(random)),
         Part(ring, m.metal(random)),
         Part(cylinder(neck * 0.95, 0.35, top=neck * 1.05).moved(z=top - 0.1), m.paint(random)),
     ]
@@ -152,7 +152,7 @@ def barrel(random: np.random.Generator) -> list[Part]:
             out = float(np.interp(at, rise, bulge))
             slope = float(np.interp(at + 0.05, rise, bulge)) - out
             low, high = at * height - 0.08, at * height + 0.08
-            hoops.append(hoop(out - slope + 0.045, low, high, top=out + slope + 0.045))
+            hoops.append(hoop(out - slope + 0.08, low, high, top=out + slope + 0.08))
     iron = m.metal(random) if random.random() < 0.6 else m.paint(random)
     colors = np.repeat(light[:, None], 3, axis=1)
     parts = [Part(body, m.wood(random), colors), Part(joined(*hoops), iron)]
