@@ -8,7 +8,6 @@ import typer
 
 from engine.commands.console import (
     binary_size,
-    check_place,
     errors_shown,
     out,
     reporting,
@@ -16,6 +15,7 @@ from engine.commands.console import (
 )
 from engine.commands.finish import check_finished_output, job_of, write_finished
 from engine.errors import EngineError
+from engine.files import check_place
 
 if TYPE_CHECKING:
     from engine.asset import Asset

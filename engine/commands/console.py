@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -94,20 +93,6 @@ def reporting() -> Iterator["PipelineReport"]:
 
         yield PipelineReport(
             on_progress=show, on_note=lambda sentence: err.print(sentence, markup=False)
-        )
-
-
-def check_place(output: Path) -> None:
-    """Refuse a file that cannot be there: better now than after minutes of work.
-
-    Raises:
-        EngineError: ``unwritable``.
-    """
-    if not output.absolute().parent.is_dir() or output.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {output}: its folder does not exist, or it is one itself.",
-            "Make the folder first, or choose another name.",
         )
 
 

@@ -21,8 +21,8 @@ from engine.models.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.pipelines.types import Route
 from engine.pipelines.work import Work
+from engine.recipe import RECIPE_VERSION
 
-RECIPE_VERSION = 1
 _ENDS = 1 << 20
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.files import check_place
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
@@ -60,7 +61,7 @@ def mesh_file_to_ovoxels(
             f"A resolution of {resolution} is not possible.",
             f"Choose one from 1 to {MAX_GRID_SIZE}; 512 and 1024 are usual.",
         )
-    _check_target(target)
+    check_place(target)
     on_progress("reading", 0, 1)
     mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
     on_progress("reading", 1, 1)
@@ -125,7 +126,7 @@ def ovoxels_to_mesh_file(
             f"O-Voxels cannot be written as {target.name}.",
             f"Use one of {', '.join(SUFFIXES)}.",
         )
-    _check_target(target)
+    check_place(target)
     on_progress("reading", 0, 1)
     ovoxels = load_ovoxels(source)
     on_progress("reading", 1, 1)
@@ -151,20 +152,6 @@ def ovoxels_to_mesh_file(
         ovoxels.grid.grid_size,
         ovoxels.placement,
     )
-
-
-def _check_target(target: Path) -> None:
-    """Better to refuse now than after minutes of work."""
-    if not target.parent.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {target}: the folder {target.parent} does not exist.",
-            "Make the folder first, or choose another.",
-        )
-    if target.is_dir():
-        raise EngineError(
-            "unwritable", f"Cannot write {target}: it is a folder.", "Give the name of a file."
-        )
 
 
 def _without_unused_vertices(mesh: Mesh) -> Mesh:
