@@ -56,6 +56,43 @@ def _forbidden(node: ast.AST) -> str | None:
             return None
 
 
+def cycles_of_rooms(root: Path) -> list[tuple[str, str]]:
+    """Pairs of rooms (folders of ``engine``) of which each imports, perhaps by others, the other.
+
+    Imports inside of functions count; those for type checkers only do not.
+    """
+    direct: dict[str, set[str]] = {}
+    for file in python_files(root, "engine"):
+        room = file.relative_to(root / "engine").parts[0]
+        names = {
+            node.module.split(".")[1]
+            for node in _imports(ast.parse(file.read_text(encoding="utf-8")))
+            if node.module and node.module.startswith("engine.")
+        }
+        if (root / "engine" / room).is_dir():
+            direct.setdefault(room, set()).update(names - {room})
+    reached = {room: _reached(room, direct) for room in direct}
+    pairs = [(a, b) for a in direct for b in direct if a < b]
+    return sorted((a, b) for a, b in pairs if b in reached[a] and a in reached[b])
+
+
+def _imports(node: ast.AST) -> Iterator[ast.ImportFrom]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ImportFrom):
+            yield child
+        elif not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield from _imports(child)
+
+
+def _reached(room: str, direct: dict[str, set[str]]) -> set[str]:
+    seen, waiting = set(), {room}
+    while waiting:
+        found = direct.get(waiting.pop(), set()) - seen
+        seen |= found
+        waiting |= found
+    return seen
+
+
 def imported_by(package: str, root: Path) -> set[str]:
     """Top-level names in `sys.modules` after importing every module of ``package`` afresh."""
     script = (

@@ -30,6 +30,27 @@ def test_import_rule_sees_an_import_in_a_submodule(tmp_path: Path) -> None:
     assert "torch" not in rules.imported_by("shop", tmp_path)
 
 
+KNOWN_CYCLES = [("meshing", "ovoxel")]
+
+
+def test_rooms_import_downwards_only() -> None:
+    assert rules.cycles_of_rooms(ROOT) == KNOWN_CYCLES
+
+
+def test_a_cycle_of_rooms_is_seen(tmp_path: Path) -> None:
+    for room, line in (
+        ("attic", "from engine.hall.stairs import up"),
+        ("hall", "def f():\n    from engine.cellar.door import key"),
+        ("cellar", "from engine.attic.box import photo"),
+        ("shed", "import json\nfrom engine.hall.stairs import up"),
+        ("yard", "if TYPE_CHECKING:\n    from engine.shed.rake import teeth"),
+    ):
+        (tmp_path / "engine" / room).mkdir(parents=True)
+        (tmp_path / "engine" / room / "a.py").write_text(line)
+    found = rules.cycles_of_rooms(tmp_path)
+    assert found == [("attic", "cellar"), ("attic", "hall"), ("cellar", "hall")]
+
+
 def test_no_forbidden_code() -> None:
     files = rules.python_files(ROOT, "engine", "protocol", "blender_addon")
     assert files
