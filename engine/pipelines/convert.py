@@ -12,11 +12,11 @@ from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.files import check_place
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
-from engine.meshing.weld import weld_positions
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel import dual_grid_to_mesh, sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.pipelines.given_mesh import dual_grid_of
 
 log = logging.getLogger(__name__)
 
@@ -92,20 +92,7 @@ def mesh_to_ovoxels(
     Raises:
         EngineError: ``grid_empty``, and what ``mesh_to_dual_grid`` and ``sample_materials`` raise.
     """
-    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
-    kept, new_index = weld_positions(mesh.vertices)
-    grid = mesh_to_dual_grid(
-        mesh.vertices[kept],
-        new_index[mesh.faces],
-        grid_size=resolution,
-        on_progress=lambda done, total: on_progress("geometry", done, total),
-    )
-    if len(grid.coords) == 0:
-        raise EngineError(
-            "grid_empty",
-            f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
-            "Choose a higher resolution.",
-        )
+    grid = dual_grid_of(mesh, resolution, lambda done, total: on_progress("geometry", done, total))
     materials = sample_materials(
         mesh, grid, on_progress=lambda done, total: on_progress("materials", done, total)
     )

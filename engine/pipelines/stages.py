@@ -37,7 +37,6 @@ def image_tokens(work: Work, pixels: int) -> Tensor:
 
     def encode() -> Tensor:
         with models.on_device(IMAGE_ENCODER, needs.ENCODER_BYTES) as encoder:
-            work.remember("encode")
             return encoder.tokens(picture.square, pixels)
 
     with work.report.stage("encode"):
