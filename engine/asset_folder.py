@@ -21,7 +21,7 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
-from engine.files import flush, unwritable
+from engine.files import flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.recipe import checked_recipe
@@ -133,9 +133,31 @@ def _put(made: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
+    """Put an entry of JSON values into the recipe of a stored asset, in place of one of that name.
+
+    Raises:
+        EngineError: ``asset_damaged`` for a recipe that cannot be read, ``disk_full``,
+            ``unwritable``.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        recipe = {**json.loads(path.read_text(encoding="utf-8")), name: value}
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            "asset_damaged",
+            f"{path} is missing or damaged ({' '.join(str(error).split())[:120]}).",
+            "Make the asset again, or restore the folder from a copy.",
+        ) from error
+    write_bytes_atomic(path, _json(recipe))
+
+
+def _json(recipe: Any) -> bytes:
+    return (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
+
+
 def _write(asset: Asset, folder: Path) -> None:
-    recipe = json.dumps(asset.recipe, indent=2, ensure_ascii=False)
-    (folder / RECIPE).write_text(recipe + "\n", encoding="utf-8")
+    (folder / RECIPE).write_bytes(_json(asset.recipe))
     asset.picture.save(folder / SOURCE)
     save_file(_tensors(asset), folder / LATENTS)
     materials = np.clip(asset.materials, 0, 1)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 
 
 class Bands(NamedTuple):
@@ -27,15 +27,24 @@ def fill_bands(reach: np.ndarray, count: int) -> Bands:
 @kernel
 def _fill(reach, count):
     start = np.zeros(count + 1, np.int64)
+    _count(reach, start)
+    faces = np.empty(start[count], np.int32)
+    _sort(reach, start[:-1].copy(), faces)
+    return start, faces
+
+
+@tight
+def _count(reach, start):
     for f in range(len(reach)):
         for band in range(reach[f, 0], reach[f, 1] + 1):
             start[band + 1] += 1
-    for band in range(count):
+    for band in range(len(start) - 1):
         start[band + 1] += start[band]
-    place = start[:-1].copy()
-    faces = np.empty(start[count], np.int32)
+
+
+@tight
+def _sort(reach, place, faces):
     for f in range(len(reach)):
         for band in range(reach[f, 0], reach[f, 1] + 1):
             faces[place[band]] = f
             place[band] += 1
-    return start, faces

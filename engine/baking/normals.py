@@ -3,13 +3,13 @@
 import numpy as np
 
 from engine.baking.rows import unique_rows
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 from engine.parallel import map_chunks
 
 CREASE_DEGREES = 60.0
 """Two faces that bend by more than this meet in a hard edge."""
 
-_FACES_PER_CHUNK = 1 << 15
+_CHUNK = 1 << 15
 
 
 def corner_normals(
@@ -47,20 +47,21 @@ def corner_normals(
     face_normals, angles = np.empty((len(faces), 3), np.float32), np.empty(faces.shape, np.float32)
     normals = np.empty((len(faces), 3, 3), np.float32)
     least_cosine = np.float32(np.cos(np.radians(crease_degrees)))
-    chunks = [
-        (i, min(i + _FACES_PER_CHUNK, len(faces))) for i in range(0, len(faces), _FACES_PER_CHUNK)
-    ]
     map_chunks(
-        lambda part: _measure(vertices, faces, *part, face_normals, angles), chunks, threads=threads
+        lambda part: _measure(vertices, faces, *part, face_normals, angles),
+        _chunks(len(faces)),
+        threads=threads,
     )
     map_chunks(
-        lambda part: _blend(
-            faces, start, corners, face_normals, angles, least_cosine, *part, normals
-        ),
-        chunks,
+        lambda part: _blend(start, corners, face_normals, angles, least_cosine, *part, normals),
+        _chunks(len(vertices)),
         threads=threads,
     )
     return normals
+
+
+def _chunks(count: int) -> list[tuple[int, int]]:
+    return [(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -109,23 +110,24 @@ def _group_corners(faces, vertex_count):
 @kernel
 def _measure(vertices, faces, first, end, face_normals, angles):
     """Unit normals (zero without area) and corner angles of faces first..end."""
-    edge = np.empty((3, 3), np.float64)
-    length = np.empty(3, np.float64)
+    _fill_measures(vertices, faces, first, end, np.empty((3, 3)), face_normals, angles)
+
+
+@tight
+def _fill_measures(vertices, faces, first, end, edge, face_normals, angles):
     for f in range(first, end):
         for k in range(3):
             a, b = faces[f, k], faces[f, (k + 1) % 3]
-            total = 0.0
             for i in range(3):
                 edge[k, i] = np.float64(vertices[b, i]) - vertices[a, i]
-                total += edge[k, i] * edge[k, i]
-            length[k] = np.sqrt(total)
         nx = edge[0, 1] * edge[1, 2] - edge[0, 2] * edge[1, 1]
         ny = edge[0, 2] * edge[1, 0] - edge[0, 0] * edge[1, 2]
         nz = edge[0, 0] * edge[1, 1] - edge[0, 1] * edge[1, 0]
         size = np.sqrt(nx * nx + ny * ny + nz * nz)
         if not size > 0.0:
-            face_normals[f] = 0.0
-            angles[f] = 0.0
+            for k in range(3):
+                face_normals[f, k] = 0.0
+                angles[f, k] = 0.0
             continue
         face_normals[f, 0], face_normals[f, 1], face_normals[f, 2] = nx / size, ny / size, nz / size
         for k in range(3):
@@ -134,28 +136,54 @@ def _measure(vertices, faces, first, end, face_normals, angles):
             angles[f, k] = np.arctan2(size, dot)
 
 
-@kernel
-def _blend(faces, start, corners, face_normals, angles, least_cosine, first, end, normals):
-    for f in range(first, end):
-        own = face_normals[f]
-        flat = own[0] == 0.0 and own[1] == 0.0 and own[2] == 0.0
-        for k in range(3):
-            v = faces[f, k]
-            x, y, z = 0.0, 0.0, 0.0
-            for place in range(start[v], start[v + 1]):
-                corner = corners[place]
-                g = corner // 3
-                n = face_normals[g]
-                dot = own[0] * n[0] + own[1] * n[1] + own[2] * n[2]
-                if flat or g == f or dot > least_cosine:
-                    weight = angles[g, corner - 3 * g]
-                    x += weight * n[0]
-                    y += weight * n[1]
-                    z += weight * n[2]
-            size = np.sqrt(x * x + y * y + z * z)
-            if size > 1e-12:
-                normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = x / size, y / size, z / size
-            elif flat:
-                normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = 0.0, 0.0, 1.0
+@tight
+def _blend(start, corners, face_normals, angles, least_cosine, first, end, normals):
+    """Normals of all corners at vertices first..end."""
+    half = np.sqrt((1.0 + least_cosine) / 2) * 1.000001  # cosine of half of the crease's angle
+    for v in range(first, end):
+        x, y, z = 0.0, 0.0, 0.0
+        for place in range(start[v], start[v + 1]):
+            g, k = corners[place] // 3, corners[place] % 3
+            weight = angles[g, k]
+            x += weight * face_normals[g, 0]
+            y += weight * face_normals[g, 1]
+            z += weight * face_normals[g, 2]
+        size = np.sqrt(x * x + y * y + z * z)
+        gentle = size > 1e-12
+        for place in range(start[v], start[v + 1]):
+            g = corners[place] // 3
+            nx, ny, nz = face_normals[g, 0], face_normals[g, 1], face_normals[g, 2]
+            if nx * x + ny * y + nz * z < half * size and (nx != 0 or ny != 0 or nz != 0):
+                gentle = False
+                break
+        for place in range(start[v], start[v + 1]):
+            g, k = corners[place] // 3, corners[place] % 3
+            if gentle:
+                # All are near the mean, so no two of them bend by more than the crease.
+                normals[g, k, 0], normals[g, k, 1], normals[g, k, 2] = x / size, y / size, z / size
             else:
-                normals[f, k] = own
+                _blend_corner(start, corners, face_normals, angles, least_cosine, v, g, k, normals)
+
+
+@tight
+def _blend_corner(start, corners, face_normals, angles, least_cosine, v, f, k, normals):
+    """The normal of corner k of face f at vertex v, of the faces that bend little from f."""
+    ox, oy, oz = face_normals[f, 0], face_normals[f, 1], face_normals[f, 2]
+    flat = ox == 0.0 and oy == 0.0 and oz == 0.0
+    x, y, z = 0.0, 0.0, 0.0
+    for place in range(start[v], start[v + 1]):
+        corner = corners[place]
+        g = corner // 3
+        nx, ny, nz = face_normals[g, 0], face_normals[g, 1], face_normals[g, 2]
+        if flat or g == f or ox * nx + oy * ny + oz * nz > least_cosine:
+            weight = angles[g, corner - 3 * g]
+            x += weight * nx
+            y += weight * ny
+            z += weight * nz
+    size = np.sqrt(x * x + y * y + z * z)
+    if size > 1e-12:
+        normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = x / size, y / size, z / size
+    elif flat:
+        normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = 0.0, 0.0, 1.0
+    else:
+        normals[f, k, 0], normals[f, k, 1], normals[f, k, 2] = ox, oy, oz

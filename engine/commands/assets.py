@@ -213,9 +213,11 @@ def _encoder_folder(store: "Store", checkpoint: "Checkpoint") -> Path | None:
     """
     from engine.images.encoders import is_dinov3
     from engine.models.catalogue import catalogue
+    from engine.models.residency import IMAGE_ENCODER
 
     component = checkpoint.generation.image_encoder
-    if component is None or not is_dinov3(component.name):
+    own = IMAGE_ENCODER in checkpoint.models
+    if own or component is None or not is_dinov3(component.name):
         return None
     weight = catalogue()["image_encoder"]
     state = store.state(weight)
@@ -259,7 +261,7 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
     )
     if preset is not None:
         job = replace(job_of(asset, preset), name=target.stem)
-        write_finished(finish(job, report), target, preset, report)
+        write_finished(finish(job, report), target, preset, report, folder=folder)
         return
     with report.stage("writing"):
         save_mesh(asset.mesh, target)

@@ -1,6 +1,6 @@
 """`maquette finish`: an asset or a mesh made ready for use."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +48,8 @@ def finish(
         )
         with reporting() as report:
             job = replace(_job(source, chosen, resolution, report), name=output.stem, closed=closed)
-            write_finished(run(job, report), output, chosen, report)
+            folder = source if source.is_dir() else None
+            write_finished(run(job, report), output, chosen, report, folder=folder)
         times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
         out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
 
@@ -68,8 +69,16 @@ def job_of(asset: "Asset", preset: "Preset") -> "FinishJob":
     )
 
 
-def write_finished(finished: "Finished", output: Path, preset: "Preset", report: "Report") -> None:
-    """Write the file and say what is in it."""
+def write_finished(
+    finished: "Finished",
+    output: Path,
+    preset: "Preset",
+    report: "Report",
+    *,
+    folder: Path | None = None,
+) -> None:
+    """Write the file and say what is in it, in the recipe of the asset's folder too."""
+    from engine.asset_folder import add_to_recipe
     from engine.export.mesh_file import save_mesh, save_scene
 
     with report.stage("writing"):
@@ -77,6 +86,9 @@ def write_finished(finished: "Finished", output: Path, preset: "Preset", report:
             save_scene(finished.meshes, output, image_format=preset.image_format)
         else:
             save_mesh(finished.meshes[0].mesh, output, image_format=preset.image_format)
+        if folder is not None:
+            log = {"file": output.name, "preset": asdict(preset), **finished.log}
+            add_to_recipe(folder, "finish", log)
     if "before" in finished.log:
         out.print(f"Before: {_sentence(finished.log['before'])}", markup=False)
     for named, level in zip(finished.meshes, finished.log["levels"], strict=False):

@@ -64,7 +64,11 @@ class CleanResult:
 
 
 def clean_mesh(
-    vertices: np.ndarray, faces: np.ndarray, settings: CleanSettings | None = None
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    settings: CleanSettings | None = None,
+    *,
+    see_through: np.ndarray | None = None,
 ) -> CleanResult:
     """Weld, drop, mend, turn and close, in this order.
 
@@ -75,6 +79,7 @@ def clean_mesh(
         vertices: (V, 3) float32.
         faces: (F, 3) int into vertices.
         settings: the defaults when None.
+        see_through: (V,) bool, vertices of glass: it hides nothing, and is never dropped as hidden.
 
     Raises:
         EngineError: ``mesh_empty`` if no face is left, ``mesh_broken`` if faces point nowhere.
@@ -115,7 +120,10 @@ def clean_mesh(
     votes = looked.votes
     if settings.remove_inner:
         part_of_face, _ = parts_of(faces, len(vertices))
-        hidden = hidden_parts(vertices, faces, part_of_face, looked)
+        if see_through is not None and see_through.any():
+            hidden = _hidden_behind_solid(vertices, faces, part_of_face, see_through[source])
+        else:
+            hidden = hidden_parts(vertices, faces, part_of_face, looked)
         removed["inner_parts"] = int(hidden.sum())
         votes = votes[~hidden[part_of_face]]
         drop("inner", hidden[part_of_face])
@@ -132,6 +140,21 @@ def clean_mesh(
     one_sided = _one_sided_parts(vertices, faces) if after.flipped_edges else 0
     logger.info("Cleaned: %s", {name: count for name, count in removed.items() if count})
     return CleanResult(vertices, faces, source, before, after, removed, one_sided)
+
+
+def _hidden_behind_solid(
+    vertices: np.ndarray, faces: np.ndarray, part_of_face: np.ndarray, see_through: np.ndarray
+) -> np.ndarray:
+    """(P,) bool: parts without glass that nobody outside sees past what is solid."""
+    clear = np.asarray(see_through[faces].any(axis=1))
+    solid, part_of_solid = faces[~clear], part_of_face[~clear]
+    hidden = np.zeros(int(part_of_face.max()) + 1, dtype=bool)
+    if len(solid):
+        looked = look_from_outside(vertices, solid)
+        found = hidden_parts(vertices, solid, part_of_solid, looked)
+        hidden[: len(found)] = found
+    hidden[part_of_face[clear]] = False
+    return hidden
 
 
 def checked_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

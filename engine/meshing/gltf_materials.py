@@ -74,6 +74,7 @@ class GltfMaterials:
             pbr.get("baseColorTexture"),
             pbr.get("metallicRoughnessTexture"),
             glossy.get("diffuseTexture"),
+            self._document["materials"][index].get("normalTexture"),
         ]
         infos = [info for info in infos if info is not None]
         keys = ("texCoord", "extensions")
@@ -104,7 +105,14 @@ class GltfMaterials:
             metallic_roughness_texture=self._texture(
                 pbr.get("metallicRoughnessTexture"), alpha=False
             ),
+            normal_texture=self._normals(given.get("normalTexture")),
+            double_sided=bool(given.get("doubleSided", False)),
         )
+
+    def _normals(self, info: Json | None) -> Texture | None:
+        if info is not None and info.get("scale", 1.0) != 1.0:
+            log.warning("%s: the strength of a normal map counts as 1", self._path.name)
+        return self._texture(info, alpha=False)
 
     def _texture(self, info: Json | None, *, alpha: bool) -> Texture | None:
         if info is None:

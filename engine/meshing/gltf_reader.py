@@ -18,6 +18,8 @@ from engine.color import srgb_from_linear
 from engine.errors import EngineError
 from engine.mesh import Material
 from engine.meshing.axes import Z_UP_FROM_Y_UP
+from engine.meshing.gltf_frames import corner_normals, corner_tangents
+from engine.meshing.gltf_levels import without_levels
 from engine.meshing.gltf_materials import GltfMaterials
 from engine.meshing.parts import Part
 
@@ -31,6 +33,7 @@ COMPRESSED = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh
 
 # Custom names are what trimesh hands over untouched, so attributes travel under these.
 RAW_UV, RAW_COLOR, METALLIC_ROUGHNESS = "_MAQUETTE_UV", "_MAQUETTE_COLOR", "_METALLIC_ROUGHNESS"
+RAW_NORMAL, RAW_TANGENT = "_MAQUETTE_NORMAL", "_MAQUETTE_TANGENT"
 
 
 def read_gltf(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], list[Material]]:
@@ -38,6 +41,7 @@ def read_gltf(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part],
     is_binary = path.suffix.lower() == ".glb"
     document, chunks = _split_glb(path, data) if is_binary else (json.loads(data), b"")
     _refuse_compressed(path, document)
+    document = without_levels(path.name, document)
     materials = GltfMaterials(path, document, chunks[CHUNK_HEADER.size :], allow_missing)
     stripped = _strip(document, materials)
     scene = trimesh.load_scene(
@@ -107,8 +111,8 @@ def _strip(document: Json, materials: GltfMaterials) -> Json:
 def _strip_primitive(primitive: Json, materials: GltfMaterials) -> Json:
     given = primitive["attributes"]
     kept = {k: given[k] for k in ("POSITION", METALLIC_ROUGHNESS) if k in given}
-    if "COLOR_0" in given:
-        kept[RAW_COLOR] = given["COLOR_0"]
+    raw = {"COLOR_0": RAW_COLOR, "NORMAL": RAW_NORMAL, "TANGENT": RAW_TANGENT}
+    kept.update({raw[name]: given[name] for name in raw if name in given})
     if "material" in primitive:
         uv_set = f"TEXCOORD_{materials.uv_set(primitive['material'])}"
         if uv_set in given:
@@ -128,18 +132,23 @@ def _part(
     name = getattr(getattr(geometry.visual, "material", None), "name", None)
     index = int(name) if name is not None and name.isdecimal() else None
     attributes = geometry.vertex_attributes
-    uvs = colors = None
+    uvs = colors = normals = tangents = None
+    sound = len(faces) > 0 and faces.min() >= 0 and faces.max() < len(vertices)
     if RAW_UV in attributes and index is not None:
         uv = materials.transform_uv(index, _normalised(attributes[RAW_UV]))
         # glTF has the origin at the top left, we at the bottom left.
         uv[:, 1] = 1.0 - uv[:, 1]
-        if len(faces) and faces.min() >= 0 and faces.max() < len(uv):
+        if sound:
             uvs = uv[faces]
     if RAW_COLOR in attributes:
         linear = _normalised(attributes[RAW_COLOR])
         colors = np.ones((len(linear), 4))
         colors[:, :3] = srgb_from_linear(linear[:, :3])
         colors[:, 3:] = linear[:, 3:4] if linear.shape[1] == 4 else 1.0
+    if RAW_NORMAL in attributes and sound:
+        normals = corner_normals(attributes[RAW_NORMAL], vertices, faces, object_from_node)
+    if RAW_TANGENT in attributes and normals is not None:
+        tangents = corner_tangents(attributes[RAW_TANGENT], faces, object_from_node)
     return Part(
         vertices,
         faces,
@@ -147,6 +156,8 @@ def _part(
         colors,
         attributes.get(METALLIC_ROUGHNESS, None),
         None if index is None else materials.use(index),
+        normals,
+        tangents,
     )
 
 

@@ -36,6 +36,9 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
     Colours: glTF factors and COLOR_0 are linear and are sRGB-encoded here, once; MTL colours and
     the colours of PLY and OBJ vertices are taken as sRGB, as programs write them.
 
+    Of glTF, normals, tangents and normal maps come along, and of a mesh with levels of detail and
+    collision hulls (``X_LOD0``, ``X_LOD1``, ``UCX_X``) only the finest level, which is logged.
+
     Args:
         path: a .glb, .gltf, .obj, .ply or .stl file.
         allow_missing_textures: log a warning and go on without a texture that is not there or

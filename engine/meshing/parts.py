@@ -22,6 +22,8 @@ class Part:
         colors: (V, 4) float sRGB-encoded RGBA in [0, 1]; None without.
         metallic_roughness: (V, 2) float in [0, 1]; None without.
         material: index into the file's materials; None when it has none.
+        normals: (F, 3, 3) float unit vectors per face corner; None without.
+        tangents: (F, 3, 4) float per face corner, as in ``Mesh``; None without.
     """
 
     vertices: np.ndarray
@@ -30,10 +32,15 @@ class Part:
     colors: np.ndarray | None = None
     metallic_roughness: np.ndarray | None = None
     material: int | None = None
+    normals: np.ndarray | None = None
+    tangents: np.ndarray | None = None
 
 
 def join_parts(parts: Sequence[Part], materials: Sequence[Material]) -> Mesh:
     """One mesh of all parts, in order; what some parts lack is filled with neutral values.
+
+    Beside parts with normals, those without are flat, as glTF asks. Tangents count only when all
+    parts whose material has a normal map bring theirs; they can be made anew.
 
     Parts with no material get the default `Material()`, once, after the others. ``parts`` must not
     be empty.
@@ -61,6 +68,8 @@ def join_parts(parts: Sequence[Part], materials: Sequence[Material]) -> Mesh:
         metallic_roughness=_per_vertex(
             "metallic and roughness", [(part, part.metallic_roughness) for part in parts], (0, 1)
         ),
+        normals=_normals(parts),
+        tangents=_tangents(parts, materials),
     )
 
 
@@ -71,6 +80,36 @@ def _corner_uvs(parts: Sequence[Part]) -> np.ndarray | None:
         np.zeros((len(part.faces), 3, 2)) if part.uvs is None else part.uvs for part in parts
     ]
     return _finite("UVs", np.concatenate(corners).astype(np.float32))
+
+
+def _normals(parts: Sequence[Part]) -> np.ndarray | None:
+    if all(part.normals is None for part in parts):
+        return None
+    corners = [_flat_normals(part) if part.normals is None else part.normals for part in parts]
+    return np.concatenate(corners).astype(np.float32)
+
+
+def _flat_normals(part: Part) -> np.ndarray:
+    a, b, c = (part.vertices[part.faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = np.where(lengths > 0, normals / np.where(lengths > 0, lengths, 1), (0.0, 0.0, 1.0))
+    return np.repeat(normals[:, None], 3, axis=1)
+
+
+def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarray | None:
+    corners: list[np.ndarray] = []
+    for part in parts:
+        has_map = part.material is not None and materials[part.material].normal_texture is not None
+        if part.tangents is None and has_map:
+            return None
+        if part.tangents is None:
+            corners.append(np.tile(np.array([1.0, 0, 0, 1]), (len(part.faces), 3, 1)))
+        else:
+            corners.append(part.tangents)
+    if all(part.tangents is None for part in parts):
+        return None
+    return np.concatenate(corners).astype(np.float32)
 
 
 def _per_vertex(

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from engine.meshing.textures import decode_texture, texture_missing
 from engine.meshing.weld import weld_positions
 
 log = logging.getLogger(__name__)
+
+_ZERO_INDEX = re.compile(rb"^[ \t]*f[ \t][^\n]*(?<=[ \t/])0+(?=[/\s]|\Z)", re.MULTILINE)
 
 
 def read_stl(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], list[Material]]:
@@ -61,6 +64,7 @@ def read_ply(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], 
 
 def read_obj(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], list[Material]]:
     """An OBJ file, its MTL files, and the colours that many programs write behind positions."""
+    _refuse_zero(path, data)
     library = _material_library(path, data, allow_missing)
     materials: list[Material] = []
     indices: dict[str, int] = {}
@@ -86,6 +90,18 @@ def read_obj(path: Path, data: bytes, allow_missing: bool) -> tuple[list[Part], 
             )
         )
     return parts, materials
+
+
+def _refuse_zero(path: Path, data: bytes) -> None:
+    """OBJ counts from 1; trimesh would take 0 for the last vertex."""
+    found = _ZERO_INDEX.search(data)
+    if found is not None:
+        line = data.count(b"\n", 0, found.end()) + 1
+        raise EngineError(
+            "mesh_broken",
+            f"Line {line} of {path.name} has a face with the index 0; OBJ counts from 1.",
+            "Export it again; the program that wrote it seems to count from 0.",
+        )
 
 
 def _geometries(path: Path, data: bytes) -> list[trimesh.Trimesh]:

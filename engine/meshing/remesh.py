@@ -22,7 +22,7 @@ from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
 from engine.meshing.nearest import nearest_on_surface
-from engine.ovoxel.overlap import overlaps, prepare_overlap
+from engine.meshing.overlap import overlaps, prepare_overlap
 
 MARGIN = 2
 OFFSET = 0.02

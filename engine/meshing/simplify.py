@@ -14,6 +14,7 @@ from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import Edges, face_normals, find_edges, side_ends
+from engine.meshing.orient import orient_faces
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ def simplify_mesh(
         logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
     # Beside edges of three faces two faces may have become one.
     faces = faces[~is_repeated(faces, len(points))]
+    # And other two that were wound against each other may have become neighbours.
+    faces = orient_faces(points, faces, votes=np.ones(len(faces), np.int64))
     used = np.zeros(len(points), dtype=bool)
     used[faces] = True
     return Simplified(

@@ -21,8 +21,8 @@ from engine.ovoxel.crossings import (
     tile_triangles,
     vertex_cells,
 )
+from engine.ovoxel.edge_walk import boundary_edges, walk_edge
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
-from engine.ovoxel.overlap import boundary_edges, walk_edge
 from engine.ovoxel.qef import MEAN, ROW, edge_rows, solve_in_voxels
 from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_tile, sorted_slots
 from engine.parallel import map_chunks

@@ -81,11 +81,21 @@ def pack_textures(textures: list[Texture]) -> TexturePool:
 
 
 def _half(level: np.ndarray) -> np.ndarray:
-    height, width = max(level.shape[0] // 2, 1), max(level.shape[1] // 2, 1)
-    down, across = min(level.shape[0], 2), min(level.shape[1], 2)
-    blocks = level[: height * down, : width * across].reshape(height, down, width, across, CHANNELS)
-    total = blocks.sum(axis=(1, 3), dtype=np.uint16)
-    return (total // np.uint16(down * across)).astype(np.uint8)
+    half = np.empty((max(level.shape[0] // 2, 1), max(level.shape[1] // 2, 1), CHANNELS), np.uint8)
+    _fill_half(level, half)
+    return half
+
+
+@tight
+def _fill_half(level, half):
+    # Of a single row or column both texels of a pair are the same one: the mean stays.
+    down, across = min(level.shape[0], 2) - 1, min(level.shape[1], 2) - 1
+    for y in range(half.shape[0]):
+        for x in range(half.shape[1]):
+            for c in range(CHANNELS):
+                upper = np.int32(level[2 * y, 2 * x, c]) + level[2 * y, 2 * x + across, c]
+                lower = np.int32(level[2 * y + down, 2 * x, c])
+                half[y, x, c] = (upper + lower + level[2 * y + down, 2 * x + across, c]) >> 2
 
 
 @tight

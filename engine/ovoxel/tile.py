@@ -8,8 +8,8 @@ touched; -1 where there is no voxel.
 import numpy as np
 
 from engine.kernels import kernel, tight
+from engine.meshing.overlap import overlaps, prepare_overlap
 from engine.ovoxel.crossings import TILE, voxel_around
-from engine.ovoxel.overlap import overlaps, prepare_overlap
 from engine.ovoxel.qef import MEAN, ROW, plane_row
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.baking.alpha import LEAST_SHARE
 from engine.baking.bake import Baked, bake
 from engine.errors import EngineError
 from engine.export.gltf import NamedMesh
@@ -24,6 +25,9 @@ from engine.pipelines.report import Report
 SMALLEST_TEXTURE = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
+
+_GLASS = 0.9
+"""Through voxels of less alpha one sees what is inside; the networks' noise stays above."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def finish(job: FinishJob, report: Report) -> Finished:
         return _textured(job, job.given_mesh, materials, report)
 
     with report.stage("clean"):
-        clean = _clean(job)
+        clean = _clean(job, materials[:, 5])
     log: dict[str, Any] = {
         "before": clean.before.to_dict(),
         "removed": clean.removed,
@@ -123,10 +127,13 @@ def finish(job: FinishJob, report: Report) -> Finished:
     return Finished(tuple(meshes), log)
 
 
-def _clean(job: FinishJob) -> CleanResult:
+def _clean(job: FinishJob, alpha: np.ndarray) -> CleanResult:
     hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / job.grid.grid_size)
     settings = CleanSettings(hole_perimeter=hole)
-    return clean_mesh(job.surface.vertices, job.surface.faces, settings)
+    see_through = alpha < _GLASS
+    if see_through.mean() < LEAST_SHARE:
+        see_through = None
+    return clean_mesh(job.surface.vertices, job.surface.faces, settings, see_through=see_through)
 
 
 def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report) -> Finished:

@@ -3,7 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from engine.mesh import Mesh
+import numpy as np
+
+from engine.baking.alpha import choose_alpha_mode
+from engine.mesh import Material, Mesh
 from engine.meshing.load import load_mesh
 from engine.ovoxel import dual_grid_to_mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
@@ -23,8 +26,10 @@ def load_asset(path: Path) -> Mesh:
 def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:
     """The surface in the unit cube; a vertex for each voxel, with its values."""
     mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
+    alpha = np.rint(np.clip(ovoxels.materials[:, 5], 0, 1) * 255).astype(np.uint8)
     return replace(
         mesh,
         colors=ovoxels.materials[:, [0, 1, 2, 5]],
         metallic_roughness=ovoxels.materials[:, 3:5],
+        materials=(Material(alpha_mode=choose_alpha_mode(alpha)),),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from engine.baking.bands import Bands
 from engine.color import srgb_from_linear
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import tight
 from engine.mesh import Mesh
 from engine.parallel import map_chunks
 from engine.render.camera import Camera, ball_around
@@ -215,7 +215,7 @@ def _shadow(
     return view, near
 
 
-@kernel
+@tight
 def _weights_of(view, top, face, weights, depth):
     for r in range(face.shape[0]):
         for x in range(face.shape[1]):
@@ -228,7 +228,7 @@ def _weights_of(view, top, face, weights, depth):
                 depth[r, x] = wa * z[a] + wb * z[b] + wc * z[c]
 
 
-@kernel
+@tight
 def _resolve(samples, through, light, layer, seen, rgba, maps):
     """Points to pixels: colours multiplied by alpha are averaged in linear light."""
     share = 1.0 / (samples * samples)

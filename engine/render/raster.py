@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from engine.baking.bands import Bands, fill_bands
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 from engine.parallel import map_chunks
 from engine.render.camera import Camera
 
@@ -86,7 +86,7 @@ def view_mesh(
     return view
 
 
-@kernel
+@tight
 def _place(vertices, axes, eye, first, end, view):
     for i in range(first, end):
         x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
@@ -109,7 +109,11 @@ def sort_into_bands(view: View, threads: int | None = None) -> Bands:
 @kernel
 def _find_reach(view, first, end, reach):
     """First and last band of each triangle; first > last when it is not in the picture."""
-    corners = np.empty((4, 3), np.float64)
+    _fill_reach(view, first, end, np.empty((4, 3)), reach)
+
+
+@tight
+def _fill_reach(view, first, end, corners, reach):
     for f in range(first, end):
         reach[f, 0], reach[f, 1] = 1, 0
         count = _screen_polygon(view, f, corners)
@@ -165,11 +169,16 @@ def raster_band(view, bands, band, peel, before_near, before_face, nearness, fac
         before_near, before_face: (R, W) layer found before; ``before_face`` -1 ends a point.
         nearness, face: (R, W) float64 and int32, receive the layer; face is -1 where nothing is.
     """
-    top = band * BAND_ROWS
-    rows = face.shape[0]
     face[:] = -1
     nearness[:] = -np.inf
     corners = np.empty((4, 3), np.float64)
+    _fill_band(view, bands, band, peel, before_near, before_face, corners, nearness, face)
+
+
+@tight
+def _fill_band(view, bands, band, peel, before_near, before_face, corners, nearness, face):
+    top = band * BAND_ROWS
+    rows = face.shape[0]
     for place in range(bands.start[band], bands.start[band + 1]):
         f = bands.faces[place]
         count = _screen_polygon(view, f, corners)
@@ -179,7 +188,7 @@ def raster_band(view, bands, band, peel, before_near, before_face, nearness, fac
             )
 
 
-@kernel
+@tight
 def _fill_triangle(corners, second, f, top, rows, peel, before_near, before_face, nearness, face):
     """Fill the triangle of corners 0, ``second`` and the next."""
     b, c = second, second + 1

@@ -3,14 +3,15 @@
 Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around
 the mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang
 et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
-Shading on Mobile). The picture is made by the Khronos PBR Neutral tone mapper, which keeps base
-colours as they are.
+Shading on Mobile). Rough metals get back what they lose by single scattering (Turquin 2019,
+Practical Multiple Scattering Compensation for Microfacet Models). The picture is made by the
+Khronos PBR Neutral tone mapper, which keeps base colours as they are.
 """
 
 import numpy as np
 from numba import njit
 
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 from engine.render.raster import BAND_ROWS, corner_weights
 from engine.render.surface import material_at, normal_at
 
@@ -32,7 +33,10 @@ def _linear(x):
 def _overlap(cosine, s0, s1):
     """Integral of the product of two spherical Gaussians of height 1."""
     length = np.sqrt(max(s0 * s0 + s1 * s1 + 2 * s0 * s1 * cosine, 1e-12))
-    return 2 * np.pi / length * (np.exp(length - s0 - s1) - np.exp(-length - s0 - s1))
+    whole = np.exp(length - s0 - s1)
+    if length < 9.0:  # beyond, the far side of the sphere has less than 1e-7 of it
+        whole -= np.exp(-length - s0 - s1)
+    return 2 * np.pi / length * whole
 
 
 @njit(inline="always")
@@ -40,7 +44,7 @@ def _visible(x, alpha2):
     return 1.0 / (x + np.sqrt(alpha2 + (1 - alpha2) * x * x))
 
 
-@kernel
+@tight
 def shade(value, n, v, up, lamps, sky, ground, shadow, out):
     """Linear radiance towards the eye.
 
@@ -89,6 +93,8 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
     z, w = 1.04 - 0.572 * roughness, 0.022 * roughness - 0.04
     first = min(x * x, 2.0 ** (-9.28 * nv)) * x + y
     scale, bias = z - 1.04 * first, w + 1.04 * first
+    # Light that one bounce among the facets loses comes out after more of them (Turquin 2019).
+    lost = 1.0 / (scale + bias) - 1.0
     for c in range(3):
         base = _linear(value[c])
         f0 = 0.04 * (1 - metallic) + base * metallic
@@ -97,10 +103,8 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
         m = mirror_r if c == 0 else (mirror_g if c == 1 else mirror_b)
         around_n = ground[c] + (sky[c] - ground[c]) * share_n
         around_r = ground[c] + (sky[c] - ground[c]) * share_r
-        out[c] = (
-            base * (1 - metallic) * (d + around_n)
-            + fresnel * m
-            + max(f0 * scale + bias, 0.0) * around_r
+        out[c] = base * (1 - metallic) * (d + around_n) + (1 + f0 * lost) * (
+            fresnel * m + max(f0 * scale + bias, 0.0) * around_r
         )
 
 
@@ -152,7 +156,36 @@ def shade_band(
     """
     texel, value = np.empty(4, np.float32), np.empty(6, np.float32)
     n_object, n, v, out = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    up = axes[:, 2].copy()
+    _shade_points(
+        *(view, surface, axes, lamps, sky, ground, band, face, through, light, layer, seen),
+        *(shadow_view, shadow_near, axes[:, 2].copy(), texel, value, n_object, n, v, out),
+    )
+
+
+@tight
+def _shade_points(
+    view,
+    surface,
+    axes,
+    lamps,
+    sky,
+    ground,
+    band,
+    face,
+    through,
+    light,
+    layer,
+    seen,
+    shadow_view,
+    shadow_near,
+    up,
+    texel,
+    value,
+    n_object,
+    n,
+    v,
+    out,
+):
     points = view.points
     for r in range(face.shape[0]):
         for x in range(face.shape[1]):
@@ -175,19 +208,20 @@ def shade_band(
                     (view.width * 0.5 - px) / view.focal,
                     (py - view.height * 0.5) / view.focal,
                 )
-                v /= np.sqrt(v[0] * v[0] + v[1] * v[1] + 1)
+                _scale(v, 1 / np.sqrt(v[0] * v[0] + v[1] * v[1] + 1))
             for i in range(3):
                 n[i] = (
                     axes[i, 0] * n_object[0] + axes[i, 1] * n_object[1] + axes[i, 2] * n_object[2]
                 )
             if _faces_away(view, f, v):
-                n *= -1
-                n_object *= -1
+                _scale(n, -1.0)
+                _scale(n_object, -1.0)
             # Smooth normals may lean away from the eye at a rim: bend them back.
             lean = n[0] * v[0] + n[1] * v[1] + n[2] * v[2]
             if lean < 0.02:
-                n += (0.02 - lean) * v
-                n /= np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
+                for i in range(3):
+                    n[i] += (0.02 - lean) * v[i]
+                _scale(n, 1 / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]))
             shadow = 1.0
             if shadow_near.shape[0] > 0:
                 shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near)
@@ -206,6 +240,12 @@ def shade_band(
             if through[r, x] < _DONE:
                 through[r, x] = 0.0
                 face[r, x] = -1
+
+
+@njit(inline="always")
+def _scale(vector, factor):
+    for i in range(3):
+        vector[i] *= factor
 
 
 @njit(inline="always")
@@ -246,7 +286,7 @@ def _points_in(view, f):
     return 0.5 * abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) * view.focal * view.focal
 
 
-@kernel
+@tight
 def _unshadowed(view, f, wa, wb, wc, lamp, nearness):
     """Share of the first lamp's light that arrives, from the lamp's view around the point."""
     a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]

@@ -7,7 +7,7 @@ import numpy as np
 from engine.baking.normals import corner_normals
 from engine.baking.tangents import corner_tangents
 from engine.errors import EngineError
-from engine.kernels import kernel
+from engine.kernels import tight
 from engine.mesh import Material, Mesh
 from engine.ovoxel.textures import TexturePool, pack_textures, sample_texture
 
@@ -130,7 +130,7 @@ def _pack(
     return pack_textures(textures), np.array(rows, np.float32)
 
 
-@kernel
+@tight
 def material_at(surface, f, wa, wb, wc, points_per_face, texel, value):
     """Material of triangle ``f`` at corner weights: sRGB colour, metallic, roughness, alpha.
 
@@ -143,7 +143,8 @@ def material_at(surface, f, wa, wb, wc, points_per_face, texel, value):
         (u, v, mip length) of the point, for more pictures.
     """
     row = surface.materials[surface.face_material[f]]
-    value[:] = row[:6]
+    for i in range(6):
+        value[i] = row[i]
     u, v, length = np.float32(0), np.float32(0), np.float32(0)
     if len(surface.uvs) > 0:
         uv = surface.uvs[f]
@@ -183,7 +184,7 @@ def material_at(surface, f, wa, wb, wc, points_per_face, texel, value):
     return u, v, length
 
 
-@kernel
+@tight
 def normal_at(surface, f, wa, wb, wc, u, v, length, texel, normal):
     """The unit normal of triangle ``f`` at corner weights, in object space, normal map included."""
     for i in range(3):
@@ -204,4 +205,5 @@ def normal_at(surface, f, wa, wb, wc, u, v, length, texel, normal):
         normal[2] = x * tz + y * sign * (nx * ty - ny * tx) + z * nz
     size = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
     if size > 1e-12:
-        normal /= size
+        for i in range(3):
+            normal[i] /= size

@@ -29,6 +29,8 @@ class TrainConfig:
         task: a key of ``engine.training.tasks.TASKS``.
         networks: what is trained, by the names that the checkpoint gives them.
         options: of the task, see there.
+        start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
+            networks of these names, all of which must be there; None: random ones by the seed.
         steps: optimiser steps in all.
         batches_per_step: batches whose gradients are averaged for a step, spread over the ranks; so
             the number of ranks does not change the result.
@@ -49,6 +51,7 @@ class TrainConfig:
     task: str
     networks: Mapping[str, NetworkConfig]
     options: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
     steps: int
     batches_per_step: int = 1
     seed: int = 0
@@ -114,6 +117,8 @@ def config_from_json(content: Any) -> TrainConfig:
         raise ValueError('"steps" and "batches_per_step" must be at least 1')
     if not isinstance(values["task"], str) or not isinstance(values["networks"], dict):
         raise ValueError('"task" is no text or "networks" no object')
+    if not isinstance(values.get("start", ""), str):
+        raise ValueError('"start" is no text')
     if "betas" in values:
         betas = values["betas"]
         if not isinstance(betas, list) or len(betas) != 2 or not all(map(is_number, betas)):

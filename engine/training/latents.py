@@ -186,8 +186,9 @@ def _packed(
     return PackedLatents(
         tuple(names),
         np.cumsum([0, *(len(cells) for cells in coords)]).astype(np.int64),
-        np.concatenate([cells.astype(np.uint8) for cells in coords]),
-        packed.astype(np.float16),
+        # In C order, whatever that of the parts was: safetensors writes memory as it lies.
+        np.ascontiguousarray(np.concatenate([cells.astype(np.uint8) for cells in coords])),
+        np.ascontiguousarray(packed.astype(np.float16)),
     )
 
 

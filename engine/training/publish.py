@@ -109,6 +109,29 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
     _save(folder / TEXTURING, "Trellis2TexturingPipeline", texturing)
 
 
+def ship(checkpoint: Path, folder: Path) -> int:
+    """Copy what the pipelines of a checkpoint name, and nothing else, to a folder.
+
+    Returns:
+        Bytes in the folder.
+
+    Raises:
+        EngineError: ``unwritable`` or ``disk_full``.
+    """
+    stems: set[str] = set()
+    for name in (GENERATION, TEXTURING):
+        content = (checkpoint / name).read_bytes()
+        stems.update(json.loads(content)["args"]["models"].values())
+        (folder / CKPTS).mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(folder / name, content)
+    for stem in sorted(stems):
+        for suffix in (".json", ".safetensors"):
+            write_bytes_atomic(
+                folder / f"{stem}{suffix}", (checkpoint / f"{stem}{suffix}").read_bytes()
+            )
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def _save(path: Path, name: str, args: dict[str, Any]) -> None:
     write_bytes_atomic(path, _json({"name": name, "args": args}))
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.models.material_vae import MaterialDecoder, MaterialEncoder
+from engine.models.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
 from engine.models.sc_vae import Encoded
-from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.models.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
 from engine.sparse import SparseTensor
 from engine.training.dataset import VoxelBatch, Voxels, collate
 from engine.training.ovoxel_losses import (
@@ -26,6 +26,18 @@ from engine.training.ovoxel_losses import (
     shape_losses,
     weighted_sum,
 )
+from engine.training.reconstruct import (
+    coloured_mesh,
+    encode_material,
+    encode_shape,
+    grid_of,
+    reconstruct_material,
+    reconstruct_shape,
+    side_by_side,
+)
+
+LATENT_CELL = 16
+"""Voxels an axis to a cell of the latent."""
 
 
 class VoxelSource(Protocol):
@@ -33,6 +45,8 @@ class VoxelSource(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]: ...
+
+    def voxel_count(self, index: int, resolution: int) -> int: ...
 
     def voxels(self, index: int, resolution: int) -> Voxels: ...
 
@@ -52,21 +66,25 @@ class NamedBatch:
     voxels: VoxelBatch
 
 
-def draw_assets(
-    source: VoxelSource, resolution: int, most_voxels: int, random: np.random.Generator
-) -> list[int]:
-    """Different assets until the next one would be too much: what a step costs goes by voxels.
+def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
+    """The voxels in a cube around a random one, whole latent cells of them, moved to the origin.
 
-    The first is taken however large it is.
+    What an SC-VAE does in one place does not depend on what is far away, so that a block teaches as
+    much as the whole asset, and a batch shows more assets.
+
+    Args:
+        side: voxels an axis of the cube, a multiple of 16.
     """
-    chosen: list[int] = []
-    room = most_voxels
-    for index in random.permutation(len(source.names)).tolist():
-        room -= len(source.voxels(index, resolution).coords)
-        if chosen and room < 0:
-            break
-        chosen.append(index)
-    return chosen
+    coords = voxels.coords.astype(np.int64)
+    centre = coords[random.integers(len(coords))]
+    low = (
+        np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
+        // LATENT_CELL
+        * LATENT_CELL
+    )
+    inside = ((coords >= low) & (coords < low + side)).all(axis=1)
+    moved = (coords[inside] - low).astype(voxels.coords.dtype)
+    return Voxels(moved, *(array[inside] for array in voxels[1:]))
 
 
 class _ScVaeTask:
@@ -79,26 +97,46 @@ class _ScVaeTask:
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None,
         weights: Mapping[str, float],
         device: torch.device | str,
     ) -> None:
+        if block is not None and block % LATENT_CELL:
+            raise ValueError(f"a block of {block} voxels is no multiple of {LATENT_CELL}")
         self.networks = nn.ModuleDict(networks).to(device)
         self.source = source
         self.resolutions = resolutions
         self.most_voxels = most_voxels
+        self.block = block
         self.weights = dict(weights)
         self.device = torch.device(device)
 
     def batch(self, random: np.random.Generator) -> NamedBatch:
         """Assets at one of the resolutions, all of which are as likely."""
         resolution = int(random.choice(self.resolutions))
-        indices = draw_assets(self.source, resolution, self.most_voxels, random)
+        indices: list[int] = []
+        items: list[Voxels] = []
+        room = self.most_voxels
+        for index in random.permutation(len(self.source.names)).tolist():
+            voxels = self.source.voxels(index, resolution)
+            if self.block is not None and self.block < resolution:
+                voxels = block_of(voxels, self.block, random)
+            room -= len(voxels.coords)
+            if items and room < 0:
+                break
+            indices.append(index)
+            items.append(voxels)
         names = tuple(self.source.names[index] for index in indices)
-        voxels = [self.source.voxels(index, resolution) for index in indices]
-        return NamedBatch(tuple(indices), names, collate(voxels, self.device))
+        return NamedBatch(tuple(indices), names, collate(items, self.device))
 
     def describe(self, batch: NamedBatch) -> str:
         return ", ".join(batch.names)
+
+    def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
+        resolution = max(self.resolutions)
+        return self.source.voxels(
+            int(random.integers(len(self.source.names))), resolution
+        ), resolution
 
 
 class ShapeVaeTask(_ScVaeTask):
@@ -109,6 +147,7 @@ class ShapeVaeTask(_ScVaeTask):
         source: the data set.
         resolutions: grid sizes that batches are drawn at.
         most_voxels: how many voxels a batch holds at most (one asset may have more).
+        block: of grids larger than this only a random cube of so many voxels an axis is taken.
         weights: of the losses, see ``shape_losses``.
         device: of networks and batches.
     """
@@ -121,6 +160,7 @@ class ShapeVaeTask(_ScVaeTask):
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None = None,
         weights: Mapping[str, float] = SHAPE_WEIGHTS,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -130,6 +170,7 @@ class ShapeVaeTask(_ScVaeTask):
             source,
             resolutions=resolutions,
             most_voxels=most_voxels,
+            block=block,
             weights=weights,
             device=device,
         )
@@ -138,15 +179,25 @@ class ShapeVaeTask(_ScVaeTask):
     def loss(
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
+        return weighted_sum(self.decode(batch, generator)[1], self.weights)
+
+    def decode(
+        self, batch: NamedBatch, generator: torch.Generator
+    ) -> tuple[DecodedShape, dict[str, Tensor]]:
+        """What the decoder makes of a batch, rows as those of the batch, and its losses."""
         voxels = batch.voxels
-        encoded = self.encoder(voxels.topology, voxels.dual_vertices, voxels.intersected)
+        encoded = encode_shape(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
-        return weighted_sum(parts, self.weights)
+        return decoded, parts
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
+        """Truth beside reconstruction of an asset at the finest resolution."""
+        voxels, resolution = self._an_asset(random)
+        grid, _ = reconstruct_shape(self.encoder, self.decoder, voxels, resolution)
+        truth = coloured_mesh(grid_of(voxels, resolution))
+        return {"shape": side_by_side([truth, coloured_mesh(grid)])}
 
 
 class MaterialVaeTask(_ScVaeTask):
@@ -160,6 +211,7 @@ class MaterialVaeTask(_ScVaeTask):
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
+        block: int | None = None,
         weights: Mapping[str, float] = MATERIAL_WEIGHTS,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -169,6 +221,7 @@ class MaterialVaeTask(_ScVaeTask):
             source,
             resolutions=resolutions,
             most_voxels=most_voxels,
+            block=block,
             weights=weights,
             device=device,
         )
@@ -177,15 +230,26 @@ class MaterialVaeTask(_ScVaeTask):
     def loss(
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
+        return weighted_sum(self.decode(batch, generator)[1], self.weights)
+
+    def decode(
+        self, batch: NamedBatch, generator: torch.Generator
+    ) -> tuple[DecodedMaterial, dict[str, Tensor]]:
+        """What the decoder makes of a batch, rows as those of the batch, and its losses."""
         voxels = batch.voxels
-        encoded = self.encoder(SparseTensor(voxels.topology, voxels.materials * 2 - 1))
+        encoded = encode_material(self.encoder, voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
         parts = material_losses(decoded, voxels.materials)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
-        return weighted_sum(parts, self.weights)
+        return decoded, parts
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
+        """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""
+        voxels, resolution = self._an_asset(random)
+        grid = grid_of(voxels, resolution)
+        made = reconstruct_material(self.encoder, self.decoder, voxels)
+        truth = coloured_mesh(grid, voxels.materials / 255)
+        return {"material": side_by_side([truth, coloured_mesh(grid, made)])}
 
 
 def _sampled(encoded: Encoded, generator: torch.Generator) -> SparseTensor:

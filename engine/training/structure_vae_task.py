@@ -18,6 +18,9 @@ from engine.training.ovoxel_losses import (
 )
 from engine.training.sc_vae_tasks import VoxelSource
 
+CELL_PIXELS = 6
+BACKGROUND = 40
+
 
 @dataclass(frozen=True)
 class StructureBatch:
@@ -113,4 +116,17 @@ class StructureVaeTask:
         return ", ".join(batch.names)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
+        """Occupied cells of four assets from the front, nearer ones brighter; results below."""
+        occupied = self.batch(random).occupied[:4]
+        with torch.inference_mode():
+            made = self.decoder(self.encoder(occupied)[0]) > 0
+        rows = [_front_views(grids.cpu().numpy()[:, 0] > 0) for grids in (occupied, made)]
+        return {"structure": np.concatenate(rows)}
+
+
+def _front_views(grids: np.ndarray) -> np.ndarray:
+    """(N, G, G, G) bool to (H, N * H, 3) uint8, seen along +Y with Z up."""
+    depth = np.where(grids.any(axis=2), grids.argmax(axis=2), -1)
+    shade = np.where(depth < 0, BACKGROUND, 255 - depth * 150 // grids.shape[2]).astype(np.uint8)
+    tiles = shade.transpose(0, 2, 1)[:, ::-1].repeat(CELL_PIXELS, 1).repeat(CELL_PIXELS, 2)
+    return np.concatenate(list(tiles), axis=1)[..., None].repeat(3, axis=2)

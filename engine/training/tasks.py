@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,14 +10,29 @@ from torch import nn
 
 from engine.errors import EngineError
 from engine.models.flow import FlowTransformer
+from engine.models.latent_flow import LatentFlow
+from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.networks import build_network
 from engine.models.pipeline import Normalization
+from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.models.structure_flow import StructureFlow
+from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.models.tensors import load_tensors
 from engine.training.config import TrainConfig
 from engine.training.dataset import Dataset
 from engine.training.encoder_task import EncoderTask
 from engine.training.flow_levels import cells_level, structure_level
-from engine.training.flow_tasks import ShapeFlowTask, StructureFlowTask, TextureFlowTask
-from engine.training.latents import LatentStore
+from engine.training.flow_matching import initialise_flow
+from engine.training.flow_tasks import (
+    Cells,
+    Level,
+    ShapeFlowTask,
+    StructureFlowTask,
+    TextureFlowTask,
+)
+from engine.training.latents import LatentStore, PackedLatents
+from engine.training.publish import CKPTS
+from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
 from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
 from engine.training.structure_vae_task import StructureVaeTask
 from engine.training.task import Task
@@ -26,12 +41,13 @@ from engine.training.tokens import stored_tokens
 CACHE_BYTES = 8 << 30
 """Of voxels that are kept in memory; a data folder of 3,000 toys at 128^3 takes half of it."""
 
+Network = TypeVar("Network", bound=nn.Module)
 Options = Mapping[str, Any]
 Maker = Callable[[nn.ModuleDict, Path, torch.device, Options], Task]
 
 
 def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
-    """The task that a configuration means, with first weights from its seed.
+    """The task that a configuration means, with first weights from its seed or its start.
 
     Args:
         config: see there.
@@ -40,7 +56,7 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
 
     Raises:
         EngineError: ``train_config`` for a task or options that do not fit; ``network_*``;
-            ``dataset_*`` and ``latents_*``.
+            ``dataset_*`` and ``latents_*``; ``tensor*`` for a start that does not fit.
     """
     make = TASKS.get(config.task)
     if make is None:
@@ -54,7 +70,12 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             }
         )
         for network in networks.values():
-            _begin(network, config)
+            if isinstance(network, FlowTransformer):
+                initialise_flow(network, torch.Generator().manual_seed(config.seed))
+                network.checkpointing = config.gradient_checkpointing
+        if config.start is not None:
+            for name, network in networks.items():
+                _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
         try:
             return make(networks.to(device), data, device, config.options)
         except (TypeError, KeyError, ValueError) as error:
@@ -63,13 +84,11 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             ) from error
 
 
-def _begin(network: nn.Module, config: TrainConfig) -> None:
-    """First weights, where those of the layers themselves will not do."""
-    if isinstance(network, FlowTransformer):
-        # Without this the first velocities are noise of their own (Peebles and Xie 2023).
-        nn.init.zeros_(network.out_layer.weight)
-        nn.init.zeros_(network.out_layer.bias)
-        network.checkpointing = config.gradient_checkpointing
+def _start_from(network: nn.Module, path: Path) -> None:
+    load_tensors(network, path)
+    network.requires_grad_(True).train()
+    for parameter in network.parameters():
+        parameter.data = parameter.data.clone()  # it may be a mapping of the file
 
 
 def _image_encoder(
@@ -81,50 +100,64 @@ def _image_encoder(
 def _structure_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
-    return StructureVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+    encoder = _network(networks, "structure_encoder", StructureEncoder)
+    decoder = _network(networks, "structure_decoder", StructureDecoder)
+    return StructureVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
-def _shape_vae(networks: nn.ModuleDict, data: Path, device: torch.device, options: Options) -> Task:
-    encoder, decoder = networks["shape_encoder"], networks["shape_decoder"]
-    return ShapeVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+def _shape_vae(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> ShapeVaeTask:
+    encoder = _network(networks, "shape_encoder", ShapeEncoder)
+    decoder = _network(networks, "shape_decoder", ShapeDecoder)
+    return ShapeVaeTask(encoder, decoder, _dataset(data), device=device, **options)
 
 
 def _material_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> MaterialVaeTask:
+    encoder = _network(networks, "material_encoder", MaterialEncoder)
+    decoder = _network(networks, "material_decoder", MaterialDecoder)
+    return MaterialVaeTask(encoder, decoder, _dataset(data), device=device, **options)
+
+
+def _shape_vae_rendered(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    encoder, decoder = networks["material_encoder"], networks["material_decoder"]
-    return MaterialVaeTask(encoder, decoder, _dataset(data), device=device, **options)  # pyright: ignore[reportArgumentType]
+    stage1 = {name: value for name, value in options.items() if name != "rendered"}
+    rendered = options.get("rendered", {})
+    return RenderedShapeTask(_shape_vae(networks, data, device, stage1), **rendered)
+
+
+def _material_vae_rendered(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    stage1 = {name: value for name, value in options.items() if name != "rendered"}
+    rendered = options.get("rendered", {})
+    return RenderedMaterialTask(_material_vae(networks, data, device, stage1), **rendered)
 
 
 def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    latents = store.read(f"structure_{options['resolution']}")
-    tokens = stored_tokens(store, dataset)
     level = structure_level(
-        latents, dataset.names, tokens, views=dataset.views, batch_size=options["batch_size"]
-    )
-    return StructureFlowTask(networks["structure_flow"], [level],
-                             device=device)  # fmt: skip
+        store.read(f"structure_{options['resolution']}"), dataset.names,
+        stored_tokens(store, dataset.names, dataset.views),
+        views=dataset.views, batch_size=options["batch_size"],
+    )  # fmt: skip
+    flow = _network(networks, "structure_flow", StructureFlow)
+    return StructureFlowTask(flow, [level], device=device)
 
 
 def _shape_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    tokens = stored_tokens(store, dataset)
-    levels = [
-        cells_level(
-            store.read(f"shape_{level['resolution']}"), None, dataset.names, tokens,
-            views=dataset.views, batch_size=level["batch_size"], weight=level["weight"],
-        )
-        for level in options["levels"]
-    ]  # fmt: skip
     return ShapeFlowTask(
-        networks["shape_flow"], levels, shape_norm=norm_of(store, dataset, "shape"),
-        device=device,
+        _network(networks, "shape_flow", LatentFlow),
+        [_cells_level(store, dataset, level, textured=False) for level in options["levels"]],
+        shape_norm=norm_of(store, dataset, "shape"), device=device,
     )  # fmt: skip
 
 
@@ -132,26 +165,35 @@ def _texture_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    tokens = stored_tokens(store, dataset)
-    levels = [
-        cells_level(
-            store.read(f"shape_{level['resolution']}"),
-            store.read(f"texture_{level['resolution']}"),
-            dataset.names, tokens,
-            views=dataset.views, batch_size=level["batch_size"], weight=level["weight"],
-        )
-        for level in options["levels"]
-    ]  # fmt: skip
     return TextureFlowTask(
-        networks["texture_flow"], levels,
+        _network(networks, "texture_flow", LatentFlow),
+        [_cells_level(store, dataset, level, textured=True) for level in options["levels"]],
         shape_norm=norm_of(store, dataset, "shape"),
-        texture_norm=norm_of(store, dataset, "texture"),
-        device=device,
+        texture_norm=norm_of(store, dataset, "texture"), device=device,
     )  # fmt: skip
 
 
+def _cells_level(
+    store: LatentStore, dataset: Dataset, options: Options, *, textured: bool
+) -> Level[Cells]:
+    """The assets of a data set that have latents of a resolution, which need not be all."""
+    resolution = options["resolution"]
+    shape = store.read(f"shape_{resolution}")
+    texture = store.read(f"texture_{resolution}") if textured else None
+    names = _encoded(dataset, shape)
+    return cells_level(
+        shape, texture, names, stored_tokens(store, names, dataset.views),
+        views=dataset.views, batch_size=options["batch_size"], weight=options["weight"],
+    )  # fmt: skip
+
+
+def _encoded(dataset: Dataset, latents: PackedLatents) -> list[str]:
+    there = set(latents.names)
+    return [name for name in dataset.names if name in there]
+
+
 def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
-    """Statistics of the latents of a data set's assets at its finest resolution.
+    """Statistics of the latents of a data set's assets at its finest resolution, where it has any.
 
     Args:
         kind: shape or texture.
@@ -160,9 +202,16 @@ def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
         EngineError: ``latents_missing``.
     """
     latents = store.read(f"{kind}_{max(dataset.resolutions)}")
-    mean, std = latents.statistics(latents.indices(dataset.names))
+    mean, std = latents.statistics(latents.indices(_encoded(dataset, latents)))
     std = np.maximum(std, 1e-3)
     return Normalization(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _network(networks: nn.ModuleDict, name: str, kind: type[Network]) -> Network:
+    network = networks[name]
+    if not isinstance(network, kind):
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return network
 
 
 def _dataset(data: Path) -> Dataset:
@@ -182,6 +231,8 @@ TASKS: Mapping[str, Maker] = {
     "structure_vae": _structure_vae,
     "shape_vae": _shape_vae,
     "material_vae": _material_vae,
+    "shape_vae_rendered": _shape_vae_rendered,
+    "material_vae_rendered": _material_vae_rendered,
     "structure_flow": _structure_flow,
     "shape_flow": _shape_flow,
     "texture_flow": _texture_flow,

@@ -66,12 +66,14 @@ def encode_pictures(
         store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
 
 
-def stored_tokens(store: LatentStore, dataset: Dataset) -> Callable[[int, int], np.ndarray]:
-    """Asset number of a data set and view -> (T, C) float16 tokens.
+def stored_tokens(
+    store: LatentStore, names: Sequence[str], views: int
+) -> Callable[[int, int], np.ndarray]:
+    """Number in ``names`` and view -> (T, C) float16 tokens.
 
     Raises:
         EngineError: ``latents_missing`` or ``latents_damaged``.
     """
-    packed = [store.read(f"tokens_{view}") for view in range(dataset.views)]
-    rows = packed[0].indices(dataset.names)
+    packed = [store.read(f"tokens_{view}") for view in range(views)]
+    rows = packed[0].indices(names)
     return lambda index, view: packed[view].of(int(rows[index]))[1]

@@ -32,6 +32,35 @@ def test_a_box_has_hard_edges_and_a_sphere_none() -> None:
     assert (corner_normals(ball.vertices, ball.faces) * directions).sum(axis=2).min() > 0.995
 
 
+def test_normals_are_means_of_the_faces_that_bend_little() -> None:
+    """Against the definition, on a surface with creases and gentle places."""
+    random = np.random.default_rng(0)
+    vertices, faces = uv_sphere(8, 12).vertices.copy(), uv_sphere(8, 12).faces
+    vertices[::5] += random.normal(0, 0.1, vertices[::5].shape).astype(np.float32)
+    edges = vertices[faces].astype(np.float64)
+    flat = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
+    area = np.linalg.norm(flat, axis=1, keepdims=True)
+    flat = np.divide(flat, area, out=np.zeros_like(flat), where=area > 0)
+    bends = 0
+    normals = corner_normals(vertices, faces)
+    for f, k in np.ndindex(*faces.shape):
+        total = np.zeros(3)
+        around = [
+            (g, j)
+            for g, j in np.argwhere((vertices[faces] == vertices[faces[f, k]]).all(axis=2))
+            if area[g] > 0
+        ]
+        for g, j in around:
+            if g != f and area[f] > 0 and flat[f] @ flat[g] <= 0.5:
+                bends += 1
+                continue
+            a, b = (edges[g, (j + i) % 3] - edges[g, j] for i in (1, 2))
+            cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+            total += np.arccos(np.clip(cosine, -1, 1)) * flat[g]
+        np.testing.assert_allclose(normals[f, k], total / np.linalg.norm(total), atol=1e-5)
+    assert 20 < bends < 1000
+
+
 def test_normals_of_faces_without_area() -> None:
     faces = np.array([[0, 0, 0], [0, 1, 1]], np.int32)
     np.testing.assert_array_equal(corner_normals(BOX, faces)[..., 2], 1.0)

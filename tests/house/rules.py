@@ -56,43 +56,6 @@ def _forbidden(node: ast.AST) -> str | None:
             return None
 
 
-def cycles_of_rooms(root: Path) -> list[tuple[str, str]]:
-    """Pairs of rooms (folders of ``engine``) of which each imports, perhaps by others, the other.
-
-    Imports inside of functions count; those for type checkers only do not.
-    """
-    direct: dict[str, set[str]] = {}
-    for file in python_files(root, "engine"):
-        room = file.relative_to(root / "engine").parts[0]
-        names = {
-            node.module.split(".")[1]
-            for node in _imports(ast.parse(file.read_text(encoding="utf-8")))
-            if node.module and node.module.startswith("engine.")
-        }
-        if (root / "engine" / room).is_dir():
-            direct.setdefault(room, set()).update(names - {room})
-    reached = {room: _reached(room, direct) for room in direct}
-    pairs = [(a, b) for a in direct for b in direct if a < b]
-    return sorted((a, b) for a, b in pairs if b in reached[a] and a in reached[b])
-
-
-def _imports(node: ast.AST) -> Iterator[ast.ImportFrom]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ImportFrom):
-            yield child
-        elif not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
-            yield from _imports(child)
-
-
-def _reached(room: str, direct: dict[str, set[str]]) -> set[str]:
-    seen, waiting = set(), {room}
-    while waiting:
-        found = direct.get(waiting.pop(), set()) - seen
-        seen |= found
-        waiting |= found
-    return seen
-
-
 def imported_by(package: str, root: Path) -> set[str]:
     """Top-level names in `sys.modules` after importing every module of ``package`` afresh."""
     script = (
@@ -109,6 +72,38 @@ def imported_by(package: str, root: Path) -> set[str]:
     if done.returncode != 0:
         raise RuntimeError(f"importing {package} failed:\n{done.stderr}")
     return set(done.stdout.split())
+
+
+def rooms_in_order(architecture: str) -> list[str]:
+    """The rooms of the engine in the table of docs/architecture.md, from top to bottom."""
+    return re.findall(r"^\| `engine/(\w+)(?:\.py)?` \|", architecture, re.MULTILINE)
+
+
+def upward_imports(root: Path, order: list[str], open_to_all: Iterable[str]) -> list[str]:
+    """Imports of a room that stands above the importing one; rooms not in ``order`` are free."""
+    offences: list[str] = []
+    for file in python_files(root, "engine"):
+        room = file.relative_to(root).with_suffix("").parts[1]
+        if room not in order:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for module in _modules(node):
+                other = module.split(".")[1] if module.startswith("engine.") else ""
+                if other not in order or any(module.startswith(free) for free in open_to_all):
+                    continue
+                if order.index(other) < order.index(room):
+                    offences.append(f"{file.relative_to(root)} imports {module} from above")
+    return offences
+
+
+def _modules(node: ast.AST) -> list[str]:
+    match node:
+        case ast.ImportFrom(module=str(module), names=names):
+            return [f"{module}.{name.name}" for name in names]
+        case ast.Import(names=names):
+            return [name.name for name in names]
+        case _:
+            return []
 
 
 def missing_paths(root: Path, documents: Iterable[Path]) -> list[str]:

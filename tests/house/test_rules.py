@@ -30,25 +30,26 @@ def test_import_rule_sees_an_import_in_a_submodule(tmp_path: Path) -> None:
     assert "torch" not in rules.imported_by("shop", tmp_path)
 
 
-KNOWN_CYCLES = [("meshing", "ovoxel")]
+def test_rooms_import_only_what_stands_below_them() -> None:
+    order = rules.rooms_in_order((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert {"commands", "pipelines", "models", "ovoxel", "meshing"} <= set(order)
+    assert rules.upward_imports(ROOT, order, ()) == []
 
 
-def test_rooms_import_downwards_only() -> None:
-    assert rules.cycles_of_rooms(ROOT) == KNOWN_CYCLES
-
-
-def test_a_cycle_of_rooms_is_seen(tmp_path: Path) -> None:
-    for room, line in (
-        ("attic", "from engine.hall.stairs import up"),
-        ("hall", "def f():\n    from engine.cellar.door import key"),
-        ("cellar", "from engine.attic.box import photo"),
-        ("shed", "import json\nfrom engine.hall.stairs import up"),
-        ("yard", "if TYPE_CHECKING:\n    from engine.shed.rake import teeth"),
-    ):
-        (tmp_path / "engine" / room).mkdir(parents=True)
-        (tmp_path / "engine" / room / "a.py").write_text(line)
-    found = rules.cycles_of_rooms(tmp_path)
-    assert found == [("attic", "cellar"), ("attic", "hall"), ("cellar", "hall")]
+def test_an_import_from_above_is_seen(tmp_path: Path) -> None:
+    table = "| room |\n| `engine/attic` | a |\n| engine/garden | b |\n| `engine/cellar.py` | c |\n"
+    order = rules.rooms_in_order(table)
+    assert order == ["attic", "cellar"]
+    (tmp_path / "engine" / "attic").mkdir(parents=True)
+    (tmp_path / "engine" / "attic" / "chest.py").write_text("import engine.cellar\n")
+    (tmp_path / "engine" / "garden.py").write_text("import engine.attic.chest\n")
+    cellar = tmp_path / "engine" / "cellar.py"
+    cellar.write_text("def open():\n    from engine import attic\n")
+    (offence,) = rules.upward_imports(tmp_path, order, ())
+    assert "engine/cellar.py" in offence.replace("\\", "/")
+    cellar.write_text("from engine.attic.chest import lid\n")
+    assert len(rules.upward_imports(tmp_path, order, ())) == 1
+    assert rules.upward_imports(tmp_path, order, ("engine.attic.chest",)) == []
 
 
 def test_no_forbidden_code() -> None:

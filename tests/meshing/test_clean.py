@@ -95,6 +95,16 @@ def test_a_punched_open_bowl_faces_outwards_by_what_is_seen() -> None:
         assert (outward > 0).all()
 
 
+def test_what_is_in_glass_stays() -> None:
+    """Of three nested shells: outer, just beneath it, and a small one in the middle."""
+    vertices, faces = meshes.nested_shells()
+    sphere_size = len(meshes.sphere(20)[0])
+    shell = np.minimum(np.arange(len(vertices)) // sphere_size, 2)
+    for glass, left in (([0], [0, 1]), ([0, 1], [0, 1, 2]), ([2], [0, 2])):
+        result = clean_mesh(vertices, faces, see_through=np.isin(shell, glass))
+        assert np.unique(shell[result.source]).tolist() == left
+
+
 def test_inner_shells_go_and_visible_ones_stay() -> None:
     vertices, faces = meshes.nested_shells()
     result = clean_mesh(vertices, faces)

@@ -299,6 +299,19 @@ def test_indices_out_of_range(tmp_path: Path) -> None:
     assert refusal(path).code == "mesh_broken"
 
 
+@pytest.mark.parametrize(
+    "face", ["f 0 1 2", "f 1/0/1 2/1/1 3/1/1", " f 1 2 0", "f 1//1 2//00 3//1"]
+)
+def test_obj_indices_start_at_one(tmp_path: Path, face: str) -> None:
+    path = tmp_path / "zero.obj"
+    path.write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvn 0 0 1\n# f 0\n{face}\n")
+    error = refusal(path)
+    assert error.code == "mesh_broken"
+    assert "Line 7 of zero.obj has a face with the index 0" in error.message
+    path.write_text("v 0 0 0\n" * 7 + "v 1 0 0\nv 0 1 0\nv 1 1 0\nf 8 9 10\nf -1 -2 -3\n")
+    assert len(load_mesh(path).faces) == 2
+
+
 def test_compressed_geometry_is_refused_by_name(tmp_path: Path) -> None:
     error = refusal(write_gltf(tmp_path, extensionsRequired=["KHR_draco_mesh_compression"]))
     assert error.code == "mesh_unsupported"

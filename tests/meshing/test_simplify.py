@@ -8,6 +8,7 @@ from engine.meshing.clean import clean_mesh
 from engine.meshing.edges import face_normals
 from engine.meshing.report import report_mesh
 from engine.meshing.simplify import Simplified, simplify_mesh
+from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
 from tests import meshes
 from tests.meshing.test_clean import hausdorff
 
@@ -44,6 +45,16 @@ def euler(vertices: np.ndarray, faces: np.ndarray) -> int:
         np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2).reshape(-1, 2), 1), axis=0
     )
     return len(vertices) - len(edges) + len(faces)
+
+
+def test_winding_stays_consistent_beside_edges_of_three_faces() -> None:
+    noisy = meshes.punched(meshes.sphere(40, noise=0.02, seed=1), 100, seed=1)
+    raw = dual_grid_to_mesh(mesh_to_dual_grid(*noisy, grid_size=64), orient=True)
+    clean = clean_mesh(raw.vertices, raw.faces)
+    assert clean.after.non_manifold_edges > 1000
+    assert clean.after.flipped_edges == 0
+    few = simplify_mesh(clean.vertices, clean.faces, len(clean.faces) // 10)
+    assert report_mesh(few.vertices, few.faces).flipped_edges == 0
 
 
 def test_sharp_edges_and_corners_stay() -> None:

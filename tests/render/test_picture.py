@@ -15,6 +15,7 @@ from engine.mesh import Material, Mesh, Texture
 from engine.render.camera import Camera, orbit
 from engine.render.lights import STUDIO, Lamp, Studio, random_studio
 from engine.render.picture import render, visible_faces
+from engine.render.shade import shade
 from engine.render.turntable import save_picture, thumbnail
 from tests.baking.scenes import ROOT, uv_sphere
 
@@ -172,6 +173,26 @@ def test_base_colours_stay_recognisable(base: tuple[float, float, float]) -> Non
     material = Material(base_color_factor=base, roughness_factor=0.8)
     rgba = render(card(0, 0.4, material), FRONT, width=32).rgba[16, 16, :3] / 255
     np.testing.assert_allclose(rgba, base, atol=0.16)
+
+
+@pytest.mark.parametrize("roughness", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("angle", [0, 45, 75])
+def test_a_white_room_comes_back_white(roughness: float, angle: float) -> None:
+    """The furnace: a white metal sends back all light; one of gold tints it more than once."""
+    turn = np.radians(angle)
+    view, room = np.array([np.sin(turn), 0, np.cos(turn)]), np.ones(3)
+    out, n, up = np.zeros(3), np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
+    value = np.array([1, 1, 1, 1, roughness, 1], np.float32)
+    shade(value, n, view, up, np.zeros((0, 7)), room, room, 1.0, out)
+    np.testing.assert_allclose(out, 1, atol=0.02)
+    gold = np.array([0.9, 0.5, 0.1])
+    value[:3] = srgb_from_linear(gold)
+    shade(value, n, view, up, np.zeros((0, 7)), room, room, 1.0, out)
+    # Tinted by one bounce at least and two at most, and whiter along the surface (Fresnel).
+    assert (out > gold * gold - 0.01).all()
+    assert (out < gold + 0.25 * (1 - gold)).all()
+    if roughness == 1.0:
+        np.testing.assert_allclose(out, gold * (0.45 + 0.55 * gold), atol=0.03)
 
 
 def test_does_not_depend_on_threads() -> None:

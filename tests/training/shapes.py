@@ -60,6 +60,9 @@ class ShapeSource:
         self.names = tuple(f"shape {number}" for number in range(self.count))
         self._made: dict[tuple[int, int], Voxels] = {}
 
+    def voxel_count(self, index: int, resolution: int) -> int:
+        return len(self.voxels(index, resolution).coords)
+
     def voxels(self, index: int, resolution: int) -> Voxels:
         key = (index, resolution)
         if key not in self._made:

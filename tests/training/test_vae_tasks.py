@@ -10,8 +10,9 @@ from engine.models.structure_vae import (
     StructureEncoder,
     StructureEncoderConfig,
 )
+from engine.training.dataset import Voxels
 from engine.training.ovoxel_losses import SHAPE_WEIGHTS
-from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask, draw_assets
+from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask, block_of
 from engine.training.structure_vae_task import StructureVaeTask, occupancy
 from tests.training.shapes import ShapeSource, material_vae, shape_vae
 
@@ -80,15 +81,31 @@ def test_every_parameter_but_the_split_weight_learns():
         assert parameter.grad is not None and bool(parameter.grad.any()), name
 
 
-def test_batches_are_drawn_by_voxels():
-    source = ShapeSource(6)
-    counts = [len(source.voxels(i, 16).coords) for i in range(6)]
-    for seed in range(10):
-        chosen = draw_assets(source, 16, 1500, np.random.default_rng(seed))
-        assert len(set(chosen)) == len(chosen)
-        assert sum(counts[i] for i in chosen) <= 1500 or len(chosen) == 1
-    assert len(draw_assets(source, 16, 1, np.random.default_rng(0))) == 1
-    assert sorted(draw_assets(source, 16, 10**6, np.random.default_rng(0))) == list(range(6))
+@pytest.mark.parametrize("most", [1, 1500, 10**6])
+def test_batches_are_drawn_by_voxels(most: int):
+    task = shape_task()
+    task.most_voxels = most
+    for seed in range(5):
+        batch = task.batch(np.random.default_rng(seed))
+        assert len(set(batch.indices)) == len(batch.indices)
+        assert len(batch.voxels.topology) <= most or len(batch.indices) == 1
+    assert most < 10**6 or len(batch.indices) == len(task.source.names)
+
+
+def test_a_block_is_whole_latent_cells_around_a_voxel():
+    random = np.random.default_rng(0)
+    coords = np.unique(random.integers(0, 128, (3000, 3)), axis=0).astype(np.uint16)
+    numbers = np.arange(len(coords) * 3).reshape(-1, 3)
+    voxels = Voxels(coords, numbers, numbers > 5, numbers.repeat(2, axis=1))
+    for _ in range(20):
+        block = block_of(voxels, 32, random)
+        assert 0 < len(block.coords) < len(coords) and block.coords.max() < 32
+        rows = block.dual_vertices[:, 0] // 3
+        offset = coords[rows].astype(int) - block.coords
+        assert (offset == offset[0]).all() and (offset % 16 == 0).all()
+        inside = ((coords >= offset[0]) & (coords < offset[0] + 32)).all(axis=1)
+        assert len(block.coords) == inside.sum()
+        assert (block.materials[:, 0] == block.dual_vertices[:, 0]).all()
 
 
 def test_a_batch_follows_from_its_random_numbers_alone():

@@ -1,0 +1,116 @@
+"""A contact sheet of the embedded model: held-out pictures, results, truths, unselected.
+
+    python -m benchmarks.embedded_sheet CHECKPOINT DATA OUT.webp [--odd PICTURE ...]
+
+The first 24 assets of the held-out split, four to a row: picture, what was made of it, and the true
+O-Voxels, both from the side of the picture. With --odd: other pictures, each beside its result.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.errors import EngineError
+from engine.mesh import Material, Mesh
+from engine.models.checkpoint import load_checkpoint
+from engine.models.residency import Models
+from engine.ovoxel import dual_grid_to_mesh
+from engine.pipelines.generate import generate
+from engine.pipelines.jobs import GenerateJob
+from engine.pipelines.report import Report
+from engine.render.camera import orbit
+from engine.render.picture import render
+from engine.training.dataset import Dataset
+from engine.training.evaluate import VIEW, png_bytes
+from engine.training.reconstruct import coloured_mesh, grid_of
+
+ASSETS, COLUMNS, TILE = 24, 4, 144
+PAPER = 225
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--type", default=None)
+    parser.add_argument("--odd", type=Path, nargs="*", default=[])
+    asked = parser.parse_args()
+    models = Models(load_checkpoint(asked.checkpoint, offline=True), offline=True)
+    tiles = (
+        [odd_tile(models, path, asked.type) for path in asked.odd]
+        if asked.odd
+        else held_out_tiles(models, asked.data, asked.type)
+    )
+    rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]
+    width = max(row.shape[1] for row in rows)
+    sheet = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)),
+                              constant_values=PAPER) for row in rows])  # fmt: skip
+    Image.fromarray(sheet).save(asked.out, quality=80)
+
+
+def held_out_tiles(models: Models, data: Path, kind: str | None) -> list[np.ndarray]:
+    dataset = Dataset(data, "held_out")
+    resolution = max(dataset.resolutions)
+    tiles: list[np.ndarray] = []
+    for index in range(min(ASSETS, len(dataset))):
+        picture = dataset.picture(index, VIEW)
+        azimuth = float(str(dataset.camera(index, VIEW)["azimuth_degrees"]))
+        voxels = dataset.voxels(index, resolution)
+        truth = coloured_mesh(grid_of(voxels, resolution), voxels.materials / 255)
+        result = generated(models, png_bytes(picture), kind)
+        tiles.append(np.hstack([flat(picture), seen(result, azimuth), seen(truth, azimuth), gap()]))
+        print(f"{index + 1} {dataset.names[index]} {dataset.families[index]}", flush=True)
+    return tiles
+
+
+def odd_tile(models: Models, path: Path, kind: str | None) -> np.ndarray:
+    picture = np.asarray(Image.open(path).convert("RGBA"))
+    return np.hstack([flat(picture), seen(generated(models, path, kind), 25.0), gap()])
+
+
+def generated(models: Models, picture: Path | bytes, kind: str | None) -> Mesh | None:
+    matte = "cutout" if isinstance(picture, bytes) else "auto"
+    job = GenerateJob(picture=picture, type=kind, matte=matte)
+    try:
+        asset = generate(job, models, Report())
+    except EngineError as error:
+        print(error)
+        return None
+    surface = dual_grid_to_mesh(asset.grid, asset.split_weight, orient=True)
+    return coloured_mesh_of(surface, asset.materials)
+
+
+def coloured_mesh_of(surface: Mesh, materials: np.ndarray) -> Mesh:
+    values = np.clip(materials, 0, 1).astype(np.float32)
+    return Mesh(
+        surface.vertices,
+        surface.faces,
+        colors=values[:, [0, 1, 2, 5]],
+        metallic_roughness=values[:, 3:5].copy(),
+        materials=(Material(alpha_mode="blend"),),
+    )
+
+
+def seen(mesh: Mesh | None, azimuth: float) -> np.ndarray:
+    if mesh is None or len(mesh.faces) == 0:
+        return np.full((TILE, TILE, 3), PAPER // 2, np.uint8)
+    return flat(render(mesh, orbit(azimuth, 20, radius=0.7), width=TILE).rgba)
+
+
+def flat(rgba: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(rgba)
+    image.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
+    paper = Image.new("RGBA", (TILE, TILE), (PAPER, PAPER, PAPER, 255))
+    paper.alpha_composite(image, ((TILE - image.width) // 2, (TILE - image.height) // 2))
+    return np.asarray(paper.convert("RGB"))
+
+
+def gap() -> np.ndarray:
+    return np.full((TILE, 12, 3), 255, np.uint8)
+
+
+if __name__ == "__main__":
+    main()

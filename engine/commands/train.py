@@ -1,0 +1,176 @@
+"""`maquette train`: a configuration, or the whole small model that ships."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from engine.commands.console import INTERRUPTED, err, errors_shown, out
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    import torch
+
+EMBEDDED = "embedded"
+CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
+
+Data = Annotated[
+    Path, typer.Option("--data", help="A data folder of `maquette data build`; embedded makes it.")
+]
+Out = Annotated[
+    Path, typer.Option("--out", help="Gets states and logs; a training that is there goes on.")
+]
+
+
+def train(
+    context: typer.Context,
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A file like those in configs/, or: embedded.")
+    ],
+    data: Data,
+    output: Out,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:1.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="On a CPU; else all cores.")] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="embedded: only measure the checkpoint in --out.")
+    ] = False,
+) -> None:
+    """Train networks. Stopped by Ctrl-C, it goes on at the same step the next time."""
+    with errors_shown(context.obj):
+        place = _begin(device, threads)
+        if evaluate and config != EMBEDDED:
+            raise EngineError(
+                "train_evaluate",
+                "Only the embedded model is measured here.",
+                "Leave out --evaluate, or give embedded for CONFIG.",
+            )
+        with _stoppable() as stop:
+            start = time.perf_counter()
+            if config == EMBEDDED:
+                finished = _embedded(data, output, place, stop, evaluate)
+            else:
+                finished = _one(Path(config), data, output, place, stop)
+        if not finished:
+            err.print("Stopped; the same command goes on from here.")
+            raise typer.Exit(INTERRUPTED)
+        out.print(f"{output}: done in {time.perf_counter() - start:,.0f} s", markup=False)
+
+
+def _one(
+    path: Path, data: Path, output: Path, device: "torch.device", stop: Callable[[], bool]
+) -> bool:
+    from engine.training.config import read_config
+    from engine.training.loop import train as run
+    from engine.training.publish import network_of, save_network
+    from engine.training.tasks import make_task
+
+    config = read_config(path)
+    task = make_task(config, data, device)
+    steps = 0
+    with _bars() as watch:
+
+        def on_step(step: int, log: dict[str, float]) -> None:
+            nonlocal steps
+            steps = step
+            watch(f"{config.task}, loss {log['loss']:.4g}", step, config.steps)
+
+        average = run(task, config, output, device=device, on_step=on_step, stop=stop)
+    if 0 < steps < config.steps:
+        return False
+    for name, network in config.networks.items():
+        save_network(output / "checkpoint", name, network, network_of(average, name))
+    return True
+
+
+def _embedded(
+    data: Path, output: Path, device: "torch.device", stop: Callable[[], bool], evaluate: bool
+) -> bool:
+    from engine.training.embedded import Places, train_embedded
+
+    places = Places(CONFIGS, data, output)
+    with _bars() as watch:
+        if evaluate:
+            from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
+
+            found = evaluate_checkpoint(places.checkpoint, data, watch=watch)
+            save_scores(output / "evaluation.json", found)
+        else:
+            return train_embedded(places, device=device, watch=watch, stop=stop) is not None
+    out.print(table_of(found), markup=False)
+    return True
+
+
+def _begin(device: str | None, threads: int | None) -> "torch.device":
+    """The device, with the ranks of torchrun set up where it started this process."""
+    import torch
+    import torch.distributed as dist
+
+    from engine.parallel import limit_threads
+
+    if threads is not None:
+        limit_threads(threads)
+        torch.set_num_threads(threads)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(chosen)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise EngineError(
+            "device_unknown", f"There is no device {chosen!r}.", "Choose cpu, cuda or cuda:1."
+        ) from error
+    if dist.is_torchelastic_launched():
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    return place
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the training after its step, the second one at once."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        err.print("Stopping after this step ...")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    columns = (
+        TextColumn("{task.description:24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(stage: str, done: int, total: int) -> None:
+            name = stage.split(",")[0]
+            if name not in tasks:
+                tasks[name] = progress.add_task(stage)
+            progress.update(tasks[name], description=stage, completed=done, total=total)
+
+        yield watch

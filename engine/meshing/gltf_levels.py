@@ -1,0 +1,51 @@
+"""Levels of detail and collision hulls beside a mesh, as the preset game writes them."""
+
+import logging
+import re
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+_LEVEL = re.compile(r"(.+)_LOD(\d+)")
+_HULL = re.compile(r"UCX_(.+?)(_\d+)?")
+
+
+def without_levels(name: str, document: Json) -> Json:
+    """The document without the meshes that only stand in for another one.
+
+    Left out are ``X_LOD1``, ``X_LOD2``, ... where there is an ``X_LOD0``, and the hulls ``UCX_X``
+    and ``UCX_X_01`` where there is an ``X`` or ``X_LOD0``; a log line says so.
+
+    Args:
+        name: of the file, for the log.
+    """
+    nodes = document.get("nodes", [])
+    names = {node.get("name") for node in nodes if "mesh" in node}
+    left_out = [
+        node["name"] for node in nodes if "mesh" in node and _stands_in(node.get("name"), names)
+    ]
+    if not left_out:
+        return document
+    log.warning(
+        "%s: %s left out; only the finest level of detail counts", name, ", ".join(left_out)
+    )
+    kept = [
+        {key: value for key, value in node.items() if key != "mesh"}
+        if node.get("name") in left_out
+        else node
+        for node in nodes
+    ]
+    return {**document, "nodes": kept}
+
+
+def _stands_in(name: object, names: set[object]) -> bool:
+    if not isinstance(name, str):
+        return False
+    level, hull = _LEVEL.fullmatch(name), _HULL.fullmatch(name)
+    if level is not None and int(level[2]) > 0:
+        return f"{level[1]}_LOD0" in names
+    if hull is None:
+        return False
+    return any(n in names for n in (name[4:], f"{name[4:]}_LOD0", hull[1], f"{hull[1]}_LOD0"))

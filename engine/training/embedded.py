@@ -1,0 +1,255 @@
+"""The small model that ships, from nothing: toys, encoders, latents, flows, checkpoint.
+
+Every step is skipped where its result is already there, and goes on where it was stopped.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.files import write_bytes_atomic
+from engine.images.small_encoder import SmallEncoder
+from engine.models.checkpoint import load_network
+from engine.models.material_vae import MaterialEncoder
+from engine.models.shape_vae import ShapeEncoder
+from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.sampling import SamplerParams
+from engine.training.build import build
+from engine.training.config import TrainConfig, read_config
+from engine.training.dataset import Dataset
+from engine.training.encode import encode_materials, encode_shapes, encode_structures
+from engine.training.latents import LatentStore
+from engine.training.loop import train
+from engine.training.make_asset import BuildSettings
+from engine.training.publish import (
+    CKPTS,
+    Pipelines,
+    network_of,
+    save_network,
+    save_pipelines,
+    ship,
+)
+from engine.training.sources import find_sources
+from engine.training.structure_vae_task import occupancy
+from engine.training.tasks import CACHE_BYTES, make_task, norm_of
+from engine.training.tokens import encode_pictures
+from engine.training.unit_spread import give_unit_spread
+
+TOYS = "toybox:0-2959"
+SETTINGS = BuildSettings((64, 128), 6, 144)
+STRUCTURE_GRID = 16
+FINE_ASSETS = 900
+"""So many assets are encoded at the finer resolution, which takes most of the encoding's time."""
+LATENTS = "embedded"
+ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "material_vae")
+FLOWS = ("structure_flow", "shape_flow", "texture_flow")
+
+STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
+SHAPE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
+TEXTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=1.0, rescale_t=3.0)
+
+
+Watch = Callable[[str, int, int], None]
+"""Told how far a stage is: its name, steps done, of how many; may raise to stop between steps."""
+
+
+def _nobody(stage: str, done: int, total: int) -> None:
+    del stage, done, total
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are.
+
+    Args:
+        configs: the folder of the configurations, one per stage.
+        data: the data folder.
+        out: gets a folder per stage and the checkpoint.
+    """
+
+    configs: Path
+    data: Path
+    out: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint"
+
+    def config(self, stage: str) -> TrainConfig:
+        return read_config(self.configs / f"{stage}.json")
+
+
+def train_embedded(
+    places: Places,
+    *,
+    device: torch.device,
+    watch: Watch = _nobody,
+    stop: Callable[[], bool] = lambda: False,
+) -> Path | None:
+    """Train everything, and put what ships into the folder "embedded" of ``places.out``.
+
+    Args:
+        places: see there.
+        device: of the training.
+        watch: see there.
+        stop: asked after every step of a training.
+
+    Returns:
+        That folder, or None where it was stopped.
+
+    Raises:
+        EngineError: what the stages raise.
+    """
+    build(
+        find_sources(TOYS, None), places.data, SETTINGS,
+        on_progress=lambda done, total, *_: watch("data", done, total),
+    )  # fmt: skip
+    for stage in ENCODERS:
+        if not train_stage(places, stage, device=device, watch=watch, stop=stop):
+            return None
+    encode_all(places, device=device, watch=watch)
+    for stage in FLOWS:
+        if not train_stage(places, stage, device=device, watch=watch, stop=stop):
+            return None
+    write_pipelines(places)
+    ship(places.checkpoint, places.out / "embedded")
+    return places.out / "embedded"
+
+
+def train_stage(
+    places: Places,
+    stage: str,
+    *,
+    device: torch.device,
+    watch: Watch = _nobody,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train one stage and put its networks into the checkpoint; False where it was stopped.
+
+    Raises:
+        EngineError: what ``make_task`` and ``train`` raise.
+    """
+    config = places.config(stage)
+    if _is_done(places, stage, config):
+        return True
+    task = make_task(config, places.data, device)
+    done = 0
+
+    def on_step(step: int, _log: dict[str, float]) -> None:
+        nonlocal done
+        done = step
+        watch(stage, step, config.steps)
+
+    average = train(
+        task, config, places.out / stage, device=device, on_step=on_step, stop=stop
+    )  # fmt: skip
+    if 0 < done < config.steps:
+        return False
+    for name, network in config.networks.items():
+        save_network(places.checkpoint, name, network, network_of(average, name))
+    if stage == "structure_vae":
+        _give_unit_spread(places, config, device)
+    write_bytes_atomic(_done_mark(places, stage), json.dumps(config.as_json()).encode())
+    return True
+
+
+def _give_unit_spread(places: Places, config: TrainConfig, device: torch.device) -> None:
+    networks = {
+        name: load_network(places.checkpoint / CKPTS / name, device=device)
+        for name in config.networks
+    }
+    encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
+    assert isinstance(encoder, StructureEncoder) and isinstance(decoder, StructureDecoder)
+    dataset, low = Dataset(places.data, cache_bytes=CACHE_BYTES), min(SETTINGS.resolutions)
+    coords = [dataset.voxels(index, low).coords for index in range(min(len(dataset), 256))]
+    occupied = torch.from_numpy(occupancy(coords, low, STRUCTURE_GRID)).to(device, torch.float32)
+    with torch.inference_mode():
+        means = encoder(occupied)[0]
+    give_unit_spread(encoder, decoder, means.clone())
+    for name, network in networks.items():
+        save_network(places.checkpoint, name, config.networks[name], network.state_dict())
+
+
+def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) -> None:
+    """Latents and tokens of the training assets, by the checkpoint's encoders.
+
+    Raises:
+        EngineError: what loading, reading and writing raise.
+    """
+    store = LatentStore(places.data, LATENTS)
+    datasets = [Dataset(places.data, cache_bytes=CACHE_BYTES)]
+
+    def told(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: watch(stage, done, total)
+
+    def network(name: str) -> nn.Module:
+        return load_network(places.checkpoint / CKPTS / name, device=device)
+
+    low, high = SETTINGS.resolutions
+    if not store.has("tokens_0"):
+        encoder = network("image_encoder")
+        assert isinstance(encoder, SmallEncoder)
+        encode_pictures(datasets, encoder, store, on_progress=told("encode pictures"))
+    if not store.has(f"structure_{low}"):
+        encoder = network("structure_encoder")
+        assert isinstance(encoder, StructureEncoder)
+        encode_structures(
+            datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
+        )
+    for resolution, most in ((low, None), (high, FINE_ASSETS)):
+        if not store.has(f"shape_{resolution}"):
+            encoder = network("shape_encoder")
+            assert isinstance(encoder, ShapeEncoder)
+            encode_shapes(
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"shapes {resolution}"),
+            )
+        if not store.has(f"texture_{resolution}"):
+            encoder = network("material_encoder")
+            assert isinstance(encoder, MaterialEncoder)
+            encode_materials(
+                datasets,
+                encoder,
+                store,
+                resolution,
+                most_assets=most,
+                on_progress=told(f"materials {resolution}"),
+            )
+
+
+def write_pipelines(places: Places) -> None:
+    """pipeline.json and texturing_pipeline.json of the trained networks.
+
+    Raises:
+        EngineError: ``latents_missing``; ``unwritable``.
+    """
+    store, dataset = LatentStore(places.data, LATENTS), Dataset(places.data)
+    save_pipelines(
+        places.checkpoint,
+        Pipelines(
+            resolutions=SETTINGS.resolutions,
+            default_type=f"{max(SETTINGS.resolutions)}_cascade",
+            structure=STRUCTURE_SAMPLER,
+            shape=SHAPE_SAMPLER,
+            texture=TEXTURE_SAMPLER,
+            shape_norm=norm_of(store, dataset, "shape"),
+            texture_norm=norm_of(store, dataset, "texture"),
+        ),
+    )
+
+
+def _is_done(places: Places, stage: str, config: TrainConfig) -> bool:
+    mark = _done_mark(places, stage)
+    return mark.exists() and json.loads(mark.read_text()) == config.as_json()
+
+
+def _done_mark(places: Places, stage: str) -> Path:
+    return places.out / stage / "done.json"

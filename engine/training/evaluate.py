@@ -1,0 +1,202 @@
+"""How good a checkpoint is on assets that it has never seen: reconstruction, and generation."""
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.asset import Asset
+from engine.errors import EngineError
+from engine.files import write_bytes_atomic
+from engine.mesh import Mesh
+from engine.meshing.nearest import nearest_on_surface
+from engine.models.checkpoint import load_checkpoint, load_network
+from engine.models.residency import Models
+from engine.ovoxel import dual_grid_to_mesh, sample_attributes
+from engine.pipelines.generate import generate
+from engine.pipelines.jobs import GenerateJob
+from engine.pipelines.report import Report
+from engine.training.dataset import Dataset, Voxels
+from engine.training.metrics import f_score, psnr, structure_iou, surface_points
+from engine.training.publish import CKPTS
+from engine.training.reconstruct import grid_of, reconstruct_material, reconstruct_shape
+from engine.training.structure_vae_task import occupancy
+
+ASSETS = 128
+POINTS = 4000
+NEAR = 1 / 32
+"""Of the box: how near a generated surface has to be to count."""
+CELLS = 16
+VIEW = 0
+Watch = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one asset. Not a number where there is nothing to measure.
+
+    Args:
+        reconstruction: F-score of the shape VAE at one voxel of the finest training grid.
+        material_psnr: of the material VAE on the true voxels, decibels.
+        structure_iou: of the sampled structure on its latent grid.
+        cells_iou: of the generated surface's cells on a grid of 16^3.
+        f_score: of the generated surface, at 1/32 of the box.
+        color_error: mean absolute difference of the base colour, from points of the true surface to
+            the nearest ones of the generated surface.
+    """
+
+    reconstruction: float
+    material_psnr: float
+    structure_iou: float
+    cells_iou: float
+    f_score: float
+    color_error: float
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    data: Path,
+    *,
+    count: int = ASSETS,
+    type: str | None = None,
+    seed: int = 0,
+    watch: Watch = lambda stage, done, total: None,
+) -> dict[str, tuple[str, Scores]]:
+    """Measure a checkpoint that was trained here on a data folder's held-out assets.
+
+    Args:
+        checkpoint: with the encoders, as the training leaves it.
+        data: a data folder.
+        count: assets, the first of the held-out split.
+        type: of the generation; None: the checkpoint's default.
+        seed: of the generation.
+        watch: told how many assets of how many are done.
+
+    Returns:
+        Family and scores by name of the asset.
+
+    Raises:
+        EngineError: what reading and generating raise; an empty result counts as one of no value.
+    """
+    dataset = Dataset(data, "held_out")
+    resolution = max(dataset.resolutions)
+    models = Models(load_checkpoint(checkpoint, offline=True), offline=True)
+    names = ("shape_encoder", "shape_decoder", "material_encoder", "material_decoder")
+    shape_encoder, shape_decoder, material_encoder, material_decoder = (
+        load_network(checkpoint / CKPTS / name) for name in names
+    )
+    found: dict[str, tuple[str, Scores]] = {}
+    chosen = range(min(count, len(dataset)))
+    for index in chosen:
+        watch("evaluation", index, len(chosen))
+        voxels = dataset.voxels(index, resolution)
+        truth = dual_grid_to_mesh(grid_of(voxels, resolution))
+        grid, split_weight = reconstruct_shape(shape_encoder, shape_decoder, voxels, resolution)  # pyright: ignore[reportArgumentType]
+        again = dual_grid_to_mesh(grid, split_weight) if len(grid.coords) else Mesh(
+            np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
+        )  # fmt: skip
+        materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
+        try:
+            job = GenerateJob(
+                picture=png_bytes(dataset.picture(index, VIEW)),
+                type=type,
+                seed=seed,
+                matte="cutout",
+            )
+            asset = generate(job, models, Report())
+        except EngineError:
+            generated = (0.0, 0.0, 0.0, 1.0)
+        else:
+            generated = _generated(asset, voxels, truth, resolution)
+        found[dataset.names[index]] = dataset.families[index], Scores(
+            f_score(again, truth, 1 / resolution, samples=POINTS),
+            psnr(materials, voxels.materials / 255),
+            *generated,
+        )  # fmt: skip
+    watch("evaluation", len(chosen), len(chosen))
+    return found
+
+
+def _generated(
+    asset: Asset, voxels: Voxels, truth: Mesh, resolution: int
+) -> tuple[float, float, float, float]:
+    """Structure IoU, IoU of cells, F-score, error of the base colour."""
+    structure = asset.latents.structure
+    assert structure is not None
+    grid = asset.latents.coarse.resolution // 16
+    sampled = np.zeros((grid,) * 3, bool)
+    sampled[tuple(structure.numpy().T)] = True
+    wanted = occupancy([voxels.coords], resolution, grid)[0, 0]
+    made = asset.grid.coords * CELLS // asset.grid.grid_size
+    cells = np.zeros((CELLS,) * 3, bool)
+    cells[tuple(made.T)] = True
+    mesh = dual_grid_to_mesh(asset.grid, asset.split_weight)
+    return (
+        structure_iou(sampled, wanted),
+        structure_iou(cells, occupancy([voxels.coords], resolution, CELLS)[0, 0]),
+        f_score(mesh, truth, NEAR, samples=POINTS),
+        color_error(asset, mesh, voxels, truth, resolution),
+    )
+
+
+def color_error(
+    asset: Asset, mesh: Mesh, voxels: Voxels, truth: Mesh, resolution: int
+) -> float:  # fmt: skip
+    """Mean absolute difference of the base colour (sRGB, 0 to 1), see ``Scores``.
+
+    Args:
+        asset, mesh: what was generated, and its surface in the unit cube.
+        voxels, truth, resolution: the true asset and its surface.
+    """
+    if len(mesh.faces) == 0:
+        return 1.0
+    points = surface_points(truth, POINTS, np.random.default_rng(0))
+    nearest, _ = nearest_on_surface(mesh.vertices, mesh.faces, points)
+    got = asset.materials_at(nearest.astype(np.float32))[:, :3]
+    wanted = sample_attributes(
+        voxels.coords.astype(np.int32),
+        voxels.materials[:, :3].astype(np.float32) / 255,
+        ((points + 0.5) * resolution).astype(np.float32),
+    )
+    return float(np.abs(got - wanted).mean())
+
+
+def table_of(found: dict[str, tuple[str, Scores]]) -> str:
+    """Markdown: a row for all assets, then one for each family, with the means."""
+    families: dict[str, list[Scores]] = defaultdict(list)
+    for family, scores in found.values():
+        families[family].append(scores)
+    every = [scores for _, scores in found.values()]
+    names = [field.name for field in fields(Scores)]
+    lines = [f"| family | assets | {' | '.join(names)} |", "| --- " * (len(names) + 2) + "|"]
+    for family, scores in [("all", every), *sorted(families.items())]:
+        cells = " | ".join(f"{value:.3f}" for value in mean_scores(scores))
+        lines.append(f"| {family} | {len(scores)} | {cells} |")
+    return "\n".join(lines)
+
+
+def mean_scores(scores: Sequence[Scores]) -> Iterable[float]:
+    """The mean of each entry."""
+    return np.array([list(asdict(each).values()) for each in scores]).mean(axis=0).tolist()
+
+
+def save_scores(path: Path, found: dict[str, tuple[str, Scores]]) -> None:
+    """Write all scores as JSON.
+
+    Raises:
+        EngineError: ``unwritable``.
+    """
+    content = {name: {"family": f, **asdict(scores)} for name, (f, scores) in found.items()}
+    write_bytes_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """An RGBA picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,33 @@
+"""Which checkpoint is used where none is named."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import embedded
+from engine.models import default_checkpoint as room
+from engine.models.catalogue import Weight, choose
+from engine.models.store import Store
+
+
+def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path) -> None:
+    place, sentence = room.default_checkpoint(Store(tmp_path))
+    assert Path(place) == embedded.FOLDER
+    assert sentence is not None and "models download" in sentence
+
+
+@pytest.mark.parametrize("preset", ["draft", "standard"])
+def test_a_whole_preset_of_published_weights_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    here = {weight.name for weight in choose([preset])}
+    absent: set[str] = set()
+
+    def state(_store: Store, weight: Weight) -> str:
+        return "present" if weight.name in here - absent else "absent"
+
+    monkeypatch.setattr(Store, "state", state)
+    place, sentence = room.default_checkpoint(Store(tmp_path))
+    assert "TRELLIS.2-4B" in place and sentence is None
+    absent.add("structure_flow")
+    assert room.default_checkpoint(Store(tmp_path))[1] is not None

@@ -1,0 +1,103 @@
+"""The recipe of the embedded model, cut down: toys to a checkpoint that generates."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.errors import EngineError
+from engine.models.checkpoint import load_checkpoint
+from engine.models.residency import Models
+from engine.pipelines.generate import generate
+from engine.pipelines.jobs import GenerateJob, Sampling
+from engine.pipelines.report import Report
+from engine.pipelines.types import presets
+from engine.training import embedded
+from engine.training.embedded import ENCODERS, FLOWS, Places, train_embedded
+from engine.training.evaluate import evaluate_checkpoint, table_of
+from engine.training.saved import saved_states
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
+PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"
+FEW = Sampling(steps=2)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    folder = tmp_path_factory.mktemp("embedded")
+    for stage in (*ENCODERS, *FLOWS):
+        config = json.loads((CONFIGS / f"{stage}.json").read_text())
+        _cut(config)
+        (folder / f"{stage}.json").write_text(json.dumps(config))
+    return Places(folder, folder / "data", folder / "out")
+
+
+@pytest.fixture(scope="module")
+def trained(places: Places) -> tuple[Path, list[str]]:
+    stages: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "TOYS", "toybox:0-17")
+        patch.setattr(embedded, "SETTINGS", replace(embedded.SETTINGS, views=2))
+        # A stop in the middle of a stage, and the same command again.
+        stopped = train_embedded(
+            places, device=torch.device("cpu"), stop=lambda: True,
+            watch=lambda stage, done, total: None,
+        )  # fmt: skip
+        assert stopped is None
+        shipped = train_embedded(
+            places, device=torch.device("cpu"),
+            watch=lambda stage, done, total: stages.append(stage),
+        )  # fmt: skip
+    assert shipped is not None
+    return shipped, list(dict.fromkeys(stages))
+
+
+def test_every_stage_is_trained_once_and_leaves_its_states(
+    places: Places, trained: tuple[Path, list[str]]
+) -> None:
+    _, stages = trained
+    wanted = [stage for stage in (*ENCODERS, *FLOWS) if stage in stages]
+    assert wanted == [*ENCODERS, *FLOWS]
+    for stage in wanted:
+        assert saved_states(places.out / stage / "states")[-1].name == "step-0000002.pt"
+
+
+def test_what_ships_is_a_checkpoint_of_three_presets(trained: tuple[Path, list[str]]) -> None:
+    folder, _ = trained
+    models = Models(load_checkpoint(folder, offline=True), offline=True)
+    assert presets(models) == {"draft": "64", "standard": "128_cascade", "high": "192_cascade"}
+    assert not (folder / "ckpts" / "material_encoder.json").exists()
+    assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
+    job = GenerateJob(picture=PICTURE, preset="draft", structure=FEW, shape=FEW, texture=FEW)
+    try:
+        asset = generate(job, models, Report())
+    except EngineError as error:  # two steps of training make no shapes that one can count on
+        assert error.code in ("structure_empty", "shape_empty")
+    else:
+        assert asset.grid.grid_size == 64
+
+
+def test_held_out_assets_are_measured(places: Places, trained: tuple[Path, list[str]]) -> None:
+    del trained
+    found = evaluate_checkpoint(places.checkpoint, places.data, count=1)
+    ((family, scores),) = found.values()
+    assert 0 <= scores.reconstruction <= 1 and 0 < scores.material_psnr < 30
+    assert 0 <= scores.color_error <= 1
+    assert f"| {family} | 1 |" in table_of(found)
+
+
+def _cut(config: dict[str, Any]) -> None:
+    config.update(steps=2, warmup_steps=1)
+    options = config["options"]
+    if "batch_size" in options:
+        options["batch_size"] = 2
+    if "most_voxels" in options:
+        options["most_voxels"] = 5000
+    for level in options.get("levels", []):
+        level["batch_size"] = 2
+    for network in config["networks"].values():
+        if "num_heads" in network["args"]:
+            network["args"]["num_blocks"] = 1
