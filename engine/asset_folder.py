@@ -5,7 +5,6 @@ surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and spl
 cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
 """
 
-import errno
 import json
 import shutil
 import tempfile
@@ -59,11 +58,11 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
                 flush(file)
             _put(made, folder)
     except (OSError, SafetensorError) as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     except EngineError as error:
         # From writing a single file in the temporary folder, whose name means nothing to users.
         if isinstance(error.__cause__, OSError):
-            raise _unwritable(folder, error.__cause__) from error
+            raise unwritable(folder, error.__cause__) from error
         raise
 
 
@@ -221,11 +220,3 @@ def _assembled(
         picture=picture,
         given_mesh=given,
     )
-
-
-def _unwritable(folder: Path, error: BaseException) -> EngineError:
-    if isinstance(error, OSError):
-        return unwritable(folder, error)
-    # safetensors reports what the system said as text.
-    full = "No space left" in str(error)
-    return unwritable(folder, OSError(errno.ENOSPC if full else errno.EIO, str(error)))

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from engine.errors import EngineError
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
 
 def _read_umask() -> int:
     mask = os.umask(0)
@@ -22,14 +20,19 @@ def _read_umask() -> int:
 _UMASK = _read_umask()
 
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
 
-    When the block raises, the temporary file is removed and ``path`` is as it was before.
+    When the block raises, the temporary file is removed and ``path`` is as it was before. An
+    OSError of the block that is not about the temporary file (of a file that is read meanwhile,
+    say) goes on as it is.
 
     Raises:
-        EngineError: ``unwritable`` when the folder is missing or the disk refuses, ``disk_full``.
+        EngineError: ``disk_full``; ``unwritable`` when the folder is missing or the disk refuses.
     """
     path = Path(path)
     try:
@@ -42,15 +45,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise unwritable(path, error) from error
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            # A full disk is noticed by a write, and then no name is told.
+            if error.errno in _DISK_FULL or error.filename in (name, temporary):
+                raise unwritable(path, error) from error
+            raise
+        _put(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    try:
         # mkstemp makes files private; a result gets the rights any other new file would have.
         temporary.chmod(0o666 & ~_UMASK)
         flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:
@@ -83,16 +97,22 @@ def check_place(path: Path) -> None:
         )
 
 
-def unwritable(path: Path, error: OSError) -> EngineError:
-    """What to tell when the system refuses a file: ``disk_full`` or ``unwritable``."""
-    if error.errno in _DISK_FULL:
+def unwritable(path: Path, error: BaseException) -> EngineError:
+    """What to tell of a file or folder that cannot be written: ``disk_full`` or ``unwritable``.
+
+    Args:
+        error: what the system said, or a library (safetensors tells it as text only).
+    """
+    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    if full or os.strerror(errno.ENOSPC) in str(error):
         return EngineError(
             "disk_full",
             f"The disk is full: {path} was not written.",
             "Make room, or choose a folder on another disk.",
         )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     return EngineError(
         "unwritable",
-        f"Cannot write {path}: {error.strerror or error}.",
-        "Choose a folder that exists, that you may write to, and that has free space.",
+        f"Cannot write {path}: {reason}.",
+        "Choose a folder that exists and that you may write to.",
     )

@@ -94,6 +94,29 @@ def test_wrong_use_ends_with_2(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process cannot signal itself so")
+@pytest.mark.parametrize(("ignored", "status"), [(False, 130), (True, 0)])
+def test_ctrl_c_while_modules_are_imported(ignored: bool, status: int) -> None:
+    """As if it were pressed in the first moment, and a library swallowed exceptions."""
+    script = (
+        "import os, signal, sys\n"
+        f"if {ignored}: signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'engine.cli':\n"
+        "            try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "            except BaseException: pass\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['maquette', '--version']\n"
+        "from engine.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == status
+    assert done.stderr == ""
+    assert ("maquette" in done.stdout) is ignored
+
+
 def test_ctrl_c_ends_with_130(triangle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object, **options: object) -> None:
         raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from engine.commands.console import (
     out,
     reporting,
     settings_of,
+    show_seconds,
 )
 from engine.commands.finish import check_finished_output, job_of, write_finished
 from engine.commands.models import origin_of
@@ -44,14 +45,21 @@ Memory = Annotated[
     float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
-Preset = Annotated[str | None, typer.Option(help="draft, standard or high.")]
-Type = Annotated[str | None, typer.Option("--type", help="Such as 512 or 1024_cascade.")]
+Preset = Annotated[
+    str | None, typer.Option(help="draft, standard or high; the checkpoint's default if absent.")
+]
+FinerPreset = Annotated[str | None, typer.Option(help="standard or high; high if absent.")]
+Type = Annotated[
+    str | None, typer.Option("--type", help="Instead of a preset, such as 512 or 1024_cascade.")
+]
 Matte = Annotated[str, typer.Option(help="How the background goes: auto, alpha, rembg, plain.")]
 Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
 MaxTokens = Annotated[
     int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
 ]
 Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
+TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
+FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the thing.")]
 
@@ -105,9 +113,11 @@ def texture(
     image: Picture,
     output: Output,
     finishing: Finish = "standard",
-    resolution: Annotated[int | None, typer.Option(help="Voxels an axis.")] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Voxels an axis; the highest if absent.")
+    ] = None,
     seed: Seed = 42,
-    steps: Steps = None,
+    steps: TextureSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
     checkpoint: Checkpoint = TRELLIS2,
@@ -141,10 +151,10 @@ def upscale(
     image: Annotated[
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
-    preset: Preset = None,
+    preset: FinerPreset = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
-    steps: Steps = None,
+    steps: FinerSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
@@ -283,8 +293,7 @@ def _finishing(name: str, output: Path) -> "Finishing | None":
 def _summary(report: "Report", models: "Models") -> None:
     from engine.models.memory import peak_bytes
 
-    times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
-    out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+    show_seconds(report)
     peak = peak_bytes(models.device)
     if peak is not None:
         whose = "on the device" if models.device.type == "cuda" else "of the process"

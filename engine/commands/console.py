@@ -96,6 +96,12 @@ def reporting() -> Iterator["PipelineReport"]:
         )
 
 
+def show_seconds(report: "PipelineReport") -> None:
+    """Seconds of every stage, and of all."""
+    times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
+    out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+
+
 def binary_size(count: float) -> str:
     """Bytes for people: 2.4 GiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out, reporting
+from engine.commands.console import errors_shown, out, reporting, show_seconds
 from engine.errors import EngineError
 from engine.files import check_place
 
@@ -50,8 +50,7 @@ def finish(
             job = replace(_job(source, chosen, resolution, report), name=output.stem, closed=closed)
             folder = source if source.is_dir() else None
             write_finished(run(job, report), output, chosen, report, folder=folder)
-        times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
-        out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+        show_seconds(report)
 
 
 def job_of(asset: "Asset", preset: "Preset") -> "FinishJob":

@@ -45,7 +45,6 @@ class PipelineSpec:
         models: published network name -> stem of its two files.
         structure_sampler: None in a texturing pipeline, as is ``shape_sampler``.
         image_encoder: what turns a picture into image_tokens (``image_cond_model``).
-        matte: what removes a background (``rembg_model``).
         default_type: 512, 1024, 1024_cascade or 1536_cascade; None where the file says nothing.
     """
 
@@ -57,7 +56,6 @@ class PipelineSpec:
     shape_normalization: Normalization | None
     texture_normalization: Normalization | None
     image_encoder: Component | None
-    matte: Component | None
     default_type: str | None
 
 
@@ -86,7 +84,6 @@ def read_pipeline(path: Path) -> PipelineSpec:
             shape_normalization=_normalization(args, "shape_slat_normalization"),
             texture_normalization=_normalization(args, "tex_slat_normalization"),
             image_encoder=_component(args, "image_cond_model"),
-            matte=_component(args, "rembg_model"),
             default_type=_text(args, "default_pipeline_type")
             if "default_pipeline_type" in args
             else None,

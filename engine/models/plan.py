@@ -89,7 +89,7 @@ def make_plan(
     """
     plan = None
     for policy in allowed:
-        plan = Plan(policy, planned_peak(policy, uses, weights), budget)
+        plan = Plan(policy, planned_peak(policy, uses, weights, budget), budget)
         if budget is None or plan.peak_bytes <= budget:
             return plan
     if plan is None or strict:
@@ -97,15 +97,26 @@ def make_plan(
     return plan
 
 
-def planned_peak(policy: Policy, uses: Sequence[Use], weights: Mapping[str, Weights]) -> int:
-    """Most bytes on the device under a policy."""
+def planned_peak(
+    policy: Policy, uses: Sequence[Use], weights: Mapping[str, Weights], budget: int | None
+) -> int:
+    """Most bytes on the device under a policy.
+
+    Where networks take turns, a stage that can manage with less does so as far as the budget asks.
+    """
     if policy is Policy.RESIDENT:
         kept = {use.name: use.kept_bytes for use in uses}
         staying = sum(weights[name].whole + kept[name] for name in kept)
         return staying + max((use.working_bytes - use.kept_bytes for use in uses), default=0)
-    if policy is Policy.STREAMED:
-        return max((weights[use.name].streamed + use.least for use in uses), default=0)
-    return max((weights[use.name].whole + use.working_bytes for use in uses), default=0)
+    peak = 0
+    for use in uses:
+        sizes = weights[use.name]
+        held = sizes.streamed if policy is Policy.STREAMED else sizes.whole
+        working = use.working_bytes
+        if budget is not None:
+            working = min(working, max(use.least, budget - held))
+        peak = max(peak, held + working)
+    return peak
 
 
 def too_small(wanted: int, budget: int) -> EngineError:

@@ -2,7 +2,7 @@
 
 from engine.asset import Asset
 from engine.models import memory
-from engine.models.plan import Use
+from engine.models.plan import Policy, Use
 from engine.models.residency import IMAGE_ENCODER, Models
 from engine.pipelines.types import (
     MATERIAL_DECODER,
@@ -145,7 +145,9 @@ def slabs_for(models: Models, name: str, count: int) -> int:
     """Into how many slabs a decoder's finest level has to be cut to fit into the budget."""
     if models.budget is None:
         return 1
-    available = models.budget - models.weights(name).streamed
+    weights = models.weights(name)
+    held = weights.streamed if models.policy is Policy.STREAMED else weights.whole
+    available = models.budget - held
     return next(
         (n for n in (1, 2, 4, 8, 16) if slab_bytes(models, name, count, n) <= available),
         MOST_SLABS,

@@ -73,8 +73,6 @@ def test_what_the_pipeline_says(folder: Path):
     assert spec.texture_sampler is None
     assert spec.image_encoder is not None
     assert spec.image_encoder.args["model_name"] == "a/b"
-    assert spec.matte is not None
-    assert spec.matte.name == "BiRefNet"
     assert spec.default_type == "512"
     assert checkpoint.texturing is None
     latents = torch.tensor([[4.5, 3.0]])
@@ -133,7 +131,7 @@ def test_no_checkpoint_at_all(tmp_path: Path):
         (lambda c: c["args"].update(shape_slat_normalization={"mean": [1]}), "std"),
         (lambda c: c["args"]["shape_slat_normalization"].update(std=[1, 0]), "std"),
         (lambda c: c["args"]["shape_slat_normalization"].update(mean=[1]), "mean"),
-        (lambda c: c["args"].update(rembg_model="BiRefNet"), "rembg_model"),
+        (lambda c: c["args"].update(image_cond_model="DINOv3"), "image_cond_model"),
         (lambda c: c["args"].update(default_pipeline_type=512), "default_pipeline_type"),
     ],
 )

@@ -36,7 +36,7 @@ def small_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 def planned(models: Models, policy: Policy) -> int:
     uses = needs.needs_of_generation(models, route_of(models, JOB.type), JOB.max_tokens)
     weights = {use.name: models.weights(use.name) for use in uses}
-    return planned_peak(policy, uses, weights)
+    return planned_peak(policy, uses, weights, budget=0)
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -248,5 +248,12 @@ def test_plans() -> None:
     assert make_plan(uses, weights, 119) == Plan(Policy.STREAMED, 70, 119)
     assert make_plan(uses, weights, 10, strict=False).policy is Policy.STREAMED
     assert make_plan(uses, weights, None).policy is Policy.RESIDENT
+    # What can be done in slabs is, before blocks are streamed, and only as far as it must.
+    uses = [Use("a", 20), Use("b", 90, least_bytes=10)]
+    assert make_plan(uses, weights, 249) == Plan(Policy.SINGLE, 150, 249)
+    assert make_plan(uses, weights, 130) == Plan(Policy.SINGLE, 130, 130)
+    assert make_plan(uses, weights, 120) == Plan(Policy.SINGLE, 120, 120)
+    assert make_plan(uses, weights, 119) == Plan(Policy.STREAMED, 119, 119)
+    assert make_plan(uses, weights, 70) == Plan(Policy.STREAMED, 70, 70)
     with pytest.raises(EngineError, match="GiB"):
         make_plan(uses, weights, 69)
