@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.asset import Asset
     from engine.export.presets import Preset as Finishing
     from engine.images.rembg_matte import RembgMatte
-    from engine.models.checkpoint import Checkpoint
+    from engine.models.checkpoint import Checkpoint as OpenedCheckpoint
     from engine.models.residency import Models
     from engine.models.store import Store
     from engine.pipelines.report import Report
@@ -215,7 +215,7 @@ def _open(
     )
 
 
-def _encoder_folder(store: "Store", checkpoint: "Checkpoint") -> Path | None:
+def _encoder_folder(store: "Store", checkpoint: "OpenedCheckpoint") -> Path | None:
     """Where DINOv3 was downloaded to; None where it was not, or is not what is wanted.
 
     Raises:

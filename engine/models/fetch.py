@@ -68,7 +68,7 @@ def _fetch(
     file: WeightFile,
     target: Path,
     repository: str,
-    revision: str,
+    revision: str | None,
     endpoint: str | None,
     on_bytes: OnBytes,
 ) -> None:
