@@ -27,7 +27,7 @@ from engine.mesh import Mesh
 from engine.meshing.report import report_mesh
 from engine.meshing.unwrap import count_cover
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel import mesh_to_dual_grid, sample_materials
 from engine.pipelines.finish import Finished, FinishJob, finish
 from engine.pipelines.report import Report
 from engine.render.turntable import thumbnail
@@ -39,8 +39,9 @@ def _job(grid_size: int, faces: int, texture: int) -> FinishJob:
     mesh = noisy_sphere(100, textured=True)
     grid = mesh_to_dual_grid(mesh.vertices, mesh.faces, grid_size=grid_size)
     preset = replace(PRESETS["standard"], faces=faces, texture_size=texture)
-    surface = dual_grid_to_mesh(grid, orient=True)
-    return FinishJob(grid, sample_materials(mesh, grid), surface, preset)
+    job = FinishJob(grid, sample_materials(mesh, grid), preset)
+    _ = job.surface  # kept by the job; what is timed begins with the raw mesh
+    return job
 
 
 def print_table(head: Sequence[str], *rows: Sequence[str]) -> None:

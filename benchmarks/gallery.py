@@ -17,7 +17,7 @@ from benchmarks.finish import print_table
 from engine.export.presets import PRESETS
 from engine.mesh import Mesh
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel import mesh_to_dual_grid, sample_materials
 from engine.ovoxel.ovoxel_file import OVoxels
 from engine.ovoxel.placement import Placement
 from engine.pipelines.finish import FinishJob, finish
@@ -47,8 +47,7 @@ def before_and_after(mesh: Mesh) -> tuple[Mesh, Mesh, list[str]]:
     materials = sample_materials(mesh, grid)
     raw = mesh_of_ovoxels(OVoxels(grid, materials, Placement()))
     preset = replace(PRESETS["game"], faces=FACES, texture_size=TEXTURE, lod_shares=(1.0,))
-    surface = dual_grid_to_mesh(grid, orient=True)
-    done = finish(FinishJob(grid, materials, surface, preset), Report())
+    done = finish(FinishJob(grid, materials, preset), Report())
     before, after = done.log["before"], done.log["levels"][0]["after"]
     keys = ("faces", "components", "open_edges", "non_manifold_edges", "flipped_edges")
     figures = [f"{before[key]:,} -> {after[key]:,}" for key in keys]

@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from engine.mesh import Mesh
+from engine.mesh import Mesh, drop_unused_vertices
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.placement import Placement
 from engine.sparse import SparseTensor
+
+if TYPE_CHECKING:
+    from engine.export.presets import Preset
+    from engine.pipelines.report import Report
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,34 @@ class Asset:
         if self.given_mesh is not None:
             mesh = Mesh(self.given_mesh.vertices, self.given_mesh.faces)
             return self._painted(mesh, self.placement.to_unit(mesh.vertices))
-        mesh = _used_vertices(dual_grid_to_mesh(self.grid, self.split_weight, orient=True))
+        mesh = drop_unused_vertices(dual_grid_to_mesh(self.grid, self.split_weight, orient=True))
         placed = replace(mesh, vertices=self.placement.to_object(mesh.vertices))
         return self._painted(placed, mesh.vertices)
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        preset: "Preset | str | None" = None,
+        report: "Report | None" = None,
+    ) -> None:
+        """Write the asset; the suffix chooses the format.
+
+        - .glb and .obj with a preset: finished, that is cleaned, simplified, unwrapped and baked.
+        - .glb, .obj and .ply without: as it is, with colours of vertices.
+        - .vxz: its O-Voxels.
+        - .maquette: a folder of all of it, which can be gone on with.
+
+        Args:
+            preset: how to finish, such as "game" (``engine.export.presets``).
+            report: of the finishing.
+
+        Raises:
+            EngineError: ``mesh_format``, ``preset``, ``unwritable``, and what finishing raises.
+        """
+        from engine.asset_save import save  # which needs this file
+
+        save(self, Path(path), preset, report)
 
     def materials_at(self, points: np.ndarray) -> np.ndarray:
         """(P, 6) materials at (P, 3) points of the unit cube, between voxels and clamped."""
@@ -102,10 +132,3 @@ class Asset:
     def _painted(self, mesh: Mesh, unit_vertices: np.ndarray) -> Mesh:
         values = self.materials_at(unit_vertices)
         return replace(mesh, colors=values[:, [0, 1, 2, 5]], metallic_roughness=values[:, 3:5])
-
-
-def _used_vertices(mesh: Mesh) -> Mesh:
-    used = np.zeros(len(mesh.vertices), dtype=bool)
-    used[mesh.faces] = True
-    new_index = (np.cumsum(used) - 1).astype(np.int32)
-    return replace(mesh, vertices=mesh.vertices[used], faces=new_index[mesh.faces])

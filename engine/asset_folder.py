@@ -1,5 +1,7 @@
 """Assets in folders: ``recipe.json``, ``source.png``, ``latents.safetensors``, ``asset.vxz``.
 
+Beside these, ``thumbnail.png`` shows the asset to people; an asset without one is whole.
+
 Latents come back exactly, so going on from a stored asset is as good as going on at once. Of the
 surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights, which it
 cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
@@ -24,14 +26,39 @@ from engine.files import flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.recipe import checked_recipe
+from engine.render.turntable import png_bytes, thumbnail
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
+THUMBNAIL = "thumbnail.png"
+FOLDER_SUFFIX = ".maquette"
 _LATENTS = ("coarse", "shape", "texture")
 
 
 def is_asset_folder(path: Path) -> bool:
     """Whether a folder holds an asset."""
     return path.is_dir() and (path / RECIPE).is_file()
+
+
+def check_folder(folder: Path) -> None:
+    """Raises:
+    EngineError: ``folder_taken`` when something else than an asset is there.
+    """
+    if folder.exists() and not is_asset_folder(folder):
+        raise EngineError(
+            "folder_taken",
+            f"{folder} is there already and is no asset.",
+            "Choose another name, or remove it.",
+        )
+
+
+def save_thumbnail(mesh: Mesh, folder: Path) -> None:
+    """A picture of the asset, 512 x 512, into its folder.
+
+    Raises:
+        EngineError: ``disk_full``, ``unwritable``.
+    """
+    picture = Image.fromarray(thumbnail(mesh).rgba)
+    write_bytes_atomic(folder / THUMBNAIL, png_bytes(picture))
 
 
 def save_asset(asset: Asset, folder: str | Path) -> None:
@@ -41,12 +68,7 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
         EngineError: ``folder_taken`` when something else is there, ``disk_full``, ``unwritable``.
     """
     folder = Path(folder)
-    if folder.exists() and not is_asset_folder(folder):
-        raise EngineError(
-            "folder_taken",
-            f"{folder} is there already and is no asset.",
-            "Choose another name, or remove it.",
-        )
+    check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Made beside the target, so that the last step is only a new name.

@@ -95,6 +95,11 @@ def check_place(path: Path) -> None:
         raise EngineError(
             "unwritable", f"Cannot write {path}: it is a folder.", "Give the name of a file."
         )
+    try:  # what the system says of rights is not always so; trying is
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def unwritable(path: Path, error: BaseException) -> EngineError:

@@ -1,13 +1,17 @@
 """The mesh that walks through all rooms: triangles, UVs and PBR materials."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from engine.errors import EngineError
+
 AlphaMode = Literal["opaque", "mask", "blend"]
 Wrap = Literal["repeat", "clamp", "mirror"]
 Filter = Literal["linear", "nearest"]
+SMALLEST_TEXTURE, LARGEST_TEXTURE = 16, 8192
+"""Sides in texels of the textures that are made here; given ones may have any size."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,30 @@ class Mesh:
     metallic_roughness: np.ndarray | None = None
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
+
+
+def check_texture_size(size: int) -> None:
+    """Raises:
+    EngineError: ``texture_size`` unless 16 <= size <= 8192.
+    """
+    if not SMALLEST_TEXTURE <= size <= LARGEST_TEXTURE:
+        raise EngineError(
+            "texture_size",
+            f"A texture of {size} x {size} texels is not possible.",
+            f"Choose a size from {SMALLEST_TEXTURE} to {LARGEST_TEXTURE}; 2048 is usual.",
+        )
+
+
+def drop_unused_vertices(mesh: Mesh) -> Mesh:
+    """The same mesh with only the vertices that faces use, in the same order."""
+    used = np.zeros(len(mesh.vertices), dtype=bool)
+    used[mesh.faces] = True
+    new_index = (np.cumsum(used) - 1).astype(np.int32)
+    values = mesh.metallic_roughness
+    return replace(
+        mesh,
+        vertices=mesh.vertices[used],
+        faces=new_index[mesh.faces],
+        colors=None if mesh.colors is None else mesh.colors[used],
+        metallic_roughness=None if values is None else values[used],
+    )

@@ -1,4 +1,4 @@
-"""How see-through a baked picture is, decided from its texels."""
+"""How see-through a baked picture, or a mesh with values at its vertices, is."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ MASK_SHARE = 0.9
 
 
 def choose_alpha_mode(alpha: np.ndarray) -> AlphaMode:
-    """opaque, mask or blend, for the alpha (N,) uint8 of all texels inside of charts.
+    """opaque, mask or blend, for the alpha (N,) uint8 of all texels inside of charts, or vertices.
 
     opaque: hardly any texel is below 250. mask: nearly all of those that are, are holes (leaves,
     nets): viewers sort cut-outs correctly, which they cannot do with blended surfaces. blend: the

@@ -10,9 +10,9 @@ import numpy as np
 from engine.baking.bands import Bands, fill_bands
 from engine.errors import EngineError
 from engine.kernels import kernel
+from engine.mesh import check_texture_size
 
 BAND_ROWS = 64
-SMALLEST_ATLAS, LARGEST_ATLAS = 16, 8192
 MARGIN = 1.5
 """Texels beyond a triangle's border that still belong to it."""
 
@@ -28,12 +28,7 @@ def place_corners(uvs: np.ndarray, size: int) -> np.ndarray:
             ``uvs_outside`` when they leave 0..1 or are no numbers; ``uvs_flat`` when no triangle
             has an area.
     """
-    if not SMALLEST_ATLAS <= size <= LARGEST_ATLAS:
-        raise EngineError(
-            "texture_size",
-            f"A texture of {size} x {size} pixels is not possible.",
-            f"Choose a size from {SMALLEST_ATLAS} to {LARGEST_ATLAS}; 2048 is usual.",
-        )
+    check_texture_size(size)
     if uvs.ndim != 3 or uvs.shape[1:] != (3, 2):
         raise EngineError("uvs_missing", "The mesh has no UVs.", "Unwrap the mesh first.")
     uvs = np.asarray(uvs, np.float64)

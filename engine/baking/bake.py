@@ -154,6 +154,13 @@ def _check(mesh: Mesh, grid: DualGrid, materials: np.ndarray) -> None:
             "The mesh has triangles without corners or vertices that are not finite.",
             "Clean the mesh first.",
         )
+    check_materials(grid, materials)
+
+
+def check_materials(grid: DualGrid, materials: np.ndarray) -> None:
+    """Raises:
+    EngineError: ``materials_shape`` unless there is a row of 6 values for each voxel.
+    """
     if materials.shape != (len(grid.coords), 6) or len(materials) == 0:
         raise EngineError(
             "materials_shape",

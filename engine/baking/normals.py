@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.baking.rows import unique_rows
 from engine.kernels import kernel, tight
+from engine.meshing.edges import faces_around
 from engine.parallel import map_chunks
 
 CREASE_DEGREES = 60.0
@@ -77,34 +78,6 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normals[lengths == 0] = (0.0, 0.0, 1.0)
     lengths[lengths == 0] = 1.0
     return (normals / lengths[:, None]).astype(np.float32)
-
-
-def faces_around(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which corners lie at each vertex.
-
-    Returns:
-        start (V + 1,) int64 and corners (3F,) int32: those of vertex v are
-        ``corners[start[v] : start[v + 1]]``, ascending; corner 3 f + k is corner k of face f.
-    """
-    return _group_corners(np.ascontiguousarray(faces, np.int32), vertex_count)
-
-
-@kernel
-def _group_corners(faces, vertex_count):
-    start = np.zeros(vertex_count + 1, np.int64)
-    for f in range(len(faces)):
-        for k in range(3):
-            start[faces[f, k] + 1] += 1
-    for v in range(vertex_count):
-        start[v + 1] += start[v]
-    place = start[:-1].copy()
-    corners = np.empty(3 * len(faces), np.int32)
-    for f in range(len(faces)):
-        for k in range(3):
-            v = faces[f, k]
-            corners[place[v]] = 3 * f + k
-            place[v] += 1
-    return start, corners
 
 
 @kernel

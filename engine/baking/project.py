@@ -8,12 +8,13 @@ way (a thin wall has two sides), and then for the nearest point of the triangles
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from engine.baking.normals import corner_normals, faces_around
+from engine.baking.normals import corner_normals
 from engine.baking.rows import unique_rows
 from engine.errors import EngineError
 from engine.kernels import kernel
+from engine.meshing.edges import faces_around
+from engine.meshing.nearest import nearest_weights
 from engine.ovoxel.lookup import VoxelLookup, build_lookup, find_row
 
 NEAR_RINGS = 4
@@ -104,6 +105,7 @@ def project(source, points, facing, normals, found):
         normals: (P, 3) float32, receive the surface's unit normals.
         found: (P,) bool, receives whether there is a surface near; ``points`` stays otherwise.
     """
+    # Long, but one loop over points: as functions, its steps would take the tuple apart each time.
     # Arrays are taken out of their tuples once: each time costs a count that threads fight for.
     vertices, faces, corner_normal = source.points, source.faces, source.normals
     around, corners, vertex_facing = source.start, source.corners, source.facing
@@ -151,7 +153,7 @@ def project(source, points, facing, normals, found):
             ax, ay, az = vertices[a, 0] - x, vertices[a, 1] - y, vertices[a, 2] - z
             bx, by, bz = vertices[b, 0] - x, vertices[b, 1] - y, vertices[b, 2] - z
             cx, cy, cz = vertices[c, 0] - x, vertices[c, 1] - y, vertices[c, 2] - z
-            ta, tb, tc = _nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz)
+            ta, tb, tc = nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz)
             away = (
                 (ta * ax + tb * bx + tc * cx) ** 2
                 + (ta * ay + tb * by + tc * cy) ** 2
@@ -211,38 +213,3 @@ def _search(cells, points, facing, x, y, z, nx, ny, nz):
                         if away < best:
                             best, nearest = away, np.int64(v)
     return nearest
-
-
-@njit(inline="always")
-def _dot(ax, ay, az, bx, by, bz):
-    return ax * bx + ay * by + az * bz
-
-
-@kernel
-def _nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz):
-    """Corner weights of the point of triangle abc nearest to the origin, by its regions."""
-    ux, uy, uz = bx - ax, by - ay, bz - az
-    vx, vy, vz = cx - ax, cy - ay, cz - az
-    d1, d2 = -_dot(ux, uy, uz, ax, ay, az), -_dot(vx, vy, vz, ax, ay, az)
-    if d1 <= 0 and d2 <= 0:
-        return 1.0, 0.0, 0.0
-    d3, d4 = -_dot(ux, uy, uz, bx, by, bz), -_dot(vx, vy, vz, bx, by, bz)
-    if d3 >= 0 and d4 <= d3:
-        return 0.0, 1.0, 0.0
-    d5, d6 = -_dot(ux, uy, uz, cx, cy, cz), -_dot(vx, vy, vz, cx, cy, cz)
-    if d6 >= 0 and d5 <= d6:
-        return 0.0, 0.0, 1.0
-    wc = d1 * d4 - d3 * d2
-    if wc <= 0 and d1 >= 0 and d3 <= 0:
-        t = d1 / (d1 - d3)
-        return 1 - t, t, 0.0
-    wb = d5 * d2 - d1 * d6
-    if wb <= 0 and d2 >= 0 and d6 <= 0:
-        t = d2 / (d2 - d6)
-        return 1 - t, 0.0, t
-    wa = d3 * d6 - d5 * d4
-    if wa <= 0 and d4 >= d3 and d5 >= d6:
-        t = (d4 - d3) / ((d4 - d3) + (d5 - d6))
-        return 0.0, 1 - t, t
-    total = wa + wb + wc
-    return wa / total, wb / total, wc / total

@@ -1,6 +1,6 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -14,7 +14,7 @@ from engine.commands.console import (
     settings_of,
     show_seconds,
 )
-from engine.commands.finish import check_finished_output, job_of, write_finished
+from engine.commands.finish import check_finished_output, write_finished
 from engine.commands.models import origin_of
 from engine.errors import EngineError
 from engine.files import check_place
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from engine.models.store import Store
     from engine.pipelines.report import Report
 
-FOLDER_SUFFIX = ".maquette"
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
@@ -98,9 +97,10 @@ def generate(
                 max_tokens=max_tokens or MAX_TOKENS, **changes,
             ).variants(variants)
         ]  # fmt: skip
+        targets = _targets(output, len(jobs))
+        _check_folders(targets)
         models = _open(context, checkpoint, device, memory, offline)
         with reporting() as report:
-            targets = _targets(output, len(jobs))
             assets = generate_all(jobs, models, report)
             for target, asset in zip(targets, assets, strict=True):
                 _write(asset, target, chosen, report)
@@ -135,6 +135,7 @@ def texture(
             mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
             matte=_matte(matte), **_samplings(steps, guidance, ("texture",)),
         )  # fmt: skip
+        _check_folders([output])
         models = _open(context, checkpoint, device, memory, offline)
         with reporting() as report:
             _write(run(job, models, report), output, chosen, report)
@@ -178,6 +179,7 @@ def upscale(
             max_tokens=max_tokens or MAX_TOKENS,
             **_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
+        _check_folders([output])
         models = _open(context, checkpoint, device, memory, offline)
         with reporting() as report:
             _write(run(job, models, report), output, chosen, report)
@@ -257,11 +259,12 @@ def _matte_network(store: "Store") -> "RembgMatte":
 
 def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Report") -> None:
     """The asset's folder, and the file: finished, or raw without a preset."""
-    from engine.asset_folder import save_asset
+    from engine.asset_folder import save_asset, save_thumbnail
+    from engine.asset_save import fitted
     from engine.export.mesh_file import save_mesh
-    from engine.pipelines.finish import finish
+    from engine.pipelines.finish import FinishJob, finish
 
-    folder = target.with_suffix(FOLDER_SUFFIX)
+    folder = _folder_of(target)
     with report.stage("saving"):
         save_asset(asset, folder)
     out.print(
@@ -270,11 +273,16 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
         markup=False,
     )
     if preset is not None:
-        job = replace(job_of(asset, preset), name=target.stem)
-        write_finished(finish(job, report), target, preset, report, folder=folder)
+        job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
+        finished = finish(job, report)
+        write_finished(finished, target, preset, report, folder=folder)
+        with report.stage("thumbnail"):
+            save_thumbnail(finished.meshes[0].mesh, folder)
         return
     with report.stage("writing"):
         save_mesh(asset.mesh, target)
+    with report.stage("thumbnail"):
+        save_thumbnail(asset.mesh, folder)
     mesh = asset.mesh
     out.print(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces", markup=False)
 
@@ -286,7 +294,7 @@ def _finishing(name: str, output: Path) -> "Finishing | None":
     if name == "none":
         _check_output(output)
         return None
-    check_finished_output(output)
+    check_finished_output(output, "; with --finish none also .ply")
     return preset_named(name)
 
 
@@ -311,6 +319,20 @@ def _check_output(output: Path) -> None:
             f"Use one of {', '.join(SUFFIXES)}.",
         )
     check_place(output)
+
+
+def _folder_of(target: Path) -> Path:
+    from engine.asset_folder import FOLDER_SUFFIX
+
+    return target.with_suffix(FOLDER_SUFFIX)
+
+
+def _check_folders(targets: Sequence[Path]) -> None:
+    """Better to refuse now than after minutes of work."""
+    from engine.asset_folder import check_folder
+
+    for target in targets:
+        check_folder(_folder_of(target))
 
 
 def _targets(output: Path, count: int) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -11,7 +11,6 @@ from engine.errors import EngineError
 from engine.files import check_place
 
 if TYPE_CHECKING:
-    from engine.asset import Asset
     from engine.export.presets import Preset
     from engine.pipelines.finish import Finished, FinishJob
     from engine.pipelines.report import Report
@@ -31,41 +30,40 @@ def finish(
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the preset's.")
     ] = None,
+    image_format: Annotated[
+        str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
+    ] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Remesh to a closed surface.")] = False,
+    keep_inner: Annotated[
+        bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
+    ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
 ) -> None:
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj):
+        from engine.asset_save import fitted
         from engine.export.presets import preset_named
         from engine.pipelines.finish import finish as run
 
         check_finished_output(output)
-        chosen = preset_named(preset)
+        _check_image_format(image_format, output)
+        changes = {"faces": faces, "texture_size": texture, "image_format": image_format}
         chosen = replace(
-            chosen,
-            faces=chosen.faces if faces is None else faces,
-            texture_size=chosen.texture_size if texture is None else texture,
+            preset_named(preset), **{k: v for k, v in changes.items() if v is not None}
         )
+        chosen.check()
         with reporting() as report:
-            job = replace(_job(source, chosen, resolution, report), name=output.stem, closed=closed)
+            job = _job(source, fitted(chosen, output, report), resolution, report)
+            if job.given_mesh is not None and (faces is not None or keep_inner):
+                raise EngineError(
+                    "given_mesh",
+                    f"{source} is a mesh that was textured: its faces stay as they are.",
+                    "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+                )
+            job = replace(job, name=output.stem, closed=closed, keep_inner=keep_inner)
             folder = source if source.is_dir() else None
             write_finished(run(job, report), output, chosen, report, folder=folder)
         show_seconds(report)
-
-
-def job_of(asset: "Asset", preset: "Preset") -> "FinishJob":
-    """How a pipeline's result is finished."""
-    from engine.ovoxel import dual_grid_to_mesh
-    from engine.pipelines.finish import FinishJob
-
-    return FinishJob(
-        grid=asset.grid,
-        materials=asset.materials,
-        surface=dual_grid_to_mesh(asset.grid, asset.split_weight, orient=True),
-        preset=preset,
-        placement=asset.placement,
-        given_mesh=asset.given_mesh,
-    )
 
 
 def write_finished(
@@ -78,69 +76,77 @@ def write_finished(
 ) -> None:
     """Write the file and say what is in it, in the recipe of the asset's folder too."""
     from engine.asset_folder import add_to_recipe
-    from engine.export.mesh_file import save_mesh, save_scene
+    from engine.meshing.report import in_words
 
+    log = finished.log
     with report.stage("writing"):
-        if output.suffix.lower() == ".glb":
-            save_scene(finished.meshes, output, image_format=preset.image_format)
-        else:
-            save_mesh(finished.meshes[0].mesh, output, image_format=preset.image_format)
+        finished.save(output, image_format=preset.image_format)
         if folder is not None:
-            log = {"file": output.name, "preset": asdict(preset), **finished.log}
-            add_to_recipe(folder, "finish", log)
-    if "before" in finished.log:
-        out.print(f"Before: {_sentence(finished.log['before'])}", markup=False)
-    for named, level in zip(finished.meshes, finished.log["levels"], strict=False):
+            entry = {"file": output.name, "preset": asdict(preset), **log}
+            add_to_recipe(folder, "finish", entry)
+    if "before" in log:
+        out.print(f"Before: {in_words(log['before'])}", markup=False)
+        mended = {name: count for name, count in log["removed"].items() if count}
+        out.print(f"Removed or mended: {in_words(mended) or 'nothing'}", markup=False)
+    for named, level in zip(finished.meshes, log["levels"], strict=False):
         out.print(
             f"{named.name}: {level['texture_size']}^2 texels, alpha {level['alpha_mode']}, "
-            f"{_sentence(level['after'])}",
+            f"UVs {level['unwrap']}, {in_words(level['after'])}",
             markup=False,
         )
     out.print(f"Written to {output}.", markup=False)
 
 
-def check_finished_output(output: Path) -> None:
-    """Better to refuse now than after minutes of work."""
+def check_finished_output(output: Path, more: str = "") -> None:
+    """Better to refuse now than after minutes of work; ``more`` goes on with the remedy."""
     if output.suffix.lower() not in (".glb", ".obj"):
         raise EngineError(
             "mesh_format",
             f"{output.name} cannot hold a textured asset.",
-            "Use a name that ends in .glb or .obj; with --finish none also .ply.",
+            f"Use a name that ends in .glb or .obj{more}.",
         )
     check_place(output)
+
+
+def _check_image_format(name: str | None, output: Path) -> None:
+    from engine.export.gltf import ImageFormat
+
+    if name is None:
+        return
+    if name not in get_args(ImageFormat):
+        raise EngineError(
+            "image_format",
+            f"Pictures cannot be written as {name!r}.",
+            f"Choose one of {', '.join(get_args(ImageFormat))}.",
+        )
+    if name != "png" and output.suffix.lower() != ".glb":
+        raise EngineError(
+            "image_format",
+            f"The pictures beside {output.name} are .png files.",
+            "Leave out --image-format, or write a .glb file.",
+        )
 
 
 def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "FinishJob":
     """The asset in a folder, the O-Voxels in a file, or those of a mesh."""
     from engine.asset_folder import load_asset
-    from engine.meshing.load import load_mesh
-    from engine.ovoxel import dual_grid_to_mesh, sample_materials
+    from engine.ovoxel import sample_materials
     from engine.ovoxel.ovoxel_file import load_ovoxels
     from engine.pipelines.finish import FinishJob
-    from engine.pipelines.given_mesh import voxelise
+    from engine.pipelines.given_mesh import open_mesh, voxelise
 
     if source.is_dir():
         with report.stage("reading"):
-            return job_of(load_asset(source), preset)
+            return FinishJob.of(load_asset(source), preset)
     if source.suffix.lower() == ".vxz":
         with report.stage("reading"):
             voxels = load_ovoxels(source)
         grid, materials, placement = voxels.grid, voxels.materials, voxels.placement
     else:
         with report.stage("reading"):
-            mesh = load_mesh(source)
+            mesh = open_mesh(source, allow_missing_textures=False)
         grid, placement = voxelise(mesh, resolution, report)
         with report.stage("materials"):
             unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
             materials = sample_materials(unit, grid)
-    surface = dual_grid_to_mesh(grid, orient=True)
-    return FinishJob(grid, materials, surface, preset, placement)
-
-
-def _sentence(numbers: dict) -> str:
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value:,.4g}"
-        if isinstance(value, float)
-        else f"{name.replace('_', ' ')} {value:,}"
-        for name, value in numbers.items()
-    )
+    return FinishJob(grid, materials, preset, placement)

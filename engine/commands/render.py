@@ -27,11 +27,11 @@ def render(
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
-        from engine.render.asset import load_asset
+        from engine.render.asset import load_surface
         from engine.render.turntable import save_picture
 
         start = time.perf_counter()
-        mesh = load_asset(source)
+        mesh = load_surface(source)
         with progress_bar() as report:
             files = save_picture(
                 mesh,

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from engine import __version__
+from engine.baking.alpha import choose_alpha_mode
 from engine.baking.normals import vertex_normals
 from engine.baking.rows import unique_rows
 from engine.color import linear_from_srgb
@@ -297,13 +298,16 @@ def _corner_attributes(
 
 
 def _plain_material(mesh: Mesh) -> Material:
-    """For values of vertices: the mean of metallic and roughness, as glTF has no such attribute."""
+    """For values of vertices: the mean of metallic and roughness, as glTF has no such attribute.
+
+    Networks hardly ever give an alpha of exactly 1: vertices are judged as texels are.
+    """
     metallic, roughness = 0.0, 1.0
     if mesh.metallic_roughness is not None and len(mesh.metallic_roughness):
         metallic, roughness = mesh.metallic_roughness.mean(axis=0).tolist()
-    see_through = mesh.colors is not None and len(mesh.colors) and mesh.colors[:, 3].min() < 1.0
+    alpha = np.zeros(0) if mesh.colors is None else np.asarray(mesh.colors)[:, 3]
     return Material(
         metallic_factor=metallic,
         roughness_factor=roughness,
-        alpha_mode="blend" if see_through else "opaque",
+        alpha_mode=choose_alpha_mode(np.rint(alpha.clip(0, 1) * 255).astype(np.uint8)),
     )

@@ -1,9 +1,10 @@
 """What finished assets are made for, as data."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from engine.errors import EngineError
+from engine.export.gltf import ImageFormat
+from engine.mesh import check_texture_size
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,29 @@ class Preset:
     normal_map: bool = False
     lod_shares: tuple[float, ...] = (1.0,)
     collision_hull: bool = False
-    image_format: Literal["png", "jpeg"] = "png"
+    image_format: ImageFormat = "png"
+
+    def check(self) -> None:
+        """Refuse what no mesh can become: better now than after minutes of work.
+
+        Raises:
+            EngineError: ``face_target``, ``texture_size``.
+        """
+        if self.faces < 4:
+            raise EngineError(
+                "face_target",
+                f"A mesh of {self.faces} faces is not possible.",
+                "Ask for at least 4 faces; 20000 to 200000 are usual.",
+            )
+        check_texture_size(self.texture_size)
+
+    @property
+    def has_one_mesh(self) -> bool:
+        return len(self.lod_shares) == 1 and not self.collision_hull
+
+    def with_one_mesh(self) -> "Preset":
+        """The same without further levels of detail and hull."""
+        return replace(self, lod_shares=self.lod_shares[:1], collision_hull=False)
 
 
 PRESETS: dict[str, Preset] = {

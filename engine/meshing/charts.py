@@ -1,6 +1,7 @@
 """A surface cut into charts that a projection can lay flat."""
 
 import heapq
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +12,8 @@ SEED_CONE = 0.80
 """Cosine of the half-angle of the cone of normals that a first, small chart may have,"""
 MERGED_CONE = 0.55
 """and of merged ones: the projection of a face shrinks to no less than this."""
+LOOK = 200
+"""Joins between two looks at the clock."""
 
 
 def cut_into_charts(
@@ -19,7 +22,8 @@ def cut_into_charts(
     side_lengths: np.ndarray,
     neighbours: np.ndarray,
     max_share: float,
-) -> np.ndarray:
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> np.ndarray | None:
     """Chart of each face: connected, normals within a cone, none larger than a share.
 
     Small charts are grown breadth first while normals stay near the first one; then the pair with
@@ -32,24 +36,26 @@ def cut_into_charts(
         side_lengths: (F, 3) float64.
         neighbours: (F, 3) int64 face across each side or -1.
         max_share: of the whole area that one chart may have.
+        out_of_time: asked between steps and while charts are joined; whether to give up.
 
     Returns:
-        (F,) int32, numbered from 0 without gaps.
+        (F,) int32, numbered from 0 without gaps; None when out of time.
     """
     smooth = _smooth(normals, neighbours, SMOOTHINGS)
-    total = float(areas.sum())
-    chart, _ = _grow(smooth, areas, neighbours, SEED_CONE, total * min(max_share, 1 / 200))
-    _even_borders(chart, neighbours, 3)
-    chart = connected(chart, neighbours)
-    count = int(chart.max()) + 1
-    chart = _merge(chart, count, smooth, areas, side_lengths, neighbours, total * max_share)
+    max_area = float(areas.sum()) * max_share
+    if out_of_time():
+        return None
+    grown, _ = _grow(smooth, areas, neighbours, SEED_CONE, min(max_area, areas.sum() / 200))
+    _even_borders(grown, neighbours, 3)
+    chart = connected(grown, neighbours)
+    chart = _merge(chart, smooth, areas, side_lengths, neighbours, max_area, out_of_time)
     for _ in range(2):
+        if chart is None or out_of_time():
+            return None
         axis = np.stack([np.bincount(chart, smooth[:, k] * areas) for k in range(3)], axis=1)
         axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-300)
         chart = connected(_open(chart, smooth, axis, neighbours), neighbours)
-    return _merge(
-        chart, int(chart.max()) + 1, smooth, areas, side_lengths, neighbours, total * max_share
-    )
+    return _merge(chart, smooth, areas, side_lengths, neighbours, max_area, out_of_time)
 
 
 def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
@@ -57,26 +63,17 @@ def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return _connected(np.ascontiguousarray(chart, dtype=np.int32), neighbours)
 
 
-def _merge(chart, count, normals, areas, side_lengths, neighbours, max_area) -> np.ndarray:
-    """Join neighbouring charts greedily; see ``cut_into_charts``."""
+def _merge(
+    chart, normals, areas, side_lengths, neighbours, max_area, out_of_time
+) -> np.ndarray | None:
+    """Join neighbouring charts greedily, see ``cut_into_charts``; None when out of time."""
+    count = int(chart.max()) + 1
     order = np.argsort(chart, kind="stable")
     first = np.searchsorted(chart[order], np.arange(count + 1))
     members = [order[first[c] : first[c + 1]] for c in range(count)]
     area = np.bincount(chart, weights=areas, minlength=count)
     axis = np.stack([np.bincount(chart, weights=normals[:, k] * areas) for k in range(3)], axis=1)
-    borders: list[dict[int, float]] = [{} for _ in range(count)]
-    across = np.where(neighbours >= 0, chart[neighbours], -1)
-    on_border = across != chart[:, None]
-    perimeter = np.bincount(
-        np.repeat(chart, 3), weights=(side_lengths * on_border).reshape(-1), minlength=count
-    )
-    face, side = np.nonzero(on_border & (across >= 0))
-    keys, inverse = np.unique(chart[face].astype(np.int64) * count + across[face, side],
-                              return_inverse=True)  # fmt: skip
-    shared = np.bincount(inverse, weights=side_lengths[face, side])
-    for key, length in zip(keys.tolist(), shared.tolist(), strict=True):
-        borders[key // count][key % count] = length
-
+    borders, perimeter = _borders(chart, count, side_lengths, neighbours)
     heap: list[tuple[float, int, int, int, int]] = []
     version = [0] * count
 
@@ -88,10 +85,16 @@ def _merge(chart, count, normals, areas, side_lengths, neighbours, max_area) -> 
             heapq.heappush(heap, (-share, a, b, version[a], version[b]))
 
     for i in range(count):
+        if i % LOOK == 0 and out_of_time():
+            return None
         for j in borders[i]:
             if i < j:
                 offer(i, j)
+    turn = 0
     while heap:
+        turn += 1
+        if turn % LOOK == 0 and out_of_time():
+            return None
         _, i, j, version_i, version_j = heapq.heappop(heap)
         if version[i] != version_i or version[j] != version_j:
             continue
@@ -119,6 +122,25 @@ def _merge(chart, count, normals, areas, side_lengths, neighbours, max_area) -> 
     for number, faces in enumerate(m for m in members if len(m)):
         merged[faces] = number
     return merged
+
+
+def _borders(
+    chart: np.ndarray, count: int, side_lengths: np.ndarray, neighbours: np.ndarray
+) -> tuple[list[dict[int, float]], np.ndarray]:
+    """Length of the border of each chart with each neighbour, and (C,) float64 perimeters."""
+    borders: list[dict[int, float]] = [{} for _ in range(count)]
+    across = np.where(neighbours >= 0, chart[neighbours], -1)
+    on_border = across != chart[:, None]
+    perimeter = np.bincount(
+        np.repeat(chart, 3), weights=(side_lengths * on_border).reshape(-1), minlength=count
+    )
+    face, side = np.nonzero(on_border & (across >= 0))
+    keys, inverse = np.unique(chart[face].astype(np.int64) * count + across[face, side],
+                              return_inverse=True)  # fmt: skip
+    shared = np.bincount(inverse, weights=side_lengths[face, side])
+    for key, length in zip(keys.tolist(), shared.tolist(), strict=True):
+        borders[key // count][key % count] = length
+    return borders, perimeter
 
 
 @kernel

@@ -1,7 +1,7 @@
 """A raw mesh made fit for use: welded, closed, wound alike, without crumbs."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,8 @@ class CleanResult:
         faces: (G, 3) int32.
         source: (W,) int64 the old vertex that each one is, or lies beside where a hole was filled:
             ``attributes[source]`` carries attributes over.
-        before, after: what the mesh was like.
+        before, after: what the mesh was like; ``before.inner_faces`` counts the faces that were
+            found hidden, whether they were removed or not.
         removed: how many faces, parts or holes each step dealt with, for the recipe.
         one_sided_parts: parts that no winding makes consistent, such as Moebius strips; each keeps
             a seam of flipped edges and is otherwise left alone.
@@ -84,6 +85,7 @@ def clean_mesh(
     Raises:
         EngineError: ``mesh_empty`` if no face is left, ``mesh_broken`` if faces point nowhere.
     """
+    # Long, but a list of steps that each say what they removed, in an order that matters.
     settings = settings or CleanSettings()
     vertices, faces = checked_mesh(vertices, faces)
     removed: dict[str, int] = {}
@@ -118,12 +120,13 @@ def clean_mesh(
     drop("floater", floater[part_of_face])
     looked = look_from_outside(vertices, faces)
     votes = looked.votes
+    part_of_face, _ = parts_of(faces, len(vertices))
+    if see_through is not None and see_through.any():
+        hidden = _hidden_behind_solid(vertices, faces, part_of_face, see_through[source])
+    else:
+        hidden = hidden_parts(vertices, faces, part_of_face, looked)
+    before = replace(before, inner_faces=int(hidden[part_of_face].sum()))
     if settings.remove_inner:
-        part_of_face, _ = parts_of(faces, len(vertices))
-        if see_through is not None and see_through.any():
-            hidden = _hidden_behind_solid(vertices, faces, part_of_face, see_through[source])
-        else:
-            hidden = hidden_parts(vertices, faces, part_of_face, looked)
         removed["inner_parts"] = int(hidden.sum())
         votes = votes[~hidden[part_of_face]]
         drop("inner", hidden[part_of_face])

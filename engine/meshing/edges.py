@@ -84,6 +84,16 @@ def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
 
 
+def faces_around(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which corners lie at each vertex.
+
+    Returns:
+        start (V + 1,) int64 and corners (3F,) int32: those of vertex v are
+        ``corners[start[v] : start[v + 1]]``, ascending; corner 3 f + k is corner k of face f.
+    """
+    return _group_corners(np.ascontiguousarray(faces, np.int32), vertex_count)
+
+
 @kernel
 def _normals(vertices, faces):
     normals = np.empty((faces.shape[0], 3), np.float64)
@@ -171,3 +181,21 @@ def _parts(simplices, node_count):
             count += 1
         parts[i] = number[a]
     return parts, count
+
+
+@kernel
+def _group_corners(faces, vertex_count):
+    start = np.zeros(vertex_count + 1, np.int64)
+    for f in range(len(faces)):
+        for k in range(3):
+            start[faces[f, k] + 1] += 1
+    for v in range(vertex_count):
+        start[v + 1] += start[v]
+    place = start[:-1].copy()
+    corners = np.empty(3 * len(faces), np.int32)
+    for f in range(len(faces)):
+        for k in range(3):
+            v = faces[f, k]
+            corners[place[v]] = 3 * f + k
+            place[v] += 1
+    return start, corners

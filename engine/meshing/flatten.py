@@ -54,7 +54,7 @@ def flatten_charts(
         chart_of_face: (F,) int32, connected charts.
         neighbours: (F, 3) int64 face across each side or -1.
         step: distance of the samples that look for overlap.
-        out_of_time: called between rounds; returns whether to give up.
+        out_of_time: called between rounds and their steps; returns whether to give up.
 
     Returns:
         The charts, or None when out of time.
@@ -67,7 +67,11 @@ def flatten_charts(
         if out_of_time():
             return None
         flat = _project(vertices, faces, normals, areas, chart)
+        if out_of_time():
+            return None
         leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
+        if out_of_time():
+            return None
         covered, taken = _overlap(flat, step)
         count = int(chart.max()) + 1
         many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(

@@ -1,6 +1,7 @@
 """The nearest point of a surface to any point."""
 
 import numpy as np
+from numba import njit
 
 from engine.kernels import kernel
 from engine.parallel import map_chunks
@@ -118,39 +119,56 @@ def _nearest(vertices, faces, points, low, cell, shape, start, members):
 
 @kernel
 def _to_triangle(vertices, face, point, found):
-    """Squared distance; ``found`` is the nearest point (Ericson 2005, section 5.1.5)."""
+    """Squared distance; ``found`` is the nearest point."""
     a, b, c = vertices[face[0]], vertices[face[1]], vertices[face[2]]
-    d1 = d2 = d3 = d4 = d5 = d6 = 0.0
-    for k in range(3):
-        ab, ac = b[k] - a[k], c[k] - a[k]
-        d1 += ab * (point[k] - a[k])
-        d2 += ac * (point[k] - a[k])
-        d3 += ab * (point[k] - b[k])
-        d4 += ac * (point[k] - b[k])
-        d5 += ab * (point[k] - c[k])
-        d6 += ac * (point[k] - c[k])
-    va, vb, vc = d3 * d6 - d5 * d4, d5 * d2 - d1 * d6, d1 * d4 - d3 * d2
-    v, w = 0.0, 0.0
-    if d1 <= 0 and d2 <= 0:
-        pass
-    elif d3 >= 0 and d4 <= d3:
-        v = 1.0
-    elif vc <= 0 and d1 >= 0 and d3 <= 0:
-        v = d1 / (d1 - d3) if d1 != d3 else 0.0
-    elif d6 >= 0 and d5 <= d6:
-        w = 1.0
-    elif vb <= 0 and d2 >= 0 and d6 <= 0:
-        w = d2 / (d2 - d6) if d2 != d6 else 0.0
-    elif va <= 0 and d4 - d3 >= 0 and d5 - d6 >= 0:
-        total = (d4 - d3) + (d5 - d6)
-        w = (d4 - d3) / total if total > 0 else 0.0
-        v = 1.0 - w
-    else:
-        total = va + vb + vc
-        if total != 0.0:
-            v, w = vb / total, vc / total
+    x, y, z = point[0], point[1], point[2]
+    wa, wb, wc = nearest_weights(
+        a[0] - x, a[1] - y, a[2] - z, b[0] - x, b[1] - y, b[2] - z, c[0] - x, c[1] - y, c[2] - z
+    )
     distance2 = 0.0
     for k in range(3):
-        found[k] = a[k] + v * (b[k] - a[k]) + w * (c[k] - a[k])
+        found[k] = wa * a[k] + wb * b[k] + wc * c[k]
         distance2 += (found[k] - point[k]) ** 2
     return distance2
+
+
+@njit(inline="always")
+def _dot(ax, ay, az, bx, by, bz):
+    return ax * bx + ay * by + az * bz
+
+
+@kernel
+def nearest_weights(ax, ay, az, bx, by, bz, cx, cy, cz):
+    """Corner weights of the point of triangle abc nearest to the origin, by its regions.
+
+    Ericson 2005, "Real-Time Collision Detection", section 5.1.5. Without area it may be any point
+    of the sides, never nothing.
+    """
+    ux, uy, uz = bx - ax, by - ay, bz - az
+    vx, vy, vz = cx - ax, cy - ay, cz - az
+    d1, d2 = -_dot(ux, uy, uz, ax, ay, az), -_dot(vx, vy, vz, ax, ay, az)
+    if d1 <= 0 and d2 <= 0:
+        return 1.0, 0.0, 0.0
+    d3, d4 = -_dot(ux, uy, uz, bx, by, bz), -_dot(vx, vy, vz, bx, by, bz)
+    if d3 >= 0 and d4 <= d3:
+        return 0.0, 1.0, 0.0
+    d5, d6 = -_dot(ux, uy, uz, cx, cy, cz), -_dot(vx, vy, vz, cx, cy, cz)
+    if d6 >= 0 and d5 <= d6:
+        return 0.0, 0.0, 1.0
+    wc = d1 * d4 - d3 * d2
+    if wc <= 0 and d1 >= 0 and d3 <= 0:
+        t = d1 / (d1 - d3) if d1 != d3 else 0.0
+        return 1 - t, t, 0.0
+    wb = d5 * d2 - d1 * d6
+    if wb <= 0 and d2 >= 0 and d6 <= 0:
+        t = d2 / (d2 - d6) if d2 != d6 else 0.0
+        return 1 - t, 0.0, t
+    wa = d3 * d6 - d5 * d4
+    if wa <= 0 and d4 >= d3 and d5 >= d6:
+        both = (d4 - d3) + (d5 - d6)
+        t = (d4 - d3) / both if both > 0 else 0.0
+        return 0.0, 1 - t, t
+    total = wa + wb + wc
+    if total == 0.0:
+        return 1.0, 0.0, 0.0
+    return wa / total, wb / total, wc / total

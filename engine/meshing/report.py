@@ -1,5 +1,6 @@
 """What is wrong with a mesh, in numbers."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ class MeshReport:
         flipped_edges: edges of two faces that walk them in the same direction.
         degenerate_faces: with a corner twice or no area; the former count nowhere else.
         duplicate_faces: with the same corners as an earlier face.
-        inner_faces: of parts that cannot be seen from outside; None when not looked for.
+        inner_faces: of parts that cannot be seen from outside; None when not looked for. Cleaning
+            fills it in with what it found behind other faces, once it had welded and mended.
         charts: connected pieces of the UV layout; None without UVs.
         texel_density: median over charts of UV length per length of surface; times the side of the
             texture gives texels per unit. None without UVs.
@@ -43,17 +45,25 @@ class MeshReport:
     texel_density_spread: float | None = None
 
     def to_dict(self) -> dict[str, int | float]:
-        """For a recipe: what was counted, without what was not looked for."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """For a recipe: what was counted, without what was not looked for or is infinite."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None and np.isfinite(value)
+        }
 
     def __str__(self) -> str:
-        numbers = (
-            f"{name.replace('_', ' ')} {value:,.4g}"
-            if isinstance(value, float)
-            else f"{name.replace('_', ' ')} {value:,}"
-            for name, value in self.to_dict().items()
-        )
-        return ", ".join(numbers)
+        return in_words(self.to_dict())
+
+
+def in_words(numbers: Mapping[str, int | float]) -> str:
+    """Named numbers for people: "open edges 1,234, texel density 56.78"."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:,.4g}"
+        if isinstance(value, float)
+        else f"{name.replace('_', ' ')} {value:,}"
+        for name, value in numbers.items()
+    )
 
 
 def report_mesh(

@@ -13,7 +13,7 @@ import numpy as np
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
 from engine.meshing.duplicates import is_repeated
-from engine.meshing.edges import Edges, face_normals, find_edges, side_ends
+from engine.meshing.edges import Edges, face_normals, faces_around, find_edges, side_ends
 from engine.meshing.orient import orient_faces
 
 logger = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ def simplify_mesh(
             break
         order = np.argpartition(cost, wanted - 1)[:wanted]
         order = order[np.lexsort((order, cost[order]))]
-        start, members = _faces_of_vertices(faces, len(points))
+        start, corners = faces_around(faces, len(points))
         alive, removed = _collapse(
-            points, faces, source, quadrics, degree, ends, order, position, start, members,
+            points, faces, source, quadrics, degree, ends, order, position, start, corners // 3,
             len(faces) - target,
         )  # fmt: skip
         if removed < 0.002 * len(faces):
@@ -252,23 +252,6 @@ def _costs(points, ends, quadrics, degree, is_line):
 
 
 @kernel
-def _faces_of_vertices(faces, vertex_count):
-    start = np.zeros(vertex_count + 1, np.int64)
-    for f in range(faces.shape[0]):
-        for s in range(3):
-            start[faces[f, s] + 1] += 1
-    for v in range(vertex_count):
-        start[v + 1] += start[v]
-    members = np.empty(faces.shape[0] * 3, np.int32)
-    cursor = start[:-1].copy()
-    for f in range(faces.shape[0]):
-        for s in range(3):
-            members[cursor[faces[f, s]]] = f
-            cursor[faces[f, s]] += 1
-    return start, members
-
-
-@kernel
 def _collapse(
     points, faces, source, quadrics, degree, ends, order, position, start, members, surplus
 ):
@@ -276,6 +259,7 @@ def _collapse(
 
     The lists of faces stay true for all vertices but the two of a collapse, which are locked.
     """
+    # Long, but one loop: may it, does it fit, do it, all on the same ten arrays.
     alive = np.ones(faces.shape[0], np.bool_)
     locked = np.zeros(points.shape[0], np.bool_)
     mark = np.zeros(points.shape[0], np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.kernels import kernel
+from engine.mesh import check_texture_size
 from engine.meshing.charts import cut_into_charts
 from engine.meshing.clean import checked_mesh
 from engine.meshing.edges import face_neighbours, face_normals, find_edges
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class UnwrapSettings:
     """Args:
-    texture_size: side of the texture in texels, 16 to 16384.
+    texture_size: side of the texture in texels, 16 to 8192.
     padding: least distance between charts in texels: 2 keep linear filtering apart (about 4 lie
         between them on average); what fills the gaps is the business of baking.
     time_limit: seconds after which blocks of faces take the place of charts.
@@ -132,7 +133,9 @@ def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
         return None
     corners = vertices[faces]
     sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
-    chart = cut_into_charts(normals, areas, sides, neighbours, max_share)
+    chart = cut_into_charts(normals, areas, sides, neighbours, max_share, out_of_time)
+    if chart is None:
+        return None
     step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
     flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
     if flat is None or out_of_time():
@@ -182,12 +185,7 @@ def _check(vertices: np.ndarray, settings: UnwrapSettings) -> None:
         raise EngineError(
             "mesh_not_finite", "The mesh has vertices that are not numbers.", "Clean it first."
         )
-    if not 16 <= settings.texture_size <= 16384:
-        raise EngineError(
-            "texture_size",
-            f"A texture of {settings.texture_size} texels a side cannot be made.",
-            "Choose a size from 16 to 16384.",
-        )
+    check_texture_size(settings.texture_size)
 
 
 def _in_blocks(vertices, faces, settings, begin) -> Unwrapped:

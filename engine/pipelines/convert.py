@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from engine.errors import EngineError
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.files import check_place
-from engine.mesh import Mesh
+from engine.mesh import Mesh, drop_unused_vertices
 from engine.meshing.load import load_mesh
 from engine.ovoxel import dual_grid_to_mesh, sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
@@ -121,7 +119,7 @@ def ovoxels_to_mesh_file(
     mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
     on_progress("geometry", 1, 1)
     # One vertex for each voxel, so the rows of the materials are those of the vertices.
-    mesh = _without_unused_vertices(
+    mesh = drop_unused_vertices(
         replace(
             mesh,
             vertices=ovoxels.placement.to_object(mesh.vertices),
@@ -138,20 +136,4 @@ def ovoxels_to_mesh_file(
         len(ovoxels.grid.coords),
         ovoxels.grid.grid_size,
         ovoxels.placement,
-    )
-
-
-def _without_unused_vertices(mesh: Mesh) -> Mesh:
-    """The same mesh with only the vertices that faces use, in the same order."""
-    used = np.zeros(len(mesh.vertices), dtype=bool)
-    used[mesh.faces] = True
-    new_index = (np.cumsum(used) - 1).astype(np.int32)
-    return replace(
-        mesh,
-        vertices=mesh.vertices[used],
-        faces=new_index[mesh.faces],
-        colors=None if mesh.colors is None else mesh.colors[used],
-        metallic_roughness=None
-        if mesh.metallic_roughness is None
-        else mesh.metallic_roughness[used],
     )

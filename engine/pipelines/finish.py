@@ -1,15 +1,18 @@
 """From raw O-Voxels to an asset one can use: clean, simplify, unwrap, bake."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.baking.alpha import LEAST_SHARE
-from engine.baking.bake import Baked, bake
+from engine.baking.bake import Baked, bake, check_materials
 from engine.errors import EngineError
-from engine.export.gltf import NamedMesh
+from engine.export.gltf import ImageFormat, NamedMesh
 from engine.export.hull import collision_hull
+from engine.export.mesh_file import save_mesh, save_scene
 from engine.export.presets import Preset
 from engine.mesh import Mesh
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -18,11 +21,14 @@ from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import DualGrid
+from engine.ovoxel import DualGrid, dual_grid_to_mesh
 from engine.ovoxel.placement import Placement
 from engine.pipelines.report import Report
 
-SMALLEST_TEXTURE = 256
+if TYPE_CHECKING:
+    from engine.asset import Asset
+
+_SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
@@ -37,23 +43,43 @@ class FinishJob:
     Args:
         grid: the O-Voxels.
         materials: (N, 6) float32 of each voxel; what lies beyond [0, 1] is clamped.
-        surface: the unsimplified mesh in the unit cube of ``grid``.
         preset: faces, textures, levels of detail, hull.
         placement: from object space to the unit cube.
         name: of the object.
         given_mesh: a mesh in object space that is only to be textured: its vertices, faces and,
             if they are valid, UVs stay; neither cleaned nor simplified.
-        closed: remesh to a closed surface before simplifying.
+        closed: remesh to a closed surface before simplifying; not with a given mesh.
+        keep_inner: keep parts that nobody outside can see.
+        split_weight: (N, 1) float32 of each voxel, how quads are cut; None for equal halves.
     """
 
     grid: DualGrid
     materials: np.ndarray
-    surface: Mesh
     preset: Preset
     placement: Placement = field(default_factory=Placement)
     name: str = "asset"
     given_mesh: Mesh | None = None
     closed: bool = False
+    keep_inner: bool = False
+    split_weight: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, asset: "Asset", preset: Preset, name: str = "asset") -> "FinishJob":
+        """How a pipeline's result is finished."""
+        return cls(
+            asset.grid,
+            asset.materials,
+            preset,
+            asset.placement,
+            name,
+            given_mesh=asset.given_mesh,
+            split_weight=asset.split_weight,
+        )
+
+    @cached_property
+    def surface(self) -> Mesh:
+        """The unsimplified mesh in the unit cube of ``grid``, a vertex for each voxel in order."""
+        return dual_grid_to_mesh(self.grid, self.split_weight, orient=True)
 
 
 @dataclass(frozen=True)
@@ -62,11 +88,23 @@ class Finished:
 
     Args:
         meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
-        log: reports before and after, and each step's figures, as JSON values for the recipe.
+        log: what was asked for beside the preset, reports before and after, and each step's
+            figures, as JSON values for the recipe.
     """
 
     meshes: tuple[NamedMesh, ...]
     log: dict[str, Any]
+
+    def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
+        """Write a .glb file with all meshes, or a .obj file with the first one.
+
+        Raises:
+            EngineError: what ``save_scene`` and ``save_mesh`` raise.
+        """
+        if Path(path).suffix.lower() == ".glb":
+            save_scene(self.meshes, path, image_format=image_format)
+        else:
+            save_mesh(self.meshes[0].mesh, path)
 
 
 def finish(job: FinishJob, report: Report) -> Finished:
@@ -74,29 +112,23 @@ def finish(job: FinishJob, report: Report) -> Finished:
 
     Raises:
         Cancelled: through ``report.cancel``, between stages and while baking.
-        EngineError: ``mesh_empty`` when cleaning leaves nothing, ``face_target``, and what baking
-            raises.
+        EngineError: at once ``face_target``, ``texture_size``, ``materials_shape``, ``given_mesh``;
+            later ``mesh_empty`` when cleaning leaves nothing, and what baking raises.
     """
-    if job.preset.faces < 4:
-        raise EngineError(
-            "face_target",
-            f"A mesh of {job.preset.faces} faces is not possible.",
-            "Ask for at least 4 faces; 20000 to 200000 are usual.",
-        )
+    _check(job)
     materials = np.clip(np.asarray(job.materials, np.float32), 0, 1)
     if job.given_mesh is not None:
         return _textured(job, job.given_mesh, materials, report)
 
-    with report.stage("clean"):
-        clean = _clean(job, materials[:, 5])
+    clean = _cleaned(job, materials[:, 5], report)
     log: dict[str, Any] = {
+        "closed": job.closed,
+        "keep_inner": job.keep_inner,
         "before": clean.before.to_dict(),
         "removed": clean.removed,
         "one_sided_parts": clean.one_sided_parts,
         "levels": [],
     }
-    if clean.one_sided_parts:
-        report.note(f"{clean.one_sided_parts} parts have only one side and keep a seam.")
     vertices, faces, colors = clean.vertices, clean.faces, materials[clean.source][:, :3]
     if job.closed:
         with report.stage("remesh"):
@@ -114,7 +146,7 @@ def finish(job: FinishJob, report: Report) -> Finished:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
-        size = max(job.preset.texture_size >> level, min(SMALLEST_TEXTURE, job.preset.texture_size))
+        size = _texture_size(job.preset, level)
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         baked = _baked(job, mesh, materials, size, report)
         suffix = f"_LOD{level}" if len(shares) > 1 else ""
@@ -127,17 +159,46 @@ def finish(job: FinishJob, report: Report) -> Finished:
     return Finished(tuple(meshes), log)
 
 
-def _clean(job: FinishJob, alpha: np.ndarray) -> CleanResult:
+def _texture_size(preset: Preset, level: int) -> int:
+    """Half as large for each level, but no smaller than a small one."""
+    return max(preset.texture_size >> level, min(_SMALLEST_OF_LEVELS, preset.texture_size))
+
+
+def _check(job: FinishJob) -> None:
+    """Better to refuse now than after minutes of work."""
+    job.preset.check()
+    check_materials(job.grid, np.asarray(job.materials))
+    if job.given_mesh is not None and job.closed:
+        raise EngineError(
+            "given_mesh",
+            "A mesh that was given keeps its faces, so it cannot be made closed.",
+            "Leave that out, or finish the mesh by itself.",
+        )
+
+
+def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
     hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / job.grid.grid_size)
-    settings = CleanSettings(hole_perimeter=hole)
-    see_through = alpha < _GLASS
-    if see_through.mean() < LEAST_SHARE:
-        see_through = None
-    return clean_mesh(job.surface.vertices, job.surface.faces, settings, see_through=see_through)
+    settings = CleanSettings(hole_perimeter=hole, remove_inner=not job.keep_inner)
+    with report.stage("clean"):
+        see_through = alpha < _GLASS
+        if see_through.mean() < LEAST_SHARE:
+            see_through = None
+        vertices, faces = job.surface.vertices, job.surface.faces
+        clean = clean_mesh(vertices, faces, settings, see_through=see_through)
+    if clean.one_sided_parts:
+        report.note(f"{clean.one_sided_parts} parts have only one side and keep a seam.")
+    if clean.removed.get("inner_parts"):
+        report.note(
+            f"{clean.removed['inner']:,} faces of {clean.removed['inner_parts']:,} parts that "
+            "nobody outside can see were removed; keep_inner keeps them."
+        )
+    return clean
 
 
 def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report) -> Finished:
     """Textures for a mesh that stays as it is."""
+    if not job.preset.has_one_mesh:
+        report.note("A mesh that was given gets neither levels of detail nor a hull.")
     mesh = replace(
         given,
         vertices=job.placement.to_unit(given.vertices),

@@ -18,8 +18,8 @@ from engine.pipelines.report import Report
 MOST_FACES = 8_000_000
 
 
-def open_mesh(source: Mesh | Path) -> Mesh:
-    """The mesh itself, or the one in a file; its own materials do not matter.
+def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Mesh:
+    """The mesh itself, or the one in a file; for most, its own materials do not matter.
 
     Raises:
         EngineError: ``mesh_too_large``, ``mesh_empty``, and what ``load_mesh`` raises.
@@ -27,7 +27,7 @@ def open_mesh(source: Mesh | Path) -> Mesh:
     if isinstance(source, Mesh):
         mesh = source
     else:
-        mesh = load_mesh(source, allow_missing_textures=True)
+        mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
     if len(mesh.faces) == 0:
         raise EngineError("mesh_empty", "The mesh has no faces.", "Give a mesh with triangles.")
     if len(mesh.faces) > MOST_FACES:

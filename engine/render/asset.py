@@ -12,7 +12,7 @@ from engine.ovoxel import dual_grid_to_mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
 
 
-def load_asset(path: Path) -> Mesh:
+def load_surface(path: Path) -> Mesh:
     """A mesh file, or the surface of O-Voxels with their values on its vertices.
 
     Raises:

@@ -42,8 +42,9 @@ from engine.training.unit_spread import give_unit_spread
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)
 STRUCTURE_GRID = 16
-FINE_ASSETS = 900
-"""So many assets are encoded at the finer resolution, which takes most of the encoding's time."""
+ENCODED = {64: 1500, 128: 450}
+"""So many training assets are encoded at each resolution, the first by name: on two cores encoding
+all of them would take longer than training the flows."""
 LATENTS = "embedded"
 ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "material_vae")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
@@ -189,7 +190,7 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
     def network(name: str) -> nn.Module:
         return load_network(places.checkpoint / CKPTS / name, device=device)
 
-    low, high = SETTINGS.resolutions
+    low = min(SETTINGS.resolutions)
     if not store.has("tokens_0"):
         encoder = network("image_encoder")
         assert isinstance(encoder, SmallEncoder)
@@ -200,7 +201,7 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
         encode_structures(
             datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
         )
-    for resolution, most in ((low, None), (high, FINE_ASSETS)):
+    for resolution, most in ENCODED.items():
         if not store.has(f"shape_{resolution}"):
             encoder = network("shape_encoder")
             assert isinstance(encoder, ShapeEncoder)

@@ -14,6 +14,7 @@ from engine.models.latent_flow import LatentFlow
 from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.networks import build_network
 from engine.models.pipeline import Normalization
+from engine.models.sc_vae import ScVaeEncoder
 from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.models.structure_flow import StructureFlow
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
@@ -38,6 +39,7 @@ from engine.training.structure_vae_task import StructureVaeTask
 from engine.training.task import Task
 from engine.training.tokens import stored_tokens
 
+FIRST_LOGVAR = -6.0
 CACHE_BYTES = 8 << 30
 """Of voxels that are kept in memory; a data folder of 3,000 toys at 128^3 takes half of it."""
 
@@ -73,6 +75,8 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             if isinstance(network, FlowTransformer):
                 initialise_flow(network, torch.Generator().manual_seed(config.seed))
                 network.checkpointing = config.gradient_checkpointing
+            if isinstance(network, ScVaeEncoder):
+                _begin_without_noise(network)
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
@@ -82,6 +86,16 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
+
+
+@torch.no_grad()
+def _begin_without_noise(encoder: ScVaeEncoder) -> None:
+    """A narrow posterior at first: under noise as strong as the latent itself a decoder learns to
+    ignore the latent, and the encoder then learns nothing (the material VAE ended at 8 dB).
+    """
+    channels = encoder.config.latent_channels
+    encoder.to_latent.weight[channels:] = 0
+    encoder.to_latent.bias[channels:] = FIRST_LOGVAR
 
 
 def _start_from(network: nn.Module, path: Path) -> None:

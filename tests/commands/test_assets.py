@@ -124,6 +124,10 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         "--checkpoint", model, "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    folder = tmp_path / "painted.maquette"
+    with Image.open(folder / "thumbnail.png") as thumbnail:
+        assert thumbnail.size == (512, 512)
+        assert thumbnail.getchannel("A").getextrema() == (0, 255)
     painted = load_mesh(target)
     assert len(painted.faces) == len(given.faces)
     np.testing.assert_allclose(painted.vertices.min(axis=0), [2, 3.5, 4.75], atol=1e-5)
@@ -131,6 +135,10 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
     noted = load_asset(tmp_path / "painted.maquette").recipe["finish"]
     assert (noted["file"], noted["preset"]["texture_size"]) == ("painted.glb", 2048)
     assert noted["levels"][0]["after"]["faces"] == len(given.faces)
+    for option in (["--faces", "100"], ["--keep-inner"], ["--closed"]):
+        result = run("finish", folder, "-o", tmp_path / "again.glb", *option)
+        assert result.exit_code == 2
+        assert "keeps its faces" in result.stderr or "stay as they are" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,6 +148,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
         (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
         (["generate", "IMAGE", "-o", "nowhere/x.glb"], "nowhere does not exist"),
+        (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
         (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
@@ -164,6 +173,7 @@ def test_mistakes_are_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "home" / "x_2.maquette").mkdir(parents=True)
     given = [str(image) if word == "IMAGE" else word for word in arguments]
     result = run(*given, "--checkpoint", model)
     assert result.exit_code == 2, result.output

@@ -173,3 +173,17 @@ def test_presets() -> None:
 def test_named_mesh_keeps_its_name() -> None:
     data = glb_bytes([NamedMesh("chair", sheet())])
     assert b'"name":"chair"' in data
+
+
+@pytest.mark.parametrize(
+    ("alpha", "mode"),
+    [([0.999, 1.0], "OPAQUE"), ([0.5, 1.0], "BLEND"), ([0.0, 1.0], "MASK")],
+)
+def test_alpha_of_vertices_is_judged_like_that_of_texels(alpha: list[float], mode: str) -> None:
+    vertices, faces = np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32)
+    colors = np.ones((3, 4), np.float32)
+    colors[:2, 3] = alpha
+    data = glb_bytes([NamedMesh("a", Mesh(vertices, faces, colors=colors))])
+    (size,) = struct.unpack_from("<I", data, 12)
+    material = json.loads(data[20 : 20 + size])["materials"][0]
+    assert material.get("alphaMode", "OPAQUE") == mode

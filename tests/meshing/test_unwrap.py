@@ -1,9 +1,13 @@
 """UVs without overlap, in bounded time."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from engine.errors import EngineError
+from engine.meshing import pack, unwrap
 from engine.meshing.report import report_mesh
 from engine.meshing.unwrap import (
     Unwrapped,
@@ -97,6 +101,52 @@ def test_out_of_time_gives_blocks(caplog: pytest.LogCaptureFixture) -> None:
     assert result.method == "blocks"
     assert "too long" in caplog.text
     check(result, arrays)
+
+
+def test_time_is_looked_at_in_every_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock moves when it is read, so the limit can be set to run out at each place."""
+    now = 0
+    asked: dict[str, set[int]] = {}
+
+    def monotonic() -> float:
+        nonlocal now
+        now += 1
+        asking = sys._getframe(2)  # beyond unwrap_mesh's out_of_time
+        asked.setdefault(asking.f_code.co_name, set()).add(asking.f_lineno)
+        return now
+
+    monkeypatch.setattr(unwrap, "time", SimpleNamespace(monotonic=monotonic))
+    arrays = meshes.sphere(12, noise=0.2)
+    assert unwrap_mesh(*arrays, UnwrapSettings(time_limit=np.inf)).method == "charts"
+    places = ("cut_into_charts", "_merge", "flatten_charts", "pack_charts", "_lay_out")
+    assert [len(asked[place]) for place in places] == [2, 2, 3, 1, 1]
+    steps = now
+    assert steps > 40
+    methods = set()
+    for limit in np.linspace(1, steps - 1, 8).astype(int).tolist():
+        now = 0
+        result = unwrap_mesh(*arrays, UnwrapSettings(time_limit=limit))
+        assert now <= limit + 5
+        check(result, arrays)
+        methods.add(result.method)
+    assert methods == {"blocks", "charts"}
+
+
+@pytest.mark.parametrize("width", [0.2, 0.3, 0.5, 1.0])
+def test_long_strips_stay_inside(width: float) -> None:
+    """One chart as long as the texture: a larger scale, tried next, has to fit too."""
+    vertices, faces = meshes.grid(59, 1)
+    strip = (vertices / np.ptp(vertices, axis=0).clip(1e-9) * (10, width, 0)).astype(np.float32)
+    result = unwrap_mesh(strip, faces)
+    check(result, (strip, faces))
+    assert np.ptp(result.uvs, axis=0).max() > 0.95
+    with pytest.raises(ValueError, match="does not fit"):
+        pack._lay_out(None, np.array([[pack.CELLS + 1, 4]]), None, None, None)
+
+
+def test_more_padding_than_texture() -> None:
+    arrays = meshes.grid(3, 3)
+    check(unwrap_mesh(*arrays, UnwrapSettings(texture_size=16, padding=100)), arrays)
 
 
 def test_bad_meshes() -> None:

@@ -1,5 +1,6 @@
 """From O-Voxels to a finished asset, whole and with levels of detail."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +8,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from engine import files
 from engine.cli import app
 from engine.errors import EngineError
 from engine.export.presets import PRESETS
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.meshing.unwrap import uvs_are_valid
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
+from engine.ovoxel import mesh_to_dual_grid
 from engine.ovoxel.placement import Placement
+from engine.pipelines import given_mesh
 from engine.pipelines.finish import FinishJob, finish
-from engine.pipelines.report import Cancelled, CancelToken, Report
+from engine.pipelines.report import Cancelled, CancelToken, Progress, Report
 from tests.meshes import sphere
 
 SMALL = replace(PRESETS["standard"], faces=800, texture_size=256)
@@ -31,7 +34,7 @@ def job() -> FinishJob:
     materials = np.tile(np.array([0, 0, 1, 0.5, 0.25, 1], np.float32), (len(grid.coords), 1))
     materials[grid.coords[:, 2] >= 32, :3] = (1, 0, 0)
     placement = Placement(scale=0.5, centre=(1.0, 2.0, 3.0))
-    return FinishJob(grid, materials, dual_grid_to_mesh(grid, orient=True), SMALL, placement)
+    return FinishJob(grid, materials, SMALL, placement)
 
 
 def test_a_ball_becomes_a_textured_mesh_in_its_place(job: FinishJob) -> None:
@@ -92,18 +95,79 @@ def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(job: FinishJob) -> None
         assert np.array_equal(finished.uvs, uvs) == kept
 
 
-def test_cancel(job: FinishJob) -> None:
-    token = CancelToken()
-    token.cancel()
+@pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
+def test_cancel(job: FinishJob, when: str) -> None:
+    token, seen = CancelToken(), []
+    if when == "at once":
+        token.cancel()
+
+    def watch(progress: Progress) -> None:
+        seen.append(progress)
+        baked = [other for other in seen if other.stage == "bake" and other.done]
+        ends = [other for other in baked if other.done == other.of]
+        # The last band says so too; the second time it is the stage that ends.
+        if baked and (when == "within a stage" or len(ends) == 2):
+            token.cancel()
+
+    preset = replace(SMALL, lod_shares=(1.0, 0.5))
     with pytest.raises(Cancelled):
-        finish(job, Report(cancel=token))
+        finish(replace(job, preset=preset), Report(cancel=token, on_progress=watch))
+    stages = [progress.stage for progress in seen if progress.done == 0]
+    assert stages == ([] if when == "at once" else ["clean", "simplify", "unwrap", "bake"])
+    if when == "within a stage":
+        assert seen[-1].stage == "bake" and 0 < seen[-1].done < seen[-1].of
 
 
-@pytest.mark.parametrize(("faces", "size", "code"), [(0, 256, "face_target"), (800, 0, None)])
-def test_impossible_targets(job: FinishJob, faces: int, size: int, code: str | None) -> None:
+def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
+    """A ball in a shell: hidden when it is opaque, seen through glass, kept on demand."""
+    vertices, faces = sphere(30)
+    unit = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    both = np.concatenate([0.45 * unit, 0.2 * unit]).astype(np.float32)
+    grid = mesh_to_dual_grid(both, np.concatenate([faces, faces + len(unit)]), grid_size=64)
+    radius = np.linalg.norm((grid.coords + 0.5) / 64 - 0.5, axis=1)
+    for glass, keep_inner in ((False, False), (True, False), (False, True)):
+        materials = np.ones((len(grid.coords), 6), np.float32)
+        materials[radius > 0.33, 5] = 0.2 if glass else 1
+        report = Report()
+        finished = finish(FinishJob(grid, materials, SMALL, keep_inner=keep_inner), report)
+        mesh = finished.meshes[0].mesh
+        stays = glass or keep_inner
+        assert (np.linalg.norm(mesh.vertices, axis=1).min() < 0.3) == stays
+        assert any("nobody outside can see" in note for note in report.notes) != stays
+        assert finished.log["removed"].get("inner_parts", 0) == (0 if stays else 1)
+        assert (finished.log["before"]["inner_faces"] > 0) != glass
+        json.dumps(finished.log, allow_nan=False)
+
+
+def test_a_given_mesh_says_what_it_does_not_get(job: FinishJob) -> None:
+    triangle = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
+    given = replace(job, given_mesh=triangle, preset=replace(PRESETS["game"], texture_size=256))
+    report = Report()
+    assert len(finish(given, report).meshes) == 1
+    assert any("neither levels of detail nor a hull" in note for note in report.notes)
     with pytest.raises(EngineError) as caught:
-        finish(replace(job, preset=replace(SMALL, faces=faces, texture_size=size)), Report())
+        finish(replace(given, closed=True), Report())
+    assert caught.value.code == "given_mesh"
+
+
+@pytest.mark.parametrize(
+    ("faces", "size", "code"), [(0, 256, "face_target"), (800, 0, None), (800, 16384, None)]
+)
+def test_impossible_targets(job: FinishJob, faces: int, size: int, code: str | None) -> None:
+    begun: list[Progress] = []
+    with pytest.raises(EngineError) as caught:
+        finish(
+            replace(job, preset=replace(SMALL, faces=faces, texture_size=size)),
+            Report(on_progress=begun.append),
+        )
     assert caught.value.code == (code or "texture_size")
+    assert not begun
+
+
+def test_materials_of_other_voxels(job: FinishJob) -> None:
+    with pytest.raises(EngineError) as caught:
+        finish(replace(job, materials=job.materials[1:]), Report())
+    assert caught.value.code == "materials_shape"
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -120,3 +184,37 @@ def test_the_command(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
     result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
+
+
+def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "examples" / "lantern.glb"
+
+    def run(name: str, *options: str):
+        target = str(tmp_path / name)
+        return CliRunner().invoke(app, ["finish", str(example), "-o", target, *options])
+
+    for name, options, message in (
+        ("x.glb", ["--texture", "16384"], "16384 x 16384 texels"),
+        ("x.glb", ["--faces", "2"], "2 faces is not possible"),
+        ("x.glb", ["--image-format", "gif"], "'gif'"),
+        ("x.obj", ["--image-format", "jpeg"], "are .png files"),
+    ):
+        result = run(name, *options)
+        assert result.exit_code == 2 and message in " ".join(result.stderr.split())
+    small = ["--resolution", "32", "--faces", "400", "--texture", "64"]
+    result = run("x.obj", "--preset", "game", *small)
+    assert result.exit_code == 0, result.output
+    assert "without further levels of detail and hull" in " ".join(result.stderr.split())
+    assert "Removed or mended:" in result.stdout and "UVs charts" in result.stdout
+    result = run("x.glb", "--image-format", "jpeg", *small)
+    assert result.exit_code == 0 and b"image/jpeg" in (tmp_path / "x.glb").read_bytes()
+    monkeypatch.setattr(given_mesh, "MOST_FACES", 10)
+    result = run("y.glb")
+    assert result.exit_code == 2 and "more than 10 are refused" in " ".join(result.stderr.split())
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    result = run("y.glb")
+    assert result.exit_code == 2 and "Permission denied" in " ".join(result.stderr.split())

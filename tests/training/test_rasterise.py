@@ -16,7 +16,7 @@ CAMERA = Camera(eye=(0.3, -1.8, 0.6), fov_degrees=34.0)
 def bumpy_sheet() -> Surface:
     """Eighteen triangles, none of which is seen from its side."""
     vertices, faces = meshes.grid(3, 3, 0.1)
-    upright = vertices[:, [0, 2, 1]] * 0.9 + np.float32([0.013, 0.0, 0.021])
+    upright = vertices[:, [0, 2, 1]] * 0.9 + np.array([0.013, 0.0, 0.021], np.float32)
     upright[:, 1] += 0.3 * upright[:, 0]
     return Surface(torch.from_numpy(upright).double(), torch.from_numpy(faces).long())
 

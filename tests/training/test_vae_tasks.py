@@ -89,7 +89,7 @@ def test_batches_are_drawn_by_voxels(most: int):
         batch = task.batch(np.random.default_rng(seed))
         assert len(set(batch.indices)) == len(batch.indices)
         assert len(batch.voxels.topology) <= most or len(batch.indices) == 1
-    assert most < 10**6 or len(batch.indices) == len(task.source.names)
+        assert most < 10**6 or len(batch.indices) == len(task.source.names)
 
 
 def test_a_block_is_whole_latent_cells_around_a_voxel():
