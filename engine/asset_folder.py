@@ -8,6 +8,7 @@ cannot, lie beside the latents with 16 bits, and a mesh that was textured lies t
 """
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
-from engine.files import unwritable, write_bytes_atomic
+from engine.files import flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
+from engine.recipe import checked_recipe
 from engine.render.turntable import png_bytes, thumbnail
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
@@ -74,15 +76,16 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
             made = Path(room) / "asset"
             made.mkdir()
             _write(asset, made)
-            if folder.exists():
-                folder.rename(Path(room) / "old")
-            made.rename(folder)
+            for file in made.iterdir():
+                flush(file)
+            _put(made, folder)
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, error) from error
     except EngineError as error:
         # From writing a single file in the temporary folder, whose name means nothing to users.
-        cause = error.__cause__
-        raise unwritable(folder, cause) if isinstance(cause, OSError) else error from error
+        if isinstance(error.__cause__, OSError):
+            raise unwritable(folder, error.__cause__) from error
+        raise
 
 
 def load_asset(folder: str | Path) -> Asset:
@@ -101,7 +104,7 @@ def load_asset(folder: str | Path) -> Asset:
         )
     name = RECIPE
     try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        recipe = checked_recipe(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
         name = SOURCE
         with Image.open(folder / SOURCE) as image:
             picture = image.convert("RGBA")
@@ -117,6 +120,38 @@ def load_asset(folder: str | Path) -> Asset:
             f"{folder / name} is missing or damaged ({' '.join(str(error).split())[:120]}).",
             "Make the asset again, or restore the folder from a copy.",
         ) from error
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Give a finished folder its name; the one that had it is deleted when that is done.
+
+    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole.
+
+    Raises:
+        EngineError: ``asset_set_aside`` when the old one has to stay under its other name.
+        OSError: nothing has changed.
+    """
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():  # left behind by a process that was ended; ``folder`` is newer
+        shutil.rmtree(old)
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError as error:
+        try:
+            old.rename(folder)
+        except OSError:
+            raise EngineError(
+                "asset_set_aside",
+                f"Cannot write {folder}: {error.strerror or error}. The asset that was there is "
+                f"now {old}.",
+                f"Close what uses the folder, and rename {old.name} to {folder.name}.",
+            ) from None
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
@@ -174,10 +209,8 @@ def _tensors(asset: Asset) -> dict[str, Tensor]:
 
 
 def _assembled(
-    recipe: Any, picture: Image.Image, tensors: dict[str, Tensor], ovoxels: OVoxels
+    recipe: dict[str, Any], picture: Image.Image, tensors: dict[str, Tensor], ovoxels: OVoxels
 ) -> Asset:
-    if not isinstance(recipe, dict):
-        raise ValueError("the recipe is no object")
     dual_vertices = tensors["surface.dual_vertices"].float().numpy()
     if dual_vertices.shape != ovoxels.grid.dual_vertices.shape:
         raise ValueError("it belongs to other voxels")

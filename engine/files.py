@@ -61,8 +61,7 @@ def _put(temporary: Path, path: Path) -> None:
     try:
         # mkstemp makes files private; a result gets the rights any other new file would have.
         temporary.chmod(0o666 & ~_UMASK)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -72,6 +71,35 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
     """Replace the contents of ``path`` by ``data``, all or nothing."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's contents are on the disk itself, so that a power cut cannot take them."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that cannot be there: better now than after minutes of work.
+
+    Raises:
+        EngineError: ``unwritable``.
+    """
+    if not path.absolute().parent.is_dir():
+        raise EngineError(
+            "unwritable",
+            f"Cannot write {path}: the folder {path.parent} does not exist.",
+            "Make the folder first, or choose another.",
+        )
+    if path.is_dir():
+        raise EngineError(
+            "unwritable", f"Cannot write {path}: it is a folder.", "Give the name of a file."
+        )
+    try:  # what the system says of rights is not always so; trying is
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def unwritable(path: Path, error: BaseException) -> EngineError:

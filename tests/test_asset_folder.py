@@ -1,8 +1,11 @@
 """Assets on disk."""
 
 import errno
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +98,80 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert [path.name for path in tmp_path.iterdir()] == (["a"] if before else [])
     if before:
         assert load_asset(tmp_path / "a").given_mesh is not None
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_the_old_asset_outlives_a_last_rename_that_fails(
+    assets: tuple[Asset, Asset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    target = tmp_path / "a"
+    save_asset(assets[1], target)
+    rename = Path.rename
+
+    def busy(self: Path, to: Path) -> Path:
+        if to == target and (self.name == "asset" or not back):
+            raise PermissionError(errno.EACCES, "in use")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    with pytest.raises(EngineError) as caught:
+        save_asset(assets[0], target)
+    kept = target if back else tmp_path / ".a.old"
+    assert caught.value.code == ("unwritable" if back else "asset_set_aside")
+    assert "in use" in caught.value.message
+    assert str(kept) in caught.value.message
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    assert load_asset(kept).given_mesh is not None
+    monkeypatch.undo()
+    save_asset(assets[0], target)
+    assert load_asset(target).given_mesh is None
+
+
+def test_what_an_ended_process_left_is_cleared(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
+    save_asset(assets[1], tmp_path / ".a.old")
+    save_asset(assets[1], tmp_path / "a")
+    save_asset(assets[0], tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda recipe: recipe.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (dict.clear, "version is None"),
+        (lambda recipe: recipe.update(version=2), "version is 2"),
+        (without("kind"), "kind is None"),
+        (without("seed"), "seed is None"),
+        (lambda recipe: recipe.update(seed=-1), "seed is -1"),
+        (without("max_tokens"), "max_tokens is None"),
+        (without("type"), "type is missing"),
+        (without("coarse_draws"), "coarse_draws are missing"),
+        (lambda recipe: recipe.update(coarse_draws=[[1, "x"]]), "[1, 'x']"),
+        (without("samplers"), "samplers are missing"),
+        (lambda recipe: recipe["samplers"].pop("texture"), "samplers are missing"),
+        (lambda recipe: recipe["samplers"]["shape"].update(steps=0), "sampler for shape: "),
+        (lambda recipe: recipe["samplers"]["shape"].update(speed=1), "'speed'"),
+    ],
+)
+def test_a_recipe_without_what_others_need_is_damaged(
+    assets: tuple[Asset, Asset],
+    tmp_path: Path,
+    damage: Callable[[dict[str, Any]], object],
+    words: str,
+) -> None:
+    save_asset(assets[0], tmp_path / "a")
+    file = tmp_path / "a" / "recipe.json"
+    recipe = json.loads(file.read_text())
+    damage(recipe)
+    file.write_text(json.dumps(recipe))
+    with pytest.raises(EngineError) as caught:
+        load_asset(tmp_path / "a")
+    assert caught.value.code == "asset_damaged"
+    assert "recipe.json" in caught.value.message
+    assert words in caught.value.message
 
 
 @pytest.mark.parametrize("file", sorted(FILES))

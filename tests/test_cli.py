@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from engine import __version__
 from engine.cli import app
-from engine.pipelines import convert
+from engine.pipelines import given_mesh
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_with_130(triangle: Path, monkeypatch: pytest.MonkeyPatch) -
     def interrupted(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(convert, "mesh_to_dual_grid", interrupted)
+    monkeypatch.setattr(given_mesh, "mesh_to_dual_grid", interrupted)
     result = run("convert", triangle, triangle.with_suffix(".vxz"))
     assert result.exit_code == 130
     assert result.stderr.strip().endswith("Stopped.")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import EngineError
-from engine.models.catalogue import TRELLIS, TRELLIS2
+from engine.hub.names import TRELLIS, TRELLIS2
 from engine.models.checkpoint import Checkpoint
 from engine.models.hub import Folder
 from engine.models.manifest import NetworkFacts, manifests

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.bench.plan import Plan, Stage
 from engine.bench.work import timed
-from engine.doctor.machine import ram_in_use
+from engine.machine import ram_in_use
 from engine.models import memory
 from engine.models.residency import Models
 

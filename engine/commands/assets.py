@@ -8,7 +8,6 @@ import typer
 
 from engine.commands.console import (
     binary_size,
-    check_place,
     errors_shown,
     out,
     reporting,
@@ -16,15 +15,20 @@ from engine.commands.console import (
     show_seconds,
 )
 from engine.commands.finish import check_finished_output, write_finished
+from engine.commands.models import origin_of
 from engine.errors import EngineError
+from engine.files import check_place
+from engine.hub.names import TRELLIS2
 
 if TYPE_CHECKING:
     from engine.asset import Asset
     from engine.export.presets import Preset as Finishing
+    from engine.images.rembg_matte import RembgMatte
+    from engine.models.checkpoint import Checkpoint as OpenedCheckpoint
     from engine.models.residency import Models
+    from engine.models.store import Store
     from engine.pipelines.report import Report
 
-PUBLISHED = "microsoft/TRELLIS.2-4B"
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
@@ -72,7 +76,7 @@ def generate(
     guidance: Guidance = None,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
-    checkpoint: Checkpoint = PUBLISHED,
+    checkpoint: Checkpoint = TRELLIS2,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -116,7 +120,7 @@ def texture(
     steps: TextureSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
-    checkpoint: Checkpoint = PUBLISHED,
+    checkpoint: Checkpoint = TRELLIS2,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -155,7 +159,7 @@ def upscale(
     guidance: Guidance = None,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
-    checkpoint: Checkpoint = PUBLISHED,
+    checkpoint: Checkpoint = TRELLIS2,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -189,8 +193,7 @@ def _open(
     memory: float | None,
     offline: bool,
 ) -> "Models":
-    from engine.doctor.machine import known_device
-    from engine.models.catalogue import DINOV3
+    from engine.machine import known_device
     from engine.models.checkpoint import load_checkpoint
     from engine.models.memory import reset_peak
     from engine.models.residency import Models
@@ -198,17 +201,60 @@ def _open(
 
     settings = settings_of(context)
     offline = offline or settings.offline
-    store = Store(Path(settings.models), offline=offline)
+    origin = origin_of(settings)
+    store = Store(Path(settings.models), origin=origin, offline=offline)
     where = known_device(device)
     reset_peak(where)
-    encoder = store.folder_of(DINOV3)
+    opened = load_checkpoint(store.checkpoint(checkpoint), offline=offline, origin=origin)
     return Models(
-        load_checkpoint(store.checkpoint(checkpoint), offline=offline),
+        opened,
         device=where,
         budget=None if memory is None else round(memory * 2**30),
-        encoder_folder=encoder if encoder.is_dir() else None,
+        encoder_folder=_encoder_folder(store, opened),
+        matte=_matte_network(store),
         offline=offline,
+        origin=origin,
     )
+
+
+def _encoder_folder(store: "Store", checkpoint: "OpenedCheckpoint") -> Path | None:
+    """Where DINOv3 was downloaded to; None where it was not, or is not what is wanted.
+
+    Raises:
+        EngineError: ``weights_partial``.
+    """
+    from engine.images.encoders import is_dinov3
+    from engine.models.catalogue import catalogue
+    from engine.models.residency import IMAGE_ENCODER
+
+    component = checkpoint.generation.image_encoder
+    own = IMAGE_ENCODER in checkpoint.models
+    if own or component is None or not is_dinov3(component.name):
+        return None
+    weight = catalogue()["image_encoder"]
+    state = store.state(weight)
+    if state == "partial":
+        raise EngineError(
+            "weights_partial",
+            f"The download of {weight.repository} is not complete.",
+            f"Run: maquette models download {weight.name}",
+        )
+    return store.folder_of(weight.repository) if state == "present" else None
+
+
+def _matte_network(store: "Store") -> "RembgMatte":
+    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
+    from engine.images.rembg_matte import RembgMatte
+    from engine.models.catalogue import catalogue
+
+    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
+        if store.state(weight) == "present":
+            return RembgMatte(
+                Path(weight.files[0].name).stem,
+                weights_folder=store.folder_of(weight.repository),
+                allow_download=False,
+            )
+    return RembgMatte(allow_download=not store.offline)
 
 
 def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Report") -> None:

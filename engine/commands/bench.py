@@ -61,8 +61,7 @@ def generate(
         from engine.bench.networks import Reduction
         from engine.bench.plan import Request, make_plan
         from engine.bench.run import run_plan
-        from engine.doctor.machine import device_name, known_device
-        from engine.doctor.selftest import working_dtypes
+        from engine.machine import device_name, known_device, working_dtypes
 
         where = known_device(device)
         flow_dtype, decoder_dtype = working_dtypes(where)

@@ -1,10 +1,8 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,7 +17,6 @@ from rich.progress import (
 )
 
 from engine.errors import EngineError
-from engine.files import unwritable
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,25 +100,6 @@ def show_seconds(report: "PipelineReport") -> None:
     """Seconds of every stage, and of all."""
     times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
     out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
-
-
-def check_place(output: Path) -> None:
-    """Refuse a file that cannot be there: better now than after minutes of work.
-
-    Raises:
-        EngineError: ``unwritable``.
-    """
-    if not output.absolute().parent.is_dir() or output.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {output}: its folder does not exist, or it is one itself.",
-            "Make the folder first, or choose another name.",
-        )
-    try:  # what the system says of rights is not always so; trying is
-        with tempfile.TemporaryFile(dir=output.absolute().parent):
-            pass
-    except OSError as error:
-        raise unwritable(output, error) from error
 
 
 def binary_size(count: float) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from engine.commands.console import check_place, errors_shown, out, reporting, show_seconds
+from engine.commands.console import errors_shown, out, reporting, show_seconds
 from engine.errors import EngineError
+from engine.files import check_place
 
 if TYPE_CHECKING:
     from engine.export.presets import Preset

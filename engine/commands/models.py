@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import (
@@ -28,6 +28,10 @@ from engine.commands.console import (
 )
 from engine.errors import EngineError
 from engine.models.catalogue import PRESETS, catalogue, choose
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.models.hub import Origin
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
@@ -107,6 +111,13 @@ def download(
         if check:
             with _bars() as report:
                 broken = [f for f in store.verify(weights, report) if f.state == "corrupt"]
+            if broken and store.offline:
+                raise EngineError(
+                    "weights_offline",
+                    f"Corrupt: {', '.join(str(finding.path) for finding in broken)}; and you are "
+                    "working offline.",
+                    "Go online once to have them replaced.",
+                )
             for finding in broken:
                 err.print(f"Corrupt, gets replaced: {finding.path}", markup=False)
                 finding.path.unlink(missing_ok=True)
@@ -206,17 +217,18 @@ def _store(
     if endpoint is not None:
         settings = replace(settings, endpoint=endpoint)
     pairs = dict(settings.mirrors) | dict(_pair(text) for text in mirrors or [])
+    settings = replace(settings, mirrors=pairs)
     return Store(
-        Path(settings.models),
-        origin=_origin(settings.endpoint, pairs),
-        offline=offline or settings.offline,
+        Path(settings.models), origin=origin_of(settings), offline=offline or settings.offline
     )
 
 
-def _origin(endpoint: str | None, mirrors: dict[str, str]):
-    from engine.models.fetch import Origin
+def origin_of(settings: Settings) -> "Origin":
+    """Which hub and which mirrors the user wants to be asked."""
+    from engine.models.hub import Origin
 
-    return Origin(endpoint.rstrip("/") if endpoint else None, tuple(mirrors.items()))
+    endpoint = settings.endpoint
+    return Origin(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
 
 
 def _pair(text: str) -> tuple[str, str]:

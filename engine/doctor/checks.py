@@ -60,7 +60,7 @@ def _python() -> Check:
 
 
 def _torch(torch) -> Iterator[Check]:
-    from engine.doctor import machine
+    from engine import machine
 
     text = str(torch.__version__)
     if tuple(int(part) for part in text.split(".")[:2]) < OLDEST_TORCH:
@@ -94,7 +94,8 @@ def _torch(torch) -> Iterator[Check]:
 def _device(wanted: str | None) -> Iterator[Check]:
     import torch
 
-    from engine.doctor import machine, selftest
+    from engine import machine
+    from engine.doctor import selftest
     from engine.sparse.attention import ATTENTION
     from engine.sparse.convolution import CONVOLUTION
 
@@ -121,7 +122,7 @@ def _device(wanted: str | None) -> Iterator[Check]:
         low = free < 4e9
         hint = "Close other programs that use the GPU." if low else ""
         yield Check("VRAM", "warn" if low else "ok", text, hint)
-    flows, decoders = selftest.working_dtypes(device)
+    flows, decoders = machine.working_dtypes(device)
     for registry, dtype in ((CONVOLUTION, decoders), (ATTENTION, flows)):
         name = registry.choose(device, dtype).name
         reasons = "; ".join(
@@ -148,7 +149,7 @@ def _self_test(device, dtypes) -> Check:
 
 
 def _ram() -> Check:
-    from engine.doctor import machine
+    from engine import machine
 
     memory = machine.ram()
     if memory is None:

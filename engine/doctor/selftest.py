@@ -112,13 +112,6 @@ def _problems_of(
     return found
 
 
-def working_dtypes(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
-    """Dtypes of the flows' and of the decoders' torsos on a device."""
-    if device.type == "cuda":
-        return torch.bfloat16, torch.float16
-    return torch.float32, torch.float32
-
-
 def finite_matmul(device: torch.device) -> Tensor:
     """A product that needs the device's matrix library, all entries 64."""
     ones = torch.ones(64, 64, device=device)

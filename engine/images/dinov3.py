@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from engine.errors import EngineError
-from engine.images.hub_errors import explain_loading
-from engine.models.catalogue import DINOV3
+from engine.hub.errors import explain_loading
+from engine.hub.names import DINOV3
 
 log = logging.getLogger(__name__)
 

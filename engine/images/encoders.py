@@ -37,6 +37,11 @@ ENCODERS: dict[str, EncoderKind] = {
 }
 
 
+def is_dinov3(name: str) -> bool:
+    """Whether a published class name means DINOv3."""
+    return name in ENCODERS and ENCODERS[name].load is _dinov3
+
+
 def encoder_kind(name: str) -> EncoderKind:
     """The encoder of a published class name.
 

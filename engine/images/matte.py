@@ -40,6 +40,10 @@ class Matte:
 class MatteNetwork(Protocol):
     """A network that finds the object in a picture."""
 
+    def ready(self) -> bool:
+        """Whether it can work without downloading anything."""
+        ...
+
     def alpha(self, image: Image.Image) -> Image.Image:
         """An "RGB" picture -> its matte, mode "L", of the same size."""
         ...
@@ -55,7 +59,7 @@ def remove_background(
             does); larger ones work and take longer.
         method: "alpha" keeps the picture's own transparency, "rembg" asks a network, "plain" looks
             for one even background. "auto" takes the first that applies: alpha when any pixel is
-            not opaque, the network when one is given or installed with its weights, plain.
+            not opaque, the network when it is ready, plain.
         network: for "rembg" and "auto"; without one ``RembgMatte()`` serves, which downloads its
             weights only when ``method`` is "rembg".
 
@@ -96,10 +100,8 @@ def has_own_alpha(image: Image.Image) -> bool:
 def _choose(image: Image.Image, network: MatteNetwork | None) -> tuple[Method, MatteNetwork | None]:
     if has_own_alpha(image):
         return "alpha", None
-    if network is None:
-        installed = RembgMatte(allow_download=False)
-        network = installed if installed.ready() else None
-    return ("plain", None) if network is None else ("rembg", network)
+    network = network or RembgMatte(allow_download=False)
+    return ("rembg", network) if network.ready() else ("plain", None)
 
 
 def _own_alpha(image: Image.Image) -> Matte:

@@ -104,8 +104,8 @@ class RembgMatte:
             raise EngineError(
                 "matte_weights_missing",
                 f"There is no {self.model}.onnx in {where}.",
-                "Put the file there or allow its download, or give a picture with a transparent "
-                "background.",
+                "Run 'maquette models download matte' while online, or give a picture with a "
+                "transparent background.",
             )
         session_class = _session_class(self.model)
         if weights is not None:

@@ -11,16 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from engine.errors import EngineError
+from engine.hub.names import DINOV3, GATED, REMBG, TRELLIS, TRELLIS2
 from engine.models.manifest import FileFacts, NetworkFacts, manifests
-
-TRELLIS2 = "microsoft/TRELLIS.2-4B"
-TRELLIS = "microsoft/TRELLIS-image-large"
-DINOV3 = "facebook/dinov3-vitl16-pretrain-lvd1689m"
-REMBG = "danielgatis/rembg"
-
-GATED = frozenset({DINOV3})
-KNOWN_MIRRORS = {DINOV3: "camenduru/dinov3-vitl16-pretrain-lvd1689m"}
-"""Copies that need no login; the licence is the original's."""
 
 LICENCES = {
     "MIT": (True, ""),
@@ -120,8 +112,8 @@ def catalogue() -> Mapping[str, Weight]:
                  "ckpts/shape_dec_next_dc_f16c32_fp16"),
         _network("material_decoder", "texture latent to materials", TRELLIS2, every,
                  "ckpts/tex_dec_next_dc_f16c32_fp16"),
-        _network("shape_encoder", "meshes to shape latents", TRELLIS2, frozenset({"texture"}),
-                 "ckpts/shape_enc_next_dc_f16c32_fp16"),
+        _network("shape_encoder", "meshes to shape latents", TRELLIS2,
+                 frozenset({"texture", "high"}), "ckpts/shape_enc_next_dc_f16c32_fp16"),
         _network("material_encoder", "materials to texture latents", TRELLIS2, frozenset(),
                  "ckpts/tex_enc_next_dc_f16c32_fp16"),
     ]  # fmt: skip

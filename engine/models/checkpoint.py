@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError
-from engine.models.hub import NotHere, Source, source, sources_of
+from engine.models.hub import NotHere, Origin, Source, source, sources_of
 from engine.models.networks import build_network, read_description
 from engine.models.pipeline import Normalization, PipelineSpec, read_pipeline
 from engine.models.tensors import load_tensors
@@ -37,12 +37,14 @@ class Checkpoint:
         torso_dtype: torch.dtype | None = None,
         offline: bool = False,
         cache: Path | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.home = home
         self.device = device
         self.torso_dtype = torso_dtype
         self._offline = offline
         self._cache = cache
+        self._origin = origin
         self.generation = self._pipeline("pipeline.json")
         try:
             self.texturing: PipelineSpec | None = self._pipeline("texturing_pipeline.json")
@@ -111,7 +113,13 @@ class Checkpoint:
         return self.models[name]
 
     def _find(self, name: str) -> tuple[Path, Path]:
-        places = sources_of(self._stem(name), self.home, offline=self._offline, cache=self._cache)
+        places = sources_of(
+            self._stem(name),
+            self.home,
+            offline=self._offline,
+            cache=self._cache,
+            origin=self._origin,
+        )
         absent: list[NotHere] = []
         for place, inside in places[:-1]:
             try:
@@ -178,6 +186,7 @@ def load_checkpoint(
     torso_dtype: torch.dtype | None = None,
     offline: bool = False,
     cache: Path | None = None,
+    origin: Origin | None = None,
 ) -> Checkpoint:
     """Open a checkpoint; networks are loaded when asked for.
 
@@ -187,12 +196,15 @@ def load_checkpoint(
         torso_dtype: bfloat16 or float16 for the wide middle of every network; None: float32.
         offline: never ask the hub, use its cache only.
         cache: the hub cache's folder; None: huggingface_hub's own.
+        origin: which hub is asked, and mirrors; None: huggingface.co.
 
     Raises:
         EngineError: ``checkpoint_unknown``, ``file_missing``, ``pipeline_invalid``, ``hub_*``.
     """
-    home = source(folder_or_hub_id, offline=offline, cache=cache)
-    return Checkpoint(home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache)
+    home = source(folder_or_hub_id, offline=offline, cache=cache, origin=origin)
+    return Checkpoint(
+        home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache, origin=origin
+    )
 
 
 def load_network(

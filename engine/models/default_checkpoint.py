@@ -1,7 +1,8 @@
 """Which checkpoint serves a request that names none."""
 
 from engine import embedded
-from engine.models.catalogue import PRESETS, TRELLIS2, choose
+from engine.hub.names import TRELLIS2
+from engine.models.catalogue import PRESETS, choose
 from engine.models.store import Store
 
 SMALL_MODEL = (

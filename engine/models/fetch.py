@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,33 +18,15 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
 from engine.errors import EngineError
-from engine.models.catalogue import KNOWN_MIRRORS, Weight, WeightFile
-from engine.models.hub import check_name, explained
+from engine.hub.errors import explained
+from engine.hub.names import KNOWN_MIRRORS
+from engine.models.catalogue import Weight, WeightFile
+from engine.models.hub import HUB, Origin, check_name, token_for
 
-HUB = "https://huggingface.co"
 CHUNK = 1 << 22
 
 OnBytes = Callable[[int], None]
 """Called with how many bytes of the file are on disk; may raise to stop."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where files come from.
-
-    Attributes:
-        endpoint: the hub's address; None: huggingface.co.
-        mirrors: repository -> repository that is asked in its place.
-    """
-
-    endpoint: str | None = None
-    mirrors: tuple[tuple[str, str], ...] = ()
-
-    def repository(self, weight: Weight) -> tuple[str, str]:
-        """The repository that is asked for a weight, and its revision."""
-        mirror = dict(self.mirrors).get(weight.repository)
-        # A copy has commits of its own; that it is one is seen by the hashes.
-        return (mirror, "main") if mirror else (weight.repository, weight.revision)
 
 
 def fetch(
@@ -61,7 +42,7 @@ def fetch(
         EngineError: ``hub_*`` and ``file_missing``, see ``engine.models.hub``; ``disk_full``;
             ``weights_differ`` when what is offered, or what came, is not the published file.
     """
-    repository, revision = origin.repository(weight)
+    repository, revision = origin.place(weight.repository, weight.revision)
     try:
         with explained(repository, file.name):
             _fetch(file, target, repository, revision, origin.endpoint, on_bytes)
@@ -87,7 +68,7 @@ def _fetch(
     file: WeightFile,
     target: Path,
     repository: str,
-    revision: str,
+    revision: str | None,
     endpoint: str | None,
     on_bytes: OnBytes,
 ) -> None:
@@ -95,8 +76,7 @@ def _fetch(
     size, tag, headers = file.bytes if file.exact else None, file.sha256, {}
     url = file.url
     if url is None:
-        # The user's token is for the hub itself and is shown to nobody else.
-        token = None if endpoint in (None, HUB) else False
+        token = token_for(endpoint)
         url = huggingface_hub.hf_hub_url(
             repository, file.name, revision=revision, endpoint=endpoint
         )

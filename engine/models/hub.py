@@ -1,31 +1,43 @@
 """Where a checkpoint's files are: in a folder, in a folder beside it, or in a hub repository."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HFValidationError,
-    HTTPError,  # pyright: ignore[reportPrivateImportUsage] - of whatever transport the hub uses
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from engine.errors import EngineError
+from engine.hub.errors import NotHere, explained
 from engine.models.manifest import pinned_revision
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-class NotHere(EngineError):
-    """A file cannot be had from this place; another place may have it."""
+HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where files of the hub come from.
+
+    Attributes:
+        endpoint: the hub's address; None: huggingface.co.
+        mirrors: repository -> repository that is asked in its place.
+    """
+
+    endpoint: str | None = None
+    mirrors: tuple[tuple[str, str], ...] = ()
+
+    def place(self, repository: str, revision: str | None) -> tuple[str, str | None]:
+        """The repository that is asked for one, and its revision."""
+        mirror = dict(self.mirrors).get(repository)
+        # A copy has commits of its own; that it is one is seen by the hashes or the tensors.
+        return (mirror, "main") if mirror else (repository, revision)
+
+
+def token_for(endpoint: str | None) -> bool | None:
+    """The user's token is for the hub itself (None) and is shown to nobody else (False)."""
+    return None if endpoint in (None, HUB) else False
 
 
 @dataclass(frozen=True)
@@ -67,12 +79,14 @@ class Repository:
             is one, else the newest.
         offline: use the cache only.
         cache: the cache's folder; None: huggingface_hub's own.
+        origin: the hub and the mirrors that are asked.
     """
 
     name: str
     revision: str | None = None
     offline: bool = False
     cache: Path | None = None
+    origin: Origin = Origin()
 
     def __str__(self) -> str:
         return self.name
@@ -85,67 +99,31 @@ class Repository:
             EngineError: ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
         """
         check_name(name)
-        with explained(self.name, name, offline=self.offline):
+        pinned = self.revision or pinned_revision(self.name)
+        asked, revision = self.origin.place(self.name, pinned)
+        with explained(asked, name, offline=self.offline):
             return Path(
                 huggingface_hub.hf_hub_download(
-                    self.name,
+                    asked,
                     name,
-                    revision=self.revision or pinned_revision(self.name),
+                    revision=revision,
                     cache_dir=self.cache,
                     local_files_only=self.offline,
+                    endpoint=self.origin.endpoint,
+                    token=token_for(self.origin.endpoint),
                 )
             )
-
-
-@contextmanager
-def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[None]:
-    """Turn what the hub raises inside of the block, about a file, into an EngineError.
-
-    Raises:
-        NotHere: ``file_missing`` or ``hub_offline``.
-        EngineError: ``hub_gated``, ``hub_not_found`` or ``hub_failed``.
-    """
-    try:
-        yield
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        why = "you are working offline" if offline else "the hub cannot be reached"
-        raise NotHere(
-            "hub_offline",
-            f"{name} of {repository} is not on this disk, and {why}.",
-            "Go online once to download it, or give a folder with the files.",
-        ) from error
-    except EntryNotFoundError as error:
-        raise NotHere(
-            "file_missing",
-            f"The repository {repository} has no file {name}.",
-            "Choose a repository that is laid out as microsoft/TRELLIS.2-4B.",
-        ) from error
-    except GatedRepoError as error:
-        raise EngineError(
-            "hub_gated",
-            f"The repository {repository} is gated: its owner wants you to accept terms first.",
-            f"Accept them at https://huggingface.co/{repository} and sign in with "
-            "'hf auth login', or give a folder with the files.",
-        ) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise EngineError(
-            "hub_not_found",
-            f"There is no repository {repository} on the hub in that revision, or it is private.",
-            "Check the name, or sign in with 'hf auth login' if it is yours.",
-        ) from error
-    except (HTTPError, OSError) as error:
-        raise EngineError(
-            "hub_failed",
-            f"Downloading {name} from {repository} failed: {_line(error)}.",
-            "Check the connection and the free space, and try again; what has arrived is kept.",
-        ) from error
 
 
 Source = Folder | Repository
 
 
 def source(
-    folder_or_hub_id: str | Path, *, offline: bool = False, cache: Path | None = None
+    folder_or_hub_id: str | Path,
+    *,
+    offline: bool = False,
+    cache: Path | None = None,
+    origin: Origin | None = None,
 ) -> Source:
     """A folder where there is one, else the hub repository of that name.
 
@@ -161,7 +139,7 @@ def source(
     if found:
         return Folder(path)
     if isinstance(folder_or_hub_id, str) and REPOSITORY.fullmatch(folder_or_hub_id):
-        return Repository(folder_or_hub_id, offline=offline, cache=cache)
+        return Repository(folder_or_hub_id, offline=offline, cache=cache, origin=origin or Origin())
     raise EngineError(
         "checkpoint_unknown",
         f"{folder_or_hub_id} is neither a folder nor the name of a hub repository.",
@@ -170,7 +148,12 @@ def source(
 
 
 def sources_of(
-    name: str, home: Source, *, offline: bool, cache: Path | None
+    name: str,
+    home: Source,
+    *,
+    offline: bool,
+    cache: Path | None,
+    origin: Origin | None = None,
 ) -> list[tuple[Source, str]]:
     """Where a name in ``home``'s pipeline.json may be, in order: (source, name there)."""
     check_name(name)
@@ -184,7 +167,10 @@ def sources_of(
         apart = beside.parent / owner / repository
         folders = (beside / repository, beside / owner / repository, apart)
         places += [(Folder(path), inside) for path in folders if path.is_dir()]
-    places.append((Repository(f"{owner}/{repository}", offline=offline, cache=cache), inside))
+    hub = Repository(
+        f"{owner}/{repository}", offline=offline, cache=cache, origin=origin or Origin()
+    )
+    places.append((hub, inside))
     return places
 
 
@@ -204,7 +190,3 @@ def check_name(name: str) -> str:
             "know who made it.",
         )
     return name
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from engine.doctor.machine import forget_peak_ram, peak_ram, ram
+from engine.machine import forget_peak_ram, peak_ram, ram
 from engine.models.dit import FlowConfig
 
 MARGIN = 0.92

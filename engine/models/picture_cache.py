@@ -45,6 +45,10 @@ class PictureCache:
         """Bytes on the device."""
         return sum(size for _, size in self._prepared.values())
 
+    def bytes_of(self, network: str) -> int:
+        """Those of ``prepared_bytes`` that belong to a network."""
+        return self._prepared[network][1] if network in self._prepared else 0
+
     def forget_network(self, network: str) -> None:
         self._prepared.pop(network, None)
 

@@ -11,12 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.doctor.selftest import working_dtypes
 from engine.errors import EngineError
+from engine.images.dinov3 import PUBLISHED_ID
 from engine.images.encoder import ImageEncoder
-from engine.images.encoders import encoder_kind, load_encoder
+from engine.images.encoders import encoder_kind, is_dinov3, load_encoder
+from engine.images.matte import MatteNetwork
+from engine.images.rembg_matte import RembgMatte
+from engine.machine import working_dtypes
 from engine.models import memory
 from engine.models.checkpoint import Checkpoint
+from engine.models.hub import Origin, Repository
 from engine.models.networks import build_network
 from engine.models.picture_cache import PictureCache
 from engine.models.pipeline import PipelineSpec
@@ -48,7 +52,9 @@ class Models:
         policy: insist on one; None: the fastest that fits.
         encoder: the picture encoder itself; None: the one that the checkpoint names.
         encoder_folder: where the encoder's weights are, if they were downloaded.
+        matte: the network that removes backgrounds; None: what rembg has on this machine.
         offline: never ask the hub for the encoder.
+        origin: which hub and mirrors are asked for it; None: huggingface.co.
 
     Attributes:
         pictures: what was computed of the last picture, for every request that shows it again.
@@ -67,11 +73,14 @@ class Models:
         policy: Policy | None = None,
         encoder: ImageEncoder | None = None,
         encoder_folder: Path | None = None,
+        matte: MatteNetwork | None = None,
         offline: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.device = torch.device(device)
         self.dtypes = dtypes or working_dtypes(self.device)
+        self.matte = matte or RembgMatte(allow_download=not offline)
         self.pictures = PictureCache()
         self.peak_bytes = 0
         self.used: set[str] = set()
@@ -82,6 +91,7 @@ class Models:
         self._encoder = encoder
         self._encoder_folder = encoder_folder
         self._offline = offline
+        self._origin = origin or Origin()
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
         self._skeletons: dict[str, nn.Module] = {}
         self._weights: dict[str, Weights] = {}
@@ -145,7 +155,7 @@ class Models:
         """
         if self._given_budget is None:
             free = memory.free_bytes(self.device)
-            self.budget = None if free is None else free + self._on_device()
+            self.budget = None if free is None else free + self.bytes_on_device
         # In host memory streaming saves nothing: the host has the weights anyway.
         host = self.device.type == "cpu" and self._given_budget is None
         allowed = tuple(Policy)[: 2 if host else 3]
@@ -175,21 +185,24 @@ class Models:
         log.warning("Out of memory; going on with: %s", self.policy)
 
     @contextmanager
-    def on_device(self, name: str, working_bytes: int = 0) -> Iterator[Any]:
+    def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:
         """A network, ready to run on the device.
 
         Args:
             name: of the checkpoint, or ``IMAGE_ENCODER``.
             working_bytes: what the work will need beside the weights; other networks leave the
                 device for it.
+            kept_bytes: the part of it that stays with the network (``PictureCache.prepared``);
+                what is there already is not counted again.
 
         Raises:
             EngineError: ``memory_too_small``, and what loading raises.
         """
-        placed = self._place(name, working_bytes)
+        placed = self._place(name, working_bytes, kept_bytes)
         if name != IMAGE_ENCODER:
             self.used.add(name)
-        self.peak_bytes = max(self.peak_bytes, self._on_device() + working_bytes)
+        missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
+        self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + missing)
         try:
             yield placed.network
         finally:
@@ -204,11 +217,14 @@ class Models:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _place(self, name: str, working_bytes: int) -> _Placed:
+    def _place(self, name: str, working_bytes: int, kept_bytes: int) -> _Placed:
         if name in self._placed:
             self._placed.move_to_end(name)
-            self._make_room(0, working_bytes, keep=name)
-            return self._placed[name]
+            missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
+            if self._make_room(0, missing, keep=name):
+                return self._placed[name]
+            # Whole it does not fit with this much work: it comes anew, perhaps by its blocks.
+            self._evict(name)
         weights = self.weights(name)
         stream = self.policy is Policy.STREAMED
         if not stream and not self._make_room(weights.whole, working_bytes, keep=name):
@@ -226,14 +242,16 @@ class Models:
 
     def _make_room(self, more: int, working_bytes: int, *, keep: str) -> bool:
         """Evict what was used longest ago until ``more`` fits; whether it does."""
-        while self.budget is not None and self._on_device() + more + working_bytes > self.budget:
+        while self.budget is not None and self.bytes_on_device + more + working_bytes > self.budget:
             oldest = next((name for name in self._placed if name != keep), None)
             if oldest is None:
                 return False
             self._evict(oldest)
         return True
 
-    def _on_device(self) -> int:
+    @property
+    def bytes_on_device(self) -> int:
+        """What is on the device now, by our own accounts."""
         networks = sum(placed.bytes for placed in self._placed.values())
         return networks + self.pictures.prepared_bytes
 
@@ -261,7 +279,14 @@ class Models:
 
     def _load_encoder(self) -> ImageEncoder:
         name, args = self._encoder_component()
-        return load_encoder(name, args, folder=self._encoder_folder, offline=self._offline)
+        folder = self._encoder_folder
+        if folder is None and is_dinov3(name) and self._origin != Origin():
+            # transformers asks no other hub than its own.
+            published = args.get("model_name", PUBLISHED_ID)
+            home = Repository(str(published), offline=self._offline, origin=self._origin)
+            home.file("config.json")
+            folder = home.file("model.safetensors").parent
+        return load_encoder(name, args, folder=folder, offline=self._offline)
 
     def _encoder_component(self) -> tuple[str, Any]:
         component = self.generation.image_encoder

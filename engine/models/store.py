@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from engine.errors import EngineError
 from engine.models.catalogue import Weight, WeightFile
-from engine.models.fetch import Origin, fetch, part_path, parts_of, sha256_of
-from engine.models.hub import REPOSITORY
+from engine.models.fetch import fetch, part_path, parts_of, sha256_of
+from engine.models.hub import REPOSITORY, Origin
 
 RESERVE = 1 << 30
 """Bytes of the disk that downloads leave free."""

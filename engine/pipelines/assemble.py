@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from engine import __version__
-from engine.doctor.machine import device_name
+from engine.machine import device_name
 from engine.models.hub import Repository
 from engine.models.manifest import pinned_revision
 from engine.models.material_vae import DecodedMaterial
@@ -21,8 +21,8 @@ from engine.models.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.pipelines.types import Route
 from engine.pipelines.work import Work
+from engine.recipe import RECIPE_VERSION
 
-RECIPE_VERSION = 1
 _ENDS = 1 << 20
 
 
@@ -84,8 +84,8 @@ def recipe_of(
             "torch": torch.__version__,
             "device": device_name(models.device),
             "dtypes": [str(dtype).removeprefix("torch.") for dtype in models.dtypes],
-            "policy": str(models.policy),
         },
+        "memory": work.memory,
         "notes": list(work.report.notes),
     }
 

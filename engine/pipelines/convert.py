@@ -7,13 +7,14 @@ from pathlib import Path
 
 from engine.errors import EngineError
 from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.files import check_place
 from engine.mesh import Mesh, drop_unused_vertices
 from engine.meshing.load import load_mesh
-from engine.meshing.weld import weld_positions
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
+from engine.ovoxel import dual_grid_to_mesh, sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.pipelines.given_mesh import dual_grid_of
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def mesh_file_to_ovoxels(
             f"A resolution of {resolution} is not possible.",
             f"Choose one from 1 to {MAX_GRID_SIZE}; 512 and 1024 are usual.",
         )
-    _check_target(target)
+    check_place(target)
     on_progress("reading", 0, 1)
     mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
     on_progress("reading", 1, 1)
@@ -89,20 +90,7 @@ def mesh_to_ovoxels(
     Raises:
         EngineError: ``grid_empty``, and what ``mesh_to_dual_grid`` and ``sample_materials`` raise.
     """
-    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
-    kept, new_index = weld_positions(mesh.vertices)
-    grid = mesh_to_dual_grid(
-        mesh.vertices[kept],
-        new_index[mesh.faces],
-        grid_size=resolution,
-        on_progress=lambda done, total: on_progress("geometry", done, total),
-    )
-    if len(grid.coords) == 0:
-        raise EngineError(
-            "grid_empty",
-            f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
-            "Choose a higher resolution.",
-        )
+    grid = dual_grid_of(mesh, resolution, lambda done, total: on_progress("geometry", done, total))
     materials = sample_materials(
         mesh, grid, on_progress=lambda done, total: on_progress("materials", done, total)
     )
@@ -123,7 +111,7 @@ def ovoxels_to_mesh_file(
             f"O-Voxels cannot be written as {target.name}.",
             f"Use one of {', '.join(SUFFIXES)}.",
         )
-    _check_target(target)
+    check_place(target)
     on_progress("reading", 0, 1)
     ovoxels = load_ovoxels(source)
     on_progress("reading", 1, 1)
@@ -149,17 +137,3 @@ def ovoxels_to_mesh_file(
         ovoxels.grid.grid_size,
         ovoxels.placement,
     )
-
-
-def _check_target(target: Path) -> None:
-    """Better to refuse now than after minutes of work."""
-    if not target.parent.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {target}: the folder {target.parent} does not exist.",
-            "Make the folder first, or choose another.",
-        )
-    if target.is_dir():
-        raise EngineError(
-            "unwritable", f"Cannot write {target}: it is a folder.", "Give the name of a file."
-        )

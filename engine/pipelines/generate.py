@@ -1,7 +1,6 @@
 """An asset from a picture."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import torch
 
@@ -9,9 +8,9 @@ from engine.asset import Asset, Latent, Latents
 from engine.images.picture import load_picture
 from engine.models.residency import Models
 from engine.ovoxel.placement import Placement
-from engine.pipelines.assemble import picture_bytes, recipe_of, voxels_of
+from engine.pipelines.assemble import recipe_of, voxels_of
 from engine.pipelines.draws import Draws
-from engine.pipelines.jobs import GenerateJob, Sampling
+from engine.pipelines.jobs import GenerateJob
 from engine.pipelines.needs import needs_of_generation
 from engine.pipelines.report import Report
 from engine.pipelines.stages import (
@@ -40,19 +39,21 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
         Cancelled: through ``report.cancel``, within one step.
         EngineError: what is wrong with the picture, the type, the checkpoint or the memory.
     """
+    report.begin()
     route = route_of(models, job.type, job.preset)
     samplers = samplers_of(
         models.generation, structure=job.structure, shape=job.shape, texture=job.texture
     )
     report.note(f"Memory: {models.plan(needs_of_generation(models, route, job.max_tokens))}.")
     with report.stage("picture"):
-        picture = load_picture(job.picture, job.matte)
+        picture = load_picture(job.picture, job.matte, network=models.matte)
     report.note(picture.note)
     draws = Draws(job.seed)
     work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
 
     structure = sample_structure(work, route)
-    report.part("structure", (structure.coords[:, 1:].cpu().numpy(), route.first.latent_grid))
+    grid = route.first.latent_grid
+    report.part("structure", lambda: (structure.coords[:, 1:].cpu().numpy(), grid))
     coarse = shape = sample_shape(work, "shape", route.first, structure)
     coarse_draws, resolution = len(draws.shapes), route.resolution
     if route.fine is not None:
@@ -74,7 +75,7 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
         recipe=recipe_of("generate", work, job.seed, route, resolution, coarse_draws),
         picture=picture.cutout,
     )
-    report.part("mesh", asset.mesh)
+    report.part("mesh", lambda: asset.mesh)
     return asset
 
 
@@ -85,16 +86,3 @@ def generate_all(jobs: Iterable[GenerateJob], models: Models, report: Report) ->
     """
     for job in jobs:
         yield generate(job, models, report)
-
-
-def job_of(asset: Asset) -> GenerateJob:
-    """The job that makes a generated asset again, from its recipe and its picture."""
-    recipe = asset.recipe
-    job = GenerateJob(
-        picture=picture_bytes(asset.picture),
-        type=recipe["type"],
-        seed=recipe["seed"],
-        matte="cutout",
-        max_tokens=recipe["max_tokens"],
-    )
-    return replace(job, **{name: Sampling(**v) for name, v in recipe["samplers"].items()})

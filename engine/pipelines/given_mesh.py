@@ -1,6 +1,8 @@
 """A mesh that the user brings: read, checked, fitted into the unit cube, made into O-Voxels."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,23 +47,33 @@ def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Pla
         EngineError: ``grid_empty``, ``mesh_flat``, ``mesh_not_finite``, ``mesh_index``.
     """
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
-    vertices = placement.to_unit(mesh.vertices)
-    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
-    kept, new_index = weld_positions(vertices)
+    unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
     with report.stage("voxels", 100) as step:
-        grid = mesh_to_dual_grid(
-            vertices[kept],
-            new_index[mesh.faces],
-            grid_size=resolution,
-            on_progress=lambda done, total: step(100 * done // max(1, total)),
-        )
+        grid = dual_grid_of(unit, resolution, lambda done, total: step(100 * done // max(1, total)))
+    return grid, placement
+
+
+def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], None]) -> DualGrid:
+    """O-Voxels of a mesh that lies in the unit cube already.
+
+    Raises:
+        EngineError: ``grid_empty``, ``mesh_not_finite``, ``mesh_index``.
+    """
+    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
+    kept, new_index = weld_positions(mesh.vertices)
+    grid = mesh_to_dual_grid(
+        mesh.vertices[kept],
+        new_index[mesh.faces],
+        grid_size=resolution,
+        on_progress=on_progress,
+    )
     if len(grid.coords) == 0:
         raise EngineError(
             "grid_empty",
             f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
             "Choose a higher resolution.",
         )
-    return grid, placement
+    return grid
 
 
 def mesh_key(mesh: Mesh) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 from engine.images.picture import PictureMatte
@@ -41,8 +41,15 @@ class Sampling:
         Raises:
             EngineError: ``sampler_parameter``.
         """
-        changes = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(params, **{name: v for name, v in changes.items() if v is not None})
+        return replace(params, **self._changes())
+
+    def before(self, later: "Sampling") -> "Sampling":
+        """These changes, and then the later ones, which hold where both say something."""
+        return replace(self, **later._changes())
+
+    def _changes(self) -> dict[str, Any]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +127,10 @@ class UpscaleJob:
     Args:
         source: the asset, the mesh, or a mesh file.
         picture: None: the asset's.
-        type, preset: a cascade; both None: the preset ``high``.
+        type, preset: a cascade that is finer than the asset; both None: the preset ``high``.
         seed: None: the asset's, or else 42.
-        matte, shape, texture, max_tokens: as in ``GenerateJob``; changes are to the checkpoint's
-            samplers, None: as the asset was made.
+        matte, shape, texture, max_tokens: as in ``GenerateJob``; changes are to the samplers that
+            the asset was made with, or else to the checkpoint's.
 
     Raises:
         EngineError: as ``GenerateJob``, and ``picture_missing`` for a mesh without a picture.
@@ -135,8 +142,8 @@ class UpscaleJob:
     preset: str | None = None
     seed: int | None = None
     matte: PictureMatte = "auto"
-    shape: Sampling | None = None
-    texture: Sampling | None = None
+    shape: Sampling = field(default_factory=Sampling)
+    texture: Sampling = field(default_factory=Sampling)
     max_tokens: int = MAX_TOKENS
 
     def __post_init__(self) -> None:

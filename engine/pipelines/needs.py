@@ -1,5 +1,6 @@
 """What a request will need of the device, before anything is known but its type."""
 
+from engine.asset import Asset
 from engine.models import memory
 from engine.models.plan import Policy, Use
 from engine.models.residency import IMAGE_ENCODER, Models
@@ -36,16 +37,15 @@ def needs_of_generation(models: Models, route: Route, max_tokens: int) -> list[U
         flow_use(
             models, route.first.shape_flow, cells(route.first.latent_grid), route.first.pixels
         ),
-        *needs_of_refinement(models, route, max_tokens),
+        *needs_of_refinement(models, route, max_tokens, cells(route.first.latent_grid)),
     ]
 
 
-def needs_of_refinement(models: Models, route: Route, max_tokens: int) -> list[Use]:
-    """The stages of ``upscale``, which end every generation too."""
+def needs_of_refinement(models: Models, route: Route, max_tokens: int, coarse: int) -> list[Use]:
+    """The stages after the first shape, whose latent has ``coarse`` cells."""
     uses: list[Use] = []
     count = min(cells(route.resolution // route.factor), max_tokens)
     if route.fine is not None:
-        coarse = cells(route.first.latent_grid)
         uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, coarse, upsample=True)))
         uses.append(flow_use(models, route.fine.shape_flow, count, route.fine.pixels))
     uses.append(flow_use(models, route.last.texture_flow, count, route.last.pixels))
@@ -67,9 +67,18 @@ def needs_of_texturing(models: Models, level: Level, resolution: int, factor: in
     ]
 
 
-def needs_of_upscaling(models: Models, route: Route, max_tokens: int) -> list[Use]:
-    """The stages of ``upscale``."""
-    return [encoder_use(), *needs_of_refinement(models, route, max_tokens)]
+def needs_of_upscaling(
+    models: Models, route: Route, max_tokens: int, source: Asset | None
+) -> list[Use]:
+    """The stages of ``upscale``; ``source`` None: from a mesh, which is encoded first."""
+    uses = [encoder_use()]
+    if source is None:
+        coarse = cells(route.first.latent_grid)
+        uses.append(encoding_use(models, coarse))
+    else:
+        # The coarse shape of an asset may be one of the finer networks.
+        coarse = len(source.latents.coarse.coords)
+    return [*uses, *needs_of_refinement(models, route, max_tokens, coarse)]
 
 
 def encoder_use() -> Use:

@@ -42,20 +42,21 @@ class Report:
     Args:
         on_progress: called when a stage begins, after each of its steps, and when it ends.
         on_part: called with the name and value of a part as soon as there is one: "structure",
-            (N, 3) int32 cells and their grid size; "mesh", the coloured ``Mesh``.
-        on_note: called with a sentence that the user should read.
+            (N, 3) int32 cells and their grid size; "mesh", the coloured ``Mesh``. None: nobody
+            listens, and parts are not made.
+        on_note: called with a sentence that the user should read, once for equal ones.
         cancel: see there.
 
     Attributes:
         seconds: by stage, of the stages that ended well.
-        notes: all sentences so far.
+        notes: the sentences of the last request.
     """
 
     def __init__(
         self,
         *,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        on_part: Callable[[str, Any], None] = lambda name, value: None,
+        on_part: Callable[[str, Any], None] | None = None,
         on_note: Callable[[str], None] = lambda sentence: None,
         cancel: CancelToken | None = None,
     ) -> None:
@@ -65,6 +66,11 @@ class Report:
         self.cancel = cancel or CancelToken()
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
+        self._told: set[str] = set()
+
+    def begin(self) -> None:
+        """Another request begins: it has notes of its own."""
+        self.notes = []
 
     @contextmanager
     def stage(self, name: str, steps: int = 1) -> Iterator[Callable[[int], None]]:
@@ -82,10 +88,14 @@ class Report:
         self._on_progress(Progress(name, steps, steps))
         self.cancel.check()
 
-    def part(self, name: str, value: Any) -> None:
-        self._on_part(name, value)
+    def part(self, name: str, make: Callable[[], Any]) -> None:
+        """A part is there, or can be made for whoever listens."""
+        if self._on_part is not None:
+            self._on_part(name, make())
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
+        if sentence not in self._told:
+            self._told.add(sentence)
             self._on_note(sentence)

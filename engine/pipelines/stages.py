@@ -119,6 +119,7 @@ def encode_shape(work: Work, grid: DualGrid) -> Encoded:
     cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
     working = needs.encoder_bytes(models, len(cells))
     with work.report.stage("encode shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
+        work.remember("encode shape")
         return encoder(
             cells,
             torch.from_numpy(grid.dual_vertices).to(device),
@@ -140,6 +141,7 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
         work.models.on_device(SHAPE_DECODER, working) as decoder,
     ):
         decoded = decoder(shape, slabs=slabs)
+    work.remember("decode shape", slabs=slabs)
     if not bool(decoded.intersected.any()):
         raise EngineError(
             "shape_empty",
@@ -158,6 +160,7 @@ def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> Deco
         work.report.stage("decode material"),
         work.models.on_device(MATERIAL_DECODER, working) as decoder,
     ):
+        work.remember("decode material", slabs=slabs)
         return decoder(texture, pyramid, slabs=slabs)
 
 
@@ -172,6 +175,7 @@ def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
         work.report.stage("decode structure"),
         models.on_device(STRUCTURE_DECODER, working) as decoder,
     ):
+        work.remember("decode structure")
         occupied = (decoder(latent) > 0).float()
         occupied = F.max_pool3d(occupied, occupied.shape[-1] // grid)
         coords = torch.argwhere(occupied > 0.5)[:, [0, 2, 3, 4]].int()
@@ -190,6 +194,7 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
     """(N, 4) voxels of a coarse shape."""
     working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(coarse), upsample=True)
     with work.report.stage("upsample"), work.models.on_device(SHAPE_DECODER, working) as decoder:
+        work.remember("upsample")
         return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
 
 
@@ -217,8 +222,9 @@ def _walk(
     use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
     with (
         work.report.stage(stage, params.steps) as step_done,
-        models.on_device(name, use.working_bytes) as flow,
+        models.on_device(name, use.working_bytes, kept_bytes=use.kept_bytes) as flow,
     ):
+        work.remember(stage)
 
         def prepare() -> dict[bool, object]:
             cond = tokens.to(models.device)

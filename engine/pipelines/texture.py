@@ -30,6 +30,7 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
     Raises:
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
+    report.begin()
     spec = models.texturing
     resolution = job.resolution or levels_of(models)[-1].resolution
     level = texture_level(models, resolution)
@@ -39,7 +40,7 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
     with report.stage("mesh"):
         mesh = open_mesh(job.mesh)
     with report.stage("picture"):
-        picture = load_picture(job.picture, job.matte)
+        picture = load_picture(job.picture, job.matte, network=models.matte)
     report.note(picture.note)
     draws = Draws(job.seed)
     work = Work(models, report, spec, picture, draws, samplers)
@@ -67,5 +68,5 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
         picture=picture.cutout,
         given_mesh=mesh,
     )
-    report.part("mesh", asset.mesh)
+    report.part("mesh", lambda: asset.mesh)
     return asset

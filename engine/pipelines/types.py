@@ -185,20 +185,53 @@ def route_of(models: Models, name: str | None, preset: str | None = None) -> Rou
     )
 
 
-def cascade_of(models: Models, name: str | None, preset: str | None) -> tuple[Route, Level]:
+def cascade_of(
+    models: Models, name: str | None, preset: str | None, *, finer_than: int
+) -> tuple[Route, Level]:
     """A route that ends with a finer shape, and the level of that; both None: preset ``high``.
+
+    Args:
+        finer_than: voxels an axis that there are already.
 
     Raises:
         EngineError: ``type_not_finer``, and as ``route_of``.
     """
     route = route_of(models, name, "high" if name is None and preset is None else preset)
     if route.fine is None:
-        finer = [usual for usual in type_names(models) if usual.endswith("_cascade")]
-        hint = f"Choose one of {', '.join(finer)}." if finer else "Use a checkpoint that has more."
-        raise EngineError(
-            "type_not_finer", f"The type {route.name} samples a shape only once.", hint
-        )
+        raise _not_finer(models, f"The type {route.name} samples a shape only once.", finer_than)
+    check_finer(models, route.resolution, finer_than=finer_than)
     return route, route.fine
+
+
+def check_finer(models: Models, resolution: int, *, finer_than: int, lowered: bool = False) -> None:
+    """Refuse to make what is there already, or something coarser.
+
+    Args:
+        lowered: whether the resolution is less than what was asked for.
+
+    Raises:
+        EngineError: ``type_not_finer``.
+    """
+    if resolution <= finer_than:
+        what = f"The asset has {finer_than}^3 voxels already; this would give {resolution}^3."
+        error = _not_finer(models, what, finer_than)
+        if lowered:
+            error.hint = "Allow more cells of the latent (max_tokens)."
+        raise error
+
+
+def _not_finer(models: Models, what: str, finer_than: int) -> EngineError:
+    highest = generation_levels(models)[-1].resolution
+    names = [*type_names(models), f"{FINEST_CASCADE * highest}_cascade"]
+    finer = [
+        name
+        for name in dict.fromkeys(names)
+        if name.endswith("_cascade") and int(name.removesuffix("_cascade")) > finer_than
+    ]
+    hint = "Use a checkpoint that has finer networks."
+    if finer and len(generation_levels(models)) > 1:
+        hint = f"Choose one of {', '.join(finer)}."
+    return EngineError("type_not_finer", what, hint)
 
 
 def texture_level(models: Models, resolution: int) -> Level:

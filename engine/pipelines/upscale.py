@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
+from engine.images.matte import MatteNetwork
 from engine.images.picture import Picture, load_picture
 from engine.models.residency import Models
 from engine.pipelines.assemble import picture_bytes, recipe_of, voxels_of
@@ -21,7 +22,7 @@ from engine.pipelines.stages import (
     sample_shape,
     sample_texture,
 )
-from engine.pipelines.types import SHAPE_DECODER, cascade_of
+from engine.pipelines.types import SHAPE_DECODER, cascade_of, check_finer
 from engine.pipelines.work import Samplers, Work, samplers_of
 from engine.sparse import SparseTensor
 
@@ -40,23 +41,26 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
     Raises:
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
-    route, fine = cascade_of(models, job.type, job.preset)
-    report.note(f"Memory: {models.plan(needs_of_upscaling(models, route, job.max_tokens))}.")
+    report.begin()
+    origin = job.source if isinstance(job.source, Asset) else None
+    route, fine = cascade_of(models, job.type, job.preset, finer_than=_resolution(origin))
+    uses = needs_of_upscaling(models, route, job.max_tokens, origin)
+    report.note(f"Memory: {models.plan(uses)}.")
     source = job.source
     if not isinstance(source, Asset):
         with report.stage("mesh"):
             source = open_mesh(source)
-    asset = source if isinstance(source, Asset) else None
     with report.stage("picture"):
-        picture = _picture(job, asset)
-    seed, draws = _randomness(job, asset)
-    samplers = _samplers(job, asset, models)
+        picture = _picture(job, origin, models.matte)
+    report.note(picture.note)
+    seed, draws = _randomness(job, origin)
+    samplers = _samplers(job, origin, models)
     work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
 
     coarse_draws = len(draws.shapes)
     if isinstance(source, Asset):
         structure, coarse_latent = source.latents.structure, source.latents.coarse
-        placement, key = source.placement, None
+        placement, key = source.placement, source.recipe.get("mesh_sha256")
     else:
         grid, placement = voxelise(source, route.first.resolution, report)
         encoded = encode_shape(work, grid)
@@ -64,6 +68,8 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
         structure, key = None, mesh_key(source)
     coarse = _on_device(work, coarse_latent)
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
+    lowered = resolution < route.resolution
+    check_finer(models, resolution, finer_than=_resolution(origin), lowered=lowered)
     shape = sample_shape(work, "fine shape", fine, cells)
     texture = sample_texture(work, fine, shape)
     decoded = decode_shape(work, shape)
@@ -81,35 +87,36 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
         recipe=recipe_of("upscale", work, seed, route, resolution, coarse_draws, mesh_key=key),
         picture=picture.cutout,
     )
-    report.part("mesh", asset.mesh)
+    report.part("mesh", lambda: asset.mesh)
     return asset
 
 
-def _picture(job: UpscaleJob, asset: Asset | None) -> Picture:
-    if job.picture is not None or asset is None:
-        return load_picture(job.picture or b"", job.matte)
-    return load_picture(picture_bytes(asset.picture), "cutout")
+def _resolution(origin: Asset | None) -> int:
+    """Voxels an axis that the source has already; 0 for a mesh."""
+    return 0 if origin is None else origin.latents.shape.resolution
 
 
-def _randomness(job: UpscaleJob, asset: Asset | None) -> tuple[int, Draws]:
+def _picture(job: UpscaleJob, origin: Asset | None, network: MatteNetwork) -> Picture:
+    if job.picture is not None or origin is None:
+        return load_picture(job.picture or b"", job.matte, network=network)
+    return load_picture(picture_bytes(origin.picture), "cutout")
+
+
+def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Draws]:
     """The seed, and a generator that stands where the asset's stood after its coarse shape."""
     seed = job.seed
     if seed is None:
-        seed = DEFAULT_SEED if asset is None else int(asset.recipe["seed"])
-    return seed, Draws(seed, asset.recipe["coarse_draws"] if asset else ())
+        seed = DEFAULT_SEED if origin is None else int(origin.recipe["seed"])
+    return seed, Draws(seed, origin.recipe["coarse_draws"] if origin else ())
 
 
-def _samplers(job: UpscaleJob, asset: Asset | None, models: Models) -> Samplers:
-    """The job's changes, or else the asset's own settings, or else the checkpoint's."""
-    made = asset.recipe["samplers"] if asset else {}
-
-    def changes(name: str, own: Sampling | None) -> Sampling:
-        return own or (Sampling(**made[name]) if name in made else Sampling())
-
+def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> Samplers:
+    """The job's changes over the asset's own settings, or else over the checkpoint's."""
+    made = origin.recipe["samplers"] if origin else {}
     return samplers_of(
         models.generation,
-        shape=changes("shape", job.shape),
-        texture=changes("texture", job.texture),
+        shape=Sampling(**made.get("shape", {})).before(job.shape),
+        texture=Sampling(**made.get("texture", {})).before(job.texture),
     )
 
 

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from engine.errors import EngineError
 from engine.images.picture import Picture
@@ -38,6 +38,7 @@ class Work:
         draws: its randomness; stages draw in the order in which they are called.
         samplers: see there.
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
+        memory: how each stage's network was on the device, for the recipe; see ``remember``.
     """
 
     models: Models
@@ -47,6 +48,11 @@ class Work:
     draws: Draws
     samplers: Samplers
     max_tokens: int = MAX_TOKENS
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def remember(self, stage: str, *, slabs: int = 1) -> None:
+        """Note how a stage that is done was run: slabs and streamed blocks change last bits."""
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs}
 
     @property
     def shape_norm(self) -> Normalization:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import EngineError
-from engine.files import write_bytes_atomic
+from engine.files import check_place, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
 from engine.render.lights import STUDIO, Studio
@@ -91,12 +91,7 @@ def save_picture(
             f"A turntable of {frames} frames in {seconds} seconds is not possible.",
             f"Choose 1 to {MOST_FRAMES} frames and more than 0 seconds.",
         )
-    if not path.parent.is_dir():  # better to say so now than after minutes of work
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {path}: the folder {path.parent} does not exist.",
-            "Make the folder first, or choose another.",
-        )
+    check_place(path)
     surface = surface_of(mesh, threads)
     turning = path.suffix.lower() == ".webp" or "#" in path.stem
     count = frames if turning else 1

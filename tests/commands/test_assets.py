@@ -1,7 +1,9 @@
 """generate, texture and upscale on the command line, with a toy checkpoint."""
 
+import shutil
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import trimesh
@@ -11,10 +13,14 @@ from typer.testing import CliRunner
 from engine.asset_folder import load_asset
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
+from engine.hub.names import DINOV3, REMBG
 from engine.images import encoders
 from engine.images.encoders import EncoderKind
+from engine.images.rembg_matte import RembgMatte
 from engine.meshing.load import load_mesh
+from engine.models import catalogue
 from engine.pipelines import stages
+from tests.models.fake_hub import weight
 from tests.pipelines.shapes import box
 from tests.pipelines.toy import ToyEncoder, make_checkpoint, picture
 
@@ -141,8 +147,8 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.txt"], "cannot hold a textured asset"),
         (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
         (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
+        (["generate", "IMAGE", "-o", "nowhere/x.glb"], "nowhere does not exist"),
         (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
-        (["generate", "IMAGE", "-o", "nowhere/x.glb"], "folder does not exist"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
         (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
@@ -190,3 +196,89 @@ def test_stopped_while_working(
     assert result.exit_code == 130
     assert "Stopped." in result.stderr
     assert made_in(tmp_path) == {"disc.png"}
+
+
+@pytest.fixture
+def small_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DINOv3 and BiRefNet as files of a few bytes."""
+    small = {
+        "image_encoder": weight(
+            "image_encoder", {"config.json": b"{}", "model.safetensors": b"12345"},
+            repository=DINOV3,
+        ),
+        "matte": weight("matte", {"birefnet-general.onnx": b"123"}, repository=REMBG),
+        "matte_lite": weight("lite", {"birefnet-general-lite.onnx": b"12"}, repository=REMBG),
+    }  # fmt: skip
+    monkeypatch.setattr(catalogue, "catalogue", lambda: small)
+
+
+def put(home: Path, repository: str, name: str, content: bytes) -> Path:
+    path = home / "models" / repository / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path.parent
+
+
+@pytest.mark.usefixtures("small_weights")
+def test_a_downloaded_matte_network_is_used_and_never_downloaded_offline(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[RembgMatte] = []
+
+    def alpha(self: RembgMatte, image: Image.Image) -> Image.Image:
+        seen.append(self)
+        return Image.new("L", image.size, 255)
+
+    monkeypatch.setattr(RembgMatte, "alpha", alpha)
+    image, words = (
+        tmp_path / "photo.png",
+        ("--type", "64", "--checkpoint", model, "--device", "cpu"),
+    )
+    Image.new("RGB", (60, 40), (200, 40, 30)).save(image)
+    words += ("--finish", "none", "--matte", "rembg", "--offline")
+    result = run("generate", image, "-o", tmp_path / "a.glb", *words)
+    assert result.exit_code == 0, result.output
+    folder = put(tmp_path / "home", REMBG, "birefnet-general-lite.onnx", b"12")
+    assert run("generate", image, "-o", tmp_path / "b.glb", *words).exit_code == 0
+    put(tmp_path / "home", REMBG, "birefnet-general.onnx", b"123")
+    assert run("generate", image, "-o", tmp_path / "c.glb", *words).exit_code == 0
+    assert [network.allow_download for network in seen] == [False] * 3
+    assert [network.weights_folder for network in seen] == [None, folder, folder]
+    assert [network.model.removeprefix("birefnet-general") for network in seen] == ["", "-lite", ""]
+
+
+@pytest.mark.usefixtures("small_weights")
+def test_an_encoder_that_is_not_whole_is_not_taken_for_one(
+    model: Path, image: Path, tmp_path: Path
+) -> None:
+    published = tmp_path / "published"
+    shutil.copytree(model, published)
+    for name in ("pipeline.json", "texturing_pipeline.json"):
+        text = (published / name).read_text().replace("ToyEncoder", "DinoV3FeatureExtractor")
+        (published / name).write_text(text)
+    put(tmp_path / "home", DINOV3, "config.json", b"{}")
+    words = ("generate", image, "-o", tmp_path / "x.glb", "--device", "cpu", "--checkpoint")
+    result = run(*words, published)
+    assert result.exit_code == 2
+    assert "models download image_encoder" in " ".join(result.stderr.split())
+    # Who needs no DINOv3 is not bothered with it.
+    assert run(*words, model, "--type", "64", "--finish", "none").exit_code == 0
+
+
+def test_the_users_hub_and_mirrors_are_asked(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def download(repository: str, name: str, *, endpoint: str, **_: object) -> str:
+        asked.append((repository, endpoint))
+        raise TimeoutError
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text(
+        '[models]\nendpoint = "https://hub.example.org"\n[models.mirrors]\n"me/mine" = "you/copy"\n'
+    )
+    result = run("generate", image, "-o", tmp_path / "x.glb", "--checkpoint", "me/mine")
+    assert result.exit_code == 2
+    assert asked == [("you/copy", "https://hub.example.org")]

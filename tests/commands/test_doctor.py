@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from engine import machine
 from engine.cli import app
-from engine.doctor import checks, machine, selftest
+from engine.doctor import checks, selftest
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,10 @@ def test_the_whole_life_of_weights(hub: FakeHub, home: Path):
     assert result.exit_code == 2
     assert "ckpts/net.safetensors (corrupt)" in result.stderr
     assert "maquette models download --check net" in result.stderr
+    result = run("download", "--check", "--offline", "net")
+    assert result.exit_code == 2
+    assert str(file) in result.stderr and "offline" in result.stderr
+    assert file.exists()
     result = run("download", "--check", "net")
     assert result.exit_code == 0
     assert f"gets replaced: {file}" in result.stderr

@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import errors
 
 from engine.models.checkpoint import load_checkpoint
+from engine.models.hub import Origin
 from engine.models.structure_vae import StructureDecoder
 from tests.models import tiny
 from tests.models.test_checkpoint import refused
@@ -18,12 +19,14 @@ class Hub:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.asked: list[tuple[str, str, str | None]] = []
+        self.endpoints: set[tuple[str | None, bool | None]] = set()
         self.error: Exception | None = None
 
     def download(
-        self, repo_id: str, filename: str, *, revision, cache_dir, local_files_only
+        self, repo_id: str, filename: str, *, revision, cache_dir, local_files_only, endpoint, token
     ) -> str:
         self.asked.append((repo_id, filename, revision))
+        self.endpoints.add((endpoint, token))
         if self.error is not None:
             raise self.error
         path = self.root / repo_id / filename
@@ -63,6 +66,18 @@ def test_a_folder_may_name_a_repository(hub: Hub, tmp_path: Path):
     network = load_checkpoint(folder).network("sparse_structure_decoder")
     assert isinstance(network, StructureDecoder)
     assert {repository for repository, _, _ in hub.asked} == {"somebody/structure"}
+
+
+def test_mirrors_and_another_hub_are_asked_for_networks_too(hub: Hub, tmp_path: Path):
+    (tmp_path / "somebody/structure").rename(tmp_path / "somebody/copy")
+    mirrors = (("you/here", "me/mine"), ("somebody/structure", "somebody/copy"))
+    checkpoint = load_checkpoint("you/here", origin=Origin("https://hub.example.org", mirrors))
+    assert isinstance(checkpoint.network("sparse_structure_decoder"), StructureDecoder)
+    assert {repository for repository, _, _ in hub.asked} == {"me/mine", "somebody/copy"}
+    assert {revision for _, _, revision in hub.asked} == {"main"}
+    assert hub.endpoints == {("https://hub.example.org", False)}
+    load_checkpoint("me/mine")
+    assert (None, None) in hub.endpoints
 
 
 def test_known_repositories_are_pinned(hub: Hub):

@@ -12,20 +12,12 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
+from engine.hub.names import DINOV3, KNOWN_MIRRORS, REMBG, TRELLIS2
 from engine.images.rembg_matte import DEFAULT_MODEL
 from engine.models import fetch
-from engine.models.catalogue import (
-    DINOV3,
-    GROUPS,
-    KNOWN_MIRRORS,
-    REMBG,
-    TRELLIS2,
-    Weight,
-    catalogue,
-    choose,
-)
+from engine.models.catalogue import GROUPS, Weight, catalogue, choose
 from engine.models.checkpoint import load_checkpoint
-from engine.models.fetch import Origin
+from engine.models.hub import Origin
 from engine.models.manifest import manifests
 from engine.models.store import Progress, Store
 from tests.models import tiny
@@ -285,6 +277,7 @@ def test_the_catalogue_says_what_presets_need():
     assert {"shape_encoder", "texture_flow_1024", "material_decoder"} <= {
         w.name for w in choose(["texture"])
     }
+    assert "shape_encoder" in {w.name for w in choose(["high"])}  # meshes can be upscaled
     assert [w.name for w in choose(["all"])] == list(catalogue())
     assert [w.name for w in choose(["matte_lite", "matte"])] == ["matte", "matte_lite"]
     with refused("weights_unknown", "shape_flaw", GROUPS[0]):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from engine import files
 from engine.cli import app
-from engine.commands import console
 from engine.errors import EngineError
 from engine.export.presets import PRESETS
 from engine.mesh import Mesh
@@ -215,6 +215,6 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(console.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
     result = run("y.glb")
     assert result.exit_code == 2 and "Permission denied" in " ".join(result.stderr.split())

@@ -1,5 +1,8 @@
 """Requests under every policy, with budgets that are made up, and when memory runs out."""
 
+import gc
+import weakref
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from tests.tolerances import assert_same_maths
 
 JOB = GenerateJob(picture=picture(), type="128_cascade", seed=3)
 ENOUGH = 1 << 40
+FLOW = "shape_slat_flow_model_64"
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +66,7 @@ def test_the_policy_follows_from_the_budget_and_is_kept_to(toy: Path) -> None:
     for policy, peak in zip(Policy, peaks, strict=True):
         models = toy_models(toy, budget=peak)
         asset = generate(JOB, models, Report())
-        assert asset.recipe["made_with"]["policy"] == str(policy)
+        assert {stage["policy"] for stage in asset.recipe["memory"].values()} == {str(policy)}
         assert 0 < models.peak_bytes <= peak
     with pytest.raises(EngineError) as caught:
         generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report())
@@ -73,7 +77,8 @@ def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
     expected = generate(JOB, toy_models(toy), Report())
     models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
     asset = generate(JOB, models, Report())
-    assert needs.slabs_for(models, SHAPE_DECODER, len(asset.latents.shape.coords)) > 1
+    assert asset.recipe["memory"]["decode shape"]["slabs"] > 1
+    assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
     assert np.array_equal(asset.grid.coords, expected.grid.coords)
     assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
     np.testing.assert_allclose(asset.grid.dual_vertices, expected.grid.dual_vertices, atol=2e-5)
@@ -95,6 +100,36 @@ def test_networks_stay_only_while_they_fit(toy: Path) -> None:
         assert network is seen[1]  # and the first had to go
     with models.on_device(names[0]) as network:
         assert network is not seen[0]
+
+
+def test_a_network_that_stayed_is_streamed_where_its_work_no_longer_fits(toy: Path) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    size = models.weights(FLOW)
+    assert size.streamed < size.whole
+    models.budget = size.whole + 1000
+    with models.on_device(FLOW, 1000) as whole:
+        pass
+    with models.on_device(FLOW, 1000) as again:
+        assert again is whole
+    with models.on_device(FLOW, models.budget - size.streamed) as streamed:
+        assert streamed is not whole
+        assert models.bytes_on_device == size.streamed
+    assert models.peak_bytes == models.budget
+    with pytest.raises(EngineError, match="memory on the device"), models.on_device(FLOW, ENOUGH):
+        pass
+
+
+def test_what_a_network_keeps_of_a_picture_is_counted_once(toy: Path) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    use = needs.exact_flow_use(models, FLOW, 12, 6)
+    models.budget = models.weights(FLOW).whole + use.working_bytes
+    seen = []
+    for _ in range(2):
+        with models.on_device(FLOW, use.working_bytes, kept_bytes=use.kept_bytes) as flow:
+            models.pictures.prepared("a picture", FLOW, use.kept_bytes, object)
+            seen.append(flow)
+    assert seen[0] is seen[1]
+    assert models.peak_bytes == models.budget
 
 
 def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
@@ -132,9 +167,13 @@ def test_a_stage_that_runs_out_of_memory_is_repeated_lower(
         with monkeypatch.context() as patch:
             failing.install(patch, models, target)
             report = Report()
-            same_asset(generate(JOB, models, report), expected)
+            asset = generate(JOB, models, report)
+        same_asset(asset, expected)
         assert failing.left == 0
         assert models.policy is Policy.SINGLE
+        by_stage = {name: how["policy"] for name, how in asset.recipe["memory"].items()}
+        assert by_stage["decode structure"] == str(Policy.RESIDENT)
+        assert by_stage["decode material"] == str(Policy.SINGLE)
         assert any("Memory ran out" in note for note in report.notes)
 
 
@@ -142,30 +181,46 @@ def test_running_out_again_ends_with_a_clear_error(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = toy_models(toy, budget=ENOUGH)
+    failing = FailingTimes(2)
     with monkeypatch.context() as patch:
-        FailingTimes(2).install(patch, models, "_walk")
+        failing.install(patch, models, "_walk")
         with pytest.raises(EngineError) as caught:
             generate(JOB, models, Report())
     assert caught.value.code == "out_of_memory"
     # Memory is back, and the next request is right.
+    assert min(failing.on_device) > 0
+    assert models.bytes_on_device == 0
+    gc.collect()
+    assert [network() for network in failing.networks] == [None, None]
     same_asset(generate(JOB, models, Report()), generate(JOB, toy_models(toy), Report()))
 
 
 class FailingTimes:
-    """Lets a network's use fail so many times, as a full device does."""
+    """Lets a network's use fail so many times, as a full device does: with the network on it.
+
+    Attributes:
+        on_device: bytes that were on the device at each failure.
+        networks: those that failed, as weak references.
+    """
 
     def __init__(self, times: int) -> None:
         self.left = times
+        self.on_device: list[int] = []
+        self.networks: list[weakref.ref] = []
 
     def install(self, patch: pytest.MonkeyPatch, models: Models, target: str) -> None:
         on_device = models.on_device
         wanted = "shape_slat_flow_model_64" if target == "_walk" else SHAPE_DECODER
 
-        def failing(name: str, working_bytes: int = 0):
-            if name == wanted and self.left:
-                self.left -= 1
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
-            return on_device(name, working_bytes)
+        @contextmanager
+        def failing(name: str, working_bytes: int = 0, **kept: int):
+            with on_device(name, working_bytes, **kept) as network:
+                if name == wanted and self.left:
+                    self.left -= 1
+                    self.on_device.append(models.bytes_on_device)
+                    self.networks.append(weakref.ref(network))
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+                yield network
 
         patch.setattr(models, "on_device", failing)
         assert hasattr(stages, target)
@@ -175,7 +230,7 @@ def test_other_errors_are_not_repeated(toy: Path, monkeypatch: pytest.MonkeyPatc
     models = toy_models(toy)
     calls = []
 
-    def failing(name: str, working_bytes: int = 0):
+    def failing(name: str, working_bytes: int = 0, **kept: int):
         calls.append(name)
         raise RuntimeError("something else")
 

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 
 from engine.asset import Asset
+from engine.asset_folder import load_asset, save_asset
 from engine.errors import EngineError
 from engine.export.mesh_file import save_mesh
 from engine.mesh import Mesh
 from engine.models.residency import Models
 from engine.pipelines import given_mesh
-from engine.pipelines.jobs import TextureJob, UpscaleJob
+from engine.pipelines.again import job_again
+from engine.pipelines.jobs import Sampling, TextureJob, UpscaleJob
 from engine.pipelines.report import Cancelled, CancelToken, Report
 from engine.pipelines.texture import texture
 from engine.pipelines.upscale import upscale
 from tests.pipelines.shapes import box
+from tests.pipelines.test_generate import same_asset
 from tests.pipelines.toy import picture, toy_models
 
 SIZE = (1.0, 0.6, 0.4)
@@ -67,6 +70,18 @@ def test_the_highest_resolution_is_the_default(models: Models) -> None:
     asset = texture(job(box(SIZE), resolution=None), models, Report())
     assert asset.grid.grid_size == 128
     assert asset.recipe["resolution"] == 128
+
+
+def test_a_stored_asset_is_made_again(models: Models, tmp_path: Path) -> None:
+    wanted = job(box(SIZE, centre=(1, 2, 3)), seed=9, texture=Sampling(steps=2))
+    asset = texture(wanted, models, Report())
+    save_asset(asset, tmp_path / "a")
+    again = job_again(load_asset(tmp_path / "a"))
+    assert isinstance(again, TextureJob)
+    repeated = texture(again, models, Report())
+    same_asset(repeated, asset)
+    for name in set(asset.recipe) - {"notes", "made_with"}:
+        assert repeated.recipe[name] == asset.recipe[name], name
 
 
 def test_cancelled_while_voxels_are_made(models: Models) -> None:

@@ -44,6 +44,13 @@ def known_device(name: str | None) -> torch.device:
     return device
 
 
+def working_dtypes(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
+    """Dtypes of the flows' and of the decoders' torsos on a device."""
+    if device.type == "cuda":
+        return torch.bfloat16, torch.float16
+    return torch.float32, torch.float32
+
+
 def device_name(device: torch.device) -> str:
     """What people call it, with its compute capability where it has one."""
     if device.type == "cuda":
