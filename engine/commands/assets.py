@@ -8,6 +8,7 @@ import typer
 
 from engine.commands.console import (
     binary_size,
+    err,
     errors_shown,
     out,
     reporting,
@@ -18,7 +19,6 @@ from engine.commands.finish import check_finished_output, write_finished
 from engine.commands.models import origin_of
 from engine.errors import EngineError
 from engine.files import check_place
-from engine.hub.names import TRELLIS2
 
 if TYPE_CHECKING:
     from engine.asset import Asset
@@ -37,7 +37,11 @@ Finish = Annotated[
     str, typer.Option("--finish", help="full, standard, game, or none: raw, colours per vertex.")
 ]
 Checkpoint = Annotated[
-    str, typer.Option(help="A folder with a pipeline.json, or a hub repository's name.")
+    str | None,
+    typer.Option(
+        help="A folder with a pipeline.json, or a hub repository's name; if absent the published "
+        "weights where they are on this disk, else the small model that ships."
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda:1; the best one if absent.")]
 Memory = Annotated[
@@ -76,7 +80,7 @@ def generate(
     guidance: Guidance = None,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
-    checkpoint: Checkpoint = TRELLIS2,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -120,7 +124,7 @@ def texture(
     steps: TextureSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
-    checkpoint: Checkpoint = TRELLIS2,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -159,7 +163,7 @@ def upscale(
     guidance: Guidance = None,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
-    checkpoint: Checkpoint = TRELLIS2,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
@@ -188,13 +192,14 @@ def upscale(
 
 def _open(
     context: typer.Context,
-    checkpoint: str,
+    checkpoint: str | None,
     device: str | None,
     memory: float | None,
     offline: bool,
 ) -> "Models":
     from engine.machine import known_device
     from engine.models.checkpoint import load_checkpoint
+    from engine.models.default_checkpoint import default_checkpoint
     from engine.models.memory import reset_peak
     from engine.models.residency import Models
     from engine.models.store import Store
@@ -205,7 +210,13 @@ def _open(
     store = Store(Path(settings.models), origin=origin, offline=offline)
     where = known_device(device)
     reset_peak(where)
-    opened = load_checkpoint(store.checkpoint(checkpoint), offline=offline, origin=origin)
+    if checkpoint is None:
+        place, sentence = default_checkpoint(store)
+        if sentence is not None:
+            err.print(sentence, markup=False)
+    else:
+        place = store.checkpoint(checkpoint)
+    opened = load_checkpoint(place, offline=offline, origin=origin)
     return Models(
         opened,
         device=where,
