@@ -10,10 +10,25 @@ from engine.models.catalogue import Weight, choose
 from engine.models.store import Store
 
 
-def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that has its embedded model."""
+    folder = tmp_path / "embedded"
+    folder.mkdir()
+    (folder / "pipeline.json").write_text("{}")
+    monkeypatch.setattr(embedded, "FOLDER", folder)
+    return folder
+
+
+def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path, shipped: Path) -> None:
     place, sentence = room.default_checkpoint(Store(tmp_path))
-    assert Path(place) == embedded.FOLDER
+    assert Path(place) == shipped
     assert sentence is not None and "models download" in sentence
+
+
+def test_without_both_the_published_weights_are_asked_for(tmp_path: Path, shipped: Path) -> None:
+    (shipped / "pipeline.json").unlink()
+    assert room.default_checkpoint(Store(tmp_path)) == ("microsoft/TRELLIS.2-4B", None)
 
 
 @pytest.mark.parametrize("preset", ["draft", "standard"])
