@@ -11,6 +11,7 @@ or pyproject.toml changes, or when a set-up was cut short. A `.venv` that is a l
 developer and is used as it is.
 """
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -39,6 +40,13 @@ def main(arguments):
     try:
         set_up()
         return COMMANDS[arguments[0]](arguments[1:])
+    except PermissionError as error:
+        print(
+            f"run.py: {error.filename or ROOT} cannot be written. Copy the folder to a place where "
+            "you may write, and run it there.",
+            file=sys.stderr,
+        )
+        return 1
     except Refused as refusal:
         print(f"run.py: {refusal}", file=sys.stderr)
         return 1
@@ -58,6 +66,8 @@ def set_up():
     found = STAMP.read_text(encoding="utf-8") if STAMP.exists() else ""
     if found == wanted and PYTHON.exists():
         return
+    if not os.access(ROOT, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(ROOT))
     # The last line is the project file; all before it must agree or the environment is useless.
     reusable = found.splitlines()[:-1] == wanted.splitlines()[:-1] and PYTHON.exists()
     inside = Path(sys.prefix).resolve() == VENV
