@@ -22,7 +22,7 @@ from torch import Tensor
 
 from engine.asset import Asset, Latent, Latents
 from engine.errors import EngineError
-from engine.files import flush, unwritable, write_bytes_atomic
+from engine.files import flush, unwritable, usual_rights, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.recipe import checked_recipe
@@ -77,6 +77,7 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
             made.mkdir()
             _write(asset, made)
             for file in made.iterdir():
+                usual_rights(file)  # safetensors makes its files private
                 flush(file)
             _put(made, folder)
     except (OSError, SafetensorError) as error:

@@ -72,6 +72,9 @@ def options(
         handlers=[RichHandler(console=err, show_time=False, show_path=False)],
     )
     logging.getLogger("numba").setLevel(logging.WARNING)
+    if not debug:
+        # It warns of every try; an error says in the end that the hub cannot be reached.
+        logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
 
 
 @app.command()

@@ -59,12 +59,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _put(temporary: Path, path: Path) -> None:
     try:
-        # mkstemp makes files private; a result gets the rights any other new file would have.
-        temporary.chmod(0o666 & ~_UMASK)
+        usual_rights(temporary)
         flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def usual_rights(path: Path) -> None:
+    """Give a file that was made private the rights that any other new file would have."""
+    path.chmod(0o666 & ~_UMASK)
 
 
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:

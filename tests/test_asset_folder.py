@@ -41,6 +41,7 @@ def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
         folder = tmp_path / str(number)
         save_asset(asset, folder)
         assert {file.name for file in folder.iterdir()} == FILES
+        assert len({file.stat().st_mode for file in folder.iterdir()}) == 1
         back = load_asset(folder)
         for name in ("coarse", "shape", "texture"):
             one, other = getattr(asset.latents, name), getattr(back.latents, name)

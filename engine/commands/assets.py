@@ -1,6 +1,8 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -290,19 +292,32 @@ def _write(
         f"{len(asset.grid.coords):,} voxels of {asset.grid.grid_size}^3, "
         f"seed {asset.recipe['seed']}; latents in {folder}"
     )
-    if preset is not None:
-        job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
-        finished = finish(job, report)
-        write_finished(finished, target, preset, report, show, folder=folder)
+    with _told_where_it_is(folder, target):
+        if preset is not None:
+            job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
+            finished = finish(job, report)
+            write_finished(finished, target, preset, report, show, folder=folder)
+            with report.stage("thumbnail"):
+                save_thumbnail(finished.meshes[0].mesh, folder)
+            return
+        with report.stage("writing"):
+            save_mesh(asset.mesh, target)
         with report.stage("thumbnail"):
-            save_thumbnail(finished.meshes[0].mesh, folder)
-        return
-    with report.stage("writing"):
-        save_mesh(asset.mesh, target)
-    with report.stage("thumbnail"):
-        save_thumbnail(asset.mesh, folder)
-    mesh = asset.mesh
-    show(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces")
+            save_thumbnail(asset.mesh, folder)
+        mesh = asset.mesh
+        show(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces")
+
+
+@contextmanager
+def _told_where_it_is(folder: Path, target: Path) -> Iterator[None]:
+    """Minutes of work are not lost by Ctrl-C once the folder is there; say so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        file = target if target.suffix.lower() in (".glb", ".obj") else target.with_suffix(".glb")
+        go_on = shlex.join(["maquette", "finish", str(folder), "-o", str(file)])
+        err.print(f"The asset is saved in {folder}. To go on: {go_on}", markup=False)
+        raise
 
 
 def _finishing(name: str, output: Path) -> "Finishing | None":

@@ -63,7 +63,13 @@ def finish(
                 )
             job = replace(job, name=output.stem, closed=closed, keep_inner=keep_inner)
             folder = source if source.is_dir() else None
-            write_finished(run(job, report), output, chosen, report, show, folder=folder)
+            finished = run(job, report)
+            if faces is not None and faces > finished.log.get("cleaned_faces", faces):
+                report.note(
+                    f"{faces:,} faces were asked for; the cleaned surface has only "
+                    f"{finished.log['cleaned_faces']:,}."
+                )
+            write_finished(finished, output, chosen, report, show, folder=folder)
         show_seconds(report)
 
 
@@ -87,7 +93,7 @@ def write_finished(
             entry = {"file": output.name, "preset": asdict(preset), **log}
             add_to_recipe(folder, "finish", entry)
     if "before" in log:
-        show(f"Before: {in_words(log['before'])}")
+        show(f"As voxels: {in_words(log['before'])}")
         mended = {name: count for name, count in log["removed"].items() if count}
         show(f"Removed or mended: {in_words(mended) or 'nothing'}")
     for named, level in zip(finished.meshes, log["levels"], strict=False):
@@ -147,6 +153,10 @@ def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "
         with report.stage("reading"):
             mesh = open_mesh(source, allow_missing_textures=False)
         grid, placement = voxelise(mesh, resolution, report)
+        report.note(
+            f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
+            "what is finer than a voxel is lost."
+        )
         with report.stage("materials"):
             unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
             materials = sample_materials(unit, grid)

@@ -43,7 +43,8 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
         raise NotHere(
             "hub_offline",
             f"{name} of {repository} is not on this disk, and {why}.",
-            "Go online once to download it, or give a folder with the files.",
+            "Go online once to download it (the published weights: python run.py maquette models "
+            "download standard), or give a folder with the files, such as --checkpoint FOLDER.",
         ) from error
     except EntryNotFoundError as error:
         raise NotHere(

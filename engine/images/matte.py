@@ -14,7 +14,7 @@ from PIL import Image
 from engine.errors import EngineError
 from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND, no_foreground
-from engine.images.rembg_matte import RembgMatte
+from engine.images.rembg_matte import INSTALL, RembgMatte
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ def remove_background(
 
     Raises:
         EngineError: ``image_no_foreground`` when nothing is in front, ``background_not_plain``
-            when the plain rule does not apply, ``matte_*`` when the network cannot be had.
+            or ``image_too_small`` when the plain rule does not apply, ``matte_*`` when the network
+            cannot be had.
     """
     if method not in _METHODS:
         raise EngineError(
@@ -84,7 +85,7 @@ def remove_background(
             remove_plain_background(image.convert("RGB")),
             "plain",
             "The background was removed by the rule for plain backgrounds; check the outline, "
-            "or install the extra 'matte' for difficult pictures.",
+            f"or, for difficult pictures, {INSTALL}",
         )
     log.info("Background removal: %s. %s", matte.method, matte.note)
     if not (np.asarray(matte.image.getchannel("A")) > FOREGROUND).any():

@@ -14,6 +14,7 @@ from PIL import Image
 from engine.errors import EngineError
 from engine.images.preprocess import no_foreground
 from engine.images.regions import box_mean, connected, erode, grow, highest
+from engine.images.rembg_matte import INSTALL
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -24,6 +25,9 @@ MIN_BORDER_SHARE = 0.55
 """Share of the border that has to be background; the rest may be the object leaving the frame."""
 SHADOW_FLOOR = 0.55
 """A shadow keeps at least this share of the light; darker things are objects."""
+
+SMALLEST = 8
+"""Pixels a side."""
 
 MIN_OPENING = 0.004
 """Share of the picture from which on a patch of background within the object is an opening."""
@@ -48,7 +52,7 @@ def remove_plain_background(image: Image.Image) -> Image.Image:
 
     Raises:
         EngineError: ``background_not_plain`` when the border is too uneven,
-            ``image_no_foreground`` when nothing stands out from it.
+            ``image_no_foreground`` when nothing stands out from it, ``image_too_small``.
     """
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     background = _estimate(pixels)
@@ -66,16 +70,19 @@ def _not_plain(why: str) -> EngineError:
     return EngineError(
         "background_not_plain",
         f"The background is not plain enough to be removed by rule: {why}.",
-        "Give a picture with a transparent background, or install the extra: "
-        "pip install 'maquette[matte]'.",
+        f"Give a picture with a transparent background, or {INSTALL}",
     )
 
 
 def _estimate(pixels: Floats) -> Background:
     """Fit a quadratic surface to the border, leaving out what does not belong to it."""
     height, width, _ = pixels.shape
-    if min(height, width) < 8:
-        raise _not_plain("the picture has fewer than 8 pixels a side")
+    if min(height, width) < SMALLEST:
+        raise EngineError(
+            "image_too_small",
+            f"The picture has {width} x {height} pixels, too few to tell what is background.",
+            f"Give a larger one, with {SMALLEST} pixels a side at the very least.",
+        )
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = 2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)

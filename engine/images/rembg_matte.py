@@ -19,6 +19,8 @@ LICENCES = {
     "birefnet-general-lite": "MIT",
     "isnet-general-use": "Apache-2.0",
 }
+INSTALL = 'run in Maquette\'s folder: python run.py python -m pip install -e ".[matte]"'
+"""How the extra gets here. The package index has another project of Maquette's name."""
 NON_COMMERCIAL = {"bria-rmbg": "CC BY-NC 4.0"}
 
 
@@ -77,8 +79,7 @@ class RembgMatte:
             raise EngineError(
                 "matte_not_installed",
                 "The package rembg, which removes backgrounds, is not installed.",
-                "Install the extra: pip install 'maquette[matte]', or give a picture with a "
-                "transparent background.",
+                f"Give a picture with a transparent background, or {INSTALL}",
             )
         try:
             mask = self._session.predict(image)[0].convert("L")

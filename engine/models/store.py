@@ -7,7 +7,7 @@ a checkpoint for ``load_checkpoint``, which finds repositories beside it by itse
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,8 @@ class Store:
         self._check_space(missing)
         total = sum(file.bytes for _, file in missing)
         before, fetched = 0, []
-        with self._locked():
+        targets = [self.path(weight, file) for weight, file in missing]
+        with self._locked(targets):
             for weight, file in missing:
                 target = self.path(weight, file)
                 self._make(target.parent)
@@ -201,8 +202,12 @@ class Store:
             )
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Two downloads into one partial file would ruin it."""
+    def _locked(self, targets: list[Path]) -> Iterator[None]:
+        """Two downloads into one partial file would ruin it.
+
+        Folders of the targets that are empty in the end go, and the lock's file.
+        """
+        new = not self.folder.exists()
         self._make(self.folder)
         lock = FileLock(self.folder / ".download.lock", timeout=0)
         try:
@@ -216,7 +221,15 @@ class Store:
         try:
             yield
         finally:
+            for target in targets:
+                if target.parent.is_dir():
+                    _remove_empty(target.parent, self.folder)
+            # While the lock is held, so that nobody else's file is meant. Windows forbids it.
+            with suppress(OSError):
+                Path(lock.lock_file).unlink()
             lock.release()
+            if new and not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     def _make(self, folder: Path) -> None:
         try:

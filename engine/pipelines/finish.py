@@ -32,6 +32,9 @@ _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
+_FAR = 1e4
+"""Sizes away from the origin at which float32 (24 bits) is good to a 1,700th of the size only."""
+
 _GLASS = 0.9
 """Through voxels of less alpha one sees what is inside; the networks' noise stays above."""
 
@@ -129,11 +132,13 @@ def finish(job: FinishJob, report: Report) -> Finished:
         "one_sided_parts": clean.one_sided_parts,
         "levels": [],
     }
+    _warn_if_far(job.placement, report)
     vertices, faces, colors = clean.vertices, clean.faces, materials[clean.source][:, :3]
     if job.closed:
         with report.stage("remesh"):
             closed = remesh(vertices, faces, min(job.grid.grid_size, 512))
             vertices, faces, colors = closed.vertices, closed.faces, None
+    log["cleaned_faces"] = len(faces)
 
     meshes: list[NamedMesh] = []
     shares = job.preset.lod_shares
@@ -198,6 +203,15 @@ def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
             "nobody outside can see were removed; keep_inner keeps them."
         )
     return clean
+
+
+def _warn_if_far(placement: Placement, report: Report) -> None:
+    away = placement.scale * max(abs(x) for x in placement.centre)
+    if away > _FAR:
+        report.note(
+            f"The mesh lies {away:,.0f} times its size away from the origin, where 32-bit numbers "
+            "cannot hold its detail: vertices fall together. Move it to the origin first."
+        )
 
 
 def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report) -> Finished:

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.mesh import Mesh
+from engine.meshing.edges import face_areas
 from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
@@ -16,6 +17,8 @@ from engine.ovoxel.placement import Placement, fit_unit_cube
 from engine.pipelines.report import Report
 
 MOST_FACES = 8_000_000
+NO_AREA = 1e-12
+"""In the unit cube, where coordinates are good to about 1e-7."""
 
 
 def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Mesh:
@@ -57,7 +60,7 @@ def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], 
     """O-Voxels of a mesh that lies in the unit cube already.
 
     Raises:
-        EngineError: ``grid_empty``, ``mesh_not_finite``, ``mesh_index``.
+        EngineError: ``grid_empty``, ``mesh_flat``, ``mesh_not_finite``, ``mesh_index``.
     """
     # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
     kept, new_index = weld_positions(mesh.vertices)
@@ -68,6 +71,12 @@ def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], 
         on_progress=on_progress,
     )
     if len(grid.coords) == 0:
+        if not (face_areas(mesh.vertices, mesh.faces) > NO_AREA).any():
+            raise EngineError(
+                "mesh_flat",
+                "No face of the mesh has an area: the corners of each lie on one line.",
+                "Check how it was made or exported.",
+            )
         raise EngineError(
             "grid_empty",
             f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",

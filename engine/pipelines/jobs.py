@@ -8,7 +8,7 @@ from engine.errors import EngineError
 from engine.images.picture import PictureMatte
 from engine.mesh import Mesh
 from engine.pipelines.draws import LARGEST_SEED, check_seed
-from engine.pipelines.types import MAX_TOKENS
+from engine.pipelines.types import MAX_TOKENS, PRESETS
 from engine.sampling import SamplerParams
 
 if TYPE_CHECKING:
@@ -160,6 +160,12 @@ class UpscaleJob:
 
 
 def _check_type(type: str | None, preset: str | None) -> None:
+    if preset is not None and preset not in PRESETS:
+        raise EngineError(
+            "preset_unknown",
+            f"There is no preset {preset!r}.",
+            f"Choose one of {', '.join(PRESETS)}.",
+        )
     if type is not None and preset is not None:
         raise EngineError(
             "job_invalid", f"Both the type {type} and the preset {preset} are given.", "Give one."

@@ -24,6 +24,7 @@ _TEXTURE_FLOW = "tex_slat_flow_model_"
 
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""
+PRESETS = ("draft", "standard", "high")
 CASCADE_STEPS = 8
 """It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
 128 voxels, as published)."""

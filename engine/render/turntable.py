@@ -75,8 +75,8 @@ def save_picture(
         The files that were written.
 
     Raises:
-        EngineError: ``picture_format``, ``picture_frames``, ``unwritable``, and what ``render``
-            raises.
+        EngineError: ``picture_format``, ``picture_frames``, ``picture_empty``, ``unwritable``, and
+            what ``render`` raises.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -102,6 +102,13 @@ def save_picture(
         pictures.append(Image.fromarray(picture.rgba))
         if on_progress is not None:
             on_progress(number + 1, count)
+    if not any(image.getchannel("A").getbbox() for image in pictures):
+        raise EngineError(
+            "picture_empty",
+            "Nothing of the mesh can be seen: its faces have no area, are far too small, or are "
+            "transparent.",
+            "Check the mesh and the scale at which it was exported.",
+        )
     if path.suffix.lower() == ".png":
         targets = [_numbered(path, number) for number in range(count)]
         for target, image in zip(targets, pictures, strict=True):

@@ -19,6 +19,7 @@ from engine.images.encoders import EncoderKind
 from engine.images.rembg_matte import RembgMatte
 from engine.meshing.load import load_mesh
 from engine.models import catalogue
+from engine.pipelines import finish as finish_room
 from engine.pipelines import stages
 from tests.models.fake_hub import weight
 from tests.pipelines.shapes import box
@@ -156,6 +157,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no preset 'best'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--type", "64", "--preset", "a"], "no preset 'a'"),
         (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
         (["generate", "IMAGE", "-o", "x.glb", "--seed", "-1"], "seed cannot be -1"),
         (["generate", "IMAGE", "-o", "x.glb", "--variants", "0"], "variants cannot be 0"),
@@ -202,6 +204,24 @@ def test_stopped_while_working(
     assert result.exit_code == 130
     assert "Stopped." in result.stderr
     assert made_in(tmp_path) == {"disc.png"}
+
+
+def test_stopped_while_finishing_says_how_to_go_on(
+    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finish_room, "finish", stop)
+    result = run(
+        "generate", image, "-o", tmp_path / "x.glb", "--type", "64", "--checkpoint", model,
+        "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 130
+    folder, target = tmp_path / "x.maquette", tmp_path / "x.glb"
+    assert f"maquette finish {folder} -o {target}" in " ".join(result.stderr.split())
+    assert made_in(tmp_path) == {"disc.png", "x.maquette"}
+    load_asset(folder)
 
 
 @pytest.fixture

@@ -83,8 +83,6 @@ def test_a_picture_with_nothing_in_front_is_refused():
         street(),
         photograph(cup(), noise=30.0),
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)),
-        Image.new("RGB", (5, 200), (255, 255, 255)),
-        Image.new("RGB", (1, 1)),
     ],
 )
 def test_what_is_not_plain_is_refused_with_the_remedy(image):
@@ -92,7 +90,15 @@ def test_what_is_not_plain_is_refused_with_the_remedy(image):
         remove_plain_background(image)
     assert caught.value.code == "background_not_plain"
     assert "transparent background" in caught.value.hint
-    assert "maquette[matte]" in caught.value.hint
+    assert 'run.py python -m pip install -e ".[matte]"' in caught.value.hint
+
+
+@pytest.mark.parametrize("size", [(5, 200), (1, 1)])
+def test_a_tiny_picture_wants_a_larger_one(size):
+    with pytest.raises(EngineError) as caught:
+        remove_plain_background(Image.new("RGB", size, (255, 255, 255)))
+    assert caught.value.code == "image_too_small"
+    assert "larger" in caught.value.hint and "pip" not in caught.value.hint
 
 
 def test_checkered_floors_are_refused():

@@ -152,4 +152,4 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     with pytest.raises(EngineError) as caught:
         RembgMatte().alpha(PICTURE)
     assert caught.value.code == "matte_not_installed"
-    assert "maquette[matte]" in caught.value.hint
+    assert 'run.py python -m pip install -e ".[matte]"' in caught.value.hint

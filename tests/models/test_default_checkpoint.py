@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import embedded
+from engine.errors import EngineError
 from engine.models import default_checkpoint as room
 from engine.models.catalogue import Weight, choose
 from engine.models.store import Store
@@ -26,9 +27,13 @@ def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path, shi
     assert sentence is not None and "models download" in sentence
 
 
-def test_without_both_the_published_weights_are_asked_for(tmp_path: Path, shipped: Path) -> None:
+def test_without_both_it_is_said_how_to_get_weights(tmp_path: Path, shipped: Path) -> None:
     (shipped / "pipeline.json").unlink()
-    assert room.default_checkpoint(Store(tmp_path)) == ("microsoft/TRELLIS.2-4B", None)
+    with pytest.raises(EngineError) as caught:
+        room.default_checkpoint(Store(tmp_path))
+    assert caught.value.code == "weights_absent"
+    assert "models download standard (14.6 GB)" in caught.value.hint
+    assert "--checkpoint FOLDER" in caught.value.hint
 
 
 @pytest.mark.parametrize("preset", ["draft", "standard"])

@@ -155,6 +155,11 @@ def test_gated_missing_and_unreachable(hub: FakeHub, tmp_path: Path):
     nowhere = Store(tmp_path, origin=Origin("http://127.0.0.1:9"))
     with refused("hub_failed", "net.json"):
         nowhere.download([weight("net", FILES)])
+    assert list(tmp_path.iterdir()) == []
+    new = Store(tmp_path / "new", origin=Origin("http://127.0.0.1:9"))
+    with refused("hub_failed", "net.json"):
+        new.download([weight("net", FILES)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_offline_names_what_is_missing(hub: FakeHub, bench: Bench):

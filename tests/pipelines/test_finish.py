@@ -182,8 +182,24 @@ def test_the_command(tmp_path: Path) -> None:
     assert 0 < len(mesh.faces) <= 2000
     extent = np.ptp(original.vertices, axis=0)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
+    assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
     result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
+
+
+def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.obj", tmp_path / "out.glb"
+    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64".split()
+    source.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 2\n")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2 and "No face of the mesh has an area" in result.stderr
+    source.write_text("v 99999 0 0\nv 100000 0 0\nv 99999 1 0\nv 99999 0 1\n"
+                      "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")  # fmt: skip
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    notes = " ".join(result.stderr.split())
+    assert "times its size away from the origin" in notes
+    assert "90,000 faces were asked for; the cleaned surface has only" in notes
 
 
 def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

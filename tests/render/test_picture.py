@@ -240,6 +240,8 @@ def test_refusals(tmp_path: Path) -> None:
     ball = uv_sphere(4, 8)
     broken = ball.vertices.copy()
     broken[0] = np.inf
+    needle = replace(ball, vertices=ball.vertices * np.float32([1, 0, 0]))
+    dust = replace(ball, vertices=ball.vertices * np.float32(1e-12))
     cases = [
         ("picture_size", lambda: render(ball, FRONT, width=0)),
         ("picture_size", lambda: render(ball, FRONT, width=100_000)),
@@ -248,6 +250,8 @@ def test_refusals(tmp_path: Path) -> None:
         ("mesh_empty", lambda: render(replace(ball, faces=ball.faces[:0]), FRONT)),
         ("mesh_broken", lambda: render(replace(ball, vertices=broken), FRONT)),
         ("picture_format", lambda: save_picture(ball, tmp_path / "a.gif")),
+        ("picture_empty", lambda: save_picture(needle, tmp_path / "a.png", size=16)),
+        ("picture_empty", lambda: save_picture(dust, tmp_path / "a.png", size=16)),
         ("picture_frames", lambda: save_picture(ball, tmp_path / "a.webp", frames=0)),
     ]
     for code, attempt in cases:
