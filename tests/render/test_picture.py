@@ -240,7 +240,7 @@ def test_refusals(tmp_path: Path) -> None:
     ball = uv_sphere(4, 8)
     broken = ball.vertices.copy()
     broken[0] = np.inf
-    needle = replace(ball, vertices=ball.vertices * np.float32([1, 0, 0]))
+    needle = replace(ball, vertices=ball.vertices * np.array([1, 0, 0], np.float32))
     dust = replace(ball, vertices=ball.vertices * np.float32(1e-12))
     cases = [
         ("picture_size", lambda: render(ball, FRONT, width=0)),
