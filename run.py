@@ -1,7 +1,7 @@
 """Set up a virtual environment beside this file and run a command in it.
 
     python run.py test [pytest arguments]    run the tests
-    python run.py demo                       make an asset from a picture and say where it is
+    python run.py demo                       convert the example mesh and say where the result is
     python run.py maquette [arguments]       the command line of Maquette
     python run.py python [arguments]         any Python command in the environment
     python run.py setup                      only set up the environment
@@ -11,6 +11,7 @@ or pyproject.toml changes, or when a set-up was cut short. A `.venv` that is a l
 developer and is used as it is.
 """
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -24,7 +25,7 @@ STAMP = VENV / "maquette-stamp.txt"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
 
-DEMO_PICTURE = ROOT / "examples" / "mushroom.png"
+DEMO_MESH = ROOT / "examples" / "lantern.glb"
 DEMO_OUT = ROOT / "out" / "demo"
 
 
@@ -39,6 +40,13 @@ def main(arguments):
     try:
         set_up()
         return COMMANDS[arguments[0]](arguments[1:])
+    except PermissionError as error:
+        print(
+            f"run.py: {error.filename or ROOT} cannot be written. Copy the folder to a place where "
+            "you may write, and run it there.",
+            file=sys.stderr,
+        )
+        return 1
     except Refused as refusal:
         print(f"run.py: {refusal}", file=sys.stderr)
         return 1
@@ -58,6 +66,8 @@ def set_up():
     found = STAMP.read_text(encoding="utf-8") if STAMP.exists() else ""
     if found == wanted and PYTHON.exists():
         return
+    if not os.access(ROOT, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(ROOT))
     # The last line is the project file; all before it must agree or the environment is useless.
     reusable = found.splitlines()[:-1] == wanted.splitlines()[:-1] and PYTHON.exists()
     inside = Path(sys.prefix).resolve() == VENV
@@ -116,15 +126,14 @@ def run_setup(_arguments):
 
 
 def run_demo(_arguments):
-    """The main job: a picture to a textured GLB, and a turntable to look at it."""
+    """A mesh to O-Voxels at 256^3 and back, until the embedded model makes a better demo."""
     DEMO_OUT.mkdir(parents=True, exist_ok=True)
-    asset, turntable = DEMO_OUT / "mushroom.glb", DEMO_OUT / "mushroom.webp"
-    status = run_maquette(["generate", str(DEMO_PICTURE), "-o", str(asset)])
-    status = status or run_maquette(["render", str(asset), "-o", str(turntable)])
+    voxels, mesh = DEMO_OUT / "lantern.vxz", DEMO_OUT / "lantern.glb"
+    status = run_maquette(["convert", str(DEMO_MESH), str(voxels), "--resolution", "256"])
+    status = status or run_maquette(["convert", str(voxels), str(mesh)])
     if status == 0:
-        say("The picture was", DEMO_PICTURE)
-        say("The asset made from it is in", asset)
-        say("It turns around in", turntable)
+        say("The O-Voxels are in", voxels)
+        say("The mesh made from them is in", mesh)
     return status
 
 

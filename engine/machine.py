@@ -33,6 +33,14 @@ def known_device(name: str | None) -> torch.device:
         return best_device()
     try:
         device = torch.device(name)
+    except RuntimeError as error:
+        # What torch says names twenty types, nearly all of machines that nobody here has.
+        raise EngineError(
+            "device_unusable",
+            f"The device {name} cannot be used: there is no such device.",
+            "Give cpu, cuda or cuda:N, as 'maquette doctor' names them.",
+        ) from error
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         # AssertionError: how torch says that it was not built for a device.

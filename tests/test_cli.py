@@ -100,7 +100,9 @@ def test_ctrl_c_while_modules_are_imported(ignored: bool, status: int) -> None:
     """As if it were pressed in the first moment, and a library swallowed exceptions."""
     script = (
         "import os, signal, sys\n"
-        f"if {ignored}: signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        # Set either way: a process that was started in the background inherits "ignored".
+        f"signal.signal(signal.SIGINT, signal.SIG_IGN if {ignored} else "
+        "signal.default_int_handler)\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'engine.cli':\n"

@@ -1,7 +1,7 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -14,6 +14,7 @@ from engine.commands.console import (
     errors_shown,
     out,
     reporting,
+    results,
     settings_of,
     show_seconds,
 )
@@ -106,10 +107,10 @@ def generate(
         targets = _targets(output, len(jobs))
         _check_folders(targets)
         models = _open(context, checkpoint, device, memory, offline)
-        with reporting() as report:
+        with results() as show, reporting() as report:
             assets = generate_all(jobs, models, report)
             for target, asset in zip(targets, assets, strict=True):
-                _write(asset, target, chosen, report)
+                _write(asset, target, chosen, report, show)
         _summary(report, models)
 
 
@@ -136,6 +137,7 @@ def texture(
         from engine.pipelines.jobs import TextureJob
         from engine.pipelines.texture import texture as run
 
+        _check_order(mesh, image)
         chosen = _finishing(finishing, output)
         job = TextureJob(
             mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
@@ -143,8 +145,8 @@ def texture(
         )  # fmt: skip
         _check_folders([output])
         models = _open(context, checkpoint, device, memory, offline)
-        with reporting() as report:
-            _write(run(job, models, report), output, chosen, report)
+        with results() as show, reporting() as report:
+            _write(run(job, models, report), output, chosen, report, show)
         _summary(report, models)
 
 
@@ -187,8 +189,8 @@ def upscale(
         )  # fmt: skip
         _check_folders([output])
         models = _open(context, checkpoint, device, memory, offline)
-        with reporting() as report:
-            _write(run(job, models, report), output, chosen, report)
+        with results() as show, reporting() as report:
+            _write(run(job, models, report), output, chosen, report, show)
         _summary(report, models)
 
 
@@ -270,7 +272,13 @@ def _matte_network(store: "Store") -> "RembgMatte":
     return RembgMatte(allow_download=not store.offline)
 
 
-def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Report") -> None:
+def _write(
+    asset: "Asset",
+    target: Path,
+    preset: "Finishing | None",
+    report: "Report",
+    show: Callable[[str], None],
+) -> None:
     """The asset's folder, and the file: finished, or raw without a preset."""
     from engine.asset_folder import save_asset, save_thumbnail
     from engine.asset_save import fitted
@@ -280,16 +288,15 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
     folder = _folder_of(target)
     with report.stage("saving"):
         save_asset(asset, folder)
-    out.print(
+    show(
         f"{len(asset.grid.coords):,} voxels of {asset.grid.grid_size}^3, "
-        f"seed {asset.recipe['seed']}; latents in {folder}",
-        markup=False,
+        f"seed {asset.recipe['seed']}; latents in {folder}"
     )
     with _told_where_it_is(folder, target):
         if preset is not None:
             job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
             finished = finish(job, report)
-            write_finished(finished, target, preset, report, folder=folder)
+            write_finished(finished, target, preset, report, show, folder=folder)
             with report.stage("thumbnail"):
                 save_thumbnail(finished.meshes[0].mesh, folder)
             return
@@ -298,9 +305,7 @@ def _write(asset: "Asset", target: Path, preset: "Finishing | None", report: "Re
         with report.stage("thumbnail"):
             save_thumbnail(asset.mesh, folder)
         mesh = asset.mesh
-        out.print(
-            f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces", markup=False
-        )
+        show(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces")
 
 
 @contextmanager
@@ -376,6 +381,18 @@ def _read(image: Path) -> Path:
 
     read_image(image)
     return image
+
+
+def _check_order(mesh: Path, image: Path) -> None:
+    """Both arguments are files, and easily swapped."""
+    from engine.meshing.load import READERS
+
+    if image.suffix.lower() in READERS and mesh.suffix.lower() not in READERS:
+        raise EngineError(
+            "arguments_swapped",
+            f"{image} is a mesh and stands where the picture should.",
+            f"The mesh comes first: maquette texture {image} {mesh}",
+        )
 
 
 def _matte(name: str) -> Any:

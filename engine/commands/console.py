@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from engine.commands import interrupt
 from engine.errors import EngineError
 from engine.settings import Settings
 
@@ -39,17 +40,49 @@ def settings_of(context: typer.Context) -> Settings:
 @contextmanager
 def errors_shown(debug: bool) -> Iterator[None]:
     """An error that the user can mend: message and hint on stderr, exit status 2."""
+    with interrupt.remembered():
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise _stopped() from None
+        except Exception as error:
+            # A library whose import was interrupted, and that swallowed it, fails somehow later.
+            if interrupt.pressed():
+                raise _stopped() from None
+            if not isinstance(error, EngineError):
+                raise
+            if debug:
+                err.print_exception()
+            err.print(f"Error: {error.message}", style="bold red", markup=False)
+            err.print(error.hint, markup=False)
+            raise typer.Exit(USER_ERROR) from None
+
+
+def _stopped() -> typer.Exit:
+    err.print("Stopped.")
+    return typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def results() -> Iterator[Callable[[str], None]]:
+    """A function that shows a line of results.
+
+    To be entered before the progress bars: on a terminal it waits until they are closed, since
+    they are drawn over what is printed meanwhile. What was made is told after an error too.
+    """
+    lines: list[str] = []
+
+    def show(line: str) -> None:
+        if err.is_terminal:
+            lines.append(line)
+        else:
+            out.print(line, markup=False)
+
     try:
-        yield
-    except EngineError as error:
-        if debug:
-            err.print_exception()
-        err.print(f"Error: {error.message}", style="bold red", markup=False)
-        err.print(error.hint, markup=False)
-        raise typer.Exit(USER_ERROR) from None
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        raise typer.Exit(INTERRUPTED) from None
+        yield show
+    finally:
+        for line in lines:
+            out.print(line, markup=False)
 
 
 @contextmanager
@@ -75,6 +108,7 @@ class Report:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        interrupt.check()
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage)
         self._progress.update(self._tasks[stage], completed=done, total=total)
@@ -100,6 +134,11 @@ def show_seconds(report: "PipelineReport") -> None:
     """Seconds of every stage, and of all."""
     times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
     out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things for people: "1 file", "1,200 files"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def binary_size(count: float) -> str:

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from engine.commands import interrupt
 from engine.commands.console import err, errors_shown, out
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _bar() -> Iterator[Callable[[int, int, int], None]]:
         task = progress.add_task("assets", total=None, rate="", failed="")
 
         def report(done: int, total: int, failed: int) -> None:
+            interrupt.check()
             speed = progress.tasks[0].speed
             progress.update(
                 task,

@@ -1,12 +1,13 @@
 """`maquette finish`: an asset or a mesh made ready for use."""
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from engine.commands.console import errors_shown, out, reporting, show_seconds
+from engine.commands.console import errors_shown, reporting, results, show_seconds
 from engine.errors import EngineError
 from engine.files import check_place
 
@@ -52,7 +53,7 @@ def finish(
             preset_named(preset), **{k: v for k, v in changes.items() if v is not None}
         )
         chosen.check()
-        with reporting() as report:
+        with results() as show, reporting() as report:
             job = _job(source, fitted(chosen, output, report), resolution, report)
             if job.given_mesh is not None and (faces is not None or keep_inner):
                 raise EngineError(
@@ -68,7 +69,7 @@ def finish(
                     f"{faces:,} faces were asked for; the cleaned surface has only "
                     f"{finished.log['cleaned_faces']:,}."
                 )
-            write_finished(finished, output, chosen, report, folder=folder)
+            write_finished(finished, output, chosen, report, show, folder=folder)
         show_seconds(report)
 
 
@@ -77,6 +78,7 @@ def write_finished(
     output: Path,
     preset: "Preset",
     report: "Report",
+    show: Callable[[str], None],
     *,
     folder: Path | None = None,
 ) -> None:
@@ -91,16 +93,15 @@ def write_finished(
             entry = {"file": output.name, "preset": asdict(preset), **log}
             add_to_recipe(folder, "finish", entry)
     if "before" in log:
-        out.print(f"As voxels: {in_words(log['before'])}", markup=False)
+        show(f"As voxels: {in_words(log['before'])}")
         mended = {name: count for name, count in log["removed"].items() if count}
-        out.print(f"Removed or mended: {in_words(mended) or 'nothing'}", markup=False)
+        show(f"Removed or mended: {in_words(mended) or 'nothing'}")
     for named, level in zip(finished.meshes, log["levels"], strict=False):
-        out.print(
+        show(
             f"{named.name}: {level['texture_size']}^2 texels, alpha {level['alpha_mode']}, "
-            f"UVs {level['unwrap']}, {in_words(level['after'])}",
-            markup=False,
+            f"UVs {level['unwrap']}, {in_words(level['after'])}"
         )
-    out.print(f"Written to {output}.", markup=False)
+    show(f"Written to {output}.")
 
 
 def check_finished_output(output: Path, more: str = "") -> None:

@@ -18,9 +18,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from engine.commands import interrupt
 from engine.commands.console import (
     USER_ERROR,
     binary_size,
+    counted,
     err,
     errors_shown,
     out,
@@ -125,7 +127,7 @@ def download(
             fetched = store.download(weights, report)
         total = sum(path.stat().st_size for path in fetched)
         out.print(
-            f"{len(fetched)} files, {binary_size(total)}, to {store.folder}"
+            f"{counted(len(fetched), 'file')}, {binary_size(total)}, to {store.folder}"
             if fetched
             else f"Nothing to download: everything is in {store.folder}",
             markup=False,
@@ -177,7 +179,9 @@ def remove(
         size = sum(path.stat().st_size for path in files)
         for path in files:
             out.print(path, markup=False)
-        if not yes and not typer.confirm(f"Remove {len(files)} files, {binary_size(size)}?"):
+        if not yes and not typer.confirm(
+            f"Remove {counted(len(files), 'file')}, {binary_size(size)}?"
+        ):
             out.print("Nothing was removed.")
             raise typer.Exit(USER_ERROR)
         out.print(f"{binary_size(store.remove(weights))} freed.", markup=False)
@@ -267,6 +271,7 @@ class _Bars:
         self._name = ""
 
     def __call__(self, at) -> None:
+        interrupt.check()
         if at.file != self._name:
             if self._file is not None:
                 self._progress.remove_task(self._file)

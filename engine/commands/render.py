@@ -12,7 +12,7 @@ from engine.commands.console import errors_shown, out, progress_bar
 def render(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl or .vxz file.")
+        Path, typer.Argument(metavar="ASSET|MESH", help="An asset's folder, a .vxz or a mesh file.")
     ],
     target: Annotated[
         Path,
@@ -27,11 +27,12 @@ def render(
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
+        from engine.asset_folder import load_asset
         from engine.render.asset import load_surface
         from engine.render.turntable import save_picture
 
         start = time.perf_counter()
-        mesh = load_surface(source)
+        mesh = load_asset(source).mesh if source.is_dir() else load_surface(source)
         with progress_bar() as report:
             files = save_picture(
                 mesh,

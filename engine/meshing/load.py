@@ -49,6 +49,12 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
             ``mesh_not_finite``, ``mesh_unsupported``, ``texture_missing``, ``texture_broken``.
     """
     path = Path(path)
+    if path.is_dir():
+        raise EngineError(
+            "mesh_absent",
+            f"{path} is a folder, and a mesh file is wanted.",
+            f"Give a file of one of {', '.join(READERS)}.",
+        )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise EngineError(

@@ -16,7 +16,7 @@ from engine.errors import EngineError
 from engine.mesh import Material, Texture
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
-from engine.meshing.textures import decode_texture, texture_missing
+from engine.meshing.textures import decode_texture, pack_metallic_roughness, texture_missing
 from engine.meshing.weld import weld_positions
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,10 @@ def _material_library(path: Path, data: bytes, allow_missing: bool) -> dict[str,
 
 
 def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing: bool) -> Material:
-    """MTL with the metallic-roughness words Pm and Pr; without Pr, roughness from the gloss Ns."""
+    """MTL with the metallic-roughness words Pm, Pr and their maps.
+
+    Without map and Pr, roughness comes from the gloss Ns.
+    """
 
     def numbers(keyword: str, default: str) -> list[float]:
         words = [word for word in entries.get(keyword, default).split() if word != "-halo"]
@@ -190,7 +193,19 @@ def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing:
     color = [min(max(value, 0.0), 1.0) for value in numbers("kd", "1 1 1")[:3]]
     color = (color * 3)[:3]  # one number alone means grey
     alpha = share("d", "1") if "d" in entries else 1.0 - share("tr", "0")
-    if "pr" in entries:
+    # As with Kd, a picture stands instead of the number, even one that is allowed to be missing:
+    # beside a picture the number is often 1, which alone would make a thing of metal.
+    maps = {
+        keyword: _texture_file(path.parent, entries[keyword], path.name, allow_missing)
+        for keyword in ("map_pm", "map_pr")
+        if keyword in entries
+    }
+    metallic = share("pm", "0")
+    if "map_pm" in maps:
+        metallic = 0.0 if maps["map_pm"] is None else 1.0
+    if "map_pr" in maps:
+        roughness = 1.0
+    elif "pr" in entries:
         roughness = share("pr", "1")
     elif "ns" in entries:
         # Blinn-Phong exponent to roughness, as Blender's exporter goes the other way.
@@ -206,10 +221,11 @@ def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing:
         name=name,
         base_color_factor=(color[0], color[1], color[2]),
         alpha_factor=alpha,
-        metallic_factor=share("pm", "0"),
+        metallic_factor=metallic,
         roughness_factor=roughness,
         alpha_mode="blend" if alpha < 1.0 or "map_d" in entries else "opaque",
         base_color_texture=texture,
+        metallic_roughness_texture=pack_metallic_roughness(maps.get("map_pm"), maps.get("map_pr")),
     )
 
 

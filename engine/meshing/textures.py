@@ -50,6 +50,27 @@ def texture_missing(name: str, asked_by: str) -> EngineError:
     )
 
 
+def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None) -> Texture | None:
+    """Two grey pictures as one in the order of glTF: roughness in G, metallic in B.
+
+    A picture that is absent leaves its channel at 255, so that the material's factor decides. The
+    smaller of two is scaled to the larger; filter and wrap are those of the first that is there.
+
+    Returns:
+        (H, W, 3) uint8; None without any picture.
+    """
+    given = [texture for texture in (metallic, roughness) if texture is not None]
+    if not given:
+        return None
+    height, width = (max(texture.pixels.shape[axis] for texture in given) for axis in (0, 1))
+    packed = np.full((height, width, 3), 255, np.uint8)
+    for channel, texture in ((1, roughness), (2, metallic)):
+        if texture is not None:
+            grey = Image.fromarray(np.ascontiguousarray(texture.pixels[..., 0]))
+            packed[..., channel] = np.asarray(grey.resize((width, height)))
+    return Texture(packed, given[0].filter, given[0].wrap)
+
+
 def _grey_from_wide(values: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 of a grey picture with 16 bits or more, which Pillow would clip."""
     if values.dtype.kind == "f":

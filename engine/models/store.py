@@ -85,12 +85,13 @@ class Store:
         return self.folder_of(weight.repository) / file.name
 
     def state(self, weight: Weight) -> str:
-        """``present``, ``partial`` or ``absent``, by the files' sizes alone."""
-        missing = self._missing(weight)
-        if not missing:
+        """``present``, ``partial`` or ``absent``, by the files' sizes alone.
+
+        A file of a wrong size, and one that is being downloaded, make it partial.
+        """
+        if not self._missing(weight):
             return "present"
-        begun = any(parts_of(self.path(weight, file)) for file in weight.files)
-        return "partial" if begun or len(missing) < len(weight.files) else "absent"
+        return "partial" if self.files_of([weight]) else "absent"
 
     def download(
         self, weights: Iterable[Weight], on_progress: OnProgress = lambda progress: None

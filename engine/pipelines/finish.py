@@ -191,10 +191,15 @@ def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
         vertices, faces = job.surface.vertices, job.surface.faces
         clean = clean_mesh(vertices, faces, settings, see_through=see_through)
     if clean.one_sided_parts:
-        report.note(f"{clean.one_sided_parts} parts have only one side and keep a seam.")
-    if clean.removed.get("inner_parts"):
         report.note(
-            f"{clean.removed['inner']:,} faces of {clean.removed['inner_parts']:,} parts that "
+            "1 part has only one side and keeps a seam."
+            if clean.one_sided_parts == 1
+            else f"{clean.one_sided_parts:,} parts have only one side and keep a seam."
+        )
+    if clean.removed.get("inner_parts"):
+        parts = clean.removed["inner_parts"]
+        report.note(
+            f"{clean.removed['inner']:,} faces of {parts:,} part{'' if parts == 1 else 's'} that "
             "nobody outside can see were removed; keep_inner keeps them."
         )
     return clean

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.baking.alpha import choose_alpha_mode
+from engine.errors import EngineError
 from engine.mesh import Material, Mesh
-from engine.meshing.load import load_mesh
+from engine.meshing.load import READERS, load_mesh
 from engine.ovoxel import dual_grid_to_mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
 
@@ -16,11 +17,18 @@ def load_surface(path: Path) -> Mesh:
     """A mesh file, or the surface of O-Voxels with their values on its vertices.
 
     Raises:
-        EngineError: what ``load_mesh`` and ``load_ovoxels`` raise.
+        EngineError: ``mesh_format``, and what ``load_mesh`` and ``load_ovoxels`` raise.
     """
-    if path.suffix.lower() != ".vxz":
-        return load_mesh(path)
-    return mesh_of_ovoxels(load_ovoxels(path))
+    suffix = path.suffix.lower()
+    if suffix == ".vxz":
+        return mesh_of_ovoxels(load_ovoxels(path))
+    if suffix not in READERS:
+        raise EngineError(
+            "mesh_format",
+            f"{path.name} has no suffix of a file that can be shown.",
+            f"Use one of {', '.join(READERS)}, .vxz, or an asset's folder.",
+        )
+    return load_mesh(path)
 
 
 def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:

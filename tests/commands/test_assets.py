@@ -68,6 +68,11 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     assert "all networks resident" in result.stderr
     assert made_in(tmp_path) == {"disc.png", "low.glb", "low.maquette"}
 
+    picture = tmp_path / "low.png"
+    assert run("render", tmp_path / "low.maquette", "-o", picture, "--size", 16).exit_code == 0
+    assert picture.is_file()
+    picture.unlink()
+
     direct.parent.mkdir()
     result = run("upscale", tmp_path / "low.maquette", "-o", high, *options)
     assert result.exit_code == 0, result.output
@@ -160,7 +165,8 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.glb", "--steps", "shape=0"], "steps cannot be 0"),
         (["generate", "IMAGE", "-o", "x.glb", "--guidance", "form=2"], "--guidance form=2"),
         (["generate", "IMAGE", "-o", "x.glb", "--matte", "magic"], "'magic'"),
-        (["generate", "IMAGE", "-o", "x.glb", "--device", "abacus"], "abacus cannot be used"),
+        (["generate", "IMAGE", "-o", "x.glb", "--device", "abacus"], "Give cpu, cuda or cuda:N"),
+        (["texture", "IMAGE", "cloth.glb", "-o", "x.glb"], "The mesh comes first"),
         (["texture", "absent.glb", "IMAGE", "-o", "x.glb"], "absent.glb"),
         (["upscale", "absent.glb", "-o", "x.glb"], "A mesh alone"),
         (["upscale", ".", "-o", "x.glb"], "no folder of an asset"),

@@ -82,6 +82,12 @@ def test_the_whole_life_of_weights(hub: FakeHub, home: Path):
     assert not file.exists()
     assert "There are no weights" in run("verify").stdout
 
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"cut short")
+    result = run("verify")
+    assert result.exit_code == 2
+    assert "ckpts/net.safetensors (corrupt)" in result.stderr
+
 
 def test_the_list(home: Path):
     run("download", "net")

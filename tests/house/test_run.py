@@ -121,6 +121,15 @@ def test_a_python_without_venv_is_one_sentence(
     assert project.commands == []
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(project.run.os, "access", lambda path, mode: False)
+    assert project.run.main(["test"]) == 1
+    assert f"{project.run.ROOT} cannot be written" in capsys.readouterr().err
+    assert project.commands == []
+
+
 def test_unknown_words_show_the_help(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert project.run.main(["tset"]) == 2
     assert project.run.main([]) == 2

@@ -215,6 +215,21 @@ def test_obj_texture(tmp_path: Path, line: str) -> None:
     assert paint.base_color_texture.wrap == ("clamp" if "clamp" in line else "repeat")
 
 
+def test_obj_maps_of_metallic_and_roughness(tmp_path: Path) -> None:
+    (tmp_path / "square.obj").write_text(OBJ)
+    (tmp_path / "square.mtl").write_text(MTL + "map_Pm metal.png\nmap_Pr rough.png\n")
+    (tmp_path / "rough.png").write_bytes(png((200,), "L"))
+    with pytest.raises(EngineError, match=r"metal\.png"):
+        load_mesh(tmp_path / "square.obj")
+    (paint,) = load_mesh(tmp_path / "square.obj", allow_missing_textures=True).materials
+    assert (paint.metallic_factor, paint.roughness_factor) == (0, 1)
+    (tmp_path / "metal.png").write_bytes(png((10,), "L"))
+    (paint,) = load_mesh(tmp_path / "square.obj").materials
+    assert (paint.metallic_factor, paint.roughness_factor) == (1, 1)
+    assert paint.metallic_roughness_texture is not None
+    np.testing.assert_array_equal(paint.metallic_roughness_texture.pixels[0, 0], [255, 200, 10])
+
+
 def test_stl_triangles_are_joined_and_axes_kept(tmp_path: Path) -> None:
     trimesh.creation.box((1, 2, 3)).export(tmp_path / "box.stl")
     mesh = load_mesh(tmp_path / "box.stl")
