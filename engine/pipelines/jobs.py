@@ -66,7 +66,7 @@ class GenerateJob:
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
 
     Raises:
-        EngineError: ``job_invalid``, ``seed_invalid``, ``sampler_parameter``.
+        EngineError: ``job_invalid``, ``preset_unknown``, ``seed_invalid``, ``sampler_parameter``.
     """
 
     picture: bytes | Path

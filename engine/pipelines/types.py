@@ -150,20 +150,13 @@ def type_names(models: Models) -> list[str]:
 
 
 def route_of(models: Models, name: str | None, preset: str | None = None) -> Route:
-    """How a type or preset is served; both None: the checkpoint's default.
+    """How a type, or one of ``PRESETS``, is served; both None: the checkpoint's default.
 
     Raises:
-        EngineError: ``preset_unknown`` or ``type_unknown``.
+        EngineError: ``type_unknown``.
     """
     if preset is not None:
-        known = presets(models)
-        if preset not in known:
-            raise EngineError(
-                "preset_unknown",
-                f"There is no preset {preset!r}.",
-                f"Choose one of {', '.join(known)}.",
-            )
-        name = known[preset]
+        name = presets(models)[preset]
     if name is None:
         name = models.generation.default_type or presets(models)["standard"]
     levels = {level.resolution: level for level in generation_levels(models)}

@@ -49,6 +49,15 @@ def picture() -> Image.Image:
     return Image.fromarray(values)
 
 
+def test_loading_draws_no_bars(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging as bars
+
+    assert bars.is_progress_bar_enabled()
+    DinoV3.load(folder)
+    assert capfd.readouterr() == ("", "")
+    assert bars.is_progress_bar_enabled()
+
+
 @pytest.mark.parametrize(("size", "count"), [(512, 1029), (1024, 4101), (16, 6)])
 def test_token_counts(encoder: ImageEncoder, picture, size, count):
     tokens = encoder.tokens(picture, size)
