@@ -35,7 +35,16 @@ def test_results_are_shown_after_an_error_too(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("then", ["report", "fail"])
 def test_a_swallowed_ctrl_c_comes_again(then: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As libraries do it that catch everything while something is imported."""
-    before = signal.getsignal(signal.SIGINT)
+    started_with = signal.getsignal(signal.SIGINT)
+    # A process that was started in the background inherits "ignored".
+    signal.signal(signal.SIGINT, before := signal.default_int_handler)
+    try:
+        _press_and_swallow(then, capsys, before)
+    finally:
+        signal.signal(signal.SIGINT, started_with)
+
+
+def _press_and_swallow(then: str, capsys: pytest.CaptureFixture[str], before: object) -> None:
     with pytest.raises(typer.Exit) as stopped, console.errors_shown(debug=False):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
