@@ -73,26 +73,16 @@ def _one(
     path: Path, data: Path, output: Path, device: "torch.device", stop: Callable[[], bool]
 ) -> bool:
     from engine.training.config import read_config
-    from engine.training.loop import train as run
-    from engine.training.publish import network_of, save_network
-    from engine.training.tasks import make_task
+    from engine.training.tasks import train_networks
 
     config = read_config(path)
-    task = make_task(config, data, device)
-    steps = 0
     with _bars() as watch:
-
-        def on_step(step: int, log: dict[str, float]) -> None:
-            nonlocal steps
-            steps = step
-            watch(f"{config.task}, loss {log['loss']:.4g}", step, config.steps)
-
-        average = run(task, config, output, device=device, on_step=on_step, stop=stop)
-    if 0 < steps < config.steps:
-        return False
-    for name, network in config.networks.items():
-        save_network(output / "checkpoint", name, network, network_of(average, name))
-    return True
+        return train_networks(
+            config, data, output, output / "checkpoint", device=device, stop=stop,
+            on_step=lambda step, log: watch(
+                f"{config.task}, loss {log['loss']:.4g}", step, config.steps
+            ),
+        )  # fmt: skip
 
 
 def _embedded(
@@ -118,19 +108,14 @@ def _begin(device: str | None, threads: int | None) -> "torch.device":
     import torch
     import torch.distributed as dist
 
+    from engine.machine import known_device
     from engine.parallel import limit_threads
 
     if threads is not None:
         limit_threads(threads)
         torch.set_num_threads(threads)
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(chosen)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise EngineError(
-            "device_unknown", f"There is no device {chosen!r}.", "Choose cpu, cuda or cuda:1."
-        ) from error
+    # Not the best device but these two: on others nothing was ever trained.
+    place = known_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dist.is_torchelastic_launched():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     return place

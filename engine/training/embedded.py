@@ -23,19 +23,17 @@ from engine.training.config import TrainConfig, read_config
 from engine.training.dataset import Dataset
 from engine.training.encode import encode_materials, encode_shapes, encode_structures
 from engine.training.latents import LatentStore
-from engine.training.loop import train
 from engine.training.make_asset import BuildSettings
 from engine.training.publish import (
     CKPTS,
     Pipelines,
-    network_of,
     save_network,
     save_pipelines,
     ship,
 )
 from engine.training.sources import find_sources
 from engine.training.structure_vae_task import occupancy
-from engine.training.tasks import CACHE_BYTES, make_task, norm_of
+from engine.training.tasks import CACHE_BYTES, norm_of, train_networks
 from engine.training.tokens import encode_pictures
 from engine.training.unit_spread import give_unit_spread
 
@@ -132,26 +130,17 @@ def train_stage(
     """Train one stage and put its networks into the checkpoint; False where it was stopped.
 
     Raises:
-        EngineError: what ``make_task`` and ``train`` raise.
+        EngineError: what ``train_networks`` raises.
     """
     config = places.config(stage)
     if _is_done(places, stage, config):
         return True
-    task = make_task(config, places.data, device)
-    done = 0
-
-    def on_step(step: int, _log: dict[str, float]) -> None:
-        nonlocal done
-        done = step
-        watch(stage, step, config.steps)
-
-    average = train(
-        task, config, places.out / stage, device=device, on_step=on_step, stop=stop
+    finished = train_networks(
+        config, places.data, places.out / stage, places.checkpoint, device=device, stop=stop,
+        on_step=lambda step, log: watch(stage, step, config.steps),
     )  # fmt: skip
-    if 0 < done < config.steps:
+    if not finished:
         return False
-    for name, network in config.networks.items():
-        save_network(places.checkpoint, name, network, network_of(average, name))
     if stage == "structure_vae":
         _give_unit_spread(places, config, device)
     write_bytes_atomic(_done_mark(places, stage), json.dumps(config.as_json()).encode())

@@ -5,14 +5,17 @@ Pictures are taken of the decoded surface and of the O-Voxels of the truth at th
 the batch brings along. Each asset, or block of one, fills the unit cube.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.models.material_vae import DecodedMaterial
+from engine.models.sc_vae import Decoded
 from engine.models.shape_vae import DecodedShape
 from engine.render.camera import Camera
 from engine.training.dataset import VoxelBatch
@@ -25,7 +28,9 @@ from engine.training.rendered_losses import (
     material_picture_losses,
     shape_picture_losses,
 )
-from engine.training.sc_vae_tasks import MaterialVaeTask, NamedBatch, ShapeVaeTask
+from engine.training.sc_vae_tasks import MaterialVaeTask, NamedBatch, ScVaeTask, ShapeVaeTask
+
+Result = TypeVar("Result", bound=Decoded)
 
 
 @dataclass(frozen=True)
@@ -36,43 +41,54 @@ class RenderedBatch:
     cameras: tuple[tuple[Camera, ...], ...]
 
 
-class _RenderedTask:
-    """What shape and material have in common: cameras and weights."""
+class _RenderedTask(ABC, Generic[Result]):
+    """What shape and material have in common: cameras, weights and the sum of the losses."""
 
     def __init__(
         self,
-        stage1: ShapeVaeTask | MaterialVaeTask,
+        stage1: ScVaeTask[Any, Any, Result],
         picture: int,
         views: int,
         weights: Mapping[str, float],
     ) -> None:
         if picture < 16 or views < 1:
             raise ValueError(f"{views} pictures of {picture} pixels: take 1 of 16 at least")
-        self._stage1 = stage1
+        self.stage1 = stage1
         self.picture = picture
         self.views = views
         self.weights = {**stage1.weights, **weights}
 
     @property
     def networks(self) -> nn.ModuleDict:
-        return self._stage1.networks
+        return self.stage1.networks
 
     def batch(self, random: np.random.Generator) -> RenderedBatch:
-        named = self._stage1.batch(random)
+        named = self.stage1.batch(random)
         cameras = tuple(
             tuple(random_camera(random) for _ in range(self.views)) for _ in named.names
         )
         return RenderedBatch(named, cameras)
 
+    def loss(
+        self, batch: RenderedBatch, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        decoded, parts = self.stage1.decode(batch.named, generator)
+        with torch.autocast(self.stage1.device.type, enabled=False):
+            pictures = self._compare(batch, decoded)
+        return weighted_sum(parts | pictures, self.weights)
+
+    @abstractmethod
+    def _compare(self, batch: RenderedBatch, decoded: Result) -> dict[str, Tensor]: ...
+
     def describe(self, batch: RenderedBatch) -> str:
-        return self._stage1.describe(batch.named)
+        return self.stage1.describe(batch.named)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Those of stage 1."""
-        return self._stage1.pictures(random)
+        return self.stage1.pictures(random)
 
 
-class RenderedShapeTask(_RenderedTask):
+class RenderedShapeTask(_RenderedTask[DecodedShape]):
     """The shape VAE, stage 2. Only here do split weights learn.
 
     Args:
@@ -91,15 +107,6 @@ class RenderedShapeTask(_RenderedTask):
         picture_weights: Mapping[str, float] = SHAPE_PICTURES,
     ) -> None:
         super().__init__(stage1, picture, views, picture_weights)
-        self.stage1 = stage1
-
-    def loss(
-        self, batch: RenderedBatch, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        decoded, parts = self.stage1.decode(batch.named, generator)
-        with torch.autocast(self.stage1.device.type, enabled=False):
-            pictures = self._compare(batch, decoded)
-        return weighted_sum(parts | pictures, self.weights)
 
     def _compare(self, batch: RenderedBatch, decoded: DecodedShape) -> dict[str, Tensor]:
         voxels, found = batch.named.voxels, []
@@ -118,7 +125,7 @@ class RenderedShapeTask(_RenderedTask):
         return _means(found)
 
 
-class RenderedMaterialTask(_RenderedTask):
+class RenderedMaterialTask(_RenderedTask[DecodedMaterial]):
     """The material VAE, stage 2, on the true shape; arguments as those of ``RenderedShapeTask``."""
 
     def __init__(
@@ -130,15 +137,6 @@ class RenderedMaterialTask(_RenderedTask):
         picture_weights: Mapping[str, float] = MATERIAL_PICTURES,
     ) -> None:
         super().__init__(stage1, picture, views, picture_weights)
-        self.stage1 = stage1
-
-    def loss(
-        self, batch: RenderedBatch, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        decoded, parts = self.stage1.decode(batch.named, generator)
-        with torch.autocast(self.stage1.device.type, enabled=False):
-            pictures = self._compare(batch, decoded)
-        return weighted_sum(parts | pictures, self.weights)
 
     def _compare(self, batch: RenderedBatch, decoded: DecodedMaterial) -> dict[str, Tensor]:
         voxels, found = batch.named.voxels, []

@@ -4,16 +4,17 @@ The decoder follows the pyramid of the encoder (the truth) from level to level, 
 have pruned itself; what it would have pruned is a loss of its own.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.models.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
-from engine.models.sc_vae import Encoded
+from engine.models.sc_vae import Decoded, Encoded, ScVaeDecoder, ScVaeEncoder
 from engine.models.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
 from engine.sparse import SparseTensor
 from engine.training.dataset import VoxelBatch, Voxels, collate
@@ -35,6 +36,10 @@ from engine.training.reconstruct import (
     reconstruct_shape,
     side_by_side,
 )
+
+E = TypeVar("E", bound=ScVaeEncoder)
+D = TypeVar("D", bound=ScVaeDecoder)
+Result = TypeVar("Result", bound=Decoded)
 
 LATENT_CELL = 16
 """Voxels an axis to a cell of the latent."""
@@ -87,28 +92,45 @@ def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
     return Voxels(moved, *(array[inside] for array in voxels[1:]))
 
 
-class _ScVaeTask:
-    """Batches of voxels, which shape and material have in common."""
+class ScVaeTask(ABC, Generic[E, D, Result]):
+    """What shape and material have in common: batches of voxels, and the way through the networks.
+
+    Args:
+        encoder, decoder: float32; their names in ``networks`` are those of the published files.
+        source: the data set.
+        resolutions: grid sizes that batches are drawn at.
+        most_voxels: how many voxels a batch holds at most (one asset may have more).
+        block: of grids larger than this only a random cube of so many voxels an axis is taken.
+        weights: of the losses, see ``shape_losses`` and ``material_losses``; None: the usual ones.
+        device: of networks and batches.
+    """
+
+    kind: str
+    usual_weights: Mapping[str, float]
 
     def __init__(
         self,
-        networks: Mapping[str, nn.Module],
+        encoder: E,
+        decoder: D,
         source: VoxelSource,
         *,
         resolutions: tuple[int, ...],
         most_voxels: int,
-        block: int | None,
-        weights: Mapping[str, float],
-        device: torch.device | str,
+        block: int | None = None,
+        weights: Mapping[str, float] | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         if block is not None and block % LATENT_CELL:
             raise ValueError(f"a block of {block} voxels is no multiple of {LATENT_CELL}")
-        self.networks = nn.ModuleDict(networks).to(device)
+        self.encoder, self.decoder = encoder, decoder
+        self.networks = nn.ModuleDict(
+            {f"{self.kind}_encoder": encoder, f"{self.kind}_decoder": decoder}
+        ).to(device)
         self.source = source
         self.resolutions = resolutions
         self.most_voxels = most_voxels
         self.block = block
-        self.weights = dict(weights)
+        self.weights = dict(self.usual_weights if weights is None else weights)
         self.device = torch.device(device)
 
     def batch(self, random: np.random.Generator) -> NamedBatch:
@@ -132,50 +154,6 @@ class _ScVaeTask:
     def describe(self, batch: NamedBatch) -> str:
         return ", ".join(batch.names)
 
-    def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
-        resolution = max(self.resolutions)
-        return self.source.voxels(
-            int(random.integers(len(self.source.names))), resolution
-        ), resolution
-
-
-class ShapeVaeTask(_ScVaeTask):
-    """The shape VAE, stage 1.
-
-    Args:
-        encoder, decoder: float32; their names in ``networks`` are those of the published files.
-        source: the data set.
-        resolutions: grid sizes that batches are drawn at.
-        most_voxels: how many voxels a batch holds at most (one asset may have more).
-        block: of grids larger than this only a random cube of so many voxels an axis is taken.
-        weights: of the losses, see ``shape_losses``.
-        device: of networks and batches.
-    """
-
-    def __init__(
-        self,
-        encoder: ShapeEncoder,
-        decoder: ShapeDecoder,
-        source: VoxelSource,
-        *,
-        resolutions: tuple[int, ...],
-        most_voxels: int,
-        block: int | None = None,
-        weights: Mapping[str, float] = SHAPE_WEIGHTS,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        networks = {"shape_encoder": encoder, "shape_decoder": decoder}
-        super().__init__(
-            networks,
-            source,
-            resolutions=resolutions,
-            most_voxels=most_voxels,
-            block=block,
-            weights=weights,
-            device=device,
-        )
-        self.encoder, self.decoder = encoder, decoder
-
     def loss(
         self, batch: NamedBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
@@ -183,14 +161,42 @@ class ShapeVaeTask(_ScVaeTask):
 
     def decode(
         self, batch: NamedBatch, generator: torch.Generator
-    ) -> tuple[DecodedShape, dict[str, Tensor]]:
+    ) -> tuple[Result, dict[str, Tensor]]:
         """What the decoder makes of a batch, rows as those of the batch, and its losses."""
-        voxels = batch.voxels
-        encoded = encode_shape(self.encoder, voxels)
+        encoded = self._encode(batch.voxels)
         decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
-        parts = shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
+        parts = self._compare(decoded, batch.voxels)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return decoded, parts
+
+    @abstractmethod
+    def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """Truth beside reconstruction of an asset at the finest resolution."""
+
+    @abstractmethod
+    def _encode(self, voxels: VoxelBatch) -> Encoded: ...
+
+    @abstractmethod
+    def _compare(self, decoded: Result, voxels: VoxelBatch) -> dict[str, Tensor]: ...
+
+    def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
+        resolution = max(self.resolutions)
+        return self.source.voxels(
+            int(random.integers(len(self.source.names))), resolution
+        ), resolution
+
+
+class ShapeVaeTask(ScVaeTask[ShapeEncoder, ShapeDecoder, DecodedShape]):
+    """The shape VAE, stage 1."""
+
+    kind = "shape"
+    usual_weights = SHAPE_WEIGHTS
+
+    def _encode(self, voxels: VoxelBatch) -> Encoded:
+        return encode_shape(self.encoder, voxels)
+
+    def _compare(self, decoded: DecodedShape, voxels: VoxelBatch) -> dict[str, Tensor]:
+        return shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
@@ -200,48 +206,17 @@ class ShapeVaeTask(_ScVaeTask):
         return {"shape": side_by_side([truth, coloured_mesh(grid)])}
 
 
-class MaterialVaeTask(_ScVaeTask):
-    """The material VAE, stage 1; arguments as those of ``ShapeVaeTask``."""
+class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMaterial]):
+    """The material VAE, stage 1."""
 
-    def __init__(
-        self,
-        encoder: MaterialEncoder,
-        decoder: MaterialDecoder,
-        source: VoxelSource,
-        *,
-        resolutions: tuple[int, ...],
-        most_voxels: int,
-        block: int | None = None,
-        weights: Mapping[str, float] = MATERIAL_WEIGHTS,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        networks = {"material_encoder": encoder, "material_decoder": decoder}
-        super().__init__(
-            networks,
-            source,
-            resolutions=resolutions,
-            most_voxels=most_voxels,
-            block=block,
-            weights=weights,
-            device=device,
-        )
-        self.encoder, self.decoder = encoder, decoder
+    kind = "material"
+    usual_weights = MATERIAL_WEIGHTS
 
-    def loss(
-        self, batch: NamedBatch, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        return weighted_sum(self.decode(batch, generator)[1], self.weights)
+    def _encode(self, voxels: VoxelBatch) -> Encoded:
+        return encode_material(self.encoder, voxels)
 
-    def decode(
-        self, batch: NamedBatch, generator: torch.Generator
-    ) -> tuple[DecodedMaterial, dict[str, Tensor]]:
-        """What the decoder makes of a batch, rows as those of the batch, and its losses."""
-        voxels = batch.voxels
-        encoded = encode_material(self.encoder, voxels)
-        decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
-        parts = material_losses(decoded, voxels.materials)
-        parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
-        return decoded, parts
+    def _compare(self, decoded: DecodedMaterial, voxels: VoxelBatch) -> dict[str, Tensor]:
+        return material_losses(decoded, voxels.materials)
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""

@@ -32,7 +32,8 @@ from engine.training.flow_tasks import (
     TextureFlowTask,
 )
 from engine.training.latents import LatentStore, PackedLatents
-from engine.training.publish import CKPTS
+from engine.training.loop import train
+from engine.training.publish import CKPTS, network_of, save_network
 from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
 from engine.training.sc_vae_start import initialise_sc_vae
 from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
@@ -88,6 +89,45 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             ) from error
 
 
+def train_networks(
+    config: TrainConfig,
+    data: Path,
+    folder: Path,
+    checkpoint: Path,
+    *,
+    device: torch.device,
+    on_step: Callable[[int, dict[str, float]], None] = lambda step, log: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train what a configuration says, and put the networks into a checkpoint's folder.
+
+    Args:
+        config, data, device: as ``make_task`` takes them.
+        folder: of the training, see ``train``; so are ``on_step`` and ``stop``.
+        checkpoint: gets the averages of the networks, under the names of the configuration.
+
+    Returns:
+        False where it was stopped before the last step; the checkpoint is then as it was.
+
+    Raises:
+        EngineError: what ``make_task``, ``train`` and ``save_network`` raise.
+    """
+    done = config.steps
+
+    def count(step: int, log: dict[str, float]) -> None:
+        nonlocal done
+        done = step
+        on_step(step, log)
+
+    task = make_task(config, data, device)
+    average = train(task, config, folder, device=device, on_step=count, stop=stop)
+    if done < config.steps:
+        return False
+    for name, network in config.networks.items():
+        save_network(checkpoint, name, network, network_of(average, name))
+    return True
+
+
 def _start_from(network: nn.Module, path: Path) -> None:
     load_tensors(network, path)
     network.requires_grad_(True).train()
@@ -98,7 +138,7 @@ def _start_from(network: nn.Module, path: Path) -> None:
 def _image_encoder(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    return EncoderTask(networks, Dataset(data, cache_bytes=CACHE_BYTES), device, **options)
+    return EncoderTask(networks, _dataset(data), device, **options)
 
 
 def _structure_vae(
@@ -128,17 +168,20 @@ def _material_vae(
 def _shape_vae_rendered(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    stage1 = {name: value for name, value in options.items() if name != "rendered"}
-    rendered = options.get("rendered", {})
+    stage1, rendered = _by_stage(options)
     return RenderedShapeTask(_shape_vae(networks, data, device, stage1), **rendered)
 
 
 def _material_vae_rendered(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
-    stage1 = {name: value for name, value in options.items() if name != "rendered"}
-    rendered = options.get("rendered", {})
+    stage1, rendered = _by_stage(options)
     return RenderedMaterialTask(_material_vae(networks, data, device, stage1), **rendered)
+
+
+def _by_stage(options: Options) -> tuple[Options, Options]:
+    stage1 = {name: value for name, value in options.items() if name != "rendered"}
+    return stage1, options.get("rendered", {})
 
 
 def _structure_flow(
