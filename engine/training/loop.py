@@ -89,6 +89,9 @@ def train(
                 _write_down(trainer, logbook, log, last=last)
             if stopping:
                 break
+    if trainer.ranks.count > 1 and trainer.step == config.steps:
+        # The first rank still writes; one that leaves before it can end both.
+        dist.barrier()
     return trainer.average.values
 
 

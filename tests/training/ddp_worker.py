@@ -15,4 +15,5 @@ if __name__ == "__main__":
     config = toy_config(batches_per_step=4)
     average = train(ToyTask(), config, folder, device=torch.device("cpu"))
     torch.save(average, folder / f"average-{dist.get_rank()}.pt")
+    dist.barrier()
     dist.destroy_process_group()
