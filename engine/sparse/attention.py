@@ -92,11 +92,10 @@ def _sdpa(
     if len(set(_lengths(q_offsets))) == 1 and len(set(_lengths(k_offsets))) == 1:
         q, k, v = (x.unflatten(0, (items, -1)) for x in (q, k, v))
         return _sdpa_equal(q, k, v).flatten(0, 1)
-    parts = [
-        _sdpa_equal(q[None, a:b], k[None, c:d], v[None, c:d])[0]
-        for (a, b), (c, d) in zip(pairwise(q_offsets), pairwise(k_offsets), strict=True)
-        if b > a
-    ]
+    # Not slices, each of which would get a gradient as long as all rows.
+    queries, keys = _lengths(q_offsets), _lengths(k_offsets)
+    items = zip(q.split(queries), k.split(keys), v.split(keys), strict=True)
+    parts = [_sdpa_equal(a[None], b[None], c[None])[0] for a, b, c in items if len(a)]
     return torch.cat(parts) if parts else torch.empty_like(q)
 
 

@@ -10,11 +10,16 @@ of output rows so that memory stays bounded and the running sums stay in the cac
   arithmetic but fewer steps: faster for few channels, and on CPUs for half precision.
 
 Running sums are float32 for half precision features.
+
+oneDNN, which multiplies half precision on CPUs, compiles anew for each shape (about half a
+millisecond), and a training never sees the same number of cells twice: there row counts are rounded
+up and the rest is zeros.
 """
 
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from engine.sparse.neighbours import CENTRE, KERNEL_VOLUME
@@ -46,8 +51,17 @@ def convolve(
 
 def goes_by_direction(feats: Tensor) -> bool:
     """Which of the two ways these features take."""
-    half_on_cpu = feats.element_size() < 4 and feats.device.type == "cpu"
-    return feats.shape[1] > NARROW_CHANNELS and not half_on_cpu
+    return feats.shape[1] > NARROW_CHANNELS and not _half_on_cpu(feats)
+
+
+def _half_on_cpu(feats: Tensor) -> bool:
+    return feats.element_size() < 4 and feats.device.type == "cpu"
+
+
+def _rounded_up(count: int) -> int:
+    """At most a quarter more, one of four numbers between a power of two and the next."""
+    step = max(16, 1 << max(0, count.bit_length() - 3))
+    return -(-count // step) * step
 
 
 class _Convolution(torch.autograd.Function):
@@ -114,9 +128,12 @@ def _by_row(
     wanted = ROW_CHUNK.get(feats.device.type, 1 << 18)
     row_bytes = (KERNEL_VOLUME * channels + len(weight)) * feats.element_size()
     for chunk in _chunks(count, chunk_rows or min(wanted, CHUNK_BYTES // row_bytes)):
-        table = topology.neighbours[:, chunk if rows is None else rows[chunk]]
-        gathered = padded.index_select(0, (table.T + 1).reshape(-1))
-        yield chunk, gathered.view(-1, KERNEL_VOLUME * channels) @ flat_weight
+        table = topology.neighbours[:, chunk if rows is None else rows[chunk]].T + 1
+        length = len(table)
+        if _half_on_cpu(feats):
+            table = F.pad(table, (0, 0, 0, _rounded_up(length) - length))
+        gathered = padded.index_select(0, table.reshape(-1))
+        yield chunk, (gathered.view(-1, KERNEL_VOLUME * channels) @ flat_weight)[:length]
 
 
 def _by_direction(
@@ -176,10 +193,17 @@ def _gradients(
     kernels = weight.reshape(len(weight), KERNEL_VOLUME, -1).unbind(1)
     row_bytes = (feats.shape[1] + len(weight)) * feats.element_size()
     size = max(1, CHUNK_BYTES // row_bytes)
+    count, round_up = len(feats), _half_on_cpu(feats)
+    if round_up:
+        more = (0, 0, 0, _rounded_up(count + 1) - count)
+        feats, grad = F.pad(feats, more), F.pad(grad, more)
     grad_feats = (grad @ kernels[CENTRE]).to(sum_dtype) if wants_feats else None
     grad_kernels: list[Tensor] = []
     for v, (here, there) in enumerate(topology.neighbour_pairs):
         total = (grad.T @ feats).to(sum_dtype) if v == CENTRE else None
+        if round_up:  # by pairs of zeros
+            more = (0, _rounded_up(len(here)) - len(here))
+            here, there = F.pad(here, more, value=count), F.pad(there, more, value=count)
         for part in _chunks(len(here), size):
             pulls = grad.index_select(0, here[part])
             if grad_feats is not None:
@@ -192,6 +216,6 @@ def _gradients(
         grad_kernels.append(total)
     grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
     return (
-        None if grad_feats is None else grad_feats.to(feats.dtype),
+        None if grad_feats is None else grad_feats[:count].to(feats.dtype),
         None if grad_weight is None else grad_weight.to(weight.dtype),
     )

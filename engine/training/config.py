@@ -36,6 +36,8 @@ class TrainConfig:
             the number of ranks does not change the result.
         seed: of everything: first weights, batches, noise.
         lr: learning rate of AdamW after the warm-up.
+        lr_times_inputs: weight matrices learn at this over the number of their inputs, where that is
+            less than ``lr`` (``parameter_groups``); None: everything learns at ``lr``.
         warmup_steps: the rate rises linearly for so long.
         final_lr: share of ``lr`` that is left at the last step; it falls as a cosine. 1: constant.
         weight_decay: of AdamW.
@@ -56,6 +58,7 @@ class TrainConfig:
     batches_per_step: int = 1
     seed: int = 0
     lr: float = 1e-4
+    lr_times_inputs: float | None = None
     warmup_steps: int = 0
     final_lr: float = 1.0
     weight_decay: float = 0.0
@@ -111,7 +114,7 @@ def config_from_json(content: Any) -> TrainConfig:
             raise ValueError(f'"{key}" is not true or false')
         if kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise ValueError(f'"{key}" is no whole number from 0')
-        if kind is float and not (is_number(value) and value >= 0):
+        if kind in (float, float | None) and not (is_number(value) and value >= 0):
             raise ValueError(f'"{key}" is no number from 0')
     if values["steps"] < 1 or values.get("batches_per_step", 1) < 1:
         raise ValueError('"steps" and "batches_per_step" must be at least 1')

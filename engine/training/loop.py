@@ -21,6 +21,7 @@ from engine.training.optimiser import (
     MovingAverage,
     learning_rate,
     mean_of_logs,
+    parameter_groups,
     sum_over_ranks,
 )
 from engine.training.saved import load_state, save_state, saved_states
@@ -103,7 +104,7 @@ class _Trainer:
         self.ranks = Ranks.current()
         self.parameters = [p for p in task.networks.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.parameters,
+            parameter_groups(task.networks, config.lr, config.lr_times_inputs),
             lr=config.lr,
             betas=config.betas,
             weight_decay=config.weight_decay,
@@ -124,7 +125,7 @@ class _Trainer:
         norm = self.clipper(self.parameters)
         rate = learning_rate(config, self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.optimiser.step()
         self.step += 1
         self.average.update(self.task.networks, self.step)

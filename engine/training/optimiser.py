@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -11,6 +12,33 @@ from engine.training.config import TrainConfig
 
 RECENT = 1000
 PERCENTILE = 0.95
+
+
+def parameter_groups(
+    networks: nn.ModuleDict, lr: float, lr_times_inputs: float | None
+) -> list[dict[str, Any]]:
+    """The trainable parameters by how fast they learn, for an optimiser.
+
+    Adam changes every weight by about the same step, so that what a layer puts out changes the
+    faster the more inputs it has: a 3x3x3 kernel over 64 channels has 1,728. Rates that fall with
+    the number of inputs make up for that (muP, arXiv:2203.03466, table 3).
+
+    Args:
+        lr: of vectors, and at most of everything.
+        lr_times_inputs: the rate of a weight matrix or kernel times the inputs of one output; None:
+            everything learns at ``lr``.
+
+    Returns:
+        Groups with ``params`` and their ``share`` of ``lr``, the fastest first.
+    """
+    shares: dict[float, list[nn.Parameter]] = {}
+    for parameter in networks.parameters():
+        if parameter.requires_grad:
+            share = 1.0
+            if lr_times_inputs is not None and parameter.ndim > 1:
+                share = min(1.0, lr_times_inputs / parameter[0].numel() / lr)
+            shares.setdefault(share, []).append(parameter)
+    return [{"params": shares[share], "share": share} for share in sorted(shares, reverse=True)]
 
 
 class GradientClipper:
