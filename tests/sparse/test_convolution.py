@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from engine.errors import EngineError
 from engine.sparse import SparseTensor, Topology, conv_spconv
 from engine.sparse.conv_spconv import convolve_in_slices
-from engine.sparse.conv_torch import convolve
+from engine.sparse.conv_torch import _rounded_up, convolve
 from engine.sparse.convolution import available_backends, submanifold_conv3d
 from tests.sparse.grids import random_coords
 from tests.tolerances import assert_same_maths
@@ -179,3 +179,26 @@ def test_autocast_reaches_the_convolution():
     assert_same_maths(
         got.detach(), dense_oracle(x.coords, x.feats, weight.detach(), bias), got.dtype
     )
+
+
+@pytest.mark.parametrize("channels", [5, 20])
+def test_the_way_back_in_half_precision(channels):
+    """Rounded up to other row counts than there are, it gives the same gradients."""
+    x, weight, bias = a_case(channels, 6)
+
+    def gradients(dtype):
+        leaves = [value.to(dtype).requires_grad_() for value in (x.feats, weight, bias)]
+        out = submanifold_conv3d(x.replace(leaves[0]), *leaves[1:], backend="torch")
+        pull = (torch.arange(out.numel()) % 7 - 2).to(dtype).view_as(out)
+        return torch.autograd.grad(out, leaves, pull)
+
+    for got, wanted in zip(gradients(torch.bfloat16), gradients(torch.float64), strict=True):
+        close = (got.double() - wanted).abs().max() / wanted.abs().max()
+        assert got.shape == wanted.shape and close < 0.02
+
+
+def test_row_counts_are_rounded_up_to_few():
+    counts = range(1, 100_000)
+    rounded = [_rounded_up(count) for count in counts]
+    assert all(count <= more <= max(16, 1.25 * count + 16) for count, more in zip(counts, rounded))
+    assert len(set(rounded)) < 60

@@ -1,5 +1,6 @@
 """First weights of an SC-VAE: the latent reaches the voxels, almost without noise."""
 
+import numpy as np
 import torch
 
 from engine.models.material_vae import MaterialDecoder
@@ -29,3 +30,21 @@ def test_the_latent_reaches_the_voxels_from_the_first_step_on() -> None:
         opened = spread_of_the_result(decoder, encoded.mean, encoded.pyramid)
     assert opened > 0.1 and opened > 1.5 * closed
     assert torch.equal(encoded.logvar.feats, torch.full_like(encoded.logvar.feats, FIRST_LOGVAR))
+
+
+def test_a_material_begins_as_the_mean_over_cells() -> None:
+    """What a voxel gets follows the mean of its cell, channel by channel."""
+    encoder, decoder = material_vae(widths=(16, 64, 64))
+    initialise_sc_vae(encoder)
+    initialise_sc_vae(decoder)
+    batch = collate([ShapeSource(1).voxels(0, 32)])
+    coords = batch.topology.coords
+    cells, rows = torch.unique(coords[:, 1:] // 4, dim=0, return_inverse=True)
+    random = torch.Generator().manual_seed(0)
+    value = torch.rand(len(cells), 6, generator=random)[rows] * 2 - 1
+    with torch.no_grad():
+        encoded = encoder(SparseTensor(batch.topology, value))
+        got = decoder(encoded.mean, encoded.pyramid).raw.feats
+    for channel in range(6):
+        correlation = np.corrcoef(got[:, channel], value[:, channel])[0, 1]
+        assert correlation > 0.5, channel
