@@ -36,8 +36,8 @@ class TrainConfig:
             the number of ranks does not change the result.
         seed: of everything: first weights, batches, noise.
         lr: learning rate of AdamW after the warm-up.
-        lr_times_inputs: weight matrices learn at this over the number of their inputs, where that is
-            less than ``lr`` (``parameter_groups``); None: everything learns at ``lr``.
+        lr_times_inputs: weight matrices learn at this over the number of their inputs, where that
+            is less than ``lr`` (``parameter_groups``); None: everything learns at ``lr``.
         warmup_steps: the rate rises linearly for so long.
         final_lr: share of ``lr`` that is left at the last step; it falls as a cosine. 1: constant.
         weight_decay: of AdamW.

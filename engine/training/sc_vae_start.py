@@ -2,16 +2,17 @@
 
 The layers that end a residual branch start at zero, as published. In a narrow network that leaves
 the shortcuts alone, which carry next to nothing of a voxel into the latent and next to nothing of
-the latent to a voxel: each level up hands an eighth of the channels to each child, and after four of
-them all channels of a voxel are copies of one. The best such a network can do at first is the mean
-of all data; it shrinks its output to that within a few steps, and the way out of there is long
+the latent to a voxel: each level up hands an eighth of the channels to each child, and after four
+of them all channels of a voxel are copies of one. The best such a network can do at first is the
+mean of all data; it shrinks its output to that within a few steps, and the way out of there is long
 (1,000 steps on materials, with no end in sight).
 
 Here those of a material begin with the encoder averaging its inputs over each cell of the latent,
-and the decoder handing the first channels of the latent to every voxel of the cell. Both pass through the norms
-and activations of the blocks as pairs (x, -x), since silu(x) - silu(-x) = x, beside a pair (c, -c)
-whose constant keeps the norms from dividing the size of x away. All other weights are random and
-smaller than usual. A shape is no mean over cells, and learns faster without. Figures: docs/decisions/0030-embedded-model.md.
+and the decoder handing the first channels of the latent to every voxel of the cell. Both pass
+through the norms and activations of the blocks as pairs (x, -x), since silu(x) - silu(-x) = x,
+beside a pair (c, -c) whose constant keeps the norms from dividing the size of x away. All other
+weights are random and smaller than usual. A shape is no mean over cells, and learns faster without.
+Figures: docs/decisions/0030-embedded-model.md.
 """
 
 import math

@@ -200,5 +200,6 @@ def test_the_way_back_in_half_precision(channels):
 def test_row_counts_are_rounded_up_to_few():
     counts = range(1, 100_000)
     rounded = [_rounded_up(count) for count in counts]
-    assert all(count <= more <= max(16, 1.25 * count + 16) for count, more in zip(counts, rounded))
+    for count, more in zip(counts, rounded, strict=True):
+        assert count <= more <= 1.25 * count + 16
     assert len(set(rounded)) < 60
