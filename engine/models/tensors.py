@@ -10,8 +10,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from engine.errors import EngineError
+from engine.models.int8_weights import SCALE, from_int8, scales_of
 
-# Stored dtypes that hold a network's numbers; anything else in a file is a mistake.
+# Stored dtypes that hold a network's numbers; anything else in a file is a mistake, but for int8
+# with scales (``int8_weights``).
 FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 DERIVED_TOLERANCE = 1e-4
 SHOWN = 4
@@ -32,20 +34,26 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
     """
     with _opened(path) as file:
         stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        scales = scales_of({name: slice.get_dtype() for name, slice in stored.items()})
         derived = _derived(network)
         wanted = network.state_dict()
-        _check_names(path, wanted.keys(), stored.keys(), derived.keys())
-        _check_shapes(path, wanted, stored)
+        _check_names(path, wanted.keys(), stored.keys() - scales, derived.keys())
+        _check_shapes(path, wanted, stored, scales)
         for name in derived.keys() & stored.keys():
             _check_derived(path, name, file.get_tensor(name), derived[name])
         tensors = {
-            name: _converted(path, name, file.get_tensor(name), declared.dtype, device)
+            name: _converted(path, name, _read(file, name, scales), declared.dtype, device)
             for name, declared in wanted.items()
         }
     network.load_state_dict(tensors, strict=True, assign=True)
     network.requires_grad_(False).eval()
     for name, value in derived.items():
         network.register_buffer(name, value.to(device), persistent=False)
+
+
+def _read(file: Any, name: str, scales: set[str]) -> Tensor:
+    tensor = file.get_tensor(name)
+    return from_int8(tensor, file.get_tensor(name + SCALE)) if name + SCALE in scales else tensor
 
 
 def _converted(
@@ -105,7 +113,9 @@ def _check_names(path: Path, wanted: Any, stored: Any, derived: Any) -> None:
         raise _unfit("tensor_extra", f"{path} has {_some(extra)}, which the network does not")
 
 
-def _check_shapes(path: Path, wanted: Mapping[str, Tensor], stored: Mapping[str, Any]) -> None:
+def _check_shapes(
+    path: Path, wanted: Mapping[str, Tensor], stored: Mapping[str, Any], scales: set[str]
+) -> None:
     for name, declared in wanted.items():
         shape, dtype = tuple(stored[name].get_shape()), stored[name].get_dtype()
         if shape != tuple(declared.shape):
@@ -113,7 +123,10 @@ def _check_shapes(path: Path, wanted: Mapping[str, Tensor], stored: Mapping[str,
                 "tensor_shape",
                 f"{name} in {path} has the shape {list(shape)} instead of {list(declared.shape)}",
             )
-        if dtype not in FLOATS:
+        scale = name + SCALE
+        if scale in scales and stored[scale].get_shape() != list(shape[:1]):
+            raise _unfit("tensor_shape", f"{scale} in {path} is not one number for each output")
+        if dtype not in FLOATS and scale not in scales:
             raise _unfit(
                 "tensor_dtype",
                 f"{name} in {path} is stored as {dtype} instead of {', '.join(FLOATS)}",

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.files import atomic_path, write_bytes_atomic
+from engine.models.int8_weights import to_int8
 from engine.models.pipeline import Normalization
 from engine.sampling import SamplerParams
 from engine.training.config import NetworkConfig
@@ -110,7 +111,7 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
 
 
 def ship(checkpoint: Path, folder: Path) -> int:
-    """Copy what the pipelines of a checkpoint name, and nothing else, to a folder.
+    """Put what the pipelines of a checkpoint name, and nothing else, into a folder, as int8.
 
     Returns:
         Bytes in the folder.
@@ -125,10 +126,9 @@ def ship(checkpoint: Path, folder: Path) -> int:
         (folder / CKPTS).mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(folder / name, content)
     for stem in sorted(stems):
-        for suffix in (".json", ".safetensors"):
-            write_bytes_atomic(
-                folder / f"{stem}{suffix}", (checkpoint / f"{stem}{suffix}").read_bytes()
-            )
+        write_bytes_atomic(folder / f"{stem}.json", (checkpoint / f"{stem}.json").read_bytes())
+        with atomic_path(folder / f"{stem}.safetensors") as temporary:
+            save_file(to_int8(load_file(checkpoint / f"{stem}.safetensors")), temporary)
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

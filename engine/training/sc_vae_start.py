@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.sc_vae import ScVaeDecoder, ScVaeEncoder
-from engine.models.sc_vae_blocks import DownBlock, SubmanifoldConv, UpBlock
+from engine.models.sc_vae_blocks import ConvNeXtBlock, DownBlock, SubmanifoldConv, UpBlock
 
 FIRST_LOGVAR = -6.0
 """A narrow posterior: noise as strong as the latent would teach the decoder to do without it."""
@@ -53,11 +53,10 @@ def initialise_sc_vae(network: ScVaeEncoder | ScVaeDecoder) -> None:
     carried = _carried(network) if isinstance(network, MaterialEncoder | MaterialDecoder) else 0
     if carried == 0:
         return
-    for level in network.blocks:
-        for block in level.children():
-            if not isinstance(block, DownBlock | UpBlock):
-                block.mlp[2].weight.mul_(OTHERS)
-                block.mlp[2].bias.zero_()
+    for module in network.modules():
+        if isinstance(module, ConvNeXtBlock):
+            for parameter in module.mlp[2].parameters():
+                parameter.mul_(OTHERS)
     if isinstance(network, ScVaeEncoder):
         _average(network, carried)
     else:
