@@ -129,14 +129,18 @@ def factor_of(models: Models) -> int:
 
 
 def presets(models: Models) -> Mapping[str, str]:
-    """Preset -> type: ``draft`` the lowest, ``standard`` a cascade, ``high`` half as fine again."""
+    """Preset -> type.
+
+    ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade, ``high`` a
+    cascade half as fine again.
+    """
     levels = generation_levels(models)
     low, high = levels[0].resolution, levels[-1].resolution
     if low == high:
         return {"draft": str(low), "standard": str(low), "high": str(low)}
     return {
         "draft": str(low),
-        "standard": f"{high}_cascade",
+        "standard": models.generation.default_type or f"{high}_cascade",
         "high": f"{high + high // 2}_cascade",
     }
 
@@ -158,7 +162,7 @@ def route_of(models: Models, name: str | None, preset: str | None = None) -> Rou
     if preset is not None:
         name = presets(models)[preset]
     if name is None:
-        name = models.generation.default_type or presets(models)["standard"]
+        name = presets(models)["standard"]
     levels = {level.resolution: level for level in generation_levels(models)}
     factor = factor_of(models)
     low, high = levels[min(levels)], levels[max(levels)]

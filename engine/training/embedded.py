@@ -21,7 +21,7 @@ from engine.sampling import SamplerParams
 from engine.training.build import build
 from engine.training.config import TrainConfig, read_config
 from engine.training.dataset import Dataset
-from engine.training.encode import encode_materials, encode_shapes, encode_structures
+from engine.training.encode import encode_structures, encode_voxels
 from engine.training.latents import LatentStore
 from engine.training.make_asset import BuildSettings
 from engine.training.publish import (
@@ -191,28 +191,14 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
             datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
         )
     for resolution, most in ENCODED.items():
-        if not store.has(f"shape_{resolution}"):
-            encoder = network("shape_encoder")
-            assert isinstance(encoder, ShapeEncoder)
-            encode_shapes(
-                datasets,
-                encoder,
-                store,
-                resolution,
-                most_assets=most,
-                on_progress=told(f"shapes {resolution}"),
-            )
-        if not store.has(f"texture_{resolution}"):
-            encoder = network("material_encoder")
-            assert isinstance(encoder, MaterialEncoder)
-            encode_materials(
-                datasets,
-                encoder,
-                store,
-                resolution,
-                most_assets=most,
-                on_progress=told(f"materials {resolution}"),
-            )
+        for kind, name in (("shape", "shape_encoder"), ("texture", "material_encoder")):
+            if not store.has(f"{kind}_{resolution}"):
+                encoder = network(name)
+                assert isinstance(encoder, ShapeEncoder | MaterialEncoder)
+                encode_voxels(
+                    datasets, encoder, store, resolution,
+                    most_assets=most, on_progress=told(f"{kind}s {resolution}"),
+                )  # fmt: skip
 
 
 def write_pipelines(places: Places) -> None:
@@ -226,7 +212,7 @@ def write_pipelines(places: Places) -> None:
         places.checkpoint,
         Pipelines(
             resolutions=SETTINGS.resolutions,
-            default_type=f"{max(SETTINGS.resolutions)}_cascade",
+            default_type=str(max(SETTINGS.resolutions)),
             structure=STRUCTURE_SAMPLER,
             shape=SHAPE_SAMPLER,
             texture=TEXTURE_SAMPLER,

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 
 from engine.models.material_vae import MaterialEncoder
-from engine.models.sc_vae import Encoded
 from engine.models.shape_vae import ShapeEncoder
 from engine.models.structure_vae import StructureEncoder
 from engine.sparse import SparseTensor
-from engine.training.dataset import Dataset, VoxelBatch, collate
+from engine.training.dataset import Dataset, collate
 from engine.training.latents import LatentStore
 from engine.training.reconstruct import encode_material, encode_shape
 from engine.training.structure_vae_task import occupancy
@@ -21,9 +20,9 @@ STRUCTURE_BATCH = 64
 Progress = Callable[[int, int], None]
 
 
-def encode_shapes(
+def encode_voxels(
     datasets: Sequence[Dataset],
-    encoder: ShapeEncoder,
+    encoder: ShapeEncoder | MaterialEncoder,
     store: LatentStore,
     resolution: int,
     *,
@@ -31,9 +30,12 @@ def encode_shapes(
     most_voxels: int = MOST_VOXELS,
     on_progress: Progress = lambda done, total: None,
 ) -> None:
-    """Write the shape latents (means, not normalised) of some splits as shape_<resolution>.
+    """Write latents (means, not normalised) of some splits as shape_ or texture_<resolution>.
+
+    Both have the same rows.
 
     Args:
+        encoder: says whether it is shapes or textures.
         most_assets: only the first so many of each split; None: all.
         most_voxels: that go through the encoder at once, but for an asset that has more.
         on_progress: told how many assets of how many are done; may raise to stop.
@@ -41,27 +43,24 @@ def encode_shapes(
     Raises:
         EngineError: what ``Dataset.voxels`` and ``LatentStore.write`` raise.
     """
-    _encode_voxels(
-        datasets, lambda batch: encode_shape(encoder, batch), store, f"shape_{resolution}",
-        resolution, encoder, most_assets, most_voxels, on_progress,
-    )  # fmt: skip
-
-
-def encode_materials(
-    datasets: Sequence[Dataset],
-    encoder: MaterialEncoder,
-    store: LatentStore,
-    resolution: int,
-    *,
-    most_assets: int | None = None,
-    most_voxels: int = MOST_VOXELS,
-    on_progress: Progress = lambda done, total: None,
-) -> None:
-    """The same for texture latents as texture_<resolution>; rows as those of the shape latents."""
-    _encode_voxels(
-        datasets, lambda batch: encode_material(encoder, batch), store, f"texture_{resolution}",
-        resolution, encoder, most_assets, most_voxels, on_progress,
-    )  # fmt: skip
+    device = next(encoder.parameters()).device
+    names = [name for dataset in datasets for name in dataset.names[:most_assets]]
+    latents: list[SparseTensor] = []
+    for dataset in datasets:
+        for some in _runs(dataset, resolution, most_assets, most_voxels):
+            batch = collate([dataset.voxels(index, resolution) for index in some], device)
+            # As in training; 1.6 times as fast on two cores, latents 0.3 % off.
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+                if isinstance(encoder, ShapeEncoder):
+                    encoded = encode_shape(encoder, batch)
+                else:
+                    encoded = encode_material(encoder, batch)
+            latents += encoded.mean.to("cpu").items()
+            on_progress(len(latents), len(names))
+    kind = "shape" if isinstance(encoder, ShapeEncoder) else "texture"
+    coords = [latent.coords[:, 1:].numpy() for latent in latents]
+    feats = [latent.feats.float().numpy() for latent in latents]
+    store.write(f"{kind}_{resolution}", names, coords, feats)
 
 
 def encode_structures(
@@ -94,30 +93,6 @@ def encode_structures(
         coords += [np.indices(sides).reshape(3, -1).T] * len(some)
         on_progress(len(feats), len(assets))
     store.write(f"structure_{resolution}", _names(datasets), coords, feats)
-
-
-def _encode_voxels(
-    datasets: Sequence[Dataset],
-    encode: Callable[[VoxelBatch], Encoded],
-    store: LatentStore,
-    kind: str,
-    resolution: int,
-    encoder: torch.nn.Module,
-    most_assets: int | None,
-    most_voxels: int,
-    on_progress: Progress,
-) -> None:
-    device = next(encoder.parameters()).device
-    names = [name for dataset in datasets for name in dataset.names[:most_assets]]
-    latents: list[SparseTensor] = []
-    for dataset in datasets:
-        for some in _runs(dataset, resolution, most_assets, most_voxels):
-            batch = collate([dataset.voxels(index, resolution) for index in some], device)
-            with torch.inference_mode():
-                latents += encode(batch).mean.to("cpu").items()
-            on_progress(len(latents), len(names))
-    coords = [latent.coords[:, 1:].numpy() for latent in latents]
-    store.write(kind, names, coords, [latent.feats.numpy() for latent in latents])
 
 
 def _runs(

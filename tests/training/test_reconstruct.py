@@ -6,7 +6,7 @@ import torch
 from engine.models.structure_vae import StructureEncoder, StructureEncoderConfig
 from engine.training.ablation import without_shortcuts
 from engine.training.dataset import Dataset, collate
-from engine.training.encode import encode_materials, encode_shapes, encode_structures
+from engine.training.encode import encode_structures, encode_voxels
 from engine.training.latents import LatentStore
 from engine.training.metrics import voxel_agreement
 from engine.training.ovoxel_losses import SHAPE_WEIGHTS
@@ -77,8 +77,8 @@ def test_latents_of_a_data_folder(tmp_path):
     structure = StructureEncoder(StructureEncoderConfig(1, 4, 1, [8, 16], 1))
     told: list[tuple[int, int]] = []
     count = len(data)
-    encode_shapes([data], shape, store, 16, most_voxels=500, on_progress=lambda *n: told.append(n))
-    encode_materials([data], material, store, 16, most_voxels=500)
+    encode_voxels([data], shape, store, 16, most_voxels=500, on_progress=lambda *n: told.append(n))
+    encode_voxels([data], material, store, 16, most_voxels=500)
     encode_structures([data], structure, store, 16, 8)
     assert told[-1] == (count, count) and told == sorted(told)
     shapes, textures = store.read("shape_16"), store.read("texture_16")
@@ -90,7 +90,7 @@ def test_latents_of_a_data_folder(tmp_path):
         alone = shape(batch.topology, batch.dual_vertices, batch.intersected).mean
         coords, feats = shapes.of(index)
         assert np.array_equal(coords, alone.coords[:, 1:])
-        assert np.abs(feats - alone.feats.detach().numpy()).max() < 0.01
+        assert np.abs(feats - alone.feats.detach().numpy()).max() < 0.02  # bfloat16
         assert np.array_equal(coords, textures.of(index)[0])
         dense, values = structures.of(index)
         occupied = torch.from_numpy(occupancy([voxels.coords], 16, 8)).float()
