@@ -31,6 +31,7 @@ class TrainConfig:
         options: of the task, see there.
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
             networks of these names, all of which must be there; None: random ones by the seed.
+        frozen: networks of these names keep their first weights; None: all of them learn.
         steps: optimiser steps in all.
         batches_per_step: batches whose gradients are averaged for a step, spread over the ranks; so
             the number of ranks does not change the result.
@@ -54,6 +55,7 @@ class TrainConfig:
     networks: Mapping[str, NetworkConfig]
     options: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
+    frozen: tuple[str, ...] | None = None
     steps: int
     batches_per_step: int = 1
     seed: int = 0
@@ -122,6 +124,11 @@ def config_from_json(content: Any) -> TrainConfig:
         raise ValueError('"task" is no text or "networks" no object')
     if not isinstance(values.get("start", ""), str):
         raise ValueError('"start" is no text')
+    if "frozen" in values:
+        frozen = values["frozen"]
+        if not isinstance(frozen, list) or any(name not in values["networks"] for name in frozen):
+            raise ValueError('"frozen" is no list of names out of "networks"')
+        values["frozen"] = tuple(frozen)
     if "betas" in values:
         betas = values["betas"]
         if not isinstance(betas, list) or len(betas) != 2 or not all(map(is_number, betas)):

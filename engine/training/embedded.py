@@ -5,7 +5,7 @@ Every step is skipped where its result is already there, and goes on where it wa
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -44,7 +44,9 @@ ENCODED = {64: 1500, 128: 1300}
 """So many training assets are encoded at each resolution, the first by name: on two cores encoding
 all of them would take longer than training the flows."""
 LATENTS = "embedded"
-ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "material_vae")
+FROM_CHECKPOINT = frozenset({"shape_decoder"})
+"""Stages that go on with networks that are in the checkpoint already."""
+ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
 
 STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
@@ -133,6 +135,8 @@ def train_stage(
         EngineError: what ``train_networks`` raises.
     """
     config = places.config(stage)
+    if stage in FROM_CHECKPOINT:
+        config = replace(config, start=str(places.checkpoint))
     if _is_done(places, stage, config):
         return True
     finished = train_networks(

@@ -81,6 +81,8 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
+        for name in config.frozen or ():
+            networks[name].requires_grad_(False)
         try:
             return make(networks.to(device), data, device, config.options)
         except (TypeError, KeyError, ValueError) as error:

@@ -80,6 +80,23 @@ def test_what_ships_is_a_checkpoint_of_three_presets(trained: tuple[Path, list[s
         assert asset.grid.grid_size == 64
 
 
+def test_the_decoder_learns_on_with_the_encoder_as_it_was(
+    places: Places, trained: tuple[Path, list[str]]
+) -> None:
+    """Latents that a flow has learned stay what they are."""
+    del trained
+    before, after = (
+        torch.load(saved_states(places.out / stage / "states")[-1], weights_only=True)["average"]
+        for stage in ("shape_vae", "shape_decoder")
+    )
+    for name, tensor in before.items():
+        same = torch.equal(tensor.half(), after[name].half())
+        if name.startswith("shape_encoder"):
+            assert same, name
+        elif name == "shape_decoder.output_layer.weight":
+            assert not same
+
+
 def test_held_out_assets_are_measured(places: Places, trained: tuple[Path, list[str]]) -> None:
     del trained
     found = evaluate_checkpoint(places.checkpoint, places.data, count=1)
