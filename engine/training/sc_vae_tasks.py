@@ -102,6 +102,10 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         most_voxels: how many voxels a batch holds at most (one asset may have more).
         block: of grids larger than this only a random cube of so many voxels an axis is taken.
         weights: of the losses, see ``shape_losses`` and ``material_losses``; None: the usual ones.
+        latent_noise: how much more noise the decoder sees than the posterior has, as a share of the
+            latent's standard deviation: each item of a batch gets up to so much. A flow's latents
+            are not exact; a decoder that has never seen such is ragged on them (noise-augmented
+            decoding, arXiv:2510.11690).
         device: of networks and batches.
     """
 
@@ -118,6 +122,7 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         most_voxels: int,
         block: int | None = None,
         weights: Mapping[str, float] | None = None,
+        latent_noise: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
         if block is not None and block % LATENT_CELL:
@@ -131,6 +136,7 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         self.most_voxels = most_voxels
         self.block = block
         self.weights = dict(self.usual_weights if weights is None else weights)
+        self.latent_noise = latent_noise
         self.device = torch.device(device)
 
     def batch(self, random: np.random.Generator) -> NamedBatch:
@@ -164,7 +170,10 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
     ) -> tuple[Result, dict[str, Tensor]]:
         """What the decoder makes of a batch, rows as those of the batch, and its losses."""
         encoded = self._encode(batch.voxels)
-        decoded = self.decoder(_sampled(encoded, generator), encoded.pyramid)
+        latent = _sampled(encoded, generator)
+        if self.latent_noise > 0:
+            latent = _disturbed(latent, self.latent_noise, generator)
+        decoded = self.decoder(latent, encoded.pyramid)
         parts = self._compare(decoded, batch.voxels)
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return decoded, parts
@@ -230,3 +239,12 @@ class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMateria
 def _sampled(encoded: Encoded, generator: torch.Generator) -> SparseTensor:
     mean, logvar = encoded.mean.feats, encoded.logvar.feats
     return encoded.mean.replace(sample_posterior(mean, logvar, generator))
+
+
+def _disturbed(latent: SparseTensor, most: float, generator: torch.Generator) -> SparseTensor:
+    """With noise of 0 to ``most`` standard deviations of the channel, a level for each item."""
+    feats, kind = latent.feats, generator.device
+    levels = torch.rand(latent.topology.batch_size, 1, generator=generator, device=kind) * most
+    noise = torch.randn(feats.shape, generator=generator, device=kind).to(feats.device)
+    level = latent.topology.expand(levels.to(feats.device))
+    return latent.replace(feats + level * feats.detach().std(dim=0) * noise)

@@ -47,6 +47,24 @@ def test_the_shape_vae_learns():
     assert falls(history, "vertices", 0.8)
 
 
+def test_a_decoder_can_be_shown_noise_on_latents():
+    """Up to the share that was asked for, a level for each item, nothing at zero."""
+    seen = []
+    for share in (0.0, 0.5):
+        task = shape_task(latent_noise=share)
+        batch = task.batch(np.random.default_rng(0))
+        task.decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        task.decode(batch, torch.Generator().manual_seed(0))
+    plain, noisy = seen
+    spread = plain.feats.std(dim=0)
+    levels = [
+        float(((noisy.feats[rows] - plain.feats[rows]) / spread).std())
+        for rows in plain.topology.slices
+    ]
+    assert len(set(levels)) == len(levels) > 1
+    assert all(0 < level < 0.6 for level in levels)
+
+
 def test_the_material_vae_learns():
     task = MaterialVaeTask(*material_vae(), ShapeSource(), resolutions=(16,), most_voxels=4000)
     assert falls(train(task, 40), "materials", 0.4)

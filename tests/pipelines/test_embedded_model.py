@@ -1,0 +1,103 @@
+"""The small model that ships, on pictures of toys that it has never seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import embedded
+from engine.asset import Asset
+from engine.mesh import Mesh
+from engine.models.checkpoint import load_checkpoint
+from engine.models.residency import Models
+from engine.pipelines.generate import generate
+from engine.pipelines.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
+from engine.pipelines.report import Report
+from engine.pipelines.texture import texture
+from engine.pipelines.types import presets
+from engine.pipelines.upscale import upscale
+from engine.training.metrics import f_score
+from engine.training.toybox import make_toy, split_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PICTURE = EXAMPLES / "mushroom.png"
+NEAR = 1 / 32
+FEW = Sampling(steps=4)
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models(load_checkpoint(str(embedded.FOLDER), offline=True), offline=True)
+
+
+@pytest.fixture(scope="module")
+def asset(models: Models) -> Asset:
+    return generate(GenerateJob(picture=PICTURE, preset="standard"), models, Report())
+
+
+def the_true_mushroom() -> Mesh:
+    """The toy of the picture, as examples/make_pictures.py chose it."""
+    seed = next(
+        seed
+        for seed in range(100_000, 1 << 31)
+        if split_of(seed) == "held_out" and make_toy(seed).family == "mushroom"
+    )
+    return make_toy(seed).mesh
+
+
+def test_it_is_small_and_whole() -> None:
+    files = [
+        path for path in embedded.FOLDER.rglob("*") if path.suffix in (".json", ".safetensors")
+    ]
+    assert len(files) == 2 + 2 * 8
+    assert sum(path.stat().st_size for path in files) <= 40e6
+
+
+def test_a_picture_becomes_the_thing_in_it(asset: Asset) -> None:
+    assert asset.grid.grid_size == 128
+    truth = the_true_mushroom()
+    near = f_score(asset.mesh, truth, NEAR, samples=2000)
+    other = f_score(asset.mesh, make_toy(0).mesh, NEAR, samples=2000)
+    assert near > 0.75 and near > other + 0.2
+
+
+def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:
+    """The cap is seen from above, the stem below it: both have their own colour."""
+    height = asset.mesh.vertices[:, 2]
+    materials = asset.materials_at(asset.mesh.vertices)
+    cap = np.median(materials[height > np.quantile(height, 0.7), :3], axis=0)
+    stem = np.median(materials[height < np.quantile(height, 0.2), :3], axis=0)
+    assert np.abs(cap - stem).max() > 0.15
+
+
+def test_every_preset_is_served(models: Models) -> None:
+    assert presets(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
+    draft = generate(
+        GenerateJob(picture=PICTURE, preset="draft", structure=FEW, shape=FEW, texture=FEW),
+        models,
+        Report(),
+    )
+    assert draft.grid.grid_size == 64
+
+
+def test_a_result_can_be_made_finer(models: Models, asset: Asset) -> None:
+    job = UpscaleJob(source=asset, picture=PICTURE, shape=FEW, texture=FEW)
+    finer = upscale(job, models, Report())
+    assert finer.grid.grid_size > asset.grid.grid_size
+    assert f_score(finer.mesh, the_true_mushroom(), NEAR, samples=2000) > 0.6
+
+
+def test_a_mesh_gets_the_materials_of_a_picture(models: Models) -> None:
+    mesh = the_true_mushroom()
+    job = TextureJob(mesh=mesh, picture=PICTURE, texture=FEW)
+    textured = texture(job, models, Report())
+    assert len(textured.mesh.faces) == len(mesh.faces)
+    assert np.isfinite(textured.materials).all()
+
+
+@pytest.mark.parametrize("name", ["drawn_mushroom", "rocket"])
+def test_other_pictures_give_something(models: Models, name: str) -> None:
+    job = GenerateJob(
+        picture=EXAMPLES / f"{name}.png", structure=FEW, shape=FEW, texture=FEW, preset="draft"
+    )
+    assert len(generate(job, models, Report()).mesh.faces) > 1000
