@@ -54,7 +54,8 @@ def test_a_decoder_can_be_shown_noise_on_latents():
         task = shape_task(latent_noise=share)
         batch = task.batch(np.random.default_rng(0))
         task.decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-        task.decode(batch, torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            task.decode(batch, torch.Generator().manual_seed(0))
     plain, noisy = seen
     spread = plain.feats.std(dim=0)
     levels = [
