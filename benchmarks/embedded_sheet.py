@@ -1,6 +1,6 @@
 """A contact sheet of the embedded model: held-out pictures, results, truths, unselected.
 
-    python -m benchmarks.embedded_sheet CHECKPOINT DATA OUT.webp [--odd PICTURE ...]
+    python -m benchmarks.embedded_sheet CHECKPOINT DATA OUT.webp [--type TYPE] [--odd PICTURE ...]
 
 The first 24 assets of the held-out split, four to a row: picture, what was made of it, and the true
 O-Voxels, both from the side of the picture. With --odd: other pictures, each beside its result.
@@ -13,10 +13,9 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import EngineError
-from engine.mesh import Material, Mesh
+from engine.mesh import Mesh
 from engine.models.checkpoint import load_checkpoint
 from engine.models.residency import Models
-from engine.ovoxel import dual_grid_to_mesh
 from engine.pipelines.generate import generate
 from engine.pipelines.jobs import GenerateJob
 from engine.pipelines.report import Report
@@ -79,19 +78,7 @@ def generated(models: Models, picture: Path | bytes, kind: str | None) -> Mesh |
     except EngineError as error:
         print(error)
         return None
-    surface = dual_grid_to_mesh(asset.grid, asset.split_weight, orient=True)
-    return coloured_mesh_of(surface, asset.materials)
-
-
-def coloured_mesh_of(surface: Mesh, materials: np.ndarray) -> Mesh:
-    values = np.clip(materials, 0, 1).astype(np.float32)
-    return Mesh(
-        surface.vertices,
-        surface.faces,
-        colors=values[:, [0, 1, 2, 5]],
-        metallic_roughness=values[:, 3:5].copy(),
-        materials=(Material(alpha_mode="blend"),),
-    )
+    return coloured_mesh(asset.grid, np.clip(asset.materials, 0, 1))
 
 
 def seen(mesh: Mesh | None, azimuth: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from engine.models.shape_vae import (
 )
 from engine.training.ablation import without_shortcuts
 from engine.training.dataset import Dataset
-from engine.training.optimiser import parameter_groups
+from engine.training.optimiser import parameter_groups, set_rate
 from engine.training.sc_vae_tasks import ShapeVaeTask
 
 WIDTHS = (16, 32, 64, 128, 128)
@@ -84,17 +84,16 @@ def main(folder: Path, steps: int, resolution: int) -> None:
     for shortcuts in (True, False):
         task = task_of(folder, resolution, shortcuts=shortcuts)
         groups = parameter_groups(task.networks, RATE, RATE_TIMES_INPUTS)
-        for group in groups:
-            group["lr"] = RATE * group["share"]
-        optimizer = torch.optim.AdamW(groups, weight_decay=0)
+        optimiser = torch.optim.AdamW(groups, weight_decay=0)
+        set_rate(optimiser, RATE)
         for step in range(steps):
             batch = task.batch(np.random.default_rng(step))
             with torch.autocast("cpu", torch.bfloat16):
                 loss, _ = task.loss(batch, torch.Generator().manual_seed(step))
-            optimizer.zero_grad()
+            optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(task.networks.parameters(), 1.0)
-            optimizer.step()
+            optimiser.step()
         losses = held_out_losses(task, folder)
         told = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         print(f"{'with' if shortcuts else 'without'} shortcuts: {told}", flush=True)

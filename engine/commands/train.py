@@ -91,15 +91,19 @@ def _embedded(
     from engine.training.embedded import Places, train_embedded
 
     places = Places(CONFIGS, data, output)
-    with _bars() as watch:
-        if evaluate:
-            from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
+    if evaluate:
+        from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
-            found = evaluate_checkpoint(places.checkpoint, data, watch=watch)
-            save_scores(output / "evaluation.json", found)
-        else:
-            return train_embedded(places, device=device, watch=watch, stop=stop) is not None
-    out.print(table_of(found), markup=False)
+        with _bars() as watch:
+            found = evaluate_checkpoint(places.shipped, places.checkpoint, data, watch=watch)
+        save_scores(output / "evaluation.json", found)
+        out.print(table_of(found), markup=False)
+        return True
+    with _bars() as watch:
+        shipped = train_embedded(places, device=device, watch=watch, stop=stop)
+    if shipped is None:
+        return False
+    out.print(f"What ships is in {shipped}; it belongs into engine/embedded.", markup=False)
     return True
 
 

@@ -95,7 +95,7 @@ class HeadRMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., H, D)."""
-        return (F.normalize(x.float(), dim=-1) * (self.gamma * self.length)).to(x.dtype)
+        return (F.normalize(x.float(), dim=-1) * self.gamma * self.length).to(x.dtype)
 
 
 class TimestepEmbedder(nn.Module):

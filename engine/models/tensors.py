@@ -53,7 +53,12 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
 
 def _read(file: Any, name: str, scales: set[str]) -> Tensor:
     tensor = file.get_tensor(name)
-    return from_int8(tensor, file.get_tensor(name + SCALE)) if name + SCALE in scales else tensor
+    if name + SCALE not in scales:
+        return tensor
+    scale = file.get_tensor(name + SCALE)
+    if not torch.isfinite(scale).all():
+        raise _unfit("tensor_not_finite", f"{name + SCALE} holds numbers that are not finite")
+    return from_int8(tensor, scale)
 
 
 def _converted(
@@ -126,6 +131,8 @@ def _check_shapes(
         scale = name + SCALE
         if scale in scales and stored[scale].get_shape() != list(shape[:1]):
             raise _unfit("tensor_shape", f"{scale} in {path} is not one number for each output")
+        if scale in scales and stored[scale].get_dtype() != "F32":
+            raise _unfit("tensor_dtype", f"{scale} in {path} is not stored as F32")
         if dtype not in FLOATS and scale not in scales:
             raise _unfit(
                 "tensor_dtype",

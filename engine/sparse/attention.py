@@ -89,13 +89,13 @@ def _sdpa(
     items = len(q_offsets) - 1
     if items == 1:
         return _sdpa_equal(q[None], k[None], v[None])[0]
-    if len(set(_lengths(q_offsets))) == 1 and len(set(_lengths(k_offsets))) == 1:
+    queries, keys = _lengths(q_offsets), _lengths(k_offsets)
+    if len(set(queries)) == 1 and len(set(keys)) == 1:
         q, k, v = (x.unflatten(0, (items, -1)) for x in (q, k, v))
         return _sdpa_equal(q, k, v).flatten(0, 1)
     # Not slices, each of which would get a gradient as long as all rows.
-    queries, keys = _lengths(q_offsets), _lengths(k_offsets)
-    items = zip(q.split(queries), k.split(keys), v.split(keys), strict=True)
-    parts = [_sdpa_equal(a[None], b[None], c[None])[0] for a, b, c in items if len(a)]
+    rows = zip(q.split(queries), k.split(keys), v.split(keys), strict=True)
+    parts = [_sdpa_equal(a[None], b[None], c[None])[0] for a, b, c in rows if len(a)]
     return torch.cat(parts) if parts else torch.empty_like(q)
 
 

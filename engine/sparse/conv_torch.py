@@ -216,6 +216,6 @@ def _gradients(
         grad_kernels.append(total)
     grad_weight = torch.stack(grad_kernels, dim=1).view(weight.shape) if wants_weight else None
     return (
-        None if grad_feats is None else grad_feats[:count].to(feats.dtype),
+        None if grad_feats is None else grad_feats.to(feats.dtype),
         None if grad_weight is None else grad_weight.to(weight.dtype),
     )

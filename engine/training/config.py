@@ -31,7 +31,9 @@ class TrainConfig:
         options: of the task, see there.
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
             networks of these names, all of which must be there; None: random ones by the seed.
-        frozen: networks of these names keep their first weights; None: all of them learn.
+        frozen: networks of these names keep their first weights, those of ``start``.
+        quick_start: SC-VAEs begin with the weights of ``initialise_sc_vae``, not the published
+            start, whose residual branches are closed.
         steps: optimiser steps in all.
         batches_per_step: batches whose gradients are averaged for a step, spread over the ranks; so
             the number of ranks does not change the result.
@@ -55,7 +57,8 @@ class TrainConfig:
     networks: Mapping[str, NetworkConfig]
     options: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
-    frozen: tuple[str, ...] | None = None
+    frozen: tuple[str, ...] = ()
+    quick_start: bool = False
     steps: int
     batches_per_step: int = 1
     seed: int = 0
@@ -118,6 +121,8 @@ def config_from_json(content: Any) -> TrainConfig:
             raise ValueError(f'"{key}" is no whole number from 0')
         if kind in (float, float | None) and not (is_number(value) and value >= 0):
             raise ValueError(f'"{key}" is no number from 0')
+    if values.get("lr", 1) == 0:
+        raise ValueError('"lr" must be more than 0')
     if values["steps"] < 1 or values.get("batches_per_step", 1) < 1:
         raise ValueError('"steps" and "batches_per_step" must be at least 1')
     if not isinstance(values["task"], str) or not isinstance(values["networks"], dict):
@@ -146,8 +151,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
     How long a training takes and how often it tells may differ at any time and is left out.
     """
     found: list[str] = []
+    usual = {} if prefix else TrainConfig(task="", networks={}, steps=1).as_json()
     for key in sorted(before.keys() | after.keys()):
-        one, other = before.get(key), after.get(key)
+        # What an older state does not say was as it usually is.
+        one, other = (given.get(key, usual.get(key)) for given in (before, after))
         if one == other or (not prefix and key in ANY_TIME):
             continue
         if isinstance(one, dict) and isinstance(other, dict):

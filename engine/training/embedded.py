@@ -7,13 +7,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from engine.errors import EngineError
 from engine.files import write_bytes_atomic
 from engine.images.small_encoder import SmallEncoder
 from engine.models.checkpoint import load_network
+from engine.models.fetch import sha256_of
 from engine.models.material_vae import MaterialEncoder
 from engine.models.shape_vae import ShapeEncoder
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
@@ -46,7 +49,8 @@ all of them would take longer than training the flows."""
 LATENTS = "embedded"
 FROM_CHECKPOINT = frozenset({"shape_decoder"})
 """Stages that go on with networks that are in the checkpoint already."""
-ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae")
+AUTO_ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae")
+ENCODERS = ("image_encoder", "structure_encoder", "shape_encoder", "material_encoder")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
 
 STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
@@ -80,6 +84,10 @@ class Places:
     def checkpoint(self) -> Path:
         return self.out / "checkpoint"
 
+    @property
+    def shipped(self) -> Path:
+        return self.out / "embedded"
+
     def config(self, stage: str) -> TrainConfig:
         return read_config(self.configs / f"{stage}.json")
 
@@ -109,16 +117,19 @@ def train_embedded(
         find_sources(TOYS, None), places.data, SETTINGS,
         on_progress=lambda done, total, *_: watch("data", done, total),
     )  # fmt: skip
-    for stage in ENCODERS:
+    if stop():
+        return None
+    for stage in AUTO_ENCODERS:
         if not train_stage(places, stage, device=device, watch=watch, stop=stop):
             return None
-    encode_all(places, device=device, watch=watch)
+    if not encode_all(places, device=device, watch=watch, stop=stop):
+        return None
     for stage in FLOWS:
         if not train_stage(places, stage, device=device, watch=watch, stop=stop):
             return None
     write_pipelines(places)
-    ship(places.checkpoint, places.out / "embedded")
-    return places.out / "embedded"
+    ship(places.checkpoint, places.shipped)
+    return places.shipped
 
 
 def train_stage(
@@ -147,7 +158,7 @@ def train_stage(
         return False
     if stage == "structure_vae":
         _give_unit_spread(places, config, device)
-    write_bytes_atomic(_done_mark(places, stage), json.dumps(config.as_json()).encode())
+    write_bytes_atomic(_done_mark(places, stage), json.dumps(_done(places, config)).encode())
     return True
 
 
@@ -168,13 +179,26 @@ def _give_unit_spread(places: Places, config: TrainConfig, device: torch.device)
         save_network(places.checkpoint, name, config.networks[name], network.state_dict())
 
 
-def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) -> None:
+def encode_all(
+    places: Places,
+    *,
+    device: torch.device,
+    watch: Watch = _nobody,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
     """Latents and tokens of the training assets, by the checkpoint's encoders.
 
+    Args:
+        stop: asked before each kind of latents.
+
+    Returns:
+        False where it was stopped.
+
     Raises:
-        EngineError: what loading, reading and writing raise.
+        EngineError: ``latents_other``, and what loading, reading and writing raise.
     """
     store = LatentStore(places.data, LATENTS)
+    _check_encoders(store, places.checkpoint)
     datasets = [Dataset(places.data, cache_bytes=CACHE_BYTES)]
 
     def told(stage: str) -> Callable[[int, int], None]:
@@ -184,11 +208,15 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
         return load_network(places.checkpoint / CKPTS / name, device=device)
 
     low = min(SETTINGS.resolutions)
-    if not store.has("tokens_0"):
+    if not all(store.has(f"tokens_{view}") for view in range(SETTINGS.views)):
+        if stop():
+            return False
         encoder = network("image_encoder")
         assert isinstance(encoder, SmallEncoder)
         encode_pictures(datasets, encoder, store, on_progress=told("encode pictures"))
     if not store.has(f"structure_{low}"):
+        if stop():
+            return False
         encoder = network("structure_encoder")
         assert isinstance(encoder, StructureEncoder)
         encode_structures(
@@ -196,13 +224,36 @@ def encode_all(places: Places, *, device: torch.device, watch: Watch = _nobody) 
         )
     for resolution, most in ENCODED.items():
         for kind, name in (("shape", "shape_encoder"), ("texture", "material_encoder")):
-            if not store.has(f"{kind}_{resolution}"):
-                encoder = network(name)
-                assert isinstance(encoder, ShapeEncoder | MaterialEncoder)
-                encode_voxels(
-                    datasets, encoder, store, resolution,
-                    most_assets=most, on_progress=told(f"{kind}s {resolution}"),
-                )  # fmt: skip
+            if store.has(f"{kind}_{resolution}"):
+                continue
+            if stop():
+                return False
+            encoder = network(name)
+            assert isinstance(encoder, ShapeEncoder | MaterialEncoder)
+            encode_voxels(
+                datasets, encoder, store, resolution,
+                most_assets=most, on_progress=told(f"encode {kind}s {resolution}"),
+            )  # fmt: skip
+    return True
+
+
+def _check_encoders(store: LatentStore, checkpoint: Path) -> None:
+    """Latents are of one checkpoint; those of another would train flows that fit no decoder.
+
+    Raises:
+        EngineError: ``latents_other``.
+    """
+    mark = store.folder / "encoders.json"
+    encoders = {name: sha256_of(checkpoint / CKPTS / f"{name}.safetensors") for name in ENCODERS}
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(mark, json.dumps(encoders, indent=1).encode())
+    elif json.loads(mark.read_bytes()) != encoders:
+        raise EngineError(
+            "latents_other",
+            f"The latents in {store.folder} are not by the encoders of {checkpoint}.",
+            "Remove that folder to encode anew, and the trainings of flows that began with it.",
+        )
 
 
 def write_pipelines(places: Places) -> None:
@@ -228,7 +279,14 @@ def write_pipelines(places: Places) -> None:
 
 def _is_done(places: Places, stage: str, config: TrainConfig) -> bool:
     mark = _done_mark(places, stage)
-    return mark.exists() and json.loads(mark.read_text()) == config.as_json()
+    return mark.exists() and json.loads(mark.read_text()) == _done(places, config)
+
+
+def _done(places: Places, config: TrainConfig) -> dict[str, Any]:
+    """What a stage was made of: its configuration, and the networks that it took as they were."""
+    files = {name: places.checkpoint / CKPTS / f"{name}.safetensors" for name in config.frozen}
+    frozen = {name: sha256_of(path) if path.exists() else "" for name, path in files.items()}
+    return {"config": config.as_json(), "frozen": frozen}
 
 
 def _done_mark(places: Places, stage: str) -> Path:

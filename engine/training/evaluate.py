@@ -33,12 +33,13 @@ NEAR = 1 / 32
 """Of the box: how near a generated surface has to be to count."""
 CELLS = 16
 VIEW = 0
+EMPTY = ("structure_empty", "shape_empty")
 Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one asset. Not a number where there is nothing to measure.
+    """Of one asset.
 
     Args:
         reconstruction: F-score of the shape VAE at one voxel of the finest training grid.
@@ -59,6 +60,7 @@ class Scores:
 
 
 def evaluate_checkpoint(
+    shipped: Path,
     checkpoint: Path,
     data: Path,
     *,
@@ -67,10 +69,11 @@ def evaluate_checkpoint(
     seed: int = 0,
     watch: Watch = lambda stage, done, total: None,
 ) -> dict[str, tuple[str, Scores]]:
-    """Measure a checkpoint that was trained here on a data folder's held-out assets.
+    """Measure what ships, on a data folder's held-out assets.
 
     Args:
-        checkpoint: with the encoders, as the training leaves it.
+        shipped: a checkpoint as ``ship`` makes it; everything is measured on its weights.
+        checkpoint: as the training leaves it: it alone has the material encoder.
         data: a data folder.
         count: assets, the first of the held-out split.
         type: of the generation; None: the checkpoint's default.
@@ -81,15 +84,17 @@ def evaluate_checkpoint(
         Family and scores by name of the asset.
 
     Raises:
-        EngineError: what reading and generating raise; an empty result counts as one of no value.
+        EngineError: what reading and generating raise, but that an empty result counts as one of
+            no value.
     """
     dataset = Dataset(data, "held_out")
     resolution = max(dataset.resolutions)
-    models = Models(load_checkpoint(checkpoint, offline=True), offline=True)
-    names = ("shape_encoder", "shape_decoder", "material_encoder", "material_decoder")
-    shape_encoder, shape_decoder, material_encoder, material_decoder = (
-        load_network(checkpoint / CKPTS / name) for name in names
+    models = Models(load_checkpoint(shipped, offline=True), offline=True)
+    shape_encoder, shape_decoder, material_decoder = (
+        load_network(shipped / CKPTS / name)
+        for name in ("shape_encoder", "shape_decoder", "material_decoder")
     )
+    material_encoder = load_network(checkpoint / CKPTS / "material_encoder")
     found: dict[str, tuple[str, Scores]] = {}
     chosen = range(min(count, len(dataset)))
     for index in chosen:
@@ -109,7 +114,9 @@ def evaluate_checkpoint(
                 matte="cutout",
             )
             asset = generate(job, models, Report())
-        except EngineError:
+        except EngineError as error:
+            if error.code not in EMPTY:
+                raise
             generated = (0.0, 0.0, 0.0, 1.0)
         else:
             generated = _generated(asset, voxels, truth, resolution)

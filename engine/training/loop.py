@@ -22,6 +22,7 @@ from engine.training.optimiser import (
     learning_rate,
     mean_of_logs,
     parameter_groups,
+    set_rate,
     sum_over_ranks,
 )
 from engine.training.saved import load_state, save_state, saved_states
@@ -124,8 +125,7 @@ class _Trainer:
             sum_over_ranks(self.parameters)
         norm = self.clipper(self.parameters)
         rate = learning_rate(config, self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+        set_rate(self.optimiser, rate)
         self.optimiser.step()
         self.step += 1
         self.average.update(self.task.networks, self.step)

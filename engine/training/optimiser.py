@@ -41,6 +41,12 @@ def parameter_groups(
     return [{"params": shares[share], "share": share} for share in sorted(shares, reverse=True)]
 
 
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let every group of ``parameter_groups`` learn at its share of a rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+
+
 class GradientClipper:
     """Shortens gradients that are long for this training (adaptive gradient clipping of TRELLIS).
 

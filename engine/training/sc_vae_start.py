@@ -16,6 +16,7 @@ Figures: docs/decisions/0030-embedded-model.md.
 """
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +24,21 @@ from torch import Tensor, nn
 from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.sc_vae import ScVaeDecoder, ScVaeEncoder
 from engine.models.sc_vae_blocks import ConvNeXtBlock, DownBlock, SubmanifoldConv, UpBlock
+from engine.models.shape_vae import ShapeDecoder
+
+Block = TypeVar("Block", DownBlock, UpBlock)
 
 FIRST_LOGVAR = -6.0
 """A narrow posterior: noise as strong as the latent would teach the decoder to do without it."""
 MOST_CARRIED = 6
 """Inputs, and channels of the latent, that are carried: all that a voxel of a material has."""
 CONSTANT = 2.0
-OTHERS = 0.3
+RANDOM_SHARE = 0.3
 """How large the random weights are, as a share of the usual."""
 GROWTH = 4.0
 """How much larger each level makes what it carries than what the shortcut adds to it."""
+SPLIT = 6
+"""Row of the split weight in a shape decoder's output."""
 CENTRE = (1, 1, 1)
 """Of a 3x3x3 kernel."""
 
@@ -50,13 +56,17 @@ def initialise_sc_vae(network: ScVaeEncoder | ScVaeDecoder) -> None:
         channels = network.config.latent_channels
         network.to_latent.weight[channels:] = 0
         network.to_latent.bias[channels:] = FIRST_LOGVAR
+    if isinstance(network, ShapeDecoder):
+        # Nothing in stage 1 teaches the split weights: they stay equal, and quads are cut evenly.
+        network.output_layer.weight[SPLIT] = 0
+        network.output_layer.bias[SPLIT] = 0
     carried = _carried(network) if isinstance(network, MaterialEncoder | MaterialDecoder) else 0
     if carried == 0:
         return
     for module in network.modules():
         if isinstance(module, ConvNeXtBlock):
             for parameter in module.mlp[2].parameters():
-                parameter.mul_(OTHERS)
+                parameter.mul_(RANDOM_SHARE)
     if isinstance(network, ScVaeEncoder):
         _average(network, carried)
     else:
@@ -83,15 +93,15 @@ def _average(encoder: ScVaeEncoder, carried: int) -> None:
         scale *= GROWTH
         first, second = block.conv1, block.conv2
         per_child = len(first.weight)
-        _soften(first, 1.0)
-        _soften(second, scale)
+        _scale_random(first, 1.0)
+        _scale_random(second, scale)
         for i in range(pairs):
             _join_pair(first.weight[i], i, pairs, 1.0)
             for row, sign in ((i, 1), (i + pairs, -1)):
                 second.weight[row] = 0
                 # About four of eight children exist.
                 second.weight[row][CENTRE][i : 8 * per_child : per_child] = sign * scale / 4
-    encoder.to_latent.weight[: encoder.config.latent_channels].mul_(OTHERS)
+    encoder.to_latent.weight[: encoder.config.latent_channels].mul_(RANDOM_SHARE)
     _leave(encoder.to_latent, carried)
 
 
@@ -102,23 +112,24 @@ def _hand_down(decoder: ScVaeDecoder, carried: int) -> None:
         scale *= GROWTH
         first, second = block.conv1, block.conv2
         width = len(second.weight)
-        _soften(first, 1.0)
-        _soften(second, scale)
+        _scale_random(first, 1.0)
+        _scale_random(second, scale)
         for i in range(pairs):
             for row, sign in ((i, 1.0), (i + pairs, -1.0)):
                 for child in range(8):
                     _join_pair(first.weight[child * width + row], i, pairs, sign)
                 _join_pair(second.weight[row], i, pairs, sign * scale)
-    decoder.output_layer.weight.mul_(OTHERS)
+    decoder.output_layer.weight.mul_(RANDOM_SHARE)
     _leave(decoder.output_layer, carried)
 
 
-def _between(network: ScVaeEncoder | ScVaeDecoder, kind: type) -> list:
-    return [block for level in network.blocks for block in level.children() if type(block) is kind]
+def _between(network: ScVaeEncoder | ScVaeDecoder, kind: type[Block]) -> list[Block]:
+    blocks = (block for level in network.blocks for block in level.children())
+    return [block for block in blocks if isinstance(block, kind)]
 
 
-def _soften(layer: SubmanifoldConv, scale: float) -> None:
-    layer.weight.mul_(OTHERS * scale)
+def _scale_random(layer: SubmanifoldConv, scale: float) -> None:
+    layer.weight.mul_(RANDOM_SHARE * scale)
     layer.bias.zero_()
 
 
@@ -132,8 +143,8 @@ def _join_pair(kernel: Tensor, i: int, pairs: int, sign: float) -> None:
 def _enter(layer: nn.Linear, carried: int) -> None:
     """The first inputs as pairs, then the pair of the constant; the rest is random."""
     pairs = carried + 1
-    layer.weight.mul_(OTHERS)
-    layer.bias.mul_(OTHERS)
+    layer.weight.mul_(RANDOM_SHARE)
+    layer.bias.mul_(RANDOM_SHARE)
     for row, sign in ((0, 1.0), (pairs, -1.0)):
         layer.weight[row : row + pairs] = 0
         layer.weight[range(row, row + carried), range(carried)] = sign

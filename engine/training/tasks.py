@@ -64,6 +64,8 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
     make = TASKS.get(config.task)
     if make is None:
         raise _wrong(f"the task {config.task!r} is not known; known are {', '.join(TASKS)}")
+    if config.frozen and (config.start is None or set(config.frozen) == config.networks.keys()):
+        raise _wrong('"frozen" networks need a "start", and one beside them that learns')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = nn.ModuleDict(
@@ -76,12 +78,12 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             if isinstance(network, FlowTransformer):
                 initialise_flow(network, torch.Generator().manual_seed(config.seed))
                 network.checkpointing = config.gradient_checkpointing
-            if isinstance(network, ScVaeEncoder | ScVaeDecoder):
+            if config.quick_start and isinstance(network, ScVaeEncoder | ScVaeDecoder):
                 initialise_sc_vae(network)
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
-        for name in config.frozen or ():
+        for name in config.frozen:
             networks[name].requires_grad_(False)
         try:
             return make(networks.to(device), data, device, config.options)

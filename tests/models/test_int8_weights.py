@@ -35,13 +35,13 @@ def test_every_output_keeps_its_own_precision() -> None:
 class Layer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(64, 128, device="meta"))
-        self.bias = nn.Parameter(torch.empty(64, device="meta"))
+        self.weight = nn.Parameter(torch.empty(512, 256, device="meta"))
+        self.bias = nn.Parameter(torch.empty(512, device="meta"))
 
 
 def test_a_file_of_them_is_loaded_as_any_other(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    tensors = {"weight": torch.randn(64, 128), "bias": torch.randn(64).half()}
+    tensors = {"weight": torch.randn(512, 256), "bias": torch.randn(512).half()}
     save_file(to_int8(tensors), tmp_path / "small.safetensors")
     layer = Layer()
     load_tensors(layer, tmp_path / "small.safetensors")
@@ -50,17 +50,29 @@ def test_a_file_of_them_is_loaded_as_any_other(tmp_path: Path) -> None:
     assert torch.equal(layer.bias, tensors["bias"].float())
 
 
-@pytest.mark.parametrize("wrong", ["no scale", "short scale", "scale of a float"])
+WRONG = {
+    "no scale": "tensor_dtype",
+    "short scale": "tensor_shape",
+    "half scale": "tensor_dtype",
+    "no number": "tensor_not_finite",
+    "scale of a float": "tensor_extra",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_scales_that_do_not_fit_are_refused(tmp_path: Path, wrong: str) -> None:
-    tensors = to_int8({"weight": torch.randn(64, 128), "bias": torch.randn(64)})
+    tensors = to_int8({"weight": torch.randn(512, 256), "bias": torch.randn(512)})
     if wrong == "no scale":
         del tensors["weight" + SCALE]
     elif wrong == "short scale":
         tensors["weight" + SCALE] = tensors["weight" + SCALE][:3].clone()
+    elif wrong == "half scale":
+        tensors["weight" + SCALE] = tensors["weight" + SCALE].half()
+    elif wrong == "no number":
+        tensors["weight" + SCALE][5] = torch.nan
     else:
-        tensors["bias" + SCALE] = torch.ones(64)
+        tensors["bias" + SCALE] = torch.ones(512)
     save_file(tensors, tmp_path / "wrong.safetensors")
     with pytest.raises(EngineError) as caught:
         load_tensors(Layer(), tmp_path / "wrong.safetensors")
-    code = {"no scale": "tensor_dtype", "short scale": "tensor_shape"}
-    assert caught.value.code == code.get(wrong, "tensor_extra")
+    assert caught.value.code == WRONG[wrong]

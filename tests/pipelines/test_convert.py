@@ -112,7 +112,7 @@ def test_every_cut_of_a_vxz_is_an_error(box: Path) -> None:
     assert not box.with_name("out.glb").exists()
 
 
-def test_the_lantern_of_the_demo(tmp_path: Path) -> None:
+def test_the_lantern_of_the_examples(tmp_path: Path) -> None:
     lantern = Path(__file__).resolve().parents[2] / "examples" / "lantern.glb"
     mesh_file_to_ovoxels(lantern, tmp_path / "l.vxz", resolution=64)
     ovoxels = load_ovoxels(tmp_path / "l.vxz")

@@ -16,7 +16,13 @@ from engine.pipelines.jobs import GenerateJob, Sampling
 from engine.pipelines.report import Report
 from engine.pipelines.types import presets
 from engine.training import embedded
-from engine.training.embedded import ENCODERS, FLOWS, Places, train_embedded
+from engine.training.embedded import (
+    AUTO_ENCODERS,
+    FLOWS,
+    Places,
+    encode_all,
+    train_embedded,
+)
 from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.saved import saved_states
 
@@ -28,7 +34,7 @@ FEW = Sampling(steps=2)
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     folder = tmp_path_factory.mktemp("embedded")
-    for stage in (*ENCODERS, *FLOWS):
+    for stage in (*AUTO_ENCODERS, *FLOWS):
         config = json.loads((CONFIGS / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
@@ -59,8 +65,8 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
     places: Places, trained: tuple[Path, list[str]]
 ) -> None:
     _, stages = trained
-    wanted = [stage for stage in (*ENCODERS, *FLOWS) if stage in stages]
-    assert wanted == [*ENCODERS, *FLOWS]
+    wanted = [stage for stage in (*AUTO_ENCODERS, *FLOWS) if stage in stages]
+    assert wanted == [*AUTO_ENCODERS, *FLOWS]
     for stage in wanted:
         assert saved_states(places.out / stage / "states")[-1].name == "step-0000002.pt"
 
@@ -97,9 +103,24 @@ def test_the_decoder_learns_on_with_the_encoder_as_it_was(
             assert not same
 
 
+def test_latents_of_other_encoders_are_refused(
+    places: Places, trained: tuple[Path, list[str]]
+) -> None:
+    del trained
+    mark = places.data / "latents" / embedded.LATENTS / "encoders.json"
+    before = mark.read_text()
+    mark.write_text(before.replace("a", "b"))
+    try:
+        with pytest.raises(EngineError) as caught:
+            encode_all(places, device=torch.device("cpu"))
+    finally:
+        mark.write_text(before)
+    assert caught.value.code == "latents_other"
+
+
 def test_held_out_assets_are_measured(places: Places, trained: tuple[Path, list[str]]) -> None:
     del trained
-    found = evaluate_checkpoint(places.checkpoint, places.data, count=1)
+    found = evaluate_checkpoint(places.shipped, places.checkpoint, places.data, count=1)
     ((family, scores),) = found.values()
     assert 0 <= scores.reconstruction <= 1 and 0 < scores.material_psnr < 30
     assert 0 <= scores.color_error <= 1

@@ -127,11 +127,3 @@ def test_a_start_is_a_text_and_part_of_what_may_not_change():
     # A state from before there were starts goes on.
     old = {name: value for name, value in plain.as_json().items() if name != "start"}
     assert differences(old, plain.as_json()) == []
-
-
-def test_frozen_networks_are_named_in_the_configuration():
-    content = {"task": "shape_vae", "networks": {"a": {"name": "A", "args": {}}}, "steps": 1}
-    assert config_from_json({**content, "frozen": ["a"]}).frozen == ("a",)
-    for wrong in (["b"], "a", [1]):
-        with pytest.raises(ValueError, match='"frozen" is no list of names'):
-            config_from_json({**content, "frozen": wrong})

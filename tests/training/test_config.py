@@ -1,0 +1,53 @@
+"""Configurations of trainings: what is refused, and what belongs together."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.errors import EngineError
+from engine.training.config import config_from_json, differences, read_config
+from engine.training.tasks import make_task
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
+CONTENT = {"task": "shape_vae", "networks": {"a": {"name": "A", "args": {}}}, "steps": 1}
+
+
+def test_frozen_networks_are_named() -> None:
+    assert config_from_json({**CONTENT, "frozen": ["a"]}).frozen == ("a",)
+    for wrong in (["b"], "a", [1]):
+        with pytest.raises(ValueError, match='"frozen" is no list of names'):
+            config_from_json({**CONTENT, "frozen": wrong})
+
+
+@pytest.mark.parametrize(
+    "change", [{"start": None}, {"frozen": ("shape_encoder", "shape_decoder")}]
+)
+def test_frozen_networks_have_a_start_and_one_learns(change: dict) -> None:
+    config = replace(read_config(CONFIGS / "shape_decoder.json"), start="there")
+    with pytest.raises(EngineError) as caught:
+        make_task(replace(config, **change), Path("nowhere"), torch.device("cpu"))
+    assert caught.value.code == "train_config" and "frozen" in caught.value.message
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr_times_inputs": "much"}, {"quick_start": 1}])
+def test_rates_are_numbers(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        config_from_json({**CONTENT, **wrong})
+
+
+def test_a_state_from_before_an_entry_existed_had_its_usual_value() -> None:
+    now = config_from_json(CONTENT).as_json()
+    old = {key: value for key, value in now.items() if key not in ("frozen", "quick_start")}
+    assert differences(old, now) == []
+    later = {**now, "quick_start": True}
+    assert differences(old, later) == ["quick_start was false and is true"]
+
+
+def test_stages_that_share_a_checkpoint_describe_the_same_networks() -> None:
+    one, *others = (
+        read_config(CONFIGS / f"{name}.json").networks
+        for name in ("shape_vae", "shape_decoder", "shape_vae_rendered")
+    )
+    assert all(other == one for other in others)
