@@ -1,7 +1,7 @@
 """Set up a virtual environment beside this file and run a command in it.
 
     python run.py test [pytest arguments]    run the tests
-    python run.py demo                       convert the example mesh and say where the result is
+    python run.py demo                       make an asset from a picture and say where it is
     python run.py maquette [arguments]       the command line of Maquette
     python run.py python [arguments]         any Python command in the environment
     python run.py setup                      only set up the environment
@@ -25,7 +25,7 @@ STAMP = VENV / "maquette-stamp.txt"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
 
-DEMO_MESH = ROOT / "examples" / "lantern.glb"
+DEMO_PICTURE = ROOT / "examples" / "mushroom.png"
 DEMO_OUT = ROOT / "out" / "demo"
 
 
@@ -126,14 +126,15 @@ def run_setup(_arguments):
 
 
 def run_demo(_arguments):
-    """A mesh to O-Voxels at 256^3 and back, until the embedded model makes a better demo."""
+    """The main job: a picture to a textured GLB, and a turntable to look at it."""
     DEMO_OUT.mkdir(parents=True, exist_ok=True)
-    voxels, mesh = DEMO_OUT / "lantern.vxz", DEMO_OUT / "lantern.glb"
-    status = run_maquette(["convert", str(DEMO_MESH), str(voxels), "--resolution", "256"])
-    status = status or run_maquette(["convert", str(voxels), str(mesh)])
+    asset, turntable = DEMO_OUT / "mushroom.glb", DEMO_OUT / "mushroom.webp"
+    status = run_maquette(["generate", str(DEMO_PICTURE), "-o", str(asset)])
+    status = status or run_maquette(["render", str(asset), "-o", str(turntable)])
     if status == 0:
-        say("The O-Voxels are in", voxels)
-        say("The mesh made from them is in", mesh)
+        say("The picture was", DEMO_PICTURE)
+        say("The asset made from it is in", asset)
+        say("It turns around in", turntable)
     return status
 
 
