@@ -1,4 +1,4 @@
-"""Make lantern.glb, a mesh to convert and to finish: `python run.py python examples/make_lantern.py`.
+"""Make lantern.glb, a mesh to convert and finish: `python run.py python examples/make_lantern.py`.
 
 A wooden foot and an enamelled body with copper bands (closed surfaces of revolution), a brass
 handle (a closed tube), and a shade that is an open sheet without thickness. One texture holds the

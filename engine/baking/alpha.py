@@ -6,7 +6,9 @@ from engine.kernels import kernel
 from engine.mesh import AlphaMode
 
 SOLID, HOLE = 250, 5
-"""Alpha from SOLID on is solid, up to HOLE it is a hole (of 255): the networks' noise is less."""
+"""Alpha from SOLID on is solid, up to HOLE it is a hole (of 255)."""
+NOISE = 230
+"""Where next to nothing is below this, what is below SOLID is a network's noise, not glass."""
 LEAST_SHARE = 1 / 2000
 """Fewer texels than this that are not solid are specks of noise: the asset is opaque."""
 MASK_SHARE = 0.9
@@ -16,12 +18,12 @@ MASK_SHARE = 0.9
 def choose_alpha_mode(alpha: np.ndarray) -> AlphaMode:
     """opaque, mask or blend, for the alpha (N,) uint8 of all texels inside of charts, or vertices.
 
-    opaque: hardly any texel is below 250. mask: nearly all of those that are, are holes (leaves,
+    opaque: hardly any texel is below 230. mask: nearly all of those that are, are holes (leaves,
     nets): viewers sort cut-outs correctly, which they cannot do with blended surfaces. blend: the
     rest (glass).
     """
     thin = int((alpha < SOLID).sum())
-    if thin == 0 or thin < LEAST_SHARE * alpha.size:
+    if int((alpha < NOISE).sum()) <= LEAST_SHARE * alpha.size:
         return "opaque"
     holes = int((alpha <= HOLE).sum())
     return "mask" if holes >= MASK_SHARE * thin else "blend"
