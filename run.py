@@ -37,6 +37,8 @@ def main(arguments):
     if not arguments or arguments[0] in ("-h", "--help") or arguments[0] not in COMMANDS:
         print((__doc__ or "").strip())
         return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+    # Threads that wait at full speed slow each other down where anything else runs (engine/cli.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         set_up()
         return COMMANDS[arguments[0]](arguments[1:])
