@@ -21,8 +21,9 @@ from engine.pipelines.jobs import GenerateJob
 from engine.pipelines.report import Report
 from engine.render.camera import orbit
 from engine.render.picture import render
+from engine.render.turntable import png_bytes
 from engine.training.dataset import Dataset
-from engine.training.evaluate import VIEW, png_bytes
+from engine.training.evaluate import VIEW
 from engine.training.reconstruct import coloured_mesh, grid_of
 
 ASSETS, COLUMNS, TILE = 24, 4, 144
@@ -59,7 +60,7 @@ def held_out_tiles(models: Models, data: Path, kind: str | None) -> list[np.ndar
         azimuth = float(str(dataset.camera(index, VIEW)["azimuth_degrees"]))
         voxels = dataset.voxels(index, resolution)
         truth = coloured_mesh(grid_of(voxels, resolution), voxels.materials / 255)
-        result = generated(models, png_bytes(picture), kind)
+        result = generated(models, png_bytes(Image.fromarray(picture)), kind)
         tiles.append(np.hstack([flat(picture), seen(result, azimuth), seen(truth, azimuth), gap()]))
         print(f"{index + 1} {dataset.names[index]} {dataset.families[index]}", flush=True)
     return tiles

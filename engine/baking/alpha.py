@@ -7,8 +7,8 @@ from engine.mesh import AlphaMode
 
 SOLID, HOLE = 250, 5
 """Alpha from SOLID on is solid, up to HOLE it is a hole (of 255)."""
-NOISE = 230
-"""Where next to nothing is below this, what is below SOLID is a network's noise, not glass."""
+GLASS = 0.9
+"""Through less alpha (of 1) one sees what is inside; the networks' noise stays above."""
 LEAST_SHARE = 1 / 2000
 """Fewer texels than this that are not solid are specks of noise: the asset is opaque."""
 MASK_SHARE = 0.9
@@ -18,13 +18,13 @@ MASK_SHARE = 0.9
 def choose_alpha_mode(alpha: np.ndarray) -> AlphaMode:
     """opaque, mask or blend, for the alpha (N,) uint8 of all texels inside of charts, or vertices.
 
-    opaque: hardly any texel is below 230. mask: nearly all of those that are, are holes (leaves,
+    opaque: hardly any texel is glass. mask: nearly all of those that are, are holes (leaves,
     nets): viewers sort cut-outs correctly, which they cannot do with blended surfaces. blend: the
     rest (glass).
     """
-    thin = int((alpha < SOLID).sum())
-    if int((alpha < NOISE).sum()) <= LEAST_SHARE * alpha.size:
+    if int((alpha < GLASS * 255).sum()) <= LEAST_SHARE * alpha.size:
         return "opaque"
+    thin = int((alpha < SOLID).sum())
     holes = int((alpha <= HOLE).sum())
     return "mask" if holes >= MASK_SHARE * thin else "blend"
 

@@ -6,7 +6,7 @@ product. The largest error is 1/254 of the largest weight of the same output. Wh
 quality: docs/embedded.md.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -39,10 +39,9 @@ def from_int8(whole: Tensor, scale: Tensor) -> Tensor:
     """
     if scale.shape != whole.shape[:1]:
         raise ValueError(f"scales {list(scale.shape)} do not fit weights {list(whole.shape)}")
-    return whole.float() * scale.float().view(-1, *[1] * (whole.ndim - 1))
+    return whole.float() * scale.view(-1, *[1] * (whole.ndim - 1))
 
 
 def scales_of(dtypes: Mapping[str, str]) -> set[str]:
     """Names of the scales in a file, by the stored dtypes (as safetensors names them)."""
-    whole: Iterable[str] = (name for name, dtype in dtypes.items() if dtype == "I8")
-    return {name + SCALE for name in whole} & dtypes.keys()
+    return {name + SCALE for name, dtype in dtypes.items() if dtype == "I8"} & dtypes.keys()

@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.asset import Asset
 from engine.errors import EngineError
-from engine.pipelines.assemble import picture_bytes
 from engine.pipelines.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
+from engine.render.turntable import png_bytes
 
 
 def job_again(asset: Asset) -> GenerateJob | TextureJob | UpscaleJob:
@@ -21,7 +21,7 @@ def job_again(asset: Asset) -> GenerateJob | TextureJob | UpscaleJob:
     """
     recipe = asset.recipe
     common: dict[str, Any] = {
-        "picture": picture_bytes(asset.picture),
+        "picture": png_bytes(asset.picture),
         "seed": recipe["seed"],
         "matte": "cutout",
         **{name: Sampling(**values) for name, values in recipe["samplers"].items()},

@@ -1,7 +1,6 @@
 """What the networks gave, made into an asset."""
 
 import hashlib
-import io
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from engine import __version__
 from engine.machine import device_name
@@ -88,13 +86,6 @@ def recipe_of(
         "memory": work.memory,
         "notes": list(work.report.notes),
     }
-
-
-def picture_bytes(picture: Image.Image) -> bytes:
-    """A picture as a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def fingerprint(path: Path) -> str:

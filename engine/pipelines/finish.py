@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.baking.alpha import LEAST_SHARE
+from engine.baking.alpha import GLASS, LEAST_SHARE
 from engine.baking.bake import Baked, bake, check_materials
 from engine.errors import EngineError
 from engine.export.gltf import ImageFormat, NamedMesh
@@ -34,9 +34,6 @@ _HOLE_IN_VOXELS = 12
 
 _FAR = 1e4
 """Sizes away from the origin at which float32 (24 bits) is good to a 1,700th of the size only."""
-
-_GLASS = 0.9
-"""Through voxels of less alpha one sees what is inside; the networks' noise stays above."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,7 @@ def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
     hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / job.grid.grid_size)
     settings = CleanSettings(hole_perimeter=hole, remove_inner=not job.keep_inner)
     with report.stage("clean"):
-        see_through = alpha < _GLASS
+        see_through = alpha < GLASS
         if see_through.mean() < LEAST_SHARE:
             see_through = None
         vertices, faces = job.surface.vertices, job.surface.faces

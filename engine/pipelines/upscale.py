@@ -8,7 +8,7 @@ from engine.errors import EngineError
 from engine.images.matte import MatteNetwork
 from engine.images.picture import Picture, load_picture
 from engine.models.residency import Models
-from engine.pipelines.assemble import picture_bytes, recipe_of, voxels_of
+from engine.pipelines.assemble import recipe_of, voxels_of
 from engine.pipelines.draws import Draws
 from engine.pipelines.given_mesh import mesh_key, open_mesh, voxelise
 from engine.pipelines.jobs import DEFAULT_SEED, Sampling, UpscaleJob
@@ -24,6 +24,7 @@ from engine.pipelines.stages import (
 )
 from engine.pipelines.types import SHAPE_DECODER, cascade_of, check_finer
 from engine.pipelines.work import Samplers, Work, samplers_of
+from engine.render.turntable import png_bytes
 from engine.sparse import SparseTensor
 
 
@@ -99,7 +100,7 @@ def _resolution(origin: Asset | None) -> int:
 def _picture(job: UpscaleJob, origin: Asset | None, network: MatteNetwork) -> Picture:
     if job.picture is not None or origin is None:
         return load_picture(job.picture or b"", job.matte, network=network)
-    return load_picture(picture_bytes(origin.picture), "cutout")
+    return load_picture(png_bytes(origin.picture), "cutout")
 
 
 def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Draws]:

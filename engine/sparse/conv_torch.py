@@ -175,6 +175,18 @@ def _pairs_of(topology: Topology, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
     return pairs
 
 
+def _pairs_rounded_up(topology: Topology) -> list[tuple[Tensor, Tensor]]:
+    """``Topology.neighbour_pairs`` and some more, of the row behind the last with itself."""
+
+    def padded(rows: Tensor) -> Tensor:
+        return F.pad(rows, (0, _rounded_up(len(rows)) - len(rows)), value=len(topology))
+
+    return topology.keep(
+        "pairs_rounded_up",
+        lambda: [(padded(here), padded(there)) for here, there in topology.neighbour_pairs],
+    )
+
+
 def _chunks(count: int, size: int) -> list[slice]:
     size = max(1, size)
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
@@ -193,17 +205,15 @@ def _gradients(
     kernels = weight.reshape(len(weight), KERNEL_VOLUME, -1).unbind(1)
     row_bytes = (feats.shape[1] + len(weight)) * feats.element_size()
     size = max(1, CHUNK_BYTES // row_bytes)
-    count, round_up = len(feats), _half_on_cpu(feats)
-    if round_up:
-        more = (0, 0, 0, _rounded_up(count + 1) - count)
+    round_up = _half_on_cpu(feats)
+    if round_up:  # with at least one row of zeros
+        more = (0, 0, 0, _rounded_up(len(feats) + 1) - len(feats))
         feats, grad = F.pad(feats, more), F.pad(grad, more)
     grad_feats = (grad @ kernels[CENTRE]).to(sum_dtype) if wants_feats else None
     grad_kernels: list[Tensor] = []
-    for v, (here, there) in enumerate(topology.neighbour_pairs):
+    pairs = _pairs_rounded_up(topology) if round_up else topology.neighbour_pairs
+    for v, (here, there) in enumerate(pairs):
         total = (grad.T @ feats).to(sum_dtype) if v == CENTRE else None
-        if round_up:  # by pairs of zeros
-            more = (0, _rounded_up(len(here)) - len(here))
-            here, there = F.pad(here, more, value=count), F.pad(there, more, value=count)
         for part in _chunks(len(here), size):
             pulls = grad.index_select(0, here[part])
             if grad_feats is not None:

@@ -1,6 +1,7 @@
 """A data folder through the trained encoders, once, so that flows learn from latents alone."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -43,21 +44,20 @@ def encode_voxels(
     Raises:
         EngineError: what ``Dataset.voxels`` and ``LatentStore.write`` raise.
     """
+    if isinstance(encoder, ShapeEncoder):
+        kind, encode = "shape", partial(encode_shape, encoder)
+    else:
+        kind, encode = "texture", partial(encode_material, encoder)
     device = next(encoder.parameters()).device
-    names = [name for dataset in datasets for name in dataset.names[:most_assets]]
+    names = _names(datasets, most_assets)
     latents: list[SparseTensor] = []
     for dataset in datasets:
         for some in _runs(dataset, resolution, most_assets, most_voxels):
             batch = collate([dataset.voxels(index, resolution) for index in some], device)
             # As in training; 1.6 times as fast on two cores, latents 0.3 % off.
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-                if isinstance(encoder, ShapeEncoder):
-                    encoded = encode_shape(encoder, batch)
-                else:
-                    encoded = encode_material(encoder, batch)
-            latents += encoded.mean.to("cpu").items()
+                latents += encode(batch).mean.to("cpu").items()
             on_progress(len(latents), len(names))
-    kind = "shape" if isinstance(encoder, ShapeEncoder) else "texture"
     coords = [latent.coords[:, 1:].numpy() for latent in latents]
     feats = [latent.feats.float().numpy() for latent in latents]
     store.write(f"{kind}_{resolution}", names, coords, feats)
@@ -112,5 +112,5 @@ def _runs(
         yield run
 
 
-def _names(datasets: Sequence[Dataset]) -> list[str]:
-    return [name for dataset in datasets for name in dataset.names]
+def _names(datasets: Sequence[Dataset], most_assets: int | None = None) -> list[str]:
+    return [name for dataset in datasets for name in dataset.names[:most_assets]]

@@ -1,6 +1,5 @@
 """How good a checkpoint is on assets that it has never seen: reconstruction, and generation."""
 
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from engine.ovoxel import dual_grid_to_mesh, sample_attributes
 from engine.pipelines.generate import generate
 from engine.pipelines.jobs import GenerateJob
 from engine.pipelines.report import Report
+from engine.render.turntable import png_bytes
 from engine.training.dataset import Dataset, Voxels
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
@@ -108,7 +108,7 @@ def evaluate_checkpoint(
         materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
         try:
             job = GenerateJob(
-                picture=png_bytes(dataset.picture(index, VIEW)),
+                picture=png_bytes(Image.fromarray(dataset.picture(index, VIEW))),
                 type=type,
                 seed=seed,
                 matte="cutout",
@@ -200,10 +200,3 @@ def save_scores(path: Path, found: dict[str, tuple[str, Scores]]) -> None:
     """
     content = {name: {"family": f, **asdict(scores)} for name, (f, scores) in found.items()}
     write_bytes_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
-
-
-def png_bytes(picture: np.ndarray) -> bytes:
-    """An RGBA picture as the bytes of a file."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()

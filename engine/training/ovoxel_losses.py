@@ -85,8 +85,13 @@ def dice_loss(logits: Tensor, occupied: Tensor) -> Tensor:
 
 def sample_posterior(mean: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
     """A latent drawn around its mean; the noise comes from the generator's device."""
-    noise = torch.randn(mean.shape, generator=generator, device=generator.device)
-    return mean.float() + torch.exp(0.5 * logvar.float()) * noise.to(mean.device)
+    return mean.float() + torch.exp(0.5 * logvar.float()) * noise_like(mean, generator)
+
+
+def noise_like(values: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers, float32 and shaped as ``values``, from the generator's device."""
+    noise = torch.randn(values.shape, generator=generator, device=generator.device)
+    return noise.to(values.device)
 
 
 def weighted_sum(

@@ -16,7 +16,7 @@ Figures: docs/decisions/0030-embedded-model.md.
 """
 
 import math
-from typing import TypeVar
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,6 @@ from engine.models.material_vae import MaterialDecoder, MaterialEncoder
 from engine.models.sc_vae import ScVaeDecoder, ScVaeEncoder
 from engine.models.sc_vae_blocks import ConvNeXtBlock, DownBlock, SubmanifoldConv, UpBlock
 from engine.models.shape_vae import ShapeDecoder
-
-Block = TypeVar("Block", DownBlock, UpBlock)
 
 FIRST_LOGVAR = -6.0
 """A narrow posterior: noise as strong as the latent would teach the decoder to do without it."""
@@ -87,50 +85,44 @@ def _carried(network: ScVaeEncoder | ScVaeDecoder) -> int:
 
 
 def _average(encoder: ScVaeEncoder, carried: int) -> None:
-    pairs, scale = carried + 1, 1.0
+    pairs = carried + 1
     _enter(encoder.input_layer, carried)
-    for block in _between(encoder, DownBlock):
-        scale *= GROWTH
-        first, second = block.conv1, block.conv2
+    for first, second, scale in _between(encoder):
         per_child = len(first.weight)
-        _scale_random(first, 1.0)
-        _scale_random(second, scale)
         for i in range(pairs):
             _join_pair(first.weight[i], i, pairs, 1.0)
             for row, sign in ((i, 1), (i + pairs, -1)):
                 second.weight[row] = 0
                 # About four of eight children exist.
                 second.weight[row][CENTRE][i : 8 * per_child : per_child] = sign * scale / 4
-    encoder.to_latent.weight[: encoder.config.latent_channels].mul_(RANDOM_SHARE)
     _leave(encoder.to_latent, carried)
 
 
 def _hand_down(decoder: ScVaeDecoder, carried: int) -> None:
-    pairs, scale = carried + 1, 1.0
+    pairs = carried + 1
     _enter(decoder.from_latent, carried)
-    for block in _between(decoder, UpBlock):
-        scale *= GROWTH
-        first, second = block.conv1, block.conv2
+    for first, second, scale in _between(decoder):
         width = len(second.weight)
-        _scale_random(first, 1.0)
-        _scale_random(second, scale)
         for i in range(pairs):
             for row, sign in ((i, 1.0), (i + pairs, -1.0)):
                 for child in range(8):
                     _join_pair(first.weight[child * width + row], i, pairs, sign)
                 _join_pair(second.weight[row], i, pairs, sign * scale)
-    decoder.output_layer.weight.mul_(RANDOM_SHARE)
     _leave(decoder.output_layer, carried)
 
 
-def _between(network: ScVaeEncoder | ScVaeDecoder, kind: type[Block]) -> list[Block]:
-    blocks = (block for level in network.blocks for block in level.children())
-    return [block for block in blocks if isinstance(block, kind)]
-
-
-def _scale_random(layer: SubmanifoldConv, scale: float) -> None:
-    layer.weight.mul_(RANDOM_SHARE * scale)
-    layer.bias.zero_()
+def _between(
+    network: ScVaeEncoder | ScVaeDecoder,
+) -> Iterator[tuple[SubmanifoldConv, SubmanifoldConv, float]]:
+    """The convolutions of each block between two levels, made softer, and the second's scale."""
+    scale = 1.0
+    for block in network.modules():
+        if isinstance(block, DownBlock | UpBlock):
+            scale *= GROWTH
+            for layer, share in ((block.conv1, RANDOM_SHARE), (block.conv2, RANDOM_SHARE * scale)):
+                layer.weight.mul_(share)
+                layer.bias.zero_()
+            yield block.conv1, block.conv2, scale
 
 
 def _join_pair(kernel: Tensor, i: int, pairs: int, sign: float) -> None:
@@ -153,7 +145,8 @@ def _enter(layer: nn.Linear, carried: int) -> None:
 
 
 def _leave(layer: nn.Linear, carried: int) -> None:
-    """The first outputs are the pairs again."""
+    """The first outputs are the pairs again; the rest is random."""
+    layer.weight.mul_(RANDOM_SHARE)
     for i in range(carried):
         layer.weight[i] = 0
         layer.weight[i, i], layer.weight[i, i + carried + 1] = 1, -1

@@ -23,6 +23,7 @@ from engine.training.ovoxel_losses import (
     SHAPE_WEIGHTS,
     kl_loss,
     material_losses,
+    noise_like,
     sample_posterior,
     shape_losses,
     weighted_sum,
@@ -243,8 +244,8 @@ def _sampled(encoded: Encoded, generator: torch.Generator) -> SparseTensor:
 
 def _disturbed(latent: SparseTensor, most: float, generator: torch.Generator) -> SparseTensor:
     """With noise of 0 to ``most`` standard deviations of the channel, a level for each item."""
-    feats, kind = latent.feats, generator.device
-    levels = torch.rand(latent.topology.batch_size, 1, generator=generator, device=kind) * most
-    noise = torch.randn(feats.shape, generator=generator, device=kind).to(feats.device)
+    feats, items = latent.feats, latent.topology.batch_size
+    levels = torch.rand(items, 1, generator=generator, device=generator.device) * most
     level = latent.topology.expand(levels.to(feats.device))
-    return latent.replace(feats + level * feats.detach().std(dim=0) * noise)
+    spread = feats.detach().std(dim=0)
+    return latent.replace(feats + level * spread * noise_like(feats, generator))

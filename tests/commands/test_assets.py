@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from engine.asset_folder import load_asset
 from engine.cli import app
@@ -190,18 +190,27 @@ def test_mistakes_are_told_in_a_sentence(
     assert made_in(tmp_path) <= {"disc.png", "home"}
 
 
-def test_stopped_while_working(
-    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def stopped_at(
+    room: object, name: str, monkeypatch: pytest.MonkeyPatch, model: Path, image: Path
+) -> Result:
+    """A generation to x.glb beside the picture, with Ctrl-C pressed in a function of a room."""
+
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "dense_spread", stop)
+    monkeypatch.setattr(room, name, stop)
     result = run(
-        "generate", image, "-o", tmp_path / "x.glb", "--type", "64", "--checkpoint", model,
+        "generate", image, "-o", image.parent / "x.glb", "--type", "64", "--checkpoint", model,
         "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 130
+    return result
+
+
+def test_stopped_while_working(
+    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = stopped_at(stages, "dense_spread", monkeypatch, model, image)
     assert "Stopped." in result.stderr
     assert made_in(tmp_path) == {"disc.png"}
 
@@ -209,15 +218,7 @@ def test_stopped_while_working(
 def test_stopped_while_finishing_says_how_to_go_on(
     model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(finish_room, "finish", stop)
-    result = run(
-        "generate", image, "-o", tmp_path / "x.glb", "--type", "64", "--checkpoint", model,
-        "--device", "cpu",
-    )  # fmt: skip
-    assert result.exit_code == 130
+    result = stopped_at(finish_room, "finish", monkeypatch, model, image)
     folder, target = tmp_path / "x.maquette", tmp_path / "x.glb"
     assert f"maquette finish {folder} -o {target}" in " ".join(result.stderr.split())
     assert made_in(tmp_path) == {"disc.png", "x.maquette"}

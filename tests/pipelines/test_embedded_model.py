@@ -1,6 +1,5 @@
 """The small model that ships, on pictures of toys that it has never seen."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from engine.pipelines.report import Report
 from engine.pipelines.texture import texture
 from engine.pipelines.types import presets
 from engine.pipelines.upscale import upscale
+from engine.render.turntable import png_bytes
 from engine.training.metrics import f_score
 from engine.training.toybox import make_toy, split_of
 
@@ -97,9 +97,7 @@ def test_a_mesh_gets_the_materials_of_a_picture(models: Models) -> None:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return png_bytes(Image.fromarray(pixels))
 
 
 REFUSED = ("image_no_foreground", "background_not_plain", "structure_empty", "shape_empty")

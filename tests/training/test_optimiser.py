@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engine.training.loop import train
 from engine.training.optimiser import parameter_groups
-from tests.training.toy_task import toy_config
+from tests.training.toy_task import ToyTask, toy_config
 
 
 def networks() -> nn.ModuleDict:
@@ -48,10 +48,11 @@ def test_the_training_moves_each_layer_by_its_share(tmp_path: Path) -> None:
     assert moved == [pytest.approx(1e-3, rel=1e-2), pytest.approx(1e-2, rel=1e-2)]
 
 
-class WideTask:
+class WideTask(ToyTask):
     """A layer of 1,000 inputs that shall put out as little as it can."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.layer = nn.Linear(1000, 1)
         self.networks = nn.ModuleDict({"layer": self.layer})
 
@@ -60,9 +61,3 @@ class WideTask:
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         return self.layer(batch).sum(), {}
-
-    def describe(self, batch: Tensor) -> str:
-        return "ones"
-
-    def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
-        return {}
