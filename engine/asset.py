@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,10 +13,6 @@ from engine.mesh import Mesh, drop_unused_vertices
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.placement import Placement
 from engine.sparse import SparseTensor
-
-if TYPE_CHECKING:
-    from engine.export.presets import Preset
-    from engine.pipelines.report import Report
 
 
 @dataclass(frozen=True)
@@ -97,31 +92,6 @@ class Asset:
         mesh = drop_unused_vertices(dual_grid_to_mesh(self.grid, self.split_weight, orient=True))
         placed = replace(mesh, vertices=self.placement.to_object(mesh.vertices))
         return self._painted(placed, mesh.vertices)
-
-    def save(
-        self,
-        path: str | Path,
-        *,
-        preset: "Preset | str | None" = None,
-        report: "Report | None" = None,
-    ) -> None:
-        """Write the asset; the suffix chooses the format.
-
-        - .glb and .obj with a preset: finished, that is cleaned, simplified, unwrapped and baked.
-        - .glb, .obj and .ply without: as it is, with colours of vertices.
-        - .vxz: its O-Voxels.
-        - .maquette: a folder of all of it, which can be gone on with.
-
-        Args:
-            preset: how to finish, such as "game" (``engine.export.presets``).
-            report: of the finishing.
-
-        Raises:
-            EngineError: ``mesh_format``, ``preset``, ``unwritable``, and what finishing raises.
-        """
-        from engine.asset_save import save  # which needs this file
-
-        save(self, Path(path), preset, report)
 
     def materials_at(self, points: np.ndarray) -> np.ndarray:
         """(P, 6) materials at (P, 3) points of the unit cube, between voxels and clamped."""

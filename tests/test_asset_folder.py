@@ -3,7 +3,6 @@
 import errno
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,6 @@ from engine import asset_folder
 from engine.asset import Asset
 from engine.asset_folder import load_asset, save_asset
 from engine.errors import EngineError
-from engine.export.presets import PRESETS
-from engine.meshing.load import load_mesh
-from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.pipelines.generate import generate
 from engine.pipelines.jobs import GenerateJob, TextureJob
 from engine.pipelines.report import Report
@@ -188,23 +184,3 @@ def test_no_asset(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         load_asset(tmp_path)
     assert caught.value.code == "asset_missing"
-
-
-def test_saving_by_name(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
-    asset = assets[0]
-    for name in ("a.glb", "a.ply", "a.obj", "a.vxz", "a.maquette"):
-        asset.save(tmp_path / name)
-    raw = load_mesh(tmp_path / "a.glb")
-    assert len(raw.faces) == len(load_mesh(tmp_path / "a.ply").faces) == len(asset.mesh.faces)
-    assert len(load_ovoxels(tmp_path / "a.vxz").grid.coords) == len(asset.grid.coords)
-    assert load_asset(tmp_path / "a.maquette").recipe == asset.recipe
-    assert (tmp_path / "a.maquette" / "thumbnail.png").is_file()
-    preset = replace(PRESETS["game"], faces=200, texture_size=64)
-    report = Report()
-    asset.save(tmp_path / "b.obj", preset=preset, report=report)
-    assert any("b.obj holds one mesh" in note for note in report.notes)
-    assert load_mesh(tmp_path / "b.obj").materials[0].base_color_texture is not None
-    for name, named, code in (("b.ply", preset, "mesh_format"), ("b.glb", "shiny", "preset")):
-        with pytest.raises(EngineError) as caught:
-            asset.save(tmp_path / name, preset=named)
-        assert caught.value.code == code

@@ -18,7 +18,7 @@ from engine.commands.console import (
     settings_of,
     show_seconds,
 )
-from engine.commands.finish import check_finished_output, write_finished
+from engine.commands.finish import check_finished_output, fitting, write_finished
 from engine.commands.models import origin_of
 from engine.errors import EngineError
 from engine.files import check_place
@@ -281,7 +281,6 @@ def _write(
 ) -> None:
     """The asset's folder, and the file: finished, or raw without a preset."""
     from engine.asset_folder import save_asset, save_thumbnail
-    from engine.asset_save import fitted
     from engine.export.mesh_file import save_mesh
     from engine.pipelines.finish import FinishJob, finish
 
@@ -294,7 +293,7 @@ def _write(
     )
     with _told_where_it_is(folder, target):
         if preset is not None:
-            job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
+            job = FinishJob.of(asset, fitting(preset, target, report), target.stem)
             finished = finish(job, report)
             write_finished(finished, target, preset, report, show, folder=folder)
             with report.stage("thumbnail"):

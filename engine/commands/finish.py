@@ -42,7 +42,6 @@ def finish(
 ) -> None:
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj):
-        from engine.asset_save import fitted
         from engine.export.presets import preset_named
         from engine.pipelines.finish import finish as run
 
@@ -54,7 +53,7 @@ def finish(
         )
         chosen.check()
         with results() as show, reporting() as report:
-            job = _job(source, fitted(chosen, output, report), resolution, report)
+            job = _job(source, fitting(chosen, output, report), resolution, report)
             if job.given_mesh is not None and (faces is not None or keep_inner):
                 raise EngineError(
                     "given_mesh",
@@ -102,6 +101,14 @@ def write_finished(
             f"UVs {level['unwrap']}, {in_words(level['after'])}"
         )
     show(f"Written to {output}.")
+
+
+def fitting(preset: "Preset", target: Path, report: "Report") -> "Preset":
+    """What the file can hold of a preset; a note says when that is less."""
+    preset, note = preset.fitting(target.name)
+    if note is not None:
+        report.note(note)
+    return preset
 
 
 def check_finished_output(output: Path, more: str = "") -> None:
