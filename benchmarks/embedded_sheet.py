@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
+from engine.checkpoints.checkpoint import load_checkpoint
 from engine.mesh import Mesh
-from engine.models.checkpoint import load_checkpoint
-from engine.models.residency import Models
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob
-from engine.pipelines.report import Report
 from engine.render.camera import orbit
 from engine.render.picture import render
 from engine.render.turntable import png_bytes
-from engine.training.dataset import Dataset
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.jobs import GenerateJob
+from engine.systems.trellis2.generate import generate
+from engine.training.data.dataset import Dataset
 from engine.training.evaluate import VIEW
 from engine.training.reconstruct import coloured_mesh, grid_of
+from protocol.errors import EngineError
 
 ASSETS, COLUMNS, TILE = 24, 4, 144
 PAPER = 225

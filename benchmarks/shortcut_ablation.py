@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.models.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
-from engine.models.shape_vae import (
+from benchmarks.shortcuts_left_out import without_shortcuts
+from engine.networks.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
+from engine.networks.shape_vae import (
     ShapeDecoder,
     ShapeDecoderConfig,
     ShapeEncoder,
     ShapeEncoderConfig,
 )
-from engine.training.ablation import without_shortcuts
-from engine.training.dataset import Dataset
+from engine.training.data.dataset import Dataset
 from engine.training.optimiser import parameter_groups, set_rate
-from engine.training.sc_vae_tasks import ShapeVaeTask
+from engine.training.tasks.sc_vae import ShapeVaeTask
 
 WIDTHS = (16, 32, 64, 128, 128)
 BLOCKS = (0, 1, 1, 1, 1)

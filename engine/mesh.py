@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 AlphaMode = Literal["opaque", "mask", "blend"]
 Wrap = Literal["repeat", "clamp", "mirror"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 CONFIG = "config.toml"
 

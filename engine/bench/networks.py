@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import EngineError
-from engine.hub.names import TRELLIS, TRELLIS2
-from engine.models.checkpoint import Checkpoint
-from engine.models.hub import Folder
-from engine.models.manifest import NetworkFacts, manifests
-from engine.models.networks import build_network
-from engine.models.sc_vae import Pyramid
-from engine.models.sc_vae_blocks import UpBlock
-from engine.pipelines.types import (
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.checkpoints.network_classes import build_network
+from engine.networks.sc_vae import Pyramid
+from engine.networks.sc_vae_blocks import UpBlock
+from engine.systems.trellis2.routes import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
+from engine.weights.hub import Folder
+from engine.weights.hub_names import TRELLIS, TRELLIS2
+from engine.weights.manifest import NetworkFacts, manifests
+from protocol.errors import EngineError
 
 PUBLISHED_WIDTH = 1536
 HEAD = 128

@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from engine.bench.networks import RandomCheckpoint, Reduction, predicting
 from engine.bench.scene import load_scene
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
-from engine.errors import EngineError
-from engine.models.plan import Plan as MemoryPlan
-from engine.models.plan import Policy, Use
-from engine.models.residency import Models
-from engine.models.sc_vae import Pyramid, ScVaeDecoder
-from engine.pipelines import needs
-from engine.pipelines.types import (
+from engine.networks.sc_vae import Pyramid, ScVaeDecoder
+from engine.residency.models import Models
+from engine.residency.plan import Plan as MemoryPlan
+from engine.residency.plan import Policy, Use
+from engine.sampling.euler import sample, schedule
+from engine.sampling.parameters import SamplerParams
+from engine.sampling.spread import dense_spread, sparse_spread
+from engine.sparse import SparseTensor
+from engine.systems.trellis2 import needs
+from engine.systems.trellis2.routes import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
-from engine.sampling.euler import sample, schedule
-from engine.sampling.parameters import SamplerParams
-from engine.sampling.spread import dense_spread, sparse_spread
-from engine.sparse import SparseTensor
+from protocol.errors import EngineError
 
 TYPES = {
     "512": (None, 512, "512"),

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from engine.bench.plan import Plan, Stage
 from engine.bench.work import timed
-from engine.machine import ram_in_use
-from engine.models import memory
-from engine.models.residency import Models
+from engine.host.machine import ram_in_use
+from engine.residency import memory
+from engine.residency.models import Models
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
-from engine.models.sc_vae import Pyramid
+from engine.networks.sc_vae import Pyramid
 from engine.sparse import Topology
+from protocol.errors import EngineError
 
 LEVELS = 4
 """Subdivisions from a latent cell to its voxels: 16 = 2^4."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from engine.models.dit import FlowConfig
+from engine.networks.dit import FlowConfig
 
 Value = TypeVar("Value")
 

@@ -20,17 +20,17 @@ from engine.commands.console import (
 )
 from engine.commands.finish import check_finished_output, fitting, write_finished
 from engine.commands.models import origin_of
-from engine.errors import EngineError
-from engine.files import check_place
+from engine.host.files import check_place
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.asset import Asset
+    from engine.assets.asset import Asset
+    from engine.checkpoints.checkpoint import Checkpoint as OpenedCheckpoint
     from engine.export.presets import Preset as Finishing
     from engine.images.rembg_matte import RembgMatte
-    from engine.models.checkpoint import Checkpoint as OpenedCheckpoint
-    from engine.models.residency import Models
-    from engine.models.store import Store
-    from engine.pipelines.report import Report
+    from engine.report import Report
+    from engine.residency.models import Models
+    from engine.weights.store import Store
 
 
 Output = Annotated[
@@ -90,9 +90,9 @@ def generate(
 ) -> None:
     """Make 3D assets from pictures."""
     with errors_shown(context.obj):
-        from engine.pipelines.generate import generate_all
-        from engine.pipelines.jobs import GenerateJob
-        from engine.pipelines.types import MAX_TOKENS
+        from engine.systems.jobs import GenerateJob
+        from engine.systems.trellis2.generate import generate_all
+        from engine.systems.trellis2.routes import MAX_TOKENS
 
         chosen = _finishing(finishing, output)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
@@ -134,8 +134,8 @@ def texture(
 ) -> None:
     """Give a mesh the materials of the thing in a picture."""
     with errors_shown(context.obj):
-        from engine.pipelines.jobs import TextureJob
-        from engine.pipelines.texture import texture as run
+        from engine.systems.jobs import TextureJob
+        from engine.systems.trellis2.texture import texture as run
 
         _check_order(mesh, image)
         chosen = _finishing(finishing, output)
@@ -174,10 +174,10 @@ def upscale(
 ) -> None:
     """Make a finer version of an asset or of a mesh."""
     with errors_shown(context.obj):
-        from engine.asset_folder import load_asset
-        from engine.pipelines.jobs import UpscaleJob
-        from engine.pipelines.types import MAX_TOKENS
-        from engine.pipelines.upscale import upscale as run
+        from engine.assets.folder import load_asset
+        from engine.systems.jobs import UpscaleJob
+        from engine.systems.trellis2.routes import MAX_TOKENS
+        from engine.systems.trellis2.upscale import upscale as run
 
         chosen = _finishing(finishing, output)
         job = UpscaleJob(
@@ -201,12 +201,12 @@ def _open(
     memory: float | None,
     offline: bool,
 ) -> "Models":
-    from engine.machine import known_device
-    from engine.models.checkpoint import load_checkpoint
-    from engine.models.default_checkpoint import default_checkpoint
-    from engine.models.memory import reset_peak
-    from engine.models.residency import Models
-    from engine.models.store import Store
+    from engine.checkpoints.checkpoint import load_checkpoint
+    from engine.host.machine import known_device
+    from engine.residency.memory import reset_peak
+    from engine.residency.models import Models
+    from engine.weights.default_checkpoint import default_checkpoint
+    from engine.weights.store import Store
 
     settings = settings_of(context)
     offline = offline or settings.offline
@@ -238,9 +238,9 @@ def _encoder_folder(store: "Store", checkpoint: "OpenedCheckpoint") -> Path | No
     Raises:
         EngineError: ``weights_partial``.
     """
-    from engine.images.encoders import is_dinov3
-    from engine.models.catalogue import catalogue
-    from engine.models.residency import IMAGE_ENCODER
+    from engine.checkpoints.image_encoders import is_dinov3
+    from engine.residency.models import IMAGE_ENCODER
+    from engine.weights.catalogue import catalogue
 
     component = checkpoint.generation.image_encoder
     own = IMAGE_ENCODER in checkpoint.models
@@ -260,7 +260,7 @@ def _encoder_folder(store: "Store", checkpoint: "OpenedCheckpoint") -> Path | No
 def _matte_network(store: "Store") -> "RembgMatte":
     """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
     from engine.images.rembg_matte import RembgMatte
-    from engine.models.catalogue import catalogue
+    from engine.weights.catalogue import catalogue
 
     for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
         if store.state(weight) == "present":
@@ -280,9 +280,9 @@ def _write(
     show: Callable[[str], None],
 ) -> None:
     """The asset's folder, and the file: finished, or raw without a preset."""
-    from engine.asset_folder import save_asset, save_thumbnail
+    from engine.assets.folder import save_asset, save_thumbnail
     from engine.export.mesh_file import save_mesh
-    from engine.pipelines.finish import FinishJob, finish
+    from engine.finishing.finish import FinishJob, finish
 
     folder = _folder_of(target)
     with report.stage("saving"):
@@ -331,7 +331,7 @@ def _finishing(name: str, output: Path) -> "Finishing | None":
 
 
 def _summary(report: "Report", models: "Models") -> None:
-    from engine.models.memory import peak_bytes
+    from engine.residency.memory import peak_bytes
 
     show_seconds(report)
     peak = peak_bytes(models.device)
@@ -354,14 +354,14 @@ def _check_output(output: Path) -> None:
 
 
 def _folder_of(target: Path) -> Path:
-    from engine.asset_folder import FOLDER_SUFFIX
+    from engine.assets.folder import FOLDER_SUFFIX
 
     return target.with_suffix(FOLDER_SUFFIX)
 
 
 def _check_folders(targets: Sequence[Path]) -> None:
     """Better to refuse now than after minutes of work."""
-    from engine.asset_folder import check_folder
+    from engine.assets.folder import check_folder
 
     for target in targets:
         check_folder(_folder_of(target))
@@ -410,7 +410,7 @@ def _samplings(
     steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
 ) -> dict[str, Any]:
     """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
-    from engine.pipelines.jobs import Sampling
+    from engine.systems.jobs import Sampling
 
     values: dict[str, dict[str, Any]] = {}
     for option, entries, field, convert in (

@@ -17,11 +17,11 @@ from rich.progress import (
 )
 
 from engine.commands import interrupt
-from engine.errors import EngineError
 from engine.settings import Settings
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.pipelines.report import Report as PipelineReport
+    from engine.report import Report as PipelineReport
 
 USER_ERROR, INTERRUPTED = 2, 130
 SETTINGS = "maquette.settings"
@@ -117,8 +117,8 @@ class Report:
 @contextmanager
 def reporting() -> Iterator["PipelineReport"]:
     """A report for a pipeline, whose stages become bars and whose notes go to stderr."""
-    from engine.pipelines.report import Progress as Stage
-    from engine.pipelines.report import Report as PipelineReport
+    from engine.report import Progress as Stage
+    from engine.report import Report as PipelineReport
 
     with progress_bar() as bars:
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from engine.commands.console import errors_shown, reporting, results, show_seconds
-from engine.errors import EngineError
-from engine.files import check_place
+from engine.host.files import check_place
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.export.presets import Preset
-    from engine.pipelines.finish import Finished, FinishJob
-    from engine.pipelines.report import Report
+    from engine.finishing.finish import Finished, FinishJob
+    from engine.report import Report
 
 PRESET_HELP = "full, standard or game."
 
@@ -43,7 +43,7 @@ def finish(
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj):
         from engine.export.presets import preset_named
-        from engine.pipelines.finish import finish as run
+        from engine.finishing.finish import finish as run
 
         check_finished_output(output)
         _check_image_format(image_format, output)
@@ -82,7 +82,7 @@ def write_finished(
     folder: Path | None = None,
 ) -> None:
     """Write the file and say what is in it, in the recipe of the asset's folder too."""
-    from engine.asset_folder import add_to_recipe
+    from engine.assets.folder import add_to_recipe
     from engine.meshing.report import in_words
 
     log = finished.log
@@ -143,11 +143,11 @@ def _check_image_format(name: str | None, output: Path) -> None:
 
 def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "FinishJob":
     """The asset in a folder, the O-Voxels in a file, or those of a mesh."""
-    from engine.asset_folder import load_asset
+    from engine.assets.folder import load_asset
+    from engine.finishing.finish import FinishJob
+    from engine.finishing.given_mesh import open_mesh, voxelise
     from engine.ovoxel import sample_materials
     from engine.ovoxel.ovoxel_file import load_ovoxels
-    from engine.pipelines.finish import FinishJob
-    from engine.pipelines.given_mesh import open_mesh, voxelise
 
     if source.is_dir():
         with report.stage("reading"):

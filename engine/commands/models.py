@@ -28,12 +28,12 @@ from engine.commands.console import (
     out,
     settings_of,
 )
-from engine.errors import EngineError
-from engine.models.catalogue import PRESETS, catalogue, choose
 from engine.settings import Settings
+from engine.weights.catalogue import PRESETS, catalogue, choose
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.models.hub import Origin
+    from engine.weights.hub import Origin
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
@@ -215,7 +215,7 @@ def _store(
     endpoint: str | None = None,
     mirrors: list[str] | None = None,
 ):
-    from engine.models.store import Store
+    from engine.weights.store import Store
 
     settings = settings_of(context)
     if endpoint is not None:
@@ -229,14 +229,14 @@ def _store(
 
 def origin_of(settings: Settings) -> "Origin":
     """Which hub and which mirrors the user wants to be asked."""
-    from engine.models.hub import Origin
+    from engine.weights.hub import Origin
 
     endpoint = settings.endpoint
     return Origin(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from engine.models.hub import REPOSITORY
+    from engine.weights.hub import REPOSITORY
 
     name, _, copy = text.partition("=")
     if not (REPOSITORY.fullmatch(name) and REPOSITORY.fullmatch(copy)):

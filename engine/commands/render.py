@@ -27,7 +27,7 @@ def render(
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
-        from engine.asset_folder import load_asset
+        from engine.assets.folder import load_asset
         from engine.render.asset import load_surface
         from engine.render.turntable import save_picture
 

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from engine.commands.console import INTERRUPTED, err, errors_shown, out
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ def _one(
     path: Path, data: Path, output: Path, device: "torch.device", stop: Callable[[], bool]
 ) -> bool:
     from engine.training.config import read_config
-    from engine.training.tasks import train_networks
+    from engine.training.tasks.table import train_networks
 
     config = read_config(path)
     with _bars() as watch:
@@ -112,8 +112,8 @@ def _begin(device: str | None, threads: int | None) -> "torch.device":
     import torch
     import torch.distributed as dist
 
-    from engine.machine import known_device
-    from engine.parallel import limit_threads
+    from engine.host.machine import known_device
+    from engine.host.parallel import limit_threads
 
     if threads is not None:
         limit_threads(threads)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.models.catalogue import PRESETS, choose
-from engine.models.store import RESERVE, Store
+from engine.weights.catalogue import PRESETS, choose
+from engine.weights.store import RESERVE, Store
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)
@@ -60,7 +60,7 @@ def _python() -> Check:
 
 
 def _torch(torch) -> Iterator[Check]:
-    from engine import machine
+    from engine.host import machine
 
     text = str(torch.__version__)
     if tuple(int(part) for part in text.split(".")[:2]) < OLDEST_TORCH:
@@ -94,8 +94,8 @@ def _torch(torch) -> Iterator[Check]:
 def _device(wanted: str | None) -> Iterator[Check]:
     import torch
 
-    from engine import machine
     from engine.doctor import selftest
+    from engine.host import machine
     from engine.sparse.attention import ATTENTION
     from engine.sparse.convolution import CONVOLUTION
 
@@ -149,7 +149,7 @@ def _self_test(device, dtypes) -> Check:
 
 
 def _ram() -> Check:
-    from engine import machine
+    from engine.host import machine
 
     memory = machine.ram()
     if memory is None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from engine.errors import EngineError
 from engine.export.gltf import ImageFormat
 from engine.mesh import check_texture_size
+from protocol.errors import EngineError
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND, no_foreground
 from engine.images.rembg_matte import INSTALL, RembgMatte
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

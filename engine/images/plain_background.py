@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.preprocess import no_foreground
 from engine.images.regions import box_mean, connected, erode, grow, highest
 from engine.images.rembg_matte import INSTALL
+from protocol.errors import EngineError
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

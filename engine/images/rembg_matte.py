@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 DEFAULT_MODEL = "birefnet-general"
 LICENCES = {

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import face_areas, find_edges, parts_of
 from engine.meshing.fins import is_fin
@@ -15,6 +14,7 @@ from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
 from engine.meshing.t_junctions import split_t_junctions
 from engine.meshing.visibility import hidden_parts, look_from_outside
 from engine.meshing.weld import weld_near
+from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
 

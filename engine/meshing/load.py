@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.mesh import Material, Mesh
 from engine.meshing.gltf_reader import read_gltf
 from engine.meshing.parts import Part, join_parts
 from engine.meshing.plain_readers import read_obj, read_ply, read_stl
+from protocol.errors import EngineError
 
 Reader = Callable[[Path, bytes, bool], tuple[list[Part], list[Material]]]
 READERS: dict[str, Reader] = {

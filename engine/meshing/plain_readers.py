@@ -12,12 +12,12 @@ import trimesh
 from trimesh.resolvers import FilePathResolver
 from trimesh.visual.color import ColorVisuals
 
-from engine.errors import EngineError
 from engine.mesh import Material, Texture
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
 from engine.meshing.textures import decode_texture, pack_metallic_roughness, texture_missing
 from engine.meshing.weld import weld_positions
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.overlap import overlaps, prepare_overlap
+from protocol.errors import EngineError
 
 MARGIN = 2
 OFFSET = 0.02

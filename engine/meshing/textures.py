@@ -6,8 +6,8 @@ import logging
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.mesh import Filter, Texture, Wrap
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.ovoxel.lookup import VoxelLookup, build_lookup, find_row
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 SampleMode = Literal["trilinear", "nearest"]
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.ovoxel.checks import checked_box, checked_triangles
 from engine.ovoxel.crossings import (
@@ -25,7 +25,7 @@ from engine.ovoxel.edge_walk import boundary_edges, walk_edge
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
 from engine.ovoxel.qef import MEAN, ROW, edge_rows, solve_in_voxels
 from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_tile, sorted_slots
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 LARGEST_WEIGHT = 1e6
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.errors import EngineError
 from engine.kernels import kernel
+from protocol.errors import EngineError
 
 
 class VoxelLookup(NamedTuple):

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel, tight
 from engine.mesh import Material, Mesh
 from engine.ovoxel.checks import checked_box, checked_coords, checked_triangles
@@ -26,7 +26,7 @@ from engine.ovoxel.crossings import (
 )
 from engine.ovoxel.grid import DualGrid
 from engine.ovoxel.textures import CHANNELS, pack_textures, sample_texture
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 _FLAT_UV = np.float32(1e-6)

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import tight
 from engine.mesh import Texture
+from protocol.errors import EngineError
 
 CHANNELS = 4
 

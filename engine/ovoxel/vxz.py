@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError
-from engine.files import atomic_path
+from engine.host.files import atomic_path
+from engine.host.parallel import map_chunks
 from engine.ovoxel import octree
 from engine.ovoxel.vxz_codec import (
     LEVELS,
@@ -40,7 +40,7 @@ from engine.ovoxel.vxz_header import (
     damaged,
     read_layout,
 )
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 # Small, and fast both ways: docs/decisions/0010-vxz-defaults.md
 DEFAULT_COMPRESSION: Compression = "zstd"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.errors import EngineError
 from engine.ovoxel.octree import AXIS_BITS, MAX_DEPTH
 from engine.ovoxel.vxz_codec import LEVELS, Compression
+from protocol.errors import EngineError
 
 MAGIC = b"VXZ\x00"
 PREFIX_BYTES = 8

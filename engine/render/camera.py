@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 Projection = Literal["perspective", "orthographic"]
 Point = tuple[float, float, float]

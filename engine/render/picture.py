@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.baking.bands import Bands
-from engine.color import srgb_from_linear
-from engine.errors import EngineError
+from engine.host.color import srgb_from_linear
+from engine.host.parallel import map_chunks
 from engine.kernels import tight
 from engine.mesh import Mesh
-from engine.parallel import map_chunks
+from engine.meshing.bands import Bands
 from engine.render.camera import Camera, ball_around
 from engine.render.lights import STUDIO, Studio
 from engine.render.raster import (
@@ -22,6 +21,7 @@ from engine.render.raster import (
 )
 from engine.render.shade import shade_band
 from engine.render.surface import Surface, surface_of
+from protocol.errors import EngineError
 
 LARGEST_PICTURE = 8192
 SAMPLES = (1, 2, 4, 8)

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.baking.normals import corner_normals
-from engine.baking.tangents import corner_tangents
-from engine.errors import EngineError
 from engine.kernels import tight
 from engine.mesh import Material, Mesh
+from engine.meshing.normals import corner_normals
+from engine.meshing.tangents import corner_tangents
 from engine.ovoxel.textures import TexturePool, pack_textures, sample_texture
+from protocol.errors import EngineError
 
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 # Columns of a material row.

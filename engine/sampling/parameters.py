@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeGuard
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

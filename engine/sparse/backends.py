@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
 

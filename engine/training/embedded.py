@@ -12,21 +12,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.errors import EngineError
-from engine.files import write_bytes_atomic
-from engine.images.small_encoder import SmallEncoder
-from engine.models.checkpoint import load_network
-from engine.models.fetch import sha256_of
-from engine.models.material_vae import MaterialEncoder
-from engine.models.shape_vae import ShapeEncoder
-from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.checkpoints.checkpoint import load_network
+from engine.host.files import write_bytes_atomic
+from engine.networks.material_vae import MaterialEncoder
+from engine.networks.shape_vae import ShapeEncoder
+from engine.networks.small_encoder import SmallEncoder
+from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.sampling import SamplerParams
-from engine.training.build import build
 from engine.training.config import TrainConfig, read_config
-from engine.training.dataset import Dataset
-from engine.training.encode import encode_structures, encode_voxels
-from engine.training.latents import LatentStore
-from engine.training.make_asset import BuildSettings
+from engine.training.data.build import build
+from engine.training.data.dataset import Dataset
+from engine.training.data.encode import encode_structures, encode_voxels
+from engine.training.data.latents import LatentStore
+from engine.training.data.make_asset import BuildSettings
+from engine.training.data.sources import find_sources
+from engine.training.data.tokens import encode_pictures
 from engine.training.publish import (
     CKPTS,
     Pipelines,
@@ -34,11 +34,11 @@ from engine.training.publish import (
     save_pipelines,
     ship,
 )
-from engine.training.sources import find_sources
-from engine.training.structure_vae_task import occupancy
-from engine.training.tasks import CACHE_BYTES, norm_of, train_networks
-from engine.training.tokens import encode_pictures
-from engine.training.unit_spread import give_unit_spread
+from engine.training.tasks.structure_vae import occupancy
+from engine.training.tasks.table import CACHE_BYTES, norm_of, train_networks
+from engine.training.tasks.unit_spread import give_unit_spread
+from engine.weights.fetch import sha256_of
+from protocol.errors import EngineError
 
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)

@@ -10,20 +10,20 @@ import trimesh
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine.asset_folder import load_asset
+from engine.assets.folder import load_asset
+from engine.checkpoints import image_encoders as encoders
+from engine.checkpoints.image_encoders import EncoderKind
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
-from engine.hub.names import DINOV3, REMBG
-from engine.images import encoders
-from engine.images.encoders import EncoderKind
+from engine.finishing import finish as finish_room
 from engine.images.rembg_matte import RembgMatte
 from engine.meshing.load import load_mesh
-from engine.models import catalogue
-from engine.pipelines import finish as finish_room
-from engine.pipelines import stages
-from tests.models.fake_hub import weight
-from tests.pipelines.shapes import box
-from tests.pipelines.toy import ToyEncoder, make_checkpoint, picture
+from engine.systems.trellis2 import stages
+from engine.weights import catalogue
+from engine.weights.hub_names import DINOV3, REMBG
+from tests.finishing.shapes import box
+from tests.systems.trellis2.toy import ToyEncoder, make_checkpoint, picture
+from tests.weights.fake_hub import weight
 
 
 @pytest.fixture(scope="module")

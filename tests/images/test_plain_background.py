@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.plain_background import remove_plain_background
+from protocol.errors import EngineError
 from tests.images.scenes import SCENES, cup, photograph, plant, statue, street
 
 

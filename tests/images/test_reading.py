@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from engine.errors import EngineError
 from engine.images import reading
 from engine.images.reading import read_image
+from protocol.errors import EngineError
 
 
 def stored(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -12,10 +12,10 @@ import pytest
 import trimesh
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.export.mesh_file import save_mesh
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
+from protocol.errors import EngineError
 
 # A triangle in glTF's axes, and the same one Z-up.
 TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 3]], np.float32)

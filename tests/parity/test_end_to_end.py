@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.models.checkpoint import Checkpoint
-from engine.models.shape_vae import ShapeDecoder
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.networks.shape_vae import ShapeDecoder
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.dual_grid import mesh_to_dual_grid
 from engine.sampling import SamplerParams, Spread, Velocity, dense_spread, sample, sparse_spread

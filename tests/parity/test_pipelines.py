@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.asset import Asset
+from engine.assets.asset import Asset
 from engine.mesh import Mesh
 from engine.meshing.axes import Z_UP_FROM_Y_UP
-from engine.models.residency import Models
 from engine.ovoxel import dual_grid_to_mesh
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob, TextureJob, UpscaleJob
-from engine.pipelines.report import Report
-from engine.pipelines.texture import texture
-from engine.pipelines.upscale import upscale
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.jobs import GenerateJob, TextureJob, UpscaleJob
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.texture import texture
+from engine.systems.trellis2.upscale import upscale
 from tests.parity.recorded import (
     case_checkpoint,
     checkpoint_network,
@@ -31,7 +31,7 @@ from tests.parity.recorded import (
     recording,
     sorted_faces,
 )
-from tests.pipelines.toy import picture
+from tests.systems.trellis2.toy import picture
 from tests.tolerances import assert_parity
 
 

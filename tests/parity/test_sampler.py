@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.latent_flow import LatentFlow
-from engine.models.structure_flow import StructureFlow
+from engine.networks.latent_flow import LatentFlow
+from engine.networks.structure_flow import StructureFlow
 from engine.sampling import (
     SamplerParams,
     Spread,

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from engine.errors import EngineError
 from engine.sampling import SamplerParams
+from protocol.errors import EngineError
 
 SPEC = {
     "name": "FlowEulerGuidanceIntervalSampler",

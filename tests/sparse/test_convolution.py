@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.errors import EngineError
 from engine.sparse import SparseTensor, Topology, conv_spconv
 from engine.sparse.conv_spconv import convolve_in_slices
 from engine.sparse.conv_torch import _rounded_up, convolve
 from engine.sparse.convolution import available_backends, submanifold_conv3d
+from protocol.errors import EngineError
 from tests.sparse.grids import random_coords
 from tests.tolerances import assert_same_maths
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from engine.errors import EngineError
-from engine.models.checkpoint import load_checkpoint
-from engine.models.residency import Models
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob, Sampling
-from engine.pipelines.report import Report
-from engine.pipelines.types import presets
+from engine.checkpoints.checkpoint import load_checkpoint
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.jobs import GenerateJob, Sampling
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.routes import presets
 from engine.training import embedded
 from engine.training.embedded import (
     AUTO_ENCODERS,
@@ -25,6 +24,7 @@ from engine.training.embedded import (
 )
 from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.saved import saved_states
+from protocol.errors import EngineError
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"

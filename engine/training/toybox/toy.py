@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.mesh import Mesh
 from engine.training.toybox.assemble import assemble
 from engine.training.toybox.families import FAMILIES
+from protocol.errors import EngineError
 
 Split = Literal["train", "held_out"]
 

@@ -1,0 +1,52 @@
+"""The randomness of a request."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from protocol.errors import EngineError
+
+LARGEST_SEED = 2**63 - 1
+
+
+class Draws:
+    """Normal numbers out of one CPU generator, so that a seed means the same on every device.
+
+    A request draws in the reference's order: structure, shape, finer shape, texture. How many
+    numbers a draw takes from the generator depends on its shape, so a request that goes on where
+    another ended repeats the shapes of that one's draws first.
+
+    Args:
+        seed: 0 to ``LARGEST_SEED``.
+        before: shapes that were drawn before.
+
+    Attributes:
+        shapes: of every draw so far.
+    """
+
+    def __init__(self, seed: int, before: Iterable[Sequence[int]] = ()) -> None:
+        self._generator = torch.Generator().manual_seed(check_seed(seed))
+        self.shapes: list[list[int]] = []
+        for shape in before:
+            self.draw(*shape)
+
+    def draw(self, *shape: int) -> Tensor:
+        """Normal numbers, float32, on the CPU."""
+        self.shapes.append(list(shape))
+        return torch.randn(shape, generator=self._generator)
+
+
+def check_seed(seed: int) -> int:
+    """The seed itself.
+
+    Raises:
+        EngineError: ``seed_invalid``.
+    """
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise EngineError(
+            "seed_invalid",
+            f"The seed cannot be {seed!r}.",
+            "Give a whole number from 0 to 9223372036854775807.",
+        )
+    return seed

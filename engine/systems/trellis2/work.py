@@ -1,0 +1,131 @@
+"""What every stage of a request is given, and what happens when memory runs out in one."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from engine.checkpoints.pipeline import Normalization, PipelineSpec
+from engine.images.picture import Picture
+from engine.report import Report
+from engine.residency.models import Models, is_out_of_memory, out_of_memory
+from engine.sampling import SamplerParams
+from engine.sampling.noise import Draws
+from engine.systems.jobs import Sampling
+from engine.systems.trellis2.routes import MAX_TOKENS
+from protocol.errors import EngineError
+
+Rest = ParamSpec("Rest")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Samplers:
+    """Settings of the flows; a texturing pipeline has the last one only."""
+
+    texture: SamplerParams
+    shape: SamplerParams | None = None
+    structure: SamplerParams | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request on its way.
+
+    Args:
+        spec: the pipeline whose normalisations hold.
+        picture: what it is made from.
+        draws: its randomness; stages draw in the order in which they are called.
+        samplers: see there.
+        max_tokens: cells of the latent above which a cascade's resolution is lowered.
+        memory: how each stage's network was on the device, for the recipe; see ``remember``.
+    """
+
+    models: Models
+    report: Report
+    spec: PipelineSpec
+    picture: Picture
+    draws: Draws
+    samplers: Samplers
+    max_tokens: int = MAX_TOKENS
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def remember(self, stage: str, *, slabs: int = 1) -> None:
+        """Note how a stage that is done was run: slabs and streamed blocks change last bits."""
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs}
+
+    @property
+    def shape_norm(self) -> Normalization:
+        return wanted(self.spec.shape_normalization, "shape_slat_normalization")
+
+    @property
+    def texture_norm(self) -> Normalization:
+        return wanted(self.spec.texture_normalization, "tex_slat_normalization")
+
+
+def samplers_of(
+    spec: PipelineSpec,
+    *,
+    texture: Sampling,
+    shape: Sampling | None = None,
+    structure: Sampling | None = None,
+) -> Samplers:
+    """The checkpoint's samplers with a request's changes; None: that sampler is not used.
+
+    Raises:
+        EngineError: ``pipeline_invalid`` when the checkpoint lacks one that is used.
+    """
+    return Samplers(
+        texture=texture.over(wanted(spec.texture_sampler, "tex_slat_sampler")),
+        shape=shape.over(wanted(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
+        structure=structure.over(wanted(spec.structure_sampler, "sparse_structure_sampler"))
+        if structure
+        else None,
+    )
+
+
+def wanted(value: Value | None, name: str) -> Value:
+    """The value of an entry of ``pipeline.json`` that may be absent.
+
+    Raises:
+        EngineError: ``pipeline_invalid`` when it is.
+    """
+    if value is None:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint's pipeline.json has no {name}.",
+            "Download it again; it must be laid out as in microsoft/TRELLIS.2-4B.",
+        )
+    return value
+
+
+def repeated_when_full(
+    stage: Callable[Concatenate[Work, Rest], Value],
+) -> Callable[Concatenate[Work, Rest], Value]:
+    """A stage that, when memory runs out, is repeated once with less of the model on the device.
+
+    The stage must take its noise as an argument: drawing anew would change the result.
+
+    Raises:
+        EngineError: ``out_of_memory`` when that is not enough.
+    """
+
+    @functools.wraps(stage)
+    def run(work: Work, *args: Rest.args, **kwargs: Rest.kwargs) -> Value:
+        try:
+            return stage(work, *args, **kwargs)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out here the traceback is gone, and with it what the failed stage held.
+        work.models.lower()
+        work.report.note(f"Memory ran out; going on with {work.models.policy}.")
+        try:
+            return stage(work, *args, **kwargs)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        work.models.release()
+        raise out_of_memory()
+
+    return run
