@@ -18,7 +18,7 @@ from engine.commands import render as render_command
 from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.console import errors_shown as _errors_shown
-from engine.commands.console import progress_bar as _progress_bar
+from engine.commands.progress import followed as _followed
 from engine.settings import read_settings
 from protocol.errors import EngineError
 
@@ -118,17 +118,19 @@ def convert(
                 f"{source.name} has its resolution already.",
                 "Leave out --resolution; it is for the way from a mesh to O-Voxels.",
             )
-        with _progress_bar() as report:
-            if to_voxels:
-                result = pipeline.mesh_file_to_ovoxels(
-                    source,
-                    target,
-                    resolution=512 if resolution is None else resolution,
-                    allow_missing_textures=allow_missing_textures,
-                    on_progress=report,
-                )
-            else:
-                result = pipeline.ovoxels_to_mesh_file(source, target, on_progress=report)
+        with _followed() as follow:
+            report = follow.report()
+            with report.ending():
+                if to_voxels:
+                    result = pipeline.mesh_file_to_ovoxels(
+                        source,
+                        target,
+                        report,
+                        resolution=512 if resolution is None else resolution,
+                        allow_missing_textures=allow_missing_textures,
+                    )
+                else:
+                    result = pipeline.ovoxels_to_mesh_file(source, target, report)
         seconds = time.perf_counter() - start
         x, y, z = result.placement.centre
         out.print(

@@ -1,15 +1,19 @@
-"""What a pipeline tells while it works, and how it is told to stop."""
+"""What a job tells while it runs, and how it is told to stop."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from protocol.errors import EngineError
+from protocol.events import Cancelled as CancelledEvent
+from protocol.events import Done, Event, Failed, Note, Part, Progress
+from protocol.stages import STAGES, Overall
 
 
 class Cancelled(Exception):
-    """The request was cancelled; nothing was made."""
+    """The job was cancelled; nothing was made."""
 
 
 class CancelToken:
@@ -27,75 +31,118 @@ class CancelToken:
             raise Cancelled
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a stage is: ``done`` of ``of`` steps."""
-
-    stage: str
-    done: int
-    of: int
-
-
 class Report:
-    """Goes along with a request through its pipeline.
+    """Goes along with one job, from its first stage to its last event.
 
     Args:
-        on_progress: called when a stage begins, after each of its steps, and when it ends.
-        on_part: called with the name and value of a part as soon as there is one: "structure",
-            (N, 3) int32 cells and their grid size; "mesh", the coloured ``Mesh``. None: nobody
-            listens, and parts are not made.
-        on_note: called with a sentence that the user should read, once for equal ones.
-        cancel: see there.
+        send: gets the events of ``protocol.events``, in order, on the thread that works.
+        on_part: called with the name and value of a part as soon as there is one, before its
+            event is sent: "structure", (N, 3) int32 cells and their grid size; "mesh", the
+            coloured ``Mesh``. None: nobody listens, and parts are not made.
+        job: id that all events carry.
+        cancel: how the job is told to stop.
 
     Attributes:
         seconds: by stage, of the stages that ended well.
-        notes: the sentences of the last request.
+        notes: the sentences so far, each once.
     """
 
     def __init__(
         self,
+        send: Callable[[Event], None] = lambda event: None,
         *,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
         on_part: Callable[[str, Any], None] | None = None,
-        on_note: Callable[[str], None] = lambda sentence: None,
+        job: str = "",
         cancel: CancelToken | None = None,
     ) -> None:
-        self._on_progress = on_progress
+        self._send = send
         self._on_part = on_part
-        self._on_note = on_note
+        self._job = job
+        self._start = time.perf_counter()
+        self._overall = Overall()
         self.cancel = cancel or CancelToken()
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
-        self._told: set[str] = set()
 
-    def begin(self) -> None:
-        """Another request begins: it has notes of its own."""
-        self.notes = []
+    def expect(self, stages: tuple[str, ...]) -> None:
+        """The stages that are going to come, so that fractions of the whole job are right."""
+        self._overall = Overall(stages)
 
     @contextmanager
     def stage(self, name: str, steps: int = 1) -> Iterator[Callable[[int], None]]:
-        """Tell about a stage; gives a function to be called with the number of steps done."""
+        """Tell about a stage of ``STAGES``; gives a function to be called with the steps done."""
+        if name not in STAGES:
+            raise ValueError(f"{name!r} is not a stage of protocol.stages")
         self.cancel.check()
         start = time.perf_counter()
-        self._on_progress(Progress(name, 0, steps))
+        self._progress(name, 0, steps)
 
         def step(done: int) -> None:
-            self._on_progress(Progress(name, done, steps))
+            # The last step is told when the stage ends.
+            if done < steps:
+                self._progress(name, done, steps)
             self.cancel.check()
 
         yield step
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-        self._on_progress(Progress(name, steps, steps))
+        self._progress(name, steps, steps)
         self.cancel.check()
 
     def part(self, name: str, make: Callable[[], Any]) -> None:
         """A part is there, or can be made for whoever listens."""
         if self._on_part is not None:
             self._on_part(name, make())
+            self._send(Part(job=self._job, name=name))
 
-    def note(self, sentence: str) -> None:
+    def note(self, sentence: str, *, detail: bool = False) -> None:
+        """A sentence that the user should read; ``detail``: only who wants to know more."""
         if sentence not in self.notes:
             self.notes.append(sentence)
-        if sentence not in self._told:
-            self._told.add(sentence)
-            self._on_note(sentence)
+            level = "detail" if detail else "user"
+            self._send(Note(job=self._job, sentence=sentence, level=level))
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Sends the last event of the job: how what is inside ended. Exceptions go on."""
+        try:
+            yield
+        except Cancelled:
+            self._send(CancelledEvent(job=self._job))
+            raise
+        except EngineError as error:
+            self._send(
+                Failed(job=self._job, code=error.code, message=error.message, hint=error.hint)
+            )
+            raise
+        except Exception as error:
+            self._send(Failed(job=self._job, **_unforeseen(error)))
+            raise
+        self._send(Done(job=self._job, seconds=dict(self.seconds)))
+
+    def _progress(self, stage: str, step: int, steps: int) -> None:
+        fraction = self._overall.update(stage, step, steps)
+        elapsed = time.perf_counter() - self._start
+        self._send(
+            Progress(
+                job=self._job,
+                stage=stage,
+                step=step,
+                steps=steps,
+                fraction=fraction,
+                elapsed=elapsed,
+            )
+        )
+
+
+def percent(step: Callable[[int], None]) -> Callable[[int, int], None]:
+    """For loops that count parts: their (done, total) as steps of a stage that has 100."""
+    return lambda done, total: step(100 * done // max(1, total))
+
+
+def _unforeseen(error: Exception) -> dict[str, str]:
+    """What to say of an error that is a fault of ours: never its traceback."""
+    return {
+        "code": "internal",
+        "message": f"Something went wrong inside the engine ({type(error).__name__}).",
+        "hint": "Try again; if it happens again, report it with the log of the engine.",
+    }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.progress import (
@@ -28,12 +28,8 @@ from engine.commands.console import (
     out,
     settings_of,
 )
-from engine.settings import Settings
 from engine.weights.catalogue import PRESETS, catalogue, choose
 from protocol.errors import EngineError
-
-if TYPE_CHECKING:
-    from engine.weights.hub import Origin
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
@@ -215,6 +211,7 @@ def _store(
     endpoint: str | None = None,
     mirrors: list[str] | None = None,
 ):
+    from engine.weights.hub import Origin
     from engine.weights.store import Store
 
     settings = settings_of(context)
@@ -223,16 +220,8 @@ def _store(
     pairs = dict(settings.mirrors) | dict(_pair(text) for text in mirrors or [])
     settings = replace(settings, mirrors=pairs)
     return Store(
-        Path(settings.models), origin=origin_of(settings), offline=offline or settings.offline
+        Path(settings.models), origin=Origin.of(settings), offline=offline or settings.offline
     )
-
-
-def origin_of(settings: Settings) -> "Origin":
-    """Which hub and which mirrors the user wants to be asked."""
-    from engine.weights.hub import Origin
-
-    endpoint = settings.endpoint
-    return Origin(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
 
 
 def _pair(text: str) -> tuple[str, str]:

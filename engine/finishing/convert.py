@@ -1,7 +1,6 @@
 """Mesh files to O-Voxel files and back."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +13,10 @@ from engine.ovoxel import dual_grid_to_mesh, sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.report import Report, percent
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
-
-# Called with the name of a stage, how much of it is done and how much there is.
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class Conversion:
 def mesh_file_to_ovoxels(
     source: Path,
     target: Path,
+    report: Report,
     *,
     resolution: int = 512,
     allow_missing_textures: bool = False,
-    on_progress: OnProgress = lambda stage, done, total: None,
 ) -> Conversion:
     """Convert a mesh file to a .vxz file of ``resolution``^3 cells (1 to 4096).
 
@@ -60,27 +57,20 @@ def mesh_file_to_ovoxels(
             f"Choose one from 1 to {MAX_GRID_SIZE}; 512 and 1024 are usual.",
         )
     check_place(target)
-    on_progress("reading", 0, 1)
-    mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
-    on_progress("reading", 1, 1)
+    report.expect(("reading", "voxels", "materials", "writing"))
+    with report.stage("reading"):
+        mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
     mesh = replace(mesh, vertices=placement.to_unit(mesh.vertices))
-    ovoxels = mesh_to_ovoxels(mesh, placement, resolution, on_progress=on_progress)
-    on_progress("writing", 0, 1)
-    save_ovoxels(target, ovoxels)
-    on_progress("writing", 1, 1)
+    ovoxels = mesh_to_ovoxels(mesh, placement, resolution, report)
+    with report.stage("writing"):
+        save_ovoxels(target, ovoxels)
     return Conversion(
         len(mesh.vertices), len(mesh.faces), len(ovoxels.grid.coords), resolution, placement
     )
 
 
-def mesh_to_ovoxels(
-    mesh: Mesh,
-    placement: Placement,
-    resolution: int,
-    *,
-    on_progress: OnProgress = lambda stage, done, total: None,
-) -> OVoxels:
+def mesh_to_ovoxels(mesh: Mesh, placement: Placement, resolution: int, report: Report) -> OVoxels:
     """O-Voxels of a mesh that lies in the unit cube already, with its materials.
 
     Args:
@@ -90,16 +80,14 @@ def mesh_to_ovoxels(
     Raises:
         EngineError: ``grid_empty``, and what ``mesh_to_dual_grid`` and ``sample_materials`` raise.
     """
-    grid = dual_grid_of(mesh, resolution, lambda done, total: on_progress("geometry", done, total))
-    materials = sample_materials(
-        mesh, grid, on_progress=lambda done, total: on_progress("materials", done, total)
-    )
+    with report.stage("voxels", 100) as step:
+        grid = dual_grid_of(mesh, resolution, percent(step))
+    with report.stage("materials", 100) as step:
+        materials = sample_materials(mesh, grid, on_progress=percent(step))
     return OVoxels(grid, materials, placement)
 
 
-def ovoxels_to_mesh_file(
-    source: Path, target: Path, *, on_progress: OnProgress = lambda stage, done, total: None
-) -> Conversion:
+def ovoxels_to_mesh_file(source: Path, target: Path, report: Report) -> Conversion:
     """Convert a .vxz file to a mesh with vertex colours at the place where the mesh once stood.
 
     Raises:
@@ -112,12 +100,11 @@ def ovoxels_to_mesh_file(
             f"Use one of {', '.join(SUFFIXES)}.",
         )
     check_place(target)
-    on_progress("reading", 0, 1)
-    ovoxels = load_ovoxels(source)
-    on_progress("reading", 1, 1)
-    on_progress("geometry", 0, 1)
-    mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
-    on_progress("geometry", 1, 1)
+    report.expect(("reading", "surface", "writing"))
+    with report.stage("reading"):
+        ovoxels = load_ovoxels(source)
+    with report.stage("surface"):
+        mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
     # One vertex for each voxel, so the rows of the materials are those of the vertices.
     mesh = drop_unused_vertices(
         replace(
@@ -127,9 +114,8 @@ def ovoxels_to_mesh_file(
             metallic_roughness=ovoxels.materials[:, 3:5],
         )
     )
-    on_progress("writing", 0, 1)
-    save_mesh(mesh, target)
-    on_progress("writing", 1, 1)
+    with report.stage("writing"):
+        save_mesh(mesh, target)
     return Conversion(
         len(mesh.vertices),
         len(mesh.faces),

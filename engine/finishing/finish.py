@@ -22,7 +22,7 @@ from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, dual_grid_to_mesh
 from engine.ovoxel.placement import Placement
-from engine.report import Report
+from engine.report import Report, percent
 from protocol.errors import EngineError
 
 if TYPE_CHECKING:
@@ -105,6 +105,12 @@ class Finished:
             save_scene(self.meshes, path, image_format=image_format)
         else:
             save_mesh(self.meshes[0].mesh, path)
+
+
+def finishing_stages(preset: Preset, *, closed: bool = False) -> tuple[str, ...]:
+    """The stages of ``finish``, in order."""
+    remeshing = ("remesh",) if closed else ()
+    return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(preset.lod_shares))
 
 
 def finish(job: FinishJob, report: Report) -> Finished:
@@ -224,7 +230,7 @@ def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report
         metallic_roughness=None,
     )
     size, method = job.preset.texture_size, "given"
-    with report.stage("check UVs"):
+    with report.stage("check_uvs"):
         valid = uvs_are_valid(mesh.uvs)
     if not valid:
         if mesh.uvs is not None:
@@ -259,7 +265,7 @@ def _baked(job: FinishJob, mesh: Mesh, materials: np.ndarray, size: int, report:
             size=size,
             normal_map=job.preset.normal_map,
             name=job.name,
-            on_progress=lambda done, total: step(100 * done // max(1, total)),
+            on_progress=percent(step),
         )
     if baked.lost:
         report.note(f"{baked.lost:,} texels are too far from the O-Voxels; they are filled in.")

@@ -13,7 +13,7 @@ from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
 from engine.ovoxel.placement import Placement, fit_unit_cube
-from engine.report import Report
+from engine.report import Report, percent
 from protocol.errors import EngineError
 
 MOST_FACES = 8_000_000
@@ -52,7 +52,7 @@ def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Pla
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
     unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
     with report.stage("voxels", 100) as step:
-        grid = dual_grid_of(unit, resolution, lambda done, total: step(100 * done // max(1, total)))
+        grid = dual_grid_of(unit, resolution, percent(step))
     return grid, placement
 
 

@@ -86,15 +86,15 @@ def flush(path: Path) -> None:
 def check_place(path: Path) -> None:
     """Refuse a file that cannot be there: better now than after minutes of work.
 
+    Folders that are missing are made.
+
     Raises:
         EngineError: ``unwritable``.
     """
-    if not path.absolute().parent.is_dir():
-        raise EngineError(
-            "unwritable",
-            f"Cannot write {path}: the folder {path.parent} does not exist.",
-            "Make the folder first, or choose another.",
-        )
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
     if path.is_dir():
         raise EngineError(
             "unwritable", f"Cannot write {path}: it is a folder.", "Give the name of a file."

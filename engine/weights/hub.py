@@ -6,6 +6,7 @@ from pathlib import Path
 
 import huggingface_hub
 
+from engine.settings import Settings
 from engine.weights.hub_errors import NotHere, explained
 from engine.weights.manifest import pinned_revision
 from protocol.errors import EngineError
@@ -27,6 +28,12 @@ class Origin:
 
     endpoint: str | None = None
     mirrors: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Origin":
+        """The hub and the mirrors that the user wants to be asked."""
+        endpoint = settings.endpoint
+        return cls(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
 
     def place(self, repository: str, revision: str | None) -> tuple[str, str | None]:
         """The repository that is asked for one, and its revision."""

@@ -11,7 +11,9 @@ from engine.finishing.convert import mesh_file_to_ovoxels, ovoxels_to_mesh_file
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels
+from engine.report import Report
 from protocol.errors import EngineError
+from tests.events import progress_to
 
 LOW, HIGH = np.array([10.0, -4.0, 100.0]), np.array([12.0, 0.0, 101.0])
 
@@ -32,15 +34,11 @@ def box(tmp_path: Path) -> Path:
 def test_there_and_back(box: Path, resolution: int, suffix: str) -> None:
     stages: list[str] = []
     voxels, back = box.with_suffix(".vxz"), box.with_name(f"back{suffix}")
-    there = mesh_file_to_ovoxels(
-        box,
-        voxels,
-        resolution=resolution,
-        on_progress=lambda stage, done, total: stages.append(stage),
-    )
-    again = ovoxels_to_mesh_file(voxels, back)
+    report = Report(progress_to(lambda progress: stages.append(progress.stage)))
+    there = mesh_file_to_ovoxels(box, voxels, report, resolution=resolution)
+    again = ovoxels_to_mesh_file(voxels, back, Report())
     assert (there.voxels, there.placement) == (again.voxels, again.placement)
-    assert list(dict.fromkeys(stages)) == ["reading", "geometry", "materials", "writing"]
+    assert list(dict.fromkeys(stages)) == ["reading", "voxels", "materials", "writing"]
 
     mesh = load_mesh(back)
     voxel = 4 / 0.99999 / resolution
@@ -59,21 +57,21 @@ def test_there_and_back(box: Path, resolution: int, suffix: str) -> None:
 @pytest.mark.parametrize("resolution", [0, -1, 4097])
 def test_impossible_resolutions(box: Path, resolution: int) -> None:
     with pytest.raises(EngineError) as caught:
-        mesh_file_to_ovoxels(box, box.with_suffix(".vxz"), resolution=resolution)
+        mesh_file_to_ovoxels(box, box.with_suffix(".vxz"), Report(), resolution=resolution)
     assert caught.value.code == "grid_size"
 
 
 def test_resolution_1_has_no_edge_to_cross(box: Path) -> None:
     with pytest.raises(EngineError) as caught:
-        mesh_file_to_ovoxels(box, box.with_suffix(".vxz"), resolution=1)
+        mesh_file_to_ovoxels(box, box.with_suffix(".vxz"), Report(), resolution=1)
     assert caught.value.code == "grid_empty"
     assert not box.with_suffix(".vxz").exists()
 
 
 def test_a_single_triangle_keeps_its_border(tmp_path: Path) -> None:
     (tmp_path / "t.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
-    mesh_file_to_ovoxels(tmp_path / "t.obj", tmp_path / "t.vxz", resolution=64)
-    ovoxels_to_mesh_file(tmp_path / "t.vxz", tmp_path / "t.ply")
+    mesh_file_to_ovoxels(tmp_path / "t.obj", tmp_path / "t.vxz", Report(), resolution=64)
+    ovoxels_to_mesh_file(tmp_path / "t.vxz", tmp_path / "t.ply", Report())
     mesh = load_mesh(tmp_path / "t.ply")
     # One sheet in the plane y = 0, not a shell around it.
     area = np.linalg.norm(
@@ -86,35 +84,35 @@ def test_a_single_triangle_keeps_its_border(tmp_path: Path) -> None:
 def test_all_triangles_in_one_point(tmp_path: Path) -> None:
     (tmp_path / "t.obj").write_text("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n")
     with pytest.raises(EngineError) as caught:
-        mesh_file_to_ovoxels(tmp_path / "t.obj", tmp_path / "t.vxz")
+        mesh_file_to_ovoxels(tmp_path / "t.obj", tmp_path / "t.vxz", Report())
     assert caught.value.code == "mesh_flat"
 
 
 def test_targets_that_cannot_be(box: Path) -> None:
     for target in (box.parent / "no" / "x.vxz", box.parent):
         with pytest.raises(EngineError) as caught:
-            mesh_file_to_ovoxels(box, target, resolution=8)
+            mesh_file_to_ovoxels(box, target, Report(), resolution=8)
         assert caught.value.code == "unwritable"
     with pytest.raises(EngineError) as caught:
-        ovoxels_to_mesh_file(box.with_suffix(".vxz"), box.with_suffix(".stl"))
+        ovoxels_to_mesh_file(box.with_suffix(".vxz"), box.with_suffix(".stl"), Report())
     assert caught.value.code == "mesh_format"
 
 
 def test_every_cut_of_a_vxz_is_an_error(box: Path) -> None:
     whole = box.with_suffix(".vxz")
-    mesh_file_to_ovoxels(box, whole, resolution=16)
+    mesh_file_to_ovoxels(box, whole, Report(), resolution=16)
     data = whole.read_bytes()
     for length in [0, 3, 8, 20, len(data) // 2, len(data) - 1]:
         whole.write_bytes(data[:length])
         with pytest.raises(EngineError) as caught:
-            ovoxels_to_mesh_file(whole, box.with_name("out.glb"))
+            ovoxels_to_mesh_file(whole, box.with_name("out.glb"), Report())
         assert caught.value.code == "vxz_damaged"
     assert not box.with_name("out.glb").exists()
 
 
 def test_the_lantern_of_the_examples(tmp_path: Path) -> None:
     lantern = Path(__file__).resolve().parents[2] / "examples" / "lantern.glb"
-    mesh_file_to_ovoxels(lantern, tmp_path / "l.vxz", resolution=64)
+    mesh_file_to_ovoxels(lantern, tmp_path / "l.vxz", Report(), resolution=64)
     ovoxels = load_ovoxels(tmp_path / "l.vxz")
     metallic, roughness = ovoxels.materials[:, 3], ovoxels.materials[:, 4]
     # The top is the brass ring, the bottom the wooden foot.

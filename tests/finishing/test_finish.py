@@ -18,8 +18,10 @@ from engine.meshing.load import load_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import mesh_to_dual_grid
 from engine.ovoxel.placement import Placement
-from engine.report import Cancelled, CancelToken, Progress, Report
+from engine.report import Cancelled, CancelToken, Report
 from protocol.errors import EngineError
+from protocol.events import Progress
+from tests.events import progress_to
 from tests.meshes import sphere
 
 SMALL = replace(PRESETS["standard"], faces=800, texture_size=256)
@@ -103,19 +105,17 @@ def test_cancel(job: FinishJob, when: str) -> None:
 
     def watch(progress: Progress) -> None:
         seen.append(progress)
-        baked = [other for other in seen if other.stage == "bake" and other.done]
-        ends = [other for other in baked if other.done == other.of]
-        # The last band says so too; the second time it is the stage that ends.
-        if baked and (when == "within a stage" or len(ends) == 2):
+        baked = [other.step for other in seen if other.stage == "bake" and other.step]
+        if baked and (when == "within a stage" or baked[-1] == progress.steps):
             token.cancel()
 
     preset = replace(SMALL, lod_shares=(1.0, 0.5))
     with pytest.raises(Cancelled):
-        finish(replace(job, preset=preset), Report(cancel=token, on_progress=watch))
-    stages = [progress.stage for progress in seen if progress.done == 0]
+        finish(replace(job, preset=preset), Report(progress_to(watch), cancel=token))
+    stages = [progress.stage for progress in seen if progress.step == 0]
     assert stages == ([] if when == "at once" else ["clean", "simplify", "unwrap", "bake"])
     if when == "within a stage":
-        assert seen[-1].stage == "bake" and 0 < seen[-1].done < seen[-1].of
+        assert seen[-1].stage == "bake" and 0 < seen[-1].step < seen[-1].steps
 
 
 def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
@@ -158,7 +158,7 @@ def test_impossible_targets(job: FinishJob, faces: int, size: int, code: str | N
     with pytest.raises(EngineError) as caught:
         finish(
             replace(job, preset=replace(SMALL, faces=faces, texture_size=size)),
-            Report(on_progress=begun.append),
+            Report(progress_to(begun.append)),
         )
     assert caught.value.code == (code or "texture_size")
     assert not begun

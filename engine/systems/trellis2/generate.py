@@ -1,7 +1,5 @@
 """An asset from a picture."""
 
-from collections.abc import Iterable, Iterator
-
 import torch
 
 from engine.assets.asset import Asset, Latent, Latents
@@ -39,15 +37,16 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
         Cancelled: through ``report.cancel``, within one step.
         EngineError: what is wrong with the picture, the type, the checkpoint or the memory.
     """
-    report.begin()
     route = route_of(models, job.type, job.preset)
     samplers = samplers_of(
         models.generation, structure=job.structure, shape=job.shape, texture=job.texture
     )
-    report.note(f"Memory: {models.plan(needs_of_generation(models, route, job.max_tokens))}.")
+    report.note(
+        f"Memory: {models.plan(needs_of_generation(models, route, job.max_tokens))}.", detail=True
+    )
     with report.stage("picture"):
         picture = load_picture(job.picture, job.matte, network=models.matte)
-    report.note(picture.note)
+    report.note(picture.note, detail=True)
     draws = Draws(job.seed)
     work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
 
@@ -58,7 +57,7 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
     coarse_draws, resolution = len(draws.shapes), route.resolution
     if route.fine is not None:
         cells, resolution = finer_cells(work, coarse, route.first.resolution, route)
-        shape = sample_shape(work, "fine shape", route.fine, cells)
+        shape = sample_shape(work, "fine_shape", route.fine, cells)
     texture = sample_texture(work, route.last, shape)
     decoded = decode_shape(work, shape)
     material = decode_material(work, texture, decoded.pyramid)
@@ -77,12 +76,3 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
     )
     report.part("mesh", lambda: asset.mesh)
     return asset
-
-
-def generate_all(jobs: Iterable[GenerateJob], models: Models, report: Report) -> Iterator[Asset]:
-    """Assets of several pictures, or variants of one, as they are done.
-
-    Jobs with the same picture should follow each other: it is then encoded once.
-    """
-    for job in jobs:
-        yield generate(job, models, report)

@@ -118,8 +118,8 @@ def encode_shape(work: Work, grid: DualGrid) -> Encoded:
     models, device = work.models, work.models.device
     cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
     working = needs.encoder_bytes(models, len(cells))
-    with work.report.stage("encode shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
-        work.remember("encode shape")
+    with work.report.stage("encode_shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
+        work.remember("encode_shape")
         return encoder(
             cells,
             torch.from_numpy(grid.dual_vertices).to(device),
@@ -137,11 +137,11 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
     slabs = needs.slabs_for(work.models, SHAPE_DECODER, len(shape))
     working = needs.slab_bytes(work.models, SHAPE_DECODER, len(shape), slabs)
     with (
-        work.report.stage("decode shape"),
+        work.report.stage("decode_shape"),
         work.models.on_device(SHAPE_DECODER, working) as decoder,
     ):
         decoded = decoder(shape, slabs=slabs)
-    work.remember("decode shape", slabs=slabs)
+    work.remember("decode_shape", slabs=slabs)
     if not bool(decoded.intersected.any()):
         raise EngineError(
             "shape_empty",
@@ -157,10 +157,10 @@ def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> Deco
     slabs = needs.slabs_for(work.models, MATERIAL_DECODER, len(texture))
     working = needs.slab_bytes(work.models, MATERIAL_DECODER, len(texture), slabs)
     with (
-        work.report.stage("decode material"),
+        work.report.stage("decode_material"),
         work.models.on_device(MATERIAL_DECODER, working) as decoder,
     ):
-        work.remember("decode material", slabs=slabs)
+        work.remember("decode_material", slabs=slabs)
         return decoder(texture, pyramid, slabs=slabs)
 
 
@@ -172,10 +172,10 @@ def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
     size = latent.shape[-1] << (len(config.channels) - 1)
     working = needs.structure_bytes(size, min(config.channels))
     with (
-        work.report.stage("decode structure"),
+        work.report.stage("decode_structure"),
         models.on_device(STRUCTURE_DECODER, working) as decoder,
     ):
-        work.remember("decode structure")
+        work.remember("decode_structure")
         occupied = (decoder(latent) > 0).float()
         occupied = F.max_pool3d(occupied, occupied.shape[-1] // grid)
         coords = torch.argwhere(occupied > 0.5)[:, [0, 2, 3, 4]].int()

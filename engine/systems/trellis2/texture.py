@@ -30,18 +30,17 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
     Raises:
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
-    report.begin()
     spec = models.texturing
     resolution = job.resolution or levels_of(models)[-1].resolution
     level = texture_level(models, resolution)
     samplers = samplers_of(spec, texture=job.texture)
     uses = needs_of_texturing(models, level, resolution, factor_of(models))
-    report.note(f"Memory: {models.plan(uses)}.")
-    with report.stage("mesh"):
+    report.note(f"Memory: {models.plan(uses)}.", detail=True)
+    with report.stage("reading"):
         mesh = open_mesh(job.mesh)
     with report.stage("picture"):
         picture = load_picture(job.picture, job.matte, network=models.matte)
-    report.note(picture.note)
+    report.note(picture.note, detail=True)
     draws = Draws(job.seed)
     work = Work(models, report, spec, picture, draws, samplers)
 

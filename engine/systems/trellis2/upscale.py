@@ -42,18 +42,17 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
     Raises:
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
-    report.begin()
     origin = job.source if isinstance(job.source, Asset) else None
     route, fine = cascade_of(models, job.type, job.preset, finer_than=_resolution(origin))
     uses = needs_of_upscaling(models, route, job.max_tokens, origin)
-    report.note(f"Memory: {models.plan(uses)}.")
+    report.note(f"Memory: {models.plan(uses)}.", detail=True)
     source = job.source
     if not isinstance(source, Asset):
-        with report.stage("mesh"):
+        with report.stage("reading"):
             source = open_mesh(source)
     with report.stage("picture"):
         picture = _picture(job, origin, models.matte)
-    report.note(picture.note)
+    report.note(picture.note, detail=True)
     seed, draws = _randomness(job, origin)
     samplers = _samplers(job, origin, models)
     work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
@@ -71,7 +70,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
     lowered = resolution < route.resolution
     check_finer(models, resolution, finer_than=_resolution(origin), lowered=lowered)
-    shape = sample_shape(work, "fine shape", fine, cells)
+    shape = sample_shape(work, "fine_shape", fine, cells)
     texture = sample_texture(work, fine, shape)
     decoded = decode_shape(work, shape)
     material = decode_material(work, texture, decoded.pyramid)

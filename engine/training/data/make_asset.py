@@ -19,6 +19,7 @@ from engine.ovoxel.grid import UNIT_CUBE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
 from engine.render.asset import mesh_of_ovoxels
+from engine.report import Report
 from engine.training.data.index import ASSETS, Entry
 from engine.training.data.sources import VOXELS, Source
 from engine.training.data.views import picture_of, random_view
@@ -121,7 +122,7 @@ def _fitting_voxels(path: Path, finest: int) -> OVoxels:
 def _voxels(mesh: Mesh, placement: Placement, resolution: int, given: OVoxels | None) -> OVoxels:
     if given is not None and given.grid.grid_size == resolution:
         return given
-    return mesh_to_ovoxels(mesh, placement, resolution)
+    return mesh_to_ovoxels(mesh, placement, resolution, Report())
 
 
 def _pictures(

@@ -12,16 +12,18 @@ from PIL import Image
 from engine.assets.asset import Asset
 from engine.assets.folder import load_asset, save_asset
 from engine.host.machine import ram_in_use
-from engine.report import Cancelled, CancelToken, Progress, Report
+from engine.report import Cancelled, CancelToken, Report
 from engine.residency.models import Models
 from engine.sampling.noise import Draws
 from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
-from engine.systems.trellis2.generate import generate, generate_all
+from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.rerun import job_again
 from engine.systems.trellis2.routes import presets, type_names
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
+from protocol.events import Progress
+from tests.events import notes_to, progress_to
 from tests.finishing.shapes import box
 from tests.systems.trellis2.toy import ToyEncoder, picture, toy_models
 
@@ -69,14 +71,14 @@ def test_types_and_presets_come_from_the_files(models: Models) -> None:
 def test_stages_and_parts_are_reported(models: Models) -> None:
     heard: list[Progress] = []
     parts: dict[str, object] = {}
-    report = Report(on_progress=heard.append, on_part=parts.__setitem__)
+    report = Report(progress_to(heard.append), on_part=parts.__setitem__)
     asset = generate(job(type="128_cascade"), models, report)
     stages = list(dict.fromkeys(progress.stage for progress in heard))
     assert stages == [
-        "picture", "encode", "structure", "decode structure", "shape", "upsample", "fine shape",
-        "texture", "decode shape", "decode material",
+        "picture", "encode", "structure", "decode_structure", "shape", "upsample", "fine_shape",
+        "texture", "decode_shape", "decode_material",
     ]  # fmt: skip
-    assert [p.done for p in heard if p.stage == "texture"] == [0, 1, 2, 3, 4, 4]
+    assert [p.step for p in heard if p.stage == "texture"] == [0, 1, 2, 3, 4]
     assert list(parts) == ["structure", "mesh"]
     cells, grid = parts["structure"]  # pyright: ignore[reportGeneralTypeIssues]
     assert grid == 4
@@ -86,7 +88,7 @@ def test_stages_and_parts_are_reported(models: Models) -> None:
     assert set(report.seconds) == set(stages)
 
 
-@pytest.mark.parametrize("stage", ["picture", "structure", "fine shape", "decode material"])
+@pytest.mark.parametrize("stage", ["picture", "structure", "fine_shape", "decode_material"])
 def test_cancelled_within_a_step_and_the_next_job_is_right(toy: Path, stage: str) -> None:
     models = toy_models(toy)
     expected = generate(job(type="128_cascade"), toy_models(toy), Report())
@@ -95,12 +97,12 @@ def test_cancelled_within_a_step_and_the_next_job_is_right(toy: Path, stage: str
 
     def listen(progress: Progress) -> None:
         heard.append(progress)
-        if progress.stage == stage and progress.done == min(2, progress.of):
+        if progress.stage == stage and progress.step == min(2, progress.steps):
             token.cancel()
 
     with pytest.raises(Cancelled):
-        generate(job(type="128_cascade"), models, Report(on_progress=listen, cancel=token))
-    assert (heard[-1].stage, heard[-1].done) == (stage, min(2, heard[-1].of))
+        generate(job(type="128_cascade"), models, Report(progress_to(listen), cancel=token))
+    assert (heard[-1].stage, heard[-1].step) == (stage, min(2, heard[-1].steps))
     same_asset(generate(job(type="128_cascade"), models, Report()), expected)
 
 
@@ -115,7 +117,7 @@ def test_variants_and_batches_share_what_they_can(toy: Path) -> None:
     encoder = ToyEncoder()
     models = toy_models(toy, encoder=encoder)
     jobs = job(type="128_cascade").variants(3) + job(picture=picture((0, 90, 200))).variants(2)
-    assets = list(generate_all(jobs, models, Report()))
+    assets = [generate(one, models, Report()) for one in jobs]
     assert [asset.recipe["seed"] for asset in assets] == [3, 4, 5, 3, 4]
     assert encoder.calls == 3  # two sizes of the first picture, one of the second
     assert not torch.equal(assets[0].latents.coarse.feats, assets[3].latents.coarse.feats)
@@ -164,14 +166,13 @@ def test_a_hundred_jobs_leave_nothing_behind(toy: Path) -> None:
     assert tensors() < counts[-1]
 
 
-def test_notes_belong_to_their_request_and_are_told_once(toy: Path) -> None:
+def test_notes_are_told_and_kept_in_the_recipe(toy: Path) -> None:
     told: list[str] = []
-    report = Report(on_note=told.append)
-    jobs = [job(type="192_cascade", max_tokens=150), *job().variants(2)]
-    recipes = [asset.recipe for asset in generate_all(jobs, toy_models(toy), report)]
-    lowered = [any("was lowered" in note for note in recipe["notes"]) for recipe in recipes]
-    assert lowered == [True, False, False]
-    assert recipes[1]["notes"] == recipes[2]["notes"] == report.notes
+    report = Report(notes_to(told.append))
+    asset = generate(job(type="192_cascade", max_tokens=150), toy_models(toy), report)
+    assert any("was lowered" in note for note in told)
+    assert asset.recipe["notes"] == report.notes == told
+    report.note(told[0])
     assert len(told) == len(set(told)) == 3
 
 

@@ -77,7 +77,7 @@ def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
     expected = generate(JOB, toy_models(toy), Report())
     models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
     asset = generate(JOB, models, Report())
-    assert asset.recipe["memory"]["decode shape"]["slabs"] > 1
+    assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
     assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
     assert np.array_equal(asset.grid.coords, expected.grid.coords)
     assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
@@ -172,8 +172,8 @@ def test_a_stage_that_runs_out_of_memory_is_repeated_lower(
         assert failing.left == 0
         assert models.policy is Policy.SINGLE
         by_stage = {name: how["policy"] for name, how in asset.recipe["memory"].items()}
-        assert by_stage["decode structure"] == str(Policy.RESIDENT)
-        assert by_stage["decode material"] == str(Policy.SINGLE)
+        assert by_stage["decode_structure"] == str(Policy.RESIDENT)
+        assert by_stage["decode_material"] == str(Policy.SINGLE)
         assert any("Memory ran out" in note for note in report.notes)
 
 

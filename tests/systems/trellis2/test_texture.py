@@ -19,6 +19,7 @@ from engine.systems.trellis2.rerun import job_again
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
+from tests.events import progress_to
 from tests.finishing.shapes import box
 from tests.systems.trellis2.test_generate import same_asset
 from tests.systems.trellis2.toy import picture, toy_models
@@ -92,7 +93,7 @@ def test_cancelled_while_voxels_are_made(models: Models) -> None:
             token.cancel()
 
     with pytest.raises(Cancelled):
-        texture(job(box(SIZE)), models, Report(on_progress=listen, cancel=token))
+        texture(job(box(SIZE)), models, Report(progress_to(listen), cancel=token))
 
 
 @pytest.mark.parametrize(
@@ -124,12 +125,12 @@ def test_a_huge_mesh_is_refused_before_anything_else(
     models: Models, run: Callable[..., Asset], request_of: Callable[[Mesh], object]
 ) -> None:
     stages: list[str] = []
-    report = Report(on_progress=lambda progress: stages.append(progress.stage))
+    report = Report(progress_to(lambda progress: stages.append(progress.stage)))
     with pytest.raises(EngineError, match=r"10,000,000 faces; more than 8,000,000") as caught:
         run(request_of(huge_mesh()), models, report)
     assert caught.value.code == "mesh_too_large"
     assert "Decimate" in caught.value.hint
-    assert set(stages) == {"mesh"}
+    assert set(stages) == {"reading"}
 
 
 def test_a_huge_mesh_file_is_refused(

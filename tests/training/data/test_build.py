@@ -12,6 +12,7 @@ from engine.export.mesh_file import save_mesh
 from engine.finishing.convert import mesh_file_to_ovoxels, mesh_to_ovoxels
 from engine.ovoxel.ovoxel_file import load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement
+from engine.report import Report
 from engine.training.data import make_asset
 from engine.training.data.build import build
 from engine.training.data.dataset import Dataset
@@ -58,7 +59,7 @@ def test_a_folder_of_files(meshes: Path, tmp_path: Path) -> None:
     assert sorted(data.families) == ["", "things"]
     plain = data.families.index("")
     converted = tmp_path / "box.vxz"
-    mesh_file_to_ovoxels(meshes / "box.ply", converted, resolution=32)
+    mesh_file_to_ovoxels(meshes / "box.ply", converted, Report(), resolution=32)
     place = out / "assets" / data.names[plain] / "32.vxz"
     assert place.read_bytes() == converted.read_bytes()
     assert data.voxel_count(plain, 32) == len(load_ovoxels(converted).grid.coords)
@@ -77,7 +78,7 @@ def test_toys(tmp_path: Path) -> None:
         entry = entries[f"toy-{seed:06d}"]
         assert entry.family == toy.family
         stored = load_ovoxels(tmp_path / "assets" / entry.name / "16.vxz")
-        direct = mesh_to_ovoxels(toy.mesh, Placement(), 16)
+        direct = mesh_to_ovoxels(toy.mesh, Placement(), 16, Report())
         assert stored.placement == Placement()
         assert np.array_equal(stored.grid.coords, direct.grid.coords)
         assert np.abs(stored.materials - direct.materials).max() <= 0.5 / 255 + 1e-6
@@ -88,7 +89,7 @@ def test_o_voxels_are_taken_where_their_resolution_fits(meshes: Path, tmp_path: 
     folder.mkdir()
     for resolution in (16, 32, 64):
         target = folder / f"grid{resolution}.vxz"
-        mesh_file_to_ovoxels(meshes / "box.ply", target, resolution=resolution)
+        mesh_file_to_ovoxels(meshes / "box.ply", target, Report(), resolution=resolution)
     out = tmp_path / "data"
     report = build(find_sources(str(folder), "train"), out, SMALL, processes=1)
     assert report.made == 2
