@@ -59,14 +59,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _put(temporary: Path, path: Path) -> None:
     try:
-        usual_rights(temporary)
+        default_permissions(temporary)
         flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def usual_rights(path: Path) -> None:
+def default_permissions(path: Path) -> None:
     """Give a file that was made private the rights that any other new file would have."""
     path.chmod(0o666 & ~_UMASK)
 
