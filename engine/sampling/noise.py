@@ -10,7 +10,7 @@ from protocol.errors import EngineError
 LARGEST_SEED = 2**63 - 1
 
 
-class Draws:
+class Noise:
     """Normal numbers out of one CPU generator, so that a seed means the same on every device.
 
     A request draws in the reference's order: structure, shape, finer shape, texture. How many

@@ -51,7 +51,7 @@ def sample_structure(work: Work, route: Route) -> Topology:
     """
     config = work.models.skeleton(STRUCTURE_FLOW).config
     tokens = image_tokens(work, route.structure_pixels)
-    noise = work.draws.draw(1, config.in_channels, *[config.resolution] * 3)
+    noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
     params = wanted(work.samplers.structure, "sparse_structure_sampler")
     latent = _walk(
         work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
@@ -64,7 +64,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     """The shape_latent on some cells."""
     channels = work.models.skeleton(level.shape_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
-    noise = work.draws.draw(len(cells), channels)
+    noise = work.noise.draw(len(cells), channels)
     params = wanted(work.samplers.shape, "shape_slat_sampler")
     feats = _walk(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
@@ -77,7 +77,7 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
     """The texture_latent that goes with a shape_latent."""
     channels = work.models.skeleton(level.texture_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
-    noise = work.draws.draw(len(shape), channels - shape.feats.shape[1])
+    noise = work.noise.draw(len(shape), channels - shape.feats.shape[1])
     concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
     feats = _walk(
         work, "texture", level.texture_flow, tokens, work.samplers.texture, noise,

@@ -10,7 +10,7 @@ from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.sampling import SamplerParams
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.systems.jobs import Sampling
 from engine.systems.trellis2.routes import MAX_TOKENS
 from protocol.errors import EngineError
@@ -35,7 +35,7 @@ class Work:
     Args:
         spec: the pipeline whose normalisations hold.
         picture: what it is made from.
-        draws: its randomness; stages draw in the order in which they are called.
+        noise: its randomness; stages draw in the order in which they are called.
         samplers: see there.
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
         memory: how each stage's network was on the device, for the recipe; see ``remember``.
@@ -45,7 +45,7 @@ class Work:
     report: Report
     spec: PipelineSpec
     picture: Picture
-    draws: Draws
+    noise: Noise
     samplers: Samplers
     max_tokens: int = MAX_TOKENS
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
