@@ -118,7 +118,7 @@ def repeated_when_full(
             if not is_out_of_memory(error):
                 raise
         # Out here the traceback is gone, and with it what the failed stage held.
-        work.models.lower()
+        work.models.next_policy()
         work.report.note(f"Memory ran out; going on with {work.models.policy}.")
         try:
             return stage(work, *args, **kwargs)
