@@ -26,7 +26,7 @@ from engine.systems.trellis2.routes import (
     Level,
     Route,
 )
-from engine.systems.trellis2.work import Work, repeated_when_full, wanted
+from engine.systems.trellis2.work import Work, repeated_when_full, required
 from protocol.errors import EngineError
 
 
@@ -52,7 +52,7 @@ def sample_structure(work: Work, route: Route) -> Topology:
     config = work.models.skeleton(STRUCTURE_FLOW).config
     tokens = image_tokens(work, route.structure_pixels)
     noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
-    params = wanted(work.samplers.structure, "sparse_structure_sampler")
+    params = required(work.samplers.structure, "sparse_structure_sampler")
     latent = _walk(
         work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
         cells=config.resolution**3,
@@ -65,7 +65,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     channels = work.models.skeleton(level.shape_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
     noise = work.noise.draw(len(cells), channels)
-    params = wanted(work.samplers.shape, "shape_slat_sampler")
+    params = required(work.samplers.shape, "shape_slat_sampler")
     feats = _walk(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
         cells=len(cells), wrap=lambda x: SparseTensor(cells, x),

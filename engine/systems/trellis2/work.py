@@ -56,11 +56,11 @@ class Work:
 
     @property
     def shape_norm(self) -> Normalization:
-        return wanted(self.spec.shape_normalization, "shape_slat_normalization")
+        return required(self.spec.shape_normalization, "shape_slat_normalization")
 
     @property
     def texture_norm(self) -> Normalization:
-        return wanted(self.spec.texture_normalization, "tex_slat_normalization")
+        return required(self.spec.texture_normalization, "tex_slat_normalization")
 
 
 def samplers_of(
@@ -76,15 +76,15 @@ def samplers_of(
         EngineError: ``pipeline_invalid`` when the checkpoint lacks one that is used.
     """
     return Samplers(
-        texture=texture.over(wanted(spec.texture_sampler, "tex_slat_sampler")),
-        shape=shape.over(wanted(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
-        structure=structure.over(wanted(spec.structure_sampler, "sparse_structure_sampler"))
+        texture=texture.over(required(spec.texture_sampler, "tex_slat_sampler")),
+        shape=shape.over(required(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
+        structure=structure.over(required(spec.structure_sampler, "sparse_structure_sampler"))
         if structure
         else None,
     )
 
 
-def wanted(value: Value | None, name: str) -> Value:
+def required(value: Value | None, name: str) -> Value:
     """The value of an entry of ``pipeline.json`` that may be absent.
 
     Raises:
