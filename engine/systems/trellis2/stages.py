@@ -53,7 +53,7 @@ def sample_structure(work: Work, route: Route) -> Topology:
     tokens = image_tokens(work, route.structure_pixels)
     noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
     params = required(work.samplers.structure, "sparse_structure_sampler")
-    latent = _walk(
+    latent = _sample(
         work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
         cells=config.resolution**3,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     tokens = image_tokens(work, level.pixels)
     noise = work.noise.draw(len(cells), channels)
     params = required(work.samplers.shape, "shape_slat_sampler")
-    feats = _walk(
+    feats = _sample(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
         cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
     )  # fmt: skip
@@ -79,7 +79,7 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
     tokens = image_tokens(work, level.pixels)
     noise = work.noise.draw(len(shape), channels - shape.feats.shape[1])
     concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
-    feats = _walk(
+    feats = _sample(
         work, "texture", level.texture_flow, tokens, work.samplers.texture, noise,
         sparse_spread(shape.topology.offsets),
         cells=len(shape), wrap=shape.replace, more=(concat_cond,),
@@ -199,7 +199,7 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
 
 
 @repeated_when_full
-def _walk(
+def _sample(
     work: Work,
     stage: str,
     name: str,
