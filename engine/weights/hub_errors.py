@@ -55,7 +55,7 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
     except GatedRepoError as error:
         raise EngineError(
             "hub_gated",
-            f"The repository {repository} is gated: its owner wants you to accept terms first.",
+            f"The repository {repository} is gated: its owner asks you to accept terms first.",
             f"Accept them at https://huggingface.co/{repository} and sign in with "
             "'hf auth login', or give a folder with the files.",
         ) from error
