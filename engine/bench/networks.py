@@ -171,7 +171,7 @@ def _fill(name: str, values: Tensor, generator: torch.Generator) -> None:
 
 
 class _Given(nn.Module):
-    """In the place of a layer that predicts which children survive: says what it was told."""
+    """Stands in for a layer that predicts which children survive: says what it was told."""
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__()

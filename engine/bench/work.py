@@ -18,7 +18,7 @@ def forward_flop(config: FlowConfig, tokens: int, context: int) -> int:
 
     Args:
         tokens: cells of the latent.
-        context: image_tokens; 0 where the picture is zero, whose cross-attention is a constant.
+        context: number of image tokens; 0 for a picture of zeros, whose attention is a constant.
             Keys and values of the picture are counted by ``prepare_flop``.
     """
     width, hidden = config.model_channels, int(config.model_channels * config.mlp_ratio)
