@@ -87,7 +87,8 @@ class Encoded:
     Args:
         mean: (M, latent_channels) float32, the latent.
         logvar: (M, latent_channels) float32, logarithm of the variance around it.
-        pyramid: the parents of each level; decoding along it gives the encoded cells in order.
+        pyramid: the parents of each level; decoding along it gives the encoded cells in their
+            order.
     """
 
     mean: SparseTensor

@@ -38,7 +38,7 @@ def finest_in_slabs(
         (len(link.children), out_channels) float32, rows in the order of the children.
     """
     children = link.children
-    halo = 1 + len(finest)  # child cells: one for the up block, one for each other
+    halo = 1 + len(finest)  # child cells: one for the up block, one for each of ``finest``
     wide = (halo + 1) // 2  # the same in parents
     x = parents.coords[:, 1]
     out: Tensor | None = None

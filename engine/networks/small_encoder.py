@@ -20,7 +20,8 @@ STRIDE = 16
 
 @dataclass(frozen=True)
 class SmallEncoderConfig:
-    """
+    """Sizes of the network.
+
     Args:
         image_size: pixels a side at which pictures are looked at; a multiple of 16.
         model_channels: width of the tokens; a multiple of 8.
