@@ -1,5 +1,4 @@
-"""A generation with random networks on the cells of a real mesh: its stages and how much work they
-are.
+"""A generation with random networks on the cells of a real mesh: its stages and their work.
 
 Networks only: no picture is read, no mesh made. Times do not depend on what weights hold, so they
 are those of the published networks; the results mean nothing.
