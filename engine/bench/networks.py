@@ -50,7 +50,7 @@ class Reduction:
 
     Attributes:
         width: of the flows (published: 1536); decoders shrink in proportion.
-        blocks: at most so many blocks in each network or level; None: all.
+        blocks: at most this many blocks in each network or level; None: all.
         scale: of all grids along an axis, above 0 to 1.
 
     Raises:

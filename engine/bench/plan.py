@@ -61,7 +61,7 @@ class Request:
     Attributes:
         kind: a key of ``TYPES``.
         mesh: whose cells are taken.
-        tokens: about so many on a latent grid of 64^3.
+        tokens: about how many on a latent grid of 64^3.
         device, flow_dtype, decoder_dtype: where, and dtypes of the torsos.
         reduction: how networks and grids are made smaller.
         steps: sampler steps of every stage; None: the published 12.

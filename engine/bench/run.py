@@ -1,7 +1,7 @@
 """Running a plan: seconds, memory, and whether what came out is finite.
 
-Networks visit the device as the plan's policy says. Making their weights is not counted, nor is
-one first pass of each flow, in which libraries choose their kernels.
+Networks are moved to the device as the plan's policy says. Making their weights is not counted, nor
+is one first pass of each flow, in which libraries choose their kernels.
 """
 
 from collections.abc import Iterator

@@ -153,7 +153,7 @@ def _ram() -> Check:
 
     memory = machine.ram()
     if memory is None:
-        return Check("RAM", "ok", "cannot be told on this system")
+        return Check("RAM", "ok", "unknown on this system")
     free, total = memory
     low = free < 4e9
     return Check(

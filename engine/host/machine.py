@@ -102,7 +102,7 @@ def vram(device: torch.device) -> tuple[int, int] | None:
 
 
 def ram() -> tuple[int, int] | None:
-    """(available, total) bytes of this machine's memory; None where it cannot be told."""
+    """(available, total) bytes of this machine's memory; None where it is unknown."""
     if sys.platform == "win32":
         return _ram_of_windows()
     try:
@@ -152,7 +152,7 @@ def _ram_of_windows() -> tuple[int, int] | None:
 
 
 def ram_in_use() -> int | None:
-    """Bytes of memory that this process holds now; None where it cannot be told (not Linux)."""
+    """Bytes of memory that this process holds now; None where it is unknown (not Linux)."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         values = {name: rest.split() for name, _, rest in _pairs(lines)}

@@ -128,7 +128,7 @@ def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
 
 
 def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
-    """As a TIFF says it; the other kinds of files have 16 bits at most."""
+    """As a TIFF states it; other formats have 16 bits at most."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, 16)
     return bits if isinstance(bits, tuple) else (int(bits),)
@@ -137,7 +137,7 @@ def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
 def _depth(name: str) -> EngineError:
     return EngineError(
         "image_depth",
-        f"{name} has floating-point or 32-bit pixels, whose white is not known.",
+        f"{name} has floating-point or 32-bit pixels, whose white level is not known.",
         "Save it as PNG with 8 or 16 bits.",
     )
 

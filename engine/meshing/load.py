@@ -59,7 +59,7 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
     if reader is None:
         raise EngineError(
             "mesh_format",
-            f"{path.name} has no suffix of a mesh format that can be read.",
+            f"{path.name} does not have the suffix of a mesh format that can be read.",
             f"Use one of {', '.join(READERS)}.",
         )
     parts, materials = _read(path, reader, allow_missing_textures)

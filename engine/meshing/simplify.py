@@ -101,7 +101,7 @@ def simplify_mesh(
         logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
     # Beside edges of three faces two faces may have become one.
     faces = faces[~is_repeated(faces, len(points))]
-    # And other two that were wound against each other may have become neighbours.
+    # And two others wound against each other may have become neighbours.
     faces = orient_faces(points, faces, votes=np.ones(len(faces), np.int64))
     used = np.zeros(len(points), dtype=bool)
     used[faces] = True

@@ -222,8 +222,8 @@ class ScVaeDecoder(ScVaeNetwork):
             guide: follow these subdivisions (an encoder's, another decoder's, ``pyramid_of``)
                 and their row order, whatever this network predicts; None: its own predictions.
             prune: as in ``convolve_to_children``; the result does not depend on it.
-            slabs: the finest level is computed in so many parts, which takes less memory; the
-                result depends on it by rounding only.
+            slabs: in how many parts the finest level is computed; more take less memory. The result
+                depends on it by rounding only.
 
         Raises:
             ValueError: a guide for another latent, or none where nothing is predicted.

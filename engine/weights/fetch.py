@@ -137,7 +137,7 @@ def sha256_of(path: Path, on_bytes: OnBytes = lambda done: None) -> str:
 
 
 def _progress(on_bytes: OnBytes, done: int) -> dict[str, Any]:
-    """How http_get is told whom to call: a class of bars, or a bar (huggingface_hub 0.x)."""
+    """How http_get takes its progress bar: as a class, or an object (huggingface_hub 0.x)."""
     bars = _listener(on_bytes)
     if "tqdm_class" in inspect.signature(http_get).parameters:
         return {"tqdm_class": bars}

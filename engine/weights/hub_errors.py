@@ -95,7 +95,7 @@ def explain_loading(name: str) -> Iterator[None]:
                 f"{name} is given out only to people who accepted its licence.",
                 f"Ask for access at https://huggingface.co/{name} and log in, or {_ELSEWHERE}.",
             ) from error
-        # The hub's "not in the cache" is asked before "no such repository": offline, nobody knows.
+        # "Not in the cache" is checked before "no such repository": offline, it may exist.
         offline = (OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError, TimeoutError)
         if any(issubclass(kind, offline) for kind in kinds):
             raise EngineError(

@@ -224,7 +224,7 @@ class Store:
             for target in targets:
                 if target.parent.is_dir():
                     _remove_empty(target.parent, self.folder)
-            # While the lock is held, so that nobody else's file is meant. Windows forbids it.
+            # While the lock is held, so that it is nobody else's file. Windows forbids it.
             with suppress(OSError):
                 Path(lock.lock_file).unlink()
             lock.release()
