@@ -1,4 +1,4 @@
-"""The residual shortcuts of the SC-VAE in small: the same shape VAE with and without, at 16x.
+"""The residual shortcuts of the SC-VAE on a small scale: a shape VAE with and without, at 16x.
 
     python -m benchmarks.shortcut_ablation DATA [STEPS] [RESOLUTION]
 

@@ -17,7 +17,7 @@ from engine.sparse.resample import convolve_to_children, space_to_channel
 
 
 def without_shortcuts(network: ScVaeNetwork) -> None:
-    """Take the shortcuts out of an encoder or decoder; its other weights stay what they are."""
+    """Take the shortcuts out of an encoder or decoder; its other weights stay unchanged."""
     for level in network.blocks:
         for place, block in enumerate(level.children()):
             plain = _plain(block)

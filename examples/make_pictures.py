@@ -1,4 +1,4 @@
-"""The pictures in this folder: toys that no training has seen, and one that was drawn by hand.
+"""The pictures in this folder: toys that no training has seen, and one drawing by hand.
 
 python run.py python examples/make_pictures.py
 """

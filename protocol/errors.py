@@ -1,4 +1,4 @@
-"""The one exception for everything that a user can cause and can mend."""
+"""The one exception for everything that a user can cause and can fix."""
 
 
 class EngineError(Exception):
@@ -6,7 +6,7 @@ class EngineError(Exception):
 
     Args:
         code: stable snake_case name that programs may test for, such as ``mesh_empty``.
-        message: what is wrong, naming the thing that is wrong.
+        message: what is wrong, naming the culprit.
         hint: what the user can do about it.
     """
 

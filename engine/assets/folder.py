@@ -22,7 +22,7 @@ from torch import Tensor
 
 from engine.assets.asset import Asset, Latent, Latents
 from engine.assets.recipe import checked_recipe
-from engine.host.files import flush, unwritable, usual_rights, write_bytes_atomic
+from engine.host.files import default_permissions, flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.render.turntable import png_bytes, thumbnail
@@ -77,7 +77,7 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
             made.mkdir()
             _write(asset, made)
             for file in made.iterdir():
-                usual_rights(file)  # safetensors makes its files private
+                default_permissions(file)  # safetensors makes its files private
                 flush(file)
             _put(made, folder)
     except (OSError, SafetensorError) as error:

@@ -50,7 +50,7 @@ class Reduction:
 
     Attributes:
         width: of the flows (published: 1536); decoders shrink in proportion.
-        blocks: at most so many blocks in each network or level; None: all.
+        blocks: at most this many blocks in each network or level; None: all.
         scale: of all grids along an axis, above 0 to 1.
 
     Raises:
@@ -171,7 +171,7 @@ def _fill(name: str, values: Tensor, generator: torch.Generator) -> None:
 
 
 class _Given(nn.Module):
-    """In the place of a layer that predicts which children survive: says what it was told."""
+    """Stands in for a layer that predicts which children survive: says what it was told."""
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__()

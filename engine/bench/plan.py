@@ -1,7 +1,7 @@
-"""A generation with random networks on the cells of a real mesh: its stages and how much they are.
+"""A generation with random networks on the cells of a real mesh: its stages and their work.
 
 Networks only: no picture is read, no mesh made. Times do not depend on what weights hold, so they
-are those of the published networks; what comes out means nothing.
+are those of the published networks; the results mean nothing.
 """
 
 import math
@@ -61,9 +61,9 @@ class Request:
     Attributes:
         kind: a key of ``TYPES``.
         mesh: whose cells are taken.
-        tokens: about so many on a latent grid of 64^3.
+        tokens: about how many on a latent grid of 64^3.
         device, flow_dtype, decoder_dtype: where, and dtypes of the torsos.
-        reduction: see there.
+        reduction: how networks and grids are made smaller.
         steps: sampler steps of every stage; None: the published 12.
         budget: bytes that weights and working memory may take; None: what is free.
         policy: insist on one; None: the fastest that fits.
@@ -113,7 +113,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done.
+    """What will be done.
 
     Attributes:
         stages: in order.

@@ -33,7 +33,7 @@ class Check:
 
 
 def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
-    """Look at everything, quick things first.
+    """Run all checks, the quick ones first.
 
     Args:
         store: whose weights and disk are looked at.
@@ -111,7 +111,7 @@ def _device(wanted: str | None) -> Iterator[Check]:
         return
     text = f"{device}: {machine.device_name(device)}"
     if device.type == "cpu":
-        hint = "Generation wants a GPU with 6 GB or more; all else works."
+        hint = "Generation needs a GPU with 6 GB or more; everything else works."
         yield Check("device", "warn", text, hint)
     else:
         yield Check("device", "ok", text)
@@ -142,7 +142,7 @@ def _self_test(device, dtypes) -> Check:
     found = [line for dtype in dtypes for line in selftest.problems(device, dtype)]
     seconds = time.perf_counter() - start
     if found:
-        hint = "Update driver, torch and extras; if it stays, report it with this text."
+        hint = "Update driver, torch and extras; if the error stays, report it with this text."
         return Check("self-test", "fail", "; ".join(dict.fromkeys(found)), hint)
     text = f"convolution, attention and O-Voxels give the known numbers, {seconds:.1f} s"
     return Check("self-test", "ok", text)
@@ -153,7 +153,7 @@ def _ram() -> Check:
 
     memory = machine.ram()
     if memory is None:
-        return Check("RAM", "ok", "cannot be told on this system")
+        return Check("RAM", "ok", "unknown on this system")
     free, total = memory
     low = free < 4e9
     return Check(

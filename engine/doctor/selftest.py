@@ -17,7 +17,7 @@ from engine.sparse.tensor import SparseTensor
 from protocol.errors import EngineError
 
 TOLERANCE = 0.02
-"""Half precision rounds; what is wrong is wrong by far more."""
+"""Half precision rounds; a real fault is far larger."""
 CHANNELS = 16
 
 

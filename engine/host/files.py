@@ -25,11 +25,11 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well.
+    """A temporary path beside ``path`` that replaces it when the block succeeds.
 
     When the block raises, the temporary file is removed and ``path`` is as it was before. An
     OSError of the block that is not about the temporary file (of a file that is read meanwhile,
-    say) goes on as it is.
+    say) is passed on unchanged.
 
     Raises:
         EngineError: ``disk_full``; ``unwritable`` when the folder is missing or the disk refuses.
@@ -48,7 +48,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
         except OSError as error:
-            # A full disk is noticed by a write, and then no name is told.
+            # A full disk is noticed by a write, whose error names no file.
             if error.errno in _DISK_FULL or error.filename in (name, temporary):
                 raise unwritable(path, error) from error
             raise
@@ -59,15 +59,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _put(temporary: Path, path: Path) -> None:
     try:
-        usual_rights(temporary)
+        default_permissions(temporary)
         flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def usual_rights(path: Path) -> None:
-    """Give a file that was made private the rights that any other new file would have."""
+def default_permissions(path: Path) -> None:
+    """Give a file that was made private the permissions of any other new file."""
     path.chmod(0o666 & ~_UMASK)
 
 
@@ -84,7 +84,7 @@ def flush(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Refuse a file that cannot be there: better now than after minutes of work.
+    """Refuse a path that cannot be written: better now than after minutes of work.
 
     Folders that are missing are made.
 
@@ -99,7 +99,7 @@ def check_place(path: Path) -> None:
         raise EngineError(
             "unwritable", f"Cannot write {path}: it is a folder.", "Give the name of a file."
         )
-    try:  # what the system says of rights is not always so; trying is
+    try:  # what the system says about permissions is not always true; only trying tells
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass
     except OSError as error:
@@ -107,7 +107,7 @@ def check_place(path: Path) -> None:
 
 
 def unwritable(path: Path, error: BaseException) -> EngineError:
-    """What to tell of a file or folder that cannot be written: ``disk_full`` or ``unwritable``.
+    """The error for a file or folder that cannot be written: ``disk_full`` or ``unwritable``.
 
     Args:
         error: what the system said, or a library (safetensors tells it as text only).

@@ -15,7 +15,7 @@ SECONDS = 10
 
 
 def best_device() -> torch.device:
-    """The device that work goes to when nobody says otherwise."""
+    """The device that is used by default."""
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
@@ -34,7 +34,7 @@ def known_device(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        # What torch says names twenty types, nearly all of machines that nobody here has.
+        # torch's message names twenty device types, nearly all of no use here.
         raise EngineError(
             "device_unusable",
             f"The device {name} cannot be used: there is no such device.",
@@ -80,7 +80,7 @@ def cpu_name() -> str:
 
 
 def nvidia_driver() -> str | None:
-    """The driver's version as nvidia-smi says it; None where there is none."""
+    """The driver's version as nvidia-smi reports it; None where there is none."""
     if shutil.which("nvidia-smi") is None:
         return None
     try:
@@ -102,7 +102,7 @@ def vram(device: torch.device) -> tuple[int, int] | None:
 
 
 def ram() -> tuple[int, int] | None:
-    """(available, total) bytes of this machine's memory; None where it cannot be told."""
+    """(available, total) bytes of this machine's memory; None where it is unknown."""
     if sys.platform == "win32":
         return _ram_of_windows()
     try:
@@ -152,7 +152,7 @@ def _ram_of_windows() -> tuple[int, int] | None:
 
 
 def ram_in_use() -> int | None:
-    """Bytes of memory that this process holds now; None where it cannot be told (not Linux)."""
+    """Bytes of memory that this process holds now; None where it is unknown (not Linux)."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         values = {name: rest.split() for name, _, rest in _pairs(lines)}
@@ -162,15 +162,14 @@ def ram_in_use() -> int | None:
 
 
 def forget_peak_ram() -> None:
-    """Let ``peak_ram`` begin anew from what is held now, where the system can (Linux)."""
+    """Restart ``peak_ram`` from what is held now, where the system can (Linux)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_ram() -> int | None:
     """Most bytes of memory that this process has held; None on Windows."""
-    # Linux counts what a process held before it became this program among its ru_maxrss: that of
-    # whoever started it.
+    # Linux's ru_maxrss includes what the process held before exec: the memory of its parent.
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):

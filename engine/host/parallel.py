@@ -18,7 +18,7 @@ _most_threads: int | None = None
 
 
 def limit_threads(most: int | None) -> None:
-    """Use at most so many threads in this process from now on; None takes the limit away.
+    """Use at most this many threads in this process from now on; None takes the limit away.
 
     For processes that share a machine with others like them: see ``engine.training.data.build``.
     """
@@ -47,7 +47,7 @@ def map_chunks(
     Args:
         function: must release the GIL to gain anything; must not depend on other chunks.
         chunks: chosen by the data alone, never by the thread count, so results are the same.
-        threads: at most so many at a time; all cores when None.
+        threads: at most this many at a time; all cores when None.
         on_done: called in the calling thread with (chunks done, chunks in all); may raise to stop.
     """
     results: list[Result] = []

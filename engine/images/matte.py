@@ -71,7 +71,7 @@ def remove_background(
     if method not in _METHODS:
         raise EngineError(
             "matte_method",
-            f"There is no way to remove a background called {method!r}.",
+            f"There is no background removal called {method!r}.",
             f"Choose one of {', '.join(_METHODS)}.",
         )
     if method == "auto":

@@ -10,9 +10,9 @@ SOLID, HOLE = 250, 5
 GLASS = 0.9
 """Through less alpha (of 1) one sees what is inside; the networks' noise stays above."""
 LEAST_SHARE = 1 / 2000
-"""Fewer texels than this that are not solid are specks of noise: the asset is opaque."""
+"""Fewer texels than this that are not solid are noise: the asset is opaque."""
 MASK_SHARE = 0.9
-"""Where so many of the texels that are not solid are holes, they are cut out, not blended."""
+"""When this share of the texels that are not solid are holes, they are cut out, not blended."""
 
 
 def choose_alpha_mode(alpha: np.ndarray) -> AlphaMode:

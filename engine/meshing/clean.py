@@ -1,4 +1,4 @@
-"""A raw mesh made fit for use: welded, closed, wound alike, without crumbs."""
+"""A raw mesh made fit for use: welded, closed, consistently wound, without crumbs."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -71,10 +71,10 @@ def clean_mesh(
     *,
     see_through: np.ndarray | None = None,
 ) -> CleanResult:
-    """Weld, drop, mend, turn and close, in this order.
+    """Weld, drop, repair, orient and close, in this order.
 
-    Faces at vertices that are not finite are dropped like those without area. Other
-    edges of three and more faces than those of stray flaps stay; O-Voxel meshes have walls.
+    Faces at vertices that are not finite are dropped like those without area. Edges of three or
+    more faces stay, except those of stray flaps; O-Voxel meshes have walls.
 
     Args:
         vertices: (V, 3) float32.
@@ -134,7 +134,7 @@ def clean_mesh(
     vertices, faces, beside, removed["holes"] = close_holes(
         vertices, faces, settings.hole_perimeter
     )
-    # Where three faces meet, a filling may be there already.
+    # Where three faces meet, a filling may already exist.
     faces = faces[~is_repeated(faces, len(vertices))]
     source = np.concatenate([source, source[beside]])
     used, faces = _compact(faces, len(vertices))

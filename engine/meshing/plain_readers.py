@@ -194,7 +194,7 @@ def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing:
     color = (color * 3)[:3]  # one number alone means grey
     alpha = share("d", "1") if "d" in entries else 1.0 - share("tr", "0")
     # As with Kd, a picture stands instead of the number, even one that is allowed to be missing:
-    # beside a picture the number is often 1, which alone would make a thing of metal.
+    # beside a picture the number is often 1, which alone would make the object metal.
     maps = {
         keyword: _texture_file(path.parent, entries[keyword], path.name, allow_missing)
         for keyword in ("map_pm", "map_pr")

@@ -2,7 +2,7 @@
 
 The rules (Mikkelsen 2008, Simulation of Wrinkled Surfaces Revisited, and his published
 description): corners with equal position, normal and UV are one vertex; a face's tangent is the
-direction in which u grows; around a vertex, faces that hang together by edges and whose UVs have
+direction in which u grows; around a vertex, faces that are connected by edges and whose UVs have
 the same handedness share one tangent: the sum of the faces' tangents, each laid into the plane of
 the normal and weighted by the face's angle there. The sign says whether the UVs are mirrored.
 """
@@ -104,7 +104,7 @@ def _root(parent, i):
 
 @kernel
 def _group(welded, handed, pairs):
-    """(3F,) group of each corner: corners at a vertex whose faces hang together by edges."""
+    """(3F,) group of each corner: corners at a vertex whose faces are connected by edges."""
     parent = np.arange(welded.size)
     for e in range(len(pairs)):
         f, k = pairs[e, 0] // 3, pairs[e, 0] % 3

@@ -33,7 +33,7 @@ class DinoV3(nn.Module):
     """
 
     def __init__(self, backbone: Any) -> None:
-        """Take over a transformers ``DINOv3ViTModel`` and its weights.
+        """Wrap a transformers ``DINOv3ViTModel`` and its weights.
 
         Its final norm is taken out, which leaves the hidden states before it. Asking for
         ``hidden_states[-1]`` instead would not do: up to transformers 4.5x that entry is the
@@ -60,7 +60,7 @@ class DinoV3(nn.Module):
         Args:
             folder_or_id: a folder, or an id on the Hugging Face hub.
             dtype: of the weights and the computation; the reference uses float32.
-            local_files_only: take a hub id from the local cache and never from the network.
+            local_files_only: never use the network: take a hub id from the local cache.
 
         Raises:
             EngineError: ``image_encoder_gated``, ``image_encoder_offline``,
@@ -101,7 +101,7 @@ class DinoV3(nn.Module):
                 the published model (1 class token, 4 registers, (size / 16)² patches).
 
         Raises:
-            EngineError: ``image_size`` when ``size`` is no multiple of the patch size.
+            EngineError: ``image_size`` when ``size`` is not a multiple of the patch size.
         """
         patch = self.patch_size
         if size < patch or size % patch:
@@ -133,7 +133,7 @@ def normalised_pixels(image: Image.Image, size: int) -> Tensor:
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
-    """transformers draws bars for tenths of a second, into pipes too."""
+    """transformers draws progress bars for tenths of a second, into pipes too."""
     from transformers.utils import logging as bars
 
     were_on = bars.is_progress_bar_enabled()

@@ -48,7 +48,7 @@ class FlowConfig:
             raise ValueError(f"rope_freq is {self.rope_freq!r}, not a pair")
         if self.model_channels % self.heads:
             raise ValueError(
-                f"model_channels {self.model_channels} is no multiple of {self.heads} heads"
+                f"model_channels {self.model_channels} is not a multiple of {self.heads} heads"
             )
         if self.pe_mode == "rope" and self.head_dim % 2:
             raise ValueError(f"rotary positions need an even head width, not {self.head_dim}")

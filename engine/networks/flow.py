@@ -1,4 +1,4 @@
-"""A flow network but for how its tokens come in: what StructureFlow and LatentFlow share."""
+"""What StructureFlow and LatentFlow share: all of a flow network but how its tokens come in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from engine.networks.dit import (
 
 @dataclass(frozen=True)
 class Condition:
-    """A picture, made ready for one network: an entry per block.
+    """A picture, prepared for one network: an entry per block.
 
     An entry is a ``Context``, or, where every context token is zero, the block's cross-attention
     output itself, a vector (C,): all values are then the same, so their weighted mean does not
@@ -34,7 +34,7 @@ class Condition:
 
 
 class FlowTransformer(nn.Module):
-    """Everything of a flow network but how tokens come in and go out.
+    """All of a flow network but how tokens come in and go out.
 
     Args:
         config: see ``FlowConfig``.
@@ -43,7 +43,7 @@ class FlowTransformer(nn.Module):
             stay float32.
 
     Attributes:
-        checkpointing: in training, compute what is inside the blocks again on the way back instead
+        checkpointing: in training, recompute what is inside the blocks in the backward pass instead
             of keeping it: about a third more time, a small part of the memory.
     """
 

@@ -2,7 +2,7 @@
 
 Published as ``SparseUnetVaeEncoder`` and ``SparseUnetVaeDecoder``. The channels are base colour
 (3), metallic, roughness, alpha. The published decoder predicts no subdivisions: it is guided by
-those of the shape decoder, or by the shape encoder's way back when a given mesh gets a texture.
+those of the shape decoder, or by the shape encoder's pyramid when a given mesh gets a texture.
 """
 
 from dataclasses import dataclass

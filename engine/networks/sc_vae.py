@@ -1,6 +1,6 @@
 """The sparse compression VAE (SC-VAE) of TRELLIS.2, what shape and material have in common.
 
-A U-net without its bridges over sparse grids: the encoder halves the grid level by level, the
+A U-net without skip connections over sparse grids: the encoder halves the grid level by level, the
 decoder doubles it and prunes the children that are not needed. Levels are counted from where the
 data enter. Weights inside ``blocks`` follow the torso's dtype, all else is float32.
 """
@@ -29,7 +29,7 @@ Pyramid = tuple[Subdivision, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class LevelsConfig:
-    """What every network of the SC-VAE is described by.
+    """Arguments that all networks of the SC-VAE share.
 
     Args:
         model_channels: width of each level, from where the data enter.
@@ -46,7 +46,7 @@ class LevelsConfig:
     block_args: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def check(self, between: Sequence[str], known: str) -> None:
-        """Raises ValueError for lists of different lengths or blocks that are not known."""
+        """Refuse lists of different lengths and unknown blocks with a ValueError."""
         levels = len(self.model_channels)
         arguments = self.block_args or self.num_blocks
         lengths = {len(self.num_blocks), len(self.block_type), len(arguments)}
@@ -87,7 +87,8 @@ class Encoded:
     Args:
         mean: (M, latent_channels) float32, the latent.
         logvar: (M, latent_channels) float32, logarithm of the variance around it.
-        pyramid: the way back: decoding along it gives the encoded cells in their order.
+        pyramid: the parents of each level; decoding along it gives the encoded cells in their
+            order.
     """
 
     mean: SparseTensor
@@ -142,11 +143,11 @@ class ScVaeEncoder(ScVaeNetwork):
     """Cells with ``in_channels`` each to a latent on a grid smaller by 2^(levels - 1).
 
     Args:
-        config: see there.
+        config: widths and blocks of the levels.
         torso_dtype: of the blocks.
 
     Raises:
-        ValueError: a description that makes no network.
+        ValueError: a config that describes no network.
     """
 
     def __init__(self, config: EncoderConfig, *, torso_dtype: torch.dtype = torch.float32) -> None:
@@ -165,7 +166,7 @@ class ScVaeEncoder(ScVaeNetwork):
         self.set_torso_dtype(torso_dtype)
 
     def encode(self, x: SparseTensor) -> Encoded:
-        """(N, in_channels) float32 cells to mean, variance and the way back."""
+        """(N, in_channels) float32 cells to mean, variance and pyramid."""
         h = x.replace(self.input_layer(x.feats).to(self.torso_dtype))
         links: list[Subdivision] = []
         for level in self.blocks:
@@ -183,11 +184,11 @@ class ScVaeDecoder(ScVaeNetwork):
     """A latent to cells with ``out_channels`` each on a grid larger by 2^(levels - 1).
 
     Args:
-        config: see there.
+        config: widths and blocks of the levels.
         torso_dtype: of the blocks.
 
     Raises:
-        ValueError: a description that makes no network.
+        ValueError: a config that describes no network.
     """
 
     def __init__(self, config: DecoderConfig, *, torso_dtype: torch.dtype = torch.float32) -> None:
@@ -221,8 +222,8 @@ class ScVaeDecoder(ScVaeNetwork):
             guide: follow these subdivisions (an encoder's, another decoder's, ``pyramid_of``)
                 and their row order, whatever this network predicts; None: its own predictions.
             prune: as in ``convolve_to_children``; the result does not depend on it.
-            slabs: the finest level is computed in so many parts, which takes less memory; the
-                result depends on it by rounding only.
+            slabs: in how many parts the finest level is computed; more take less memory. The result
+                depends on it by rounding only.
 
         Raises:
             ValueError: a guide for another latent, or none where nothing is predicted.
@@ -293,7 +294,7 @@ class ScVaeDecoder(ScVaeNetwork):
 
 
 def _through_torso(level: nn.Module, x: SparseTensor) -> tuple[SparseTensor, UpBlock | None]:
-    """Through the blocks of a level; the way up that follows them is given back, not taken."""
+    """Run the blocks of a level; an up block behind them is returned, not run."""
     for block in level.children():
         if isinstance(block, UpBlock):
             return x, block

@@ -67,7 +67,7 @@ class DownBlock(nn.Module):
         _start_at_zero(self.conv2)
 
     def forward(self, x: SparseTensor) -> tuple[SparseTensor, Subdivision]:
-        """The coarser tensor and the way back to the finer cells."""
+        """The coarser tensor and its link to the finer cells."""
         link = x.topology.coarsen()
         h = self.conv1(x.replace(F.silu(self.norm1(x.feats))))
         h = F.silu(self.norm2(space_to_channel(h, link)))
@@ -116,6 +116,6 @@ class UpBlock(nn.Module):
 
 
 def _start_at_zero(layer: nn.Module) -> None:
-    """A residual branch that adds nothing until it has learned something."""
+    """Make a residual branch add nothing until it has learned something."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

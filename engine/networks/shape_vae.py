@@ -33,7 +33,8 @@ class ShapeEncoderConfig(EncoderConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeDecoderConfig(DecoderConfig):
-    """
+    """As the published one; seven output channels, those of the encoder and the split weight.
+
     Args:
         resolution: finest grid size of the training; requests have their own.
         voxel_margin: how far, in voxels, a dual vertex may lie outside its voxel.

@@ -27,18 +27,18 @@ def finest_in_slabs(
     """``head`` of ``finest`` of ``up``, slab by slab.
 
     Args:
-        up: the way to the finest level.
+        up: the up block to the finest level.
         finest: the blocks of that level.
         head: the decoder's end, row by row: norm and output layer.
         parents: the level above.
         link: which children exist.
-        slabs: into how many parts the parents are cut, about as large as each other.
+        slabs: into how many parts of about equal size the parents are cut.
 
     Returns:
         (len(link.children), out_channels) float32, rows in the order of the children.
     """
     children = link.children
-    halo = 1 + len(finest)  # child cells: one for the way up, one for each block
+    halo = 1 + len(finest)  # child cells: one for the up block, one for each of ``finest``
     wide = (halo + 1) // 2  # the same in parents
     x = parents.coords[:, 1]
     out: Tensor | None = None

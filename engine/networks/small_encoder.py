@@ -1,7 +1,7 @@
 """The picture encoder of the embedded model: small enough to be trained on a CPU.
 
 DINOv3 sees pictures as flat patches, and the flows learn what they mean in space. A small model has
-no room for that: this encoder, which is trained to draw voxels from a picture, says it itself. Its
+no room for that, so this encoder is trained to draw voxels from a picture and says it itself. Its
 tokens are the patches of the picture and, for every cell of a coarse grid around the object, what
 it thinks is there.
 """
@@ -20,7 +20,8 @@ STRIDE = 16
 
 @dataclass(frozen=True)
 class SmallEncoderConfig:
-    """
+    """Sizes of the network.
+
     Args:
         image_size: pixels a side at which pictures are looked at; a multiple of 16.
         model_channels: width of the tokens; a multiple of 8.
@@ -41,9 +42,9 @@ class SmallEncoderConfig:
 
     def __post_init__(self) -> None:
         if self.image_size % STRIDE:
-            raise ValueError(f"image_size {self.image_size} is no multiple of {STRIDE}")
+            raise ValueError(f"image_size {self.image_size} is not a multiple of {STRIDE}")
         if self.model_channels % (8 * self.num_heads):
-            raise ValueError(f"{self.model_channels} channels are no multiple of 8 heads each")
+            raise ValueError(f"{self.model_channels} channels are not a multiple of 8 per head")
 
 
 class SmallEncoder(nn.Module):

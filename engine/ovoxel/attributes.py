@@ -27,7 +27,7 @@ def sample_attributes(
     lookup: VoxelLookup | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Interpolate the values of voxels at points, over the voxels that are there.
+    """Interpolate the values of voxels at points, over the voxels that exist.
 
     trilinear: of the eight voxels whose centres surround the point, those present are averaged with
     the trilinear weights, divided by the weights' sum. nearest: the value of the voxel that the

@@ -1,7 +1,7 @@
 """Mesh to O-Voxels: which voxels are active, which edges are crossed, where dual vertices lie.
 
 After TRELLIS.2 (Xiang et al. 2025), "flexible dual grid": no signed distance, so open, nested and
-non-manifold surfaces are kept as they are. Semantics: docs/numerics.md.
+non-manifold surfaces are kept. Semantics: docs/numerics.md.
 """
 
 from collections.abc import Callable

@@ -44,7 +44,7 @@ def sample_materials(
     """Material values of every voxel of a grid that was made from ``mesh``.
 
     Textures are multiplied by factors and by vertex colours, all sRGB-encoded (engine/mesh.py);
-    vertex metallic and roughness stand for factor and texture.
+    vertex metallic and roughness replace factor and texture.
 
     Args:
         mesh: in the space of ``grid.aabb``.
@@ -77,7 +77,7 @@ def sample_materials(
     row_start = np.searchsorted(coords[:, 0], np.arange(len(start)) * TILE)
     values = np.zeros((len(coords), 6), np.float32)
     weights = np.zeros(len(coords), np.float32)
-    # An absent array is an empty one, since kernels want one type.
+    # An absent array is an empty one, since kernels need one type.
     sample = partial(
         _sample_slab,
         local,

@@ -53,7 +53,7 @@ def surface_of(mesh: Mesh, threads: int | None = None) -> Surface:
 
     Raises:
         EngineError: ``mesh_empty`` without triangles, ``mesh_broken`` when they point nowhere or a
-            vertex is not finite, ``texture`` for a picture that is none.
+            vertex is not finite, ``texture`` for an invalid picture.
     """
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)

@@ -172,8 +172,8 @@ class Models:
         log.info("Memory: %s", plan)
         return plan
 
-    def lower(self) -> None:
-        """After running out of memory: forget everything, and go on with the next lower policy.
+    def next_policy(self) -> None:
+        """After running out of memory: forget everything, and switch to the next lower policy.
 
         Raises:
             EngineError: ``out_of_memory`` when there is none.

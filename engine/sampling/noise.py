@@ -10,12 +10,12 @@ from protocol.errors import EngineError
 LARGEST_SEED = 2**63 - 1
 
 
-class Draws:
-    """Normal numbers out of one CPU generator, so that a seed means the same on every device.
+class Noise:
+    """Normal random numbers from one CPU generator, so that a seed means the same on every device.
 
     A request draws in the reference's order: structure, shape, finer shape, texture. How many
-    numbers a draw takes from the generator depends on its shape, so a request that goes on where
-    another ended repeats the shapes of that one's draws first.
+    numbers a draw takes from the generator depends on its shape, so a request that continues
+    another one first repeats that one's draws, by their shapes.
 
     Args:
         seed: 0 to ``LARGEST_SEED``.
@@ -32,7 +32,7 @@ class Draws:
             self.draw(*shape)
 
     def draw(self, *shape: int) -> Tensor:
-        """Normal numbers, float32, on the CPU."""
+        """Normal random numbers, float32, on the CPU."""
         self.shapes.append(list(shape))
         return torch.randn(shape, generator=self._generator)
 

@@ -44,7 +44,7 @@ class Backend:
         run: the operation itself; its arguments are those of the registry's operation.
         dtypes: feature dtypes that it can work in.
         learns: whether gradients flow back through it.
-        widths: whether it takes vectors of so many numbers, where the operation has a width.
+        widths: whether it takes vectors of a given width, where the operation has one.
     """
 
     name: str

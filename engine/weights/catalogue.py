@@ -18,7 +18,7 @@ LICENCES = {
     "MIT": (True, ""),
     "DINOv3 License": (True, "its terms must go along when the weights are passed on"),
 }
-"""Licence -> whether commercial use is allowed, and what else it wants."""
+"""Licence -> whether commercial use is allowed, and what else it requires."""
 
 PRESETS = ("draft", "standard", "high", "texture")
 GROUPS = (*PRESETS, "all")
@@ -58,8 +58,8 @@ class Weight:
         files: what is downloaded.
         licence: its name.
         commercial: whether the licence allows commercial use.
-        conditions: what else the licence wants, or nothing.
-        gated: whether its owner wants a login and consent.
+        conditions: what else the licence requires, or nothing.
+        gated: whether its owner requires a login and consent.
         groups: presets and ``texture`` that need it; empty: optional.
     """
 
@@ -121,7 +121,7 @@ def catalogue() -> Mapping[str, Weight]:
 
 
 def choose(names: Iterable[str]) -> list[Weight]:
-    """The weights that are meant by names of weights or groups, each once, in catalogue order.
+    """The weights that names of weights or groups stand for, each once, in catalogue order.
 
     Raises:
         EngineError: ``weights_unknown``.

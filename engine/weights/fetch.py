@@ -1,6 +1,6 @@
 """One file from the hub, or from an address, to disk: resumable and checked.
 
-huggingface_hub 2.x begins a file anew after a stop (its temporary names are unique to a process),
+huggingface_hub 2.x starts a file over after a stop (its temporary names are unique to a process),
 so partial files are kept here, under a name that says which contents they belong to. Transfers are
 plain HTTP with ranges, by huggingface_hub's own client; its Xet transfers cannot be resumed.
 """
@@ -32,7 +32,7 @@ OnBytes = Callable[[int], None]
 def fetch(
     weight: Weight, file: WeightFile, target: Path, origin: Origin, on_bytes: OnBytes
 ) -> None:
-    """Get a file; what an earlier try left behind is gone on with.
+    """Get a file; what an earlier try left behind is resumed.
 
     Args:
         target: path of the whole file; its folder exists. The partial file lies beside it.
@@ -110,7 +110,7 @@ def _fetch(
 
 
 def part_path(target: Path, tag: str | None) -> Path:
-    """Where a file grows that is to become ``target``; ``tag`` stands for its contents."""
+    """The partial file of ``target``; ``tag`` stands for its contents."""
     short = re.sub(r"\W", "", tag or "")[:16] or "unknown"
     return target.with_name(f".{target.name}.{short}.part")
 
@@ -137,7 +137,7 @@ def sha256_of(path: Path, on_bytes: OnBytes = lambda done: None) -> str:
 
 
 def _progress(on_bytes: OnBytes, done: int) -> dict[str, Any]:
-    """How http_get is told whom to call: a class of bars, or a bar (huggingface_hub 0.x)."""
+    """How http_get takes its progress bar: as a class, or an object (huggingface_hub 0.x)."""
     bars = _listener(on_bytes)
     if "tqdm_class" in inspect.signature(http_get).parameters:
         return {"tqdm_class": bars}

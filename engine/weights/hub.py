@@ -36,9 +36,9 @@ class Origin:
         return cls(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
 
     def place(self, repository: str, revision: str | None) -> tuple[str, str | None]:
-        """The repository that is asked for one, and its revision."""
+        """The repository that is asked in place of one, and its revision."""
         mirror = dict(self.mirrors).get(repository)
-        # A copy has commits of its own; that it is one is seen by the hashes or the tensors.
+        # A copy has commits of its own; hashes or tensors tell whether it is one.
         return (mirror, "main") if mirror else (repository, revision)
 
 

@@ -55,7 +55,7 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
     except GatedRepoError as error:
         raise EngineError(
             "hub_gated",
-            f"The repository {repository} is gated: its owner wants you to accept terms first.",
+            f"The repository {repository} is gated: its owner asks you to accept terms first.",
             f"Accept them at https://huggingface.co/{repository} and sign in with "
             "'hf auth login', or give a folder with the files.",
         ) from error
@@ -95,7 +95,7 @@ def explain_loading(name: str) -> Iterator[None]:
                 f"{name} is given out only to people who accepted its licence.",
                 f"Ask for access at https://huggingface.co/{name} and log in, or {_ELSEWHERE}.",
             ) from error
-        # The hub's "not in the cache" is asked before "no such repository": offline, nobody knows.
+        # "Not in the cache" is checked before "no such repository": offline, it may exist.
         offline = (OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError, TimeoutError)
         if any(issubclass(kind, offline) for kind in kinds):
             raise EngineError(

@@ -98,7 +98,7 @@ def _network(stem: str, facts: dict[str, Any]) -> NetworkFacts:
         for name in _names(pattern)
     }
     if len(tensors) != facts["tensor_count"]:
-        raise ValueError(f"{stem}: {len(tensors)} tensors, {facts['tensor_count']} were meant")
+        raise ValueError(f"{stem}: {len(tensors)} tensors, {facts['tensor_count']} were expected")
     return NetworkFacts(
         stem=stem,
         name=facts["class"],

@@ -24,7 +24,7 @@ RESERVE = 1 << 30
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a download or a check is, in bytes.
+    """How far a download or a check is, in bytes.
 
     Attributes:
         file: name of the file.
@@ -44,7 +44,7 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says of a file: ``ok``, ``unknown`` (no hash is published), ``missing``, or
+    """What a check says about a file: ``ok``, ``unknown`` (no hash is published), ``missing``, or
     ``corrupt``."""
 
     weight: Weight
@@ -224,7 +224,7 @@ class Store:
             for target in targets:
                 if target.parent.is_dir():
                     _remove_empty(target.parent, self.folder)
-            # While the lock is held, so that nobody else's file is meant. Windows forbids it.
+            # While the lock is held, so that it is nobody else's file. Windows forbids it.
             with suppress(OSError):
                 Path(lock.lock_file).unlink()
             lock.release()

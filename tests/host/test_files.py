@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what goes wrong is called by its name."""
+"""Files appear whole or not at all, and errors name what went wrong."""
 
 import errno
 import os

@@ -266,7 +266,7 @@ def test_absent_file_folder_and_unknown_suffix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".gltf", ".obj", ".ply", ".stl"])
-@pytest.mark.parametrize("content", [b"", b"\0\1\2\3" * 50, b"hello, this is no mesh\n"])
+@pytest.mark.parametrize("content", [b"", b"\0\1\2\3" * 50, b"hello, this is not a mesh\n"])
 def test_files_that_are_something_else(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"wrong{suffix}"
     path.write_bytes(content)

@@ -249,7 +249,7 @@ def test_what_the_hub_refuses_is_explained(monkeypatch, kind, code):
     from transformers import DINOv3ViTConfig
 
     def refuse(*args, **kwargs):
-        # Not initialised, since that wants a response of whatever transport the hub uses.
+        # Not initialised, since that needs a response of whatever transport the hub uses.
         error = getattr(huggingface_hub.errors, kind)
         cause = error.__new__(error)
         raise OSError("You are trying to access a gated repo.\nMake sure ...") from cause

@@ -1,4 +1,4 @@
-"""Mesh to O-Voxels with what real files hold: errors that name the thing, or right results."""
+"""Mesh to O-Voxels with what real files hold: errors that name the fault, or right results."""
 
 import tracemalloc
 from typing import Any

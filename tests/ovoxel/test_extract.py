@@ -1,4 +1,4 @@
-"""O-Voxels to a mesh: quads by hand, their cut, and grids that are none."""
+"""O-Voxels to a mesh: quads by hand, their cut, and invalid grids."""
 
 import numpy as np
 import pytest

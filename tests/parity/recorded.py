@@ -22,7 +22,7 @@ from tests.parity.conftest import DEFAULT
 from tests.tolerances import assert_parity
 
 FIRST_ROWS = 5000
-"""Of large tensors only so many rows were recorded."""
+"""Of large tensors only this many rows were recorded."""
 
 
 def cases(pattern: str) -> list[str]:

@@ -77,7 +77,7 @@ class Run:
         return self.cond[f"cond_{size}"]
 
     def all_compared(self) -> None:
-        # The shape of the dense grid is no step of ours.
+        # The shape of the dense grid is not a step of ours.
         left = {name for name in self.io if name.startswith("out.")} - self.compared
         assert left <= {"out.voxel_shape"}, left
 

@@ -38,7 +38,7 @@ class Case:
         return SamplerParams.from_spec({**self.sampler, "params": self.sets[name]})
 
     def velocity(self) -> tuple[Velocity, Spread]:
-        """The network with its conditions bound, and the spread that its kind of state wants."""
+        """The network with its conditions bound, and the spread that its kind of state needs."""
         conditions = {True: self.io["in.cond"], False: self.io["in.neg_cond"]}
         if isinstance(self.network, StructureFlow):
             flow = self.network

@@ -16,7 +16,7 @@ class FakeHub:
     Attributes:
         requests: (method, path, Range header or None, whether a token came along).
         gated: repositories that refuse.
-        cut: after so many bytes the next answer breaks off; then it is None again.
+        cut: after how many bytes the next answer breaks off; then it is None again.
         ranges: whether parts of files are given out.
     """
 

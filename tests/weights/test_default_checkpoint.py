@@ -1,4 +1,4 @@
-"""Which checkpoint is used where none is named."""
+"""Which checkpoint is used when none is named."""
 
 from pathlib import Path
 

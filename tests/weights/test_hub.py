@@ -46,7 +46,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def answer(kind: type[errors.HfHubHTTPError]) -> errors.HfHubHTTPError:
-    # Their constructors want a response of the transport; what is caught is the class alone.
+    # Their constructors need a response of the transport; only their class matters here.
     error = kind.__new__(kind)
     Exception.__init__(error, "no")
     return error

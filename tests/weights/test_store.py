@@ -113,7 +113,7 @@ def test_a_broken_connection_is_mended(hub: FakeHub, bench: Bench, monkeypatch: 
     assert [span is not None for _, span in hub.gets()] == [False, True]
 
 
-def test_a_server_without_ranges_starts_anew(hub: FakeHub, bench: Bench):
+def test_a_server_without_ranges_starts_over(hub: FakeHub, bench: Bench):
     store, net, target = bench
     hub.ranges = False
     part = fetch.part_path(target, net.files[1].sha256)

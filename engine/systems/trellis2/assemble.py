@@ -73,7 +73,7 @@ def recipe_of(
         "resolution": resolution,
         "max_tokens": work.max_tokens,
         "samplers": {name: params for name, params in samplers.items() if params is not None},
-        "coarse_draws": work.draws.shapes[:coarse_draws],
+        "coarse_draws": work.noise.shapes[:coarse_draws],
         "picture_sha256": work.picture.key,
         "mesh_sha256": mesh_key,
         "checkpoint": _checkpoint(models),

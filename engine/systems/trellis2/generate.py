@@ -7,7 +7,7 @@ from engine.images.picture import load_picture
 from engine.ovoxel.placement import Placement
 from engine.report import Report
 from engine.residency.models import Models
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.systems.jobs import GenerateJob
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
 from engine.systems.trellis2.needs import needs_of_generation
@@ -46,15 +46,15 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
     )
     with report.stage("picture"):
         picture = load_picture(job.picture, job.matte, network=models.matte)
-    report.note(picture.note, detail=True)
-    draws = Draws(job.seed)
-    work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
+    report.note(picture.note)
+    noise = Noise(job.seed)
+    work = Work(models, report, models.generation, picture, noise, samplers, job.max_tokens)
 
     structure = sample_structure(work, route)
     grid = route.first.latent_grid
     report.part("structure", lambda: (structure.coords[:, 1:].cpu().numpy(), grid))
     coarse = shape = sample_shape(work, "shape", route.first, structure)
-    coarse_draws, resolution = len(draws.shapes), route.resolution
+    coarse_draws, resolution = len(noise.shapes), route.resolution
     if route.fine is not None:
         cells, resolution = finer_cells(work, coarse, route.first.resolution, route)
         shape = sample_shape(work, "fine_shape", route.fine, cells)

@@ -26,7 +26,7 @@ from engine.systems.trellis2.routes import (
     Level,
     Route,
 )
-from engine.systems.trellis2.work import Work, repeated_when_full, wanted
+from engine.systems.trellis2.work import Work, repeated_when_full, required
 from protocol.errors import EngineError
 
 
@@ -51,9 +51,9 @@ def sample_structure(work: Work, route: Route) -> Topology:
     """
     config = work.models.skeleton(STRUCTURE_FLOW).config
     tokens = image_tokens(work, route.structure_pixels)
-    noise = work.draws.draw(1, config.in_channels, *[config.resolution] * 3)
-    params = wanted(work.samplers.structure, "sparse_structure_sampler")
-    latent = _walk(
+    noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
+    params = required(work.samplers.structure, "sparse_structure_sampler")
+    latent = _sample(
         work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
         cells=config.resolution**3,
     )  # fmt: skip
@@ -64,9 +64,9 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     """The shape_latent on some cells."""
     channels = work.models.skeleton(level.shape_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
-    noise = work.draws.draw(len(cells), channels)
-    params = wanted(work.samplers.shape, "shape_slat_sampler")
-    feats = _walk(
+    noise = work.noise.draw(len(cells), channels)
+    params = required(work.samplers.shape, "shape_slat_sampler")
+    feats = _sample(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
         cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
     )  # fmt: skip
@@ -77,9 +77,9 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
     """The texture_latent that goes with a shape_latent."""
     channels = work.models.skeleton(level.texture_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
-    noise = work.draws.draw(len(shape), channels - shape.feats.shape[1])
+    noise = work.noise.draw(len(shape), channels - shape.feats.shape[1])
     concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
-    feats = _walk(
+    feats = _sample(
         work, "texture", level.texture_flow, tokens, work.samplers.texture, noise,
         sparse_spread(shape.topology.offsets),
         cells=len(shape), wrap=shape.replace, more=(concat_cond,),
@@ -199,7 +199,7 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
 
 
 @repeated_when_full
-def _walk(
+def _sample(
     work: Work,
     stage: str,
     name: str,

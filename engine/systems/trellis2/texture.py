@@ -7,7 +7,7 @@ from engine.finishing.given_mesh import mesh_key, open_mesh, voxelise
 from engine.images.picture import load_picture
 from engine.report import Report
 from engine.residency.models import Models
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.systems.jobs import TextureJob
 from engine.systems.trellis2.assemble import recipe_of
 from engine.systems.trellis2.needs import needs_of_texturing
@@ -40,9 +40,9 @@ def texture(job: TextureJob, models: Models, report: Report) -> Asset:
         mesh = open_mesh(job.mesh)
     with report.stage("picture"):
         picture = load_picture(job.picture, job.matte, network=models.matte)
-    report.note(picture.note, detail=True)
-    draws = Draws(job.seed)
-    work = Work(models, report, spec, picture, draws, samplers)
+    report.note(picture.note)
+    noise = Noise(job.seed)
+    work = Work(models, report, spec, picture, noise, samplers)
 
     grid, placement = voxelise(mesh, resolution, report)
     encoded = encode_shape(work, grid)

@@ -10,7 +10,7 @@ from engine.images.picture import Picture, load_picture
 from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.sparse import SparseTensor
 from engine.systems.jobs import DEFAULT_SEED, Sampling, UpscaleJob
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
@@ -52,12 +52,12 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
             source = open_mesh(source)
     with report.stage("picture"):
         picture = _picture(job, origin, models.matte)
-    report.note(picture.note, detail=True)
-    seed, draws = _randomness(job, origin)
+    report.note(picture.note)
+    seed, noise = _randomness(job, origin)
     samplers = _samplers(job, origin, models)
-    work = Work(models, report, models.generation, picture, draws, samplers, job.max_tokens)
+    work = Work(models, report, models.generation, picture, noise, samplers, job.max_tokens)
 
-    coarse_draws = len(draws.shapes)
+    coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):
         structure, coarse_latent = source.latents.structure, source.latents.coarse
         placement, key = source.placement, source.recipe.get("mesh_sha256")
@@ -102,12 +102,12 @@ def _picture(job: UpscaleJob, origin: Asset | None, network: MatteNetwork) -> Pi
     return load_picture(png_bytes(origin.picture), "cutout")
 
 
-def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Draws]:
+def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Noise]:
     """The seed, and a generator that stands where the asset's stood after its coarse shape."""
     seed = job.seed
     if seed is None:
         seed = DEFAULT_SEED if origin is None else int(origin.recipe["seed"])
-    return seed, Draws(seed, origin.recipe["coarse_draws"] if origin else ())
+    return seed, Noise(seed, origin.recipe["coarse_draws"] if origin else ())
 
 
 def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> Samplers:

@@ -10,7 +10,7 @@ from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.sampling import SamplerParams
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.systems.jobs import Sampling
 from engine.systems.trellis2.routes import MAX_TOKENS
 from protocol.errors import EngineError
@@ -35,7 +35,7 @@ class Work:
     Args:
         spec: the pipeline whose normalisations hold.
         picture: what it is made from.
-        draws: its randomness; stages draw in the order in which they are called.
+        noise: its randomness; stages draw in the order in which they are called.
         samplers: see there.
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
         memory: how each stage's network was on the device, for the recipe; see ``remember``.
@@ -45,7 +45,7 @@ class Work:
     report: Report
     spec: PipelineSpec
     picture: Picture
-    draws: Draws
+    noise: Noise
     samplers: Samplers
     max_tokens: int = MAX_TOKENS
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Work:
 
     @property
     def shape_norm(self) -> Normalization:
-        return wanted(self.spec.shape_normalization, "shape_slat_normalization")
+        return required(self.spec.shape_normalization, "shape_slat_normalization")
 
     @property
     def texture_norm(self) -> Normalization:
-        return wanted(self.spec.texture_normalization, "tex_slat_normalization")
+        return required(self.spec.texture_normalization, "tex_slat_normalization")
 
 
 def samplers_of(
@@ -76,15 +76,15 @@ def samplers_of(
         EngineError: ``pipeline_invalid`` when the checkpoint lacks one that is used.
     """
     return Samplers(
-        texture=texture.over(wanted(spec.texture_sampler, "tex_slat_sampler")),
-        shape=shape.over(wanted(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
-        structure=structure.over(wanted(spec.structure_sampler, "sparse_structure_sampler"))
+        texture=texture.over(required(spec.texture_sampler, "tex_slat_sampler")),
+        shape=shape.over(required(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
+        structure=structure.over(required(spec.structure_sampler, "sparse_structure_sampler"))
         if structure
         else None,
     )
 
 
-def wanted(value: Value | None, name: str) -> Value:
+def required(value: Value | None, name: str) -> Value:
     """The value of an entry of ``pipeline.json`` that may be absent.
 
     Raises:
@@ -118,7 +118,7 @@ def repeated_when_full(
             if not is_out_of_memory(error):
                 raise
         # Out here the traceback is gone, and with it what the failed stage held.
-        work.models.lower()
+        work.models.next_policy()
         work.report.note(f"Memory ran out; going on with {work.models.policy}.")
         try:
             return stage(work, *args, **kwargs)

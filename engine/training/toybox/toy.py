@@ -57,6 +57,6 @@ def make_toy(seed: int, family: str | None = None) -> Toy:
 
 
 def split_of(seed: int) -> Split:
-    """To which split a seed belongs: by a hash, one in sixteen is held out."""
+    """The split that a seed belongs to: by a hash, one in sixteen is held out."""
     digest = hashlib.blake2b(f"maquette toy {seed}".encode()).digest()
     return "held_out" if digest[0] < 16 else "train"

@@ -14,7 +14,7 @@ from engine.assets.folder import load_asset, save_asset
 from engine.host.machine import ram_in_use
 from engine.report import Cancelled, CancelToken, Report
 from engine.residency.models import Models
-from engine.sampling.noise import Draws
+from engine.sampling.noise import Noise
 from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.rerun import job_again
@@ -217,11 +217,11 @@ def test_the_limit_of_tokens_is_never_silent(models: Models) -> None:
 
 
 def test_draws_go_on_where_others_ended() -> None:
-    first = Draws(5)
+    first = Noise(5)
     first.draw(1, 3, 2, 2, 2)
     first.draw(7, 5)
     expected = first.draw(9, 4)
-    assert torch.equal(Draws(5, [(1, 3, 2, 2, 2), (7, 5)]).draw(9, 4), expected)
+    assert torch.equal(Noise(5, [(1, 3, 2, 2, 2), (7, 5)]).draw(9, 4), expected)
 
 
 def png(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -161,7 +161,7 @@ def test_a_stage_that_runs_out_of_memory_is_repeated_lower(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = generate(JOB, toy_models(toy), Report())
-    for target in ("_walk", "decode_shape"):
+    for target in ("_sample", "decode_shape"):
         failing = FailingTimes(1)
         models = toy_models(toy, budget=ENOUGH)
         with monkeypatch.context() as patch:
@@ -183,7 +183,7 @@ def test_running_out_again_ends_with_a_clear_error(
     models = toy_models(toy, budget=ENOUGH)
     failing = FailingTimes(2)
     with monkeypatch.context() as patch:
-        failing.install(patch, models, "_walk")
+        failing.install(patch, models, "_sample")
         with pytest.raises(EngineError) as caught:
             generate(JOB, models, Report())
     assert caught.value.code == "out_of_memory"
@@ -210,7 +210,7 @@ class FailingTimes:
 
     def install(self, patch: pytest.MonkeyPatch, models: Models, target: str) -> None:
         on_device = models.on_device
-        wanted = "shape_slat_flow_model_64" if target == "_walk" else SHAPE_DECODER
+        wanted = "shape_slat_flow_model_64" if target == "_sample" else SHAPE_DECODER
 
         @contextmanager
         def failing(name: str, working_bytes: int = 0, **kept: int):

@@ -1,4 +1,4 @@
-"""Families of things."""
+"""Families of objects of many kinds."""
 
 import numpy as np
 
