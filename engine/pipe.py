@@ -31,7 +31,8 @@ A worker is a program that is started without arguments of its own and does this
   is no longer wanted. ``next`` then gives None, ``on_cancel`` is called for a job that runs, and
   the process is gone ``GRACE_SECONDS`` later whatever it does. VRAM is given back in this way only.
 - **Crashes**: a worker may simply die; the front process tells its exit status in a sentence. What
-  it wrote to stderr goes to the log.
+  it wrote to stderr goes to the log. A worker that is of no use any more, after a CUDA fault say,
+  sends the end of its job and then exits with status 0, which is no crash.
 
 Nothing here imports torch.
 """
@@ -53,7 +54,7 @@ import msgpack
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed, Note, Progress
 from protocol.jobs import FinishJob, Job
-from protocol.layout import Layout
+from protocol.layout import Array, Layout
 from protocol.plain import from_dict, to_dict
 
 LARGEST_FRAME = 4 << 20
@@ -86,18 +87,16 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Array:
+class AttachedFile:
     """Something that travelled beside a job: a file, or an array.
 
     Attributes:
-        file: its path: absolute in a ``Run``. The bytes of the array, C order.
-        dtype: "uint8" and so on.
-        shape: (size,) of uint8 are the bytes of a file; (height, width, 4) are a picture.
+        file: its path, absolute in a ``Run``; it holds the bytes of the array.
+        array: uint8 (size,) are the bytes of a file, uint8 (height, width, 4) a picture.
     """
 
     file: str
-    dtype: str
-    shape: tuple[int, ...]
+    array: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +120,7 @@ class Run:
     finish: FinishJob | None = None
     checkpoint: str | None = None
     folder: str
-    attached: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])
     stored: Mapping[str, str] = field(default_factory=dict[str, str])
     attempt: int = 1
 
@@ -216,18 +215,7 @@ class Warmed:
     checkpoint: str = ""
 
 
-Event = (
-    Ready
-    | Started
-    | Progress
-    | Note
-    | PartFile
-    | Memory
-    | Warmed
-    | Done
-    | Failed
-    | Cancelled
-)
+Event = Ready | Started | Progress | Note | PartFile | Memory | Warmed | Done | Failed | Cancelled
 
 
 def write_frame(stream: BinaryIO, message: Command | Event, kind: Any) -> None:

@@ -8,192 +8,39 @@ user may set back.
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.host.files import unwritable
-from engine.pipe import Array, PartFile
+from engine.pipe import PartFile
+from engine.service.database import open_database, told
+from engine.service.records import JobRecord, NewJob, part_of, record_of
 from protocol.errors import EngineError
-from protocol.jobs import FinishJob, Job
-from protocol.plain import from_dict, to_dict
+from protocol.jobs import Job
+from protocol.plain import to_dict
 from protocol.requests import JobState
 
-VERSION = 1
-"""Of the tables, kept in the file."""
 HISTORY = 40
 """Measurements that are kept of each stage of each kind of job."""
 
 OPEN: tuple[JobState, ...] = ("queued", "running", "interrupted")
-
-_TABLES = """
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    finish TEXT NOT NULL,
-    checkpoint TEXT NOT NULL,
-    attached TEXT NOT NULL,
-    title TEXT NOT NULL,
-    client TEXT NOT NULL,
-    batch INTEGER NOT NULL,
-    position REAL NOT NULL,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    stage TEXT NOT NULL DEFAULT '',
-    retry_of TEXT NOT NULL DEFAULT '',
-    pinned INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL,
-    started REAL,
-    ended REAL,
-    bytes INTEGER NOT NULL DEFAULT 0,
-    code TEXT NOT NULL DEFAULT '',
-    message TEXT NOT NULL DEFAULT '',
-    hint TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX jobs_by_state ON jobs (state);
-CREATE TABLE parts (
-    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    file TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    layout TEXT NOT NULL,
-    PRIMARY KEY (job, name)
-);
-CREATE TABLE notes (
-    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    sentence TEXT NOT NULL,
-    level TEXT NOT NULL,
-    PRIMARY KEY (job, sentence)
-);
-CREATE TABLE history (
-    number INTEGER PRIMARY KEY,
-    profile TEXT NOT NULL,
-    stage TEXT NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE INDEX history_by_profile ON history (profile, stage);
-CREATE TABLE clients (
-    key TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    token TEXT NOT NULL,
-    paired REAL NOT NULL
-);
-CREATE TABLE secrets (
-    name TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-);
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewJob:
-    """What a client asked for, as it is stored.
-
-    Attributes:
-        id: 32 hexadecimal digits.
-        spec: what is to be done.
-        finish: what comes right after it; None: nothing.
-        checkpoint: None: the default one.
-        attached: files in the job's folder, by the names that the client gave them.
-        title, client: for people.
-        batch: waits for interactive jobs.
-        retry_of: id of the job that this one is another try of, or empty.
-    """
-
-    id: str
-    spec: Job
-    finish: FinishJob | None = None
-    checkpoint: str | None = None
-    attached: Mapping[str, Array] = field(default_factory=dict[str, Array])
-    title: str = ""
-    client: str = ""
-    batch: bool = False
-    retry_of: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRecord(NewJob):
-    """A job in the store.
-
-    Attributes:
-        number: jobs that came later have larger ones.
-        kind: generate, texture, upscale, finish or render.
-        position: jobs of the same urgency run by it; smaller first.
-        attempts: how often it was begun.
-        stage: that began last, or empty.
-        pinned: never removed by the quota.
-        created, started, ended: seconds since 1970, for people only; None: not yet.
-        bytes: of its results on disk.
-        error: why it failed.
-    """
-
-    number: int
-    kind: str
-    position: float
-    state: JobState
-    attempts: int
-    stage: str
-    pinned: bool
-    created: float
-    started: float | None
-    ended: float | None
-    bytes: int
-    error: EngineError | None
 
 
 class Store:
     """The store of a home; open from the beginning to ``close``.
 
     Args:
-        home: exists.
+        home: made when it is missing.
 
     Raises:
-        EngineError: ``service_running``: another service has it; ``home_unwritable``;
-            ``store_newer``; ``store_damaged``; ``disk_full``.
+        EngineError: what ``open_database`` raises.
     """
 
     def __init__(self, home: Path) -> None:
-        self.home = home
-        self.assets = home / "assets"
-        path = home / "store.sqlite"
-        with _told(path):
-            self.assets.mkdir(parents=True, exist_ok=True)
-            # Without a wait: whoever holds it holds it for hours.
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            with _told(path):
-                self._open(path)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _open(self, path: Path) -> None:
-        db = self._db
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("PRAGMA journal_mode = WAL")
-        # FULL: a transition that was told to somebody survives a power cut.
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA cache_size = -4096")
-        db.execute("BEGIN IMMEDIATE")  # takes the lock, which stays
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise EngineError(
-                "store_newer",
-                f"{path} was written by a newer Maquette (store {version}, here {VERSION}).",
-                "Update the engine, or set MAQUETTE_HOME to another folder.",
-            )
-        if version == 0:
-            for statement in _TABLES.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
-        db.execute("COMMIT")
+        self._path = home / "store.sqlite"
+        self._db = open_database(self._path)
+        self._assets = home / "assets"
 
     def close(self) -> None:
         self._db.close()
@@ -206,7 +53,7 @@ class Store:
 
     def folder(self, job: str) -> Path:
         """Everything of a job; made by ``add``."""
-        return self.assets / job
+        return self._assets / job
 
     # Jobs
 
@@ -246,7 +93,7 @@ class Store:
             raise EngineError(
                 "job_unknown", f"There is no job {job[:40]}.", "Ask for the list of jobs."
             )
-        return _record(row)
+        return record_of(row)
 
     def has(self, job: str) -> bool:
         return bool(self._db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone())
@@ -277,15 +124,18 @@ class Store:
             where.append("number < ?")
             values.append(before)
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
-        return [_record(row) for row in self._db.execute(query, (*values, limit))]
+        return [record_of(row) for row in self._db.execute(query, (*values, limit))]
 
     def waiting(self) -> list[JobRecord]:
         """Queued jobs, the next one first: interactive ones before batch."""
         query = "SELECT * FROM jobs WHERE state = 'queued' ORDER BY batch, position, number"
-        return [_record(row) for row in self._db.execute(query)]
+        return [record_of(row) for row in self._db.execute(query)]
 
-    def move(self, job: str, position: float) -> None:
-        self._update("position = ? WHERE id = ?", position, job)
+    def arrange(self, jobs: Sequence[str]) -> None:
+        """Waiting jobs run in this order, among those of the same urgency."""
+        with self._transaction() as db:
+            for position, job in enumerate(jobs, 1):
+                db.execute("UPDATE jobs SET position = ? WHERE id = ?", (position, job))
 
     def pin(self, job: str, pinned: bool) -> None:
         self._update("pinned = ? WHERE id = ?", pinned, job)
@@ -366,7 +216,7 @@ class Store:
     def parts(self, job: str) -> list[PartFile]:
         """In the order in which they came."""
         query = "SELECT * FROM parts WHERE job = ? ORDER BY rowid"
-        return [_part(row) for row in self._db.execute(query, (job,))]
+        return [part_of(row) for row in self._db.execute(query, (job,))]
 
     def part(self, job: str, name: str) -> PartFile:
         """
@@ -381,7 +231,7 @@ class Store:
                 f"The job {job[:40]} has no part {name[:40]}.",
                 "Wait for the event that says it is there.",
             )
-        return _part(row)
+        return part_of(row)
 
     def put_note(self, job: str, sentence: str, level: str) -> None:
         with self._transaction() as db:
@@ -420,7 +270,8 @@ class Store:
     def admit(self, key: str, name: str, token: str) -> None:
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)", (key, name, token, time.time())
+                "INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)",
+                (key, name, token, time.time()),
             )
 
     def admitted(self) -> dict[str, str]:
@@ -440,7 +291,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _told(self.home / "store.sqlite"):
+        with told(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -449,71 +300,3 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def _record(row: sqlite3.Row) -> JobRecord:
-    values = dict(row)
-    code, message, hint = (values.pop(name) for name in ("code", "message", "hint"))
-    for name, kind in (
-        ("spec", Job),
-        ("finish", FinishJob | None),
-        ("attached", Mapping[str, Array]),
-    ):
-        values[name] = from_dict(kind, json.loads(values[name]))  # pyright: ignore[reportArgumentType]
-    return JobRecord(
-        **values
-        | {
-            "checkpoint": values["checkpoint"] or None,
-            "batch": bool(values["batch"]),
-            "pinned": bool(values["pinned"]),
-            "error": EngineError(code, message, hint) if code else None,
-        }
-    )
-
-
-def _part(row: sqlite3.Row) -> PartFile:
-    return from_dict(PartFile, dict(row) | {"layout": json.loads(row["layout"])})
-
-
-_SENTENCES = {
-    sqlite3.SQLITE_BUSY: (
-        "service_running",
-        "Another service of this home is running.",
-        "Use it ('maquette status' finds it), or stop it with 'maquette stop'.",
-    ),
-    sqlite3.SQLITE_FULL: (
-        "disk_full",
-        "The disk is full: {path} was not written.",
-        "Make room; the service then continues by itself.",
-    ),
-    sqlite3.SQLITE_NOTADB: (
-        "store_damaged",
-        "{path} is damaged.",
-        "Rename it to begin with an empty list; the results stay in the folder assets.",
-    ),
-}
-_SENTENCES[sqlite3.SQLITE_CORRUPT] = _SENTENCES[sqlite3.SQLITE_NOTADB]
-_SENTENCES[sqlite3.SQLITE_LOCKED] = _SENTENCES[sqlite3.SQLITE_BUSY]
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What SQLite and the system say, as a sentence with a remedy."""
-    refused = (
-        "home_unwritable",
-        f"{path} cannot be written: {{reason}}.",
-        "Set MAQUETTE_HOME to a folder that you may write to.",
-    )
-    try:
-        yield
-    except sqlite3.Error as error:
-        # A code has finer codes in its higher bytes.
-        primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        code, message, hint = _SENTENCES.get(primary, refused)
-        raise EngineError(code, message.format(path=path, reason=error), hint) from error
-    except OSError as error:
-        full = unwritable(path, error)
-        if full.code == "disk_full":
-            raise full from error
-        code, message, hint = refused
-        raise EngineError(code, message.format(reason=error.strerror), hint) from error
