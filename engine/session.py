@@ -37,7 +37,7 @@ from engine.report import Report
 from engine.residency.memory import reset_peak
 from engine.residency.models import IMAGE_ENCODER, Models
 from engine.settings import Settings
-from engine.systems.jobs import GenerateJob, TextureJob, UpscaleJob
+from engine.systems.inputs import Inputs
 from engine.systems.trellis2.expected import expected_stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
@@ -47,8 +47,8 @@ from engine.weights.default_checkpoint import default_checkpoint
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, MakingJob, TextureJob
 
-Job = GenerateJob | TextureJob | UpscaleJob
 FINISHED = (".glb", ".obj")
 """What can hold a textured asset."""
 
@@ -116,10 +116,18 @@ def open_models(
     )
 
 
-def run(job: Job, models: Models, report: Report, *, then: tuple[str, ...] = ()) -> Asset:
+def run(
+    job: MakingJob,
+    models: Models,
+    report: Report,
+    inputs: Inputs | None = None,
+    *,
+    then: tuple[str, ...] = (),
+) -> Asset:
     """Do a job.
 
     Args:
+        inputs: what was attached to the job; None: nothing.
         then: stages that follow with the same report, such as ``delivery_stages``.
 
     Raises:
@@ -128,10 +136,10 @@ def run(job: Job, models: Models, report: Report, *, then: tuple[str, ...] = ())
     """
     report.expect((*expected_stages(job, models), *then))
     if isinstance(job, GenerateJob):
-        return generate(job, models, report)
+        return generate(job, models, report, inputs)
     if isinstance(job, TextureJob):
-        return texture(job, models, report)
-    return upscale(job, models, report)
+        return texture(job, models, report, inputs)
+    return upscale(job, models, report, inputs)
 
 
 def deliver(asset: Asset, target: Path, preset: Preset | None, report: Report) -> Delivered:

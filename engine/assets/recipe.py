@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine.sampling import SamplerParams
 from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 RECIPE_VERSION = 1
 KINDS = ("generate", "texture", "upscale")

@@ -21,7 +21,6 @@ from engine.residency.models import Models
 from engine.residency.plan import Plan as MemoryPlan
 from engine.residency.plan import Policy, Use
 from engine.sampling.euler import sample, schedule
-from engine.sampling.parameters import SamplerParams
 from engine.sampling.spread import dense_spread, sparse_spread
 from engine.sparse import SparseTensor
 from engine.systems.trellis2 import needs
@@ -32,6 +31,7 @@ from engine.systems.trellis2.routes import (
     STRUCTURE_FLOW,
 )
 from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 TYPES = {
     "512": (None, 512, "512"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from engine.sampling.parameters import is_number
+from protocol.limits import is_number
 
 # Levels may be empty, a margin may be nothing; every other number is above 0.
 MAY_BE_ZERO = frozenset({"num_blocks", "num_res_blocks", "num_res_blocks_middle", "voxel_margin"})

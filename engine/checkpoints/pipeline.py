@@ -1,15 +1,21 @@
 """What a checkpoint's ``pipeline.json`` says, typed."""
 
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from engine.sampling.parameters import SamplerParams, is_number
 from protocol.errors import EngineError
+from protocol.limits import is_number
+from protocol.samplers import SamplerParams
+
+log = logging.getLogger(__name__)
+
+EULER_SAMPLER = "FlowEulerGuidanceIntervalSampler"
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,31 @@ def _sampler(args: dict[str, Any], key: str) -> SamplerParams | None:
     entry = _object(args, key)
     for part in ("args", "params"):
         _object(entry, part, optional=True)
-    return SamplerParams.from_spec(entry)
+    return sampler_params(entry)
+
+
+def sampler_params(entry: Mapping[str, Any]) -> SamplerParams:
+    """The settings in a sampler entry of ``pipeline.json``.
+
+    Args:
+        entry: ``{"name": ..., "args": {"sigma_min": ...}, "params": {...}}``. Names that are not
+            known here are ignored with a line in the log.
+
+    Raises:
+        EngineError: ``sampler_unknown`` for another kind of sampler, ``sampler_parameter`` for a
+            value outside of its range.
+    """
+    if (name := entry.get("name")) != EULER_SAMPLER:
+        raise EngineError(
+            "sampler_unknown",
+            f"The sampler {name!r} is not known.",
+            f"Use a pipeline.json whose samplers are named {EULER_SAMPLER}.",
+        )
+    known = {field.name for field in fields(SamplerParams)}
+    values = {**entry.get("args", {}), **entry.get("params", {})}
+    for unknown in sorted(values.keys() - known):
+        log.info("Sampler parameter %r is not used here and is ignored.", unknown)
+    return SamplerParams(**{key: value for key, value in values.items() if key in known})
 
 
 def _component(args: dict[str, Any], key: str) -> Component | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from engine.report import Report
     from engine.residency.models import Models
     from engine.session import Delivered
+    from protocol.references import File
+    from protocol.samplers import Sampling
 
 
 Output = Annotated[
@@ -89,8 +91,7 @@ def generate(
 ) -> None:
     """Make 3D assets from pictures."""
     with errors_shown(context.obj):
-        from engine.systems.jobs import GenerateJob
-        from engine.systems.trellis2.routes import MAX_TOKENS
+        from protocol.jobs import GenerateJob
 
         chosen = _finishing(finishing)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
@@ -98,8 +99,8 @@ def generate(
             job
             for image in images
             for job in GenerateJob(
-                picture=_read(image), type=kind, preset=preset, seed=seed, matte=_matte(matte),
-                max_tokens=max_tokens or MAX_TOKENS, **changes,
+                picture=_read(image), type=kind, quality=preset, seed=seed, matte=_matte(matte),
+                max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
         targets = _targets(output, len(jobs))
@@ -127,13 +128,14 @@ def texture(
 ) -> None:
     """Give a mesh the materials of the thing in a picture."""
     with errors_shown(context.obj):
-        from engine.systems.jobs import TextureJob
+        from protocol.jobs import TextureJob
+        from protocol.references import File
 
         _check_order(mesh, image)
         chosen = _finishing(finishing)
         job = TextureJob(
-            mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
-            matte=_matte(matte), **_samplings(steps, guidance, ("texture",)),
+            mesh=File(str(mesh)), picture=_read(image), resolution=resolution, seed=seed,
+            matte=_matte(matte), samplers=_samplings(steps, guidance, ("texture",)),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
 
@@ -163,17 +165,15 @@ def upscale(
 ) -> None:
     """Make a finer version of an asset or of a mesh."""
     with errors_shown(context.obj):
-        from engine.assets.folder import load_asset
-        from engine.systems.jobs import UpscaleJob
-        from engine.systems.trellis2.routes import MAX_TOKENS
+        from protocol.jobs import UpscaleJob
+        from protocol.references import File
 
         chosen = _finishing(finishing)
         job = UpscaleJob(
-            source=load_asset(source) if source.is_dir() else source,
+            source=File(str(source)),
             picture=None if image is None else _read(image),
-            type=kind, preset=preset, seed=seed, matte=_matte(matte),
-            max_tokens=max_tokens or MAX_TOKENS,
-            **_samplings(steps, guidance, ("shape", "texture")),
+            type=kind, quality=preset, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
+            samplers=_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
 
@@ -284,12 +284,13 @@ def _targets(output: Path, count: int) -> list[Path]:
     return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
 
 
-def _read(image: Path) -> Path:
+def _read(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
     from engine.images.reading import read_image
+    from protocol.references import File
 
     read_image(image)
-    return image
+    return File(str(image))
 
 
 def _check_order(mesh: Path, image: Path) -> None:
@@ -318,9 +319,9 @@ def _matte(name: str) -> Any:
 
 def _samplings(
     steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
-) -> dict[str, Any]:
+) -> dict[str, "Sampling"]:
     """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
-    from engine.systems.jobs import Sampling
+    from protocol.samplers import Sampling
 
     values: dict[str, dict[str, Any]] = {}
     for option, entries, field, convert in (

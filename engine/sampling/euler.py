@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.sampling.parameters import SamplerParams
 from engine.sampling.spread import Spread
+from protocol.samplers import SamplerParams
 
 
 class Velocity(Protocol):

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from protocol.errors import EngineError
-
-LARGEST_SEED = 2**63 - 1
+from protocol.limits import check_seed
 
 
 class Noise:
@@ -18,7 +16,7 @@ class Noise:
     another one first repeats that one's draws, by their shapes.
 
     Args:
-        seed: 0 to ``LARGEST_SEED``.
+        seed: 0 to 2^63 - 1.
         before: shapes that were drawn before.
 
     Attributes:
@@ -35,18 +33,3 @@ class Noise:
         """Normal random numbers, float32, on the CPU."""
         self.shapes.append(list(shape))
         return torch.randn(shape, generator=self._generator)
-
-
-def check_seed(seed: int) -> int:
-    """The seed itself.
-
-    Raises:
-        EngineError: ``seed_invalid``.
-    """
-    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
-        raise EngineError(
-            "seed_invalid",
-            f"The seed cannot be {seed!r}.",
-            "Give a whole number from 0 to 9223372036854775807.",
-        )
-    return seed

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from engine.sampling.parameters import is_number
 from protocol.errors import EngineError
+from protocol.limits import is_number
 
 ANY_TIME = frozenset({"steps", "save_every", "log_every", "picture_every"})
 """What may differ when a training goes on: how long it takes and how often it tells."""

@@ -18,7 +18,6 @@ from engine.networks.material_vae import MaterialEncoder
 from engine.networks.shape_vae import ShapeEncoder
 from engine.networks.small_encoder import SmallEncoder
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
-from engine.sampling import SamplerParams
 from engine.training.config import TrainConfig, read_config
 from engine.training.data.build import build
 from engine.training.data.dataset import Dataset
@@ -39,6 +38,7 @@ from engine.training.tasks.table import CACHE_BYTES, norm_of, train_networks
 from engine.training.tasks.unit_spread import give_unit_spread
 from engine.weights.fetch import sha256_of
 from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)

@@ -13,8 +13,8 @@ from torch import Tensor
 from engine.checkpoints.int8_weights import to_int8
 from engine.checkpoints.pipeline import Normalization
 from engine.host.files import atomic_path, write_bytes_atomic
-from engine.sampling import SamplerParams
 from engine.training.config import NetworkConfig
+from protocol.samplers import SamplerParams
 
 CKPTS = "ckpts"
 GENERATION, TEXTURING = "pipeline.json", "texturing_pipeline.json"

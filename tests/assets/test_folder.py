@@ -14,12 +14,12 @@ from engine.assets import folder as asset_folder
 from engine.assets.asset import Asset
 from engine.assets.folder import load_asset, save_asset
 from engine.report import Report
-from engine.systems.jobs import GenerateJob, TextureJob
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, TextureJob
 from tests.finishing.shapes import box
-from tests.systems.trellis2.toy import make_checkpoint, picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, make_checkpoint, picture, toy_models
 
 FILES = {"recipe.json", "source.png", "latents.safetensors", "asset.vxz"}
 
@@ -27,9 +27,11 @@ FILES = {"recipe.json", "source.png", "latents.safetensors", "asset.vxz"}
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Asset, Asset]:
     models = toy_models(make_checkpoint(tmp_path_factory.mktemp("toy") / "model"))
-    made = generate(GenerateJob(picture=picture(), type="128_cascade"), models, Report())
-    job = TextureJob(mesh=box((2, 1, 1), (5, 0, 0)), picture=picture(), resolution=64)
-    return made, texture(job, models, Report())
+    made = generate(
+        GenerateJob(picture=given(picture()), type="128_cascade"), models, Report(), INPUTS
+    )
+    job = TextureJob(mesh=given(box((2, 1, 1), (5, 0, 0))), picture=given(picture()), resolution=64)
+    return made, texture(job, models, Report(), INPUTS)
 
 
 def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from engine.checkpoints.checkpoint import Checkpoint
 from engine.networks.shape_vae import ShapeDecoder
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.dual_grid import mesh_to_dual_grid
-from engine.sampling import SamplerParams, Spread, Velocity, dense_spread, sample, sparse_spread
+from engine.sampling import Spread, Velocity, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
+from protocol.samplers import SamplerParams
 from tests.parity.recorded import (
     assert_cells,
     case_checkpoint,

@@ -11,9 +11,8 @@ import torch
 from engine.checkpoints.checkpoint import load_checkpoint
 from engine.report import Report
 from engine.residency.models import Models
-from engine.systems.jobs import GenerateJob, Sampling
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import presets
+from engine.systems.trellis2.routes import qualities
 from engine.training import embedded
 from engine.training.embedded import (
     AUTO_ENCODERS,
@@ -25,6 +24,8 @@ from engine.training.embedded import (
 from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.saved import saved_states
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
+from protocol.samplers import Sampling
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"
@@ -71,13 +72,14 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
         assert saved_states(paths.out / stage / "states")[-1].name == "step-0000002.pt"
 
 
-def test_what_ships_is_a_checkpoint_of_three_presets(trained: tuple[Path, list[str]]) -> None:
+def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list[str]]) -> None:
     folder, _ = trained
     models = Models(load_checkpoint(folder, offline=True), offline=True)
-    assert presets(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
+    assert qualities(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
     assert not (folder / "ckpts" / "material_encoder.json").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
-    job = GenerateJob(picture=PICTURE, preset="draft", structure=FEW, shape=FEW, texture=FEW)
+    few = {"structure": FEW, "shape": FEW, "texture": FEW}
+    job = GenerateJob(picture=File(str(PICTURE)), quality="draft", samplers=few)
     try:
         asset = generate(job, models, Report())
     except EngineError as error:  # two steps of training make no shapes that one can count on

@@ -1,7 +1,6 @@
 """What the networks gave, made into an asset."""
 
 import hashlib
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from engine.systems.trellis2.routes import Route
 from engine.systems.trellis2.work import Work
 from engine.weights.hub import Repository
 from engine.weights.manifest import pinned_revision
+from protocol.plain import to_dict
 
 _ENDS = 1 << 20
 
@@ -59,11 +59,7 @@ def recipe_of(
         coarse_draws: how many draws the structure and the coarse shape took.
         mesh_key: of the mesh that was given, if one was.
     """
-    models, samplers = work.models, asdict(work.samplers)
-    for params in samplers.values():
-        if params is not None:
-            # As JSON gives it back.
-            params["guidance_interval"] = list(params["guidance_interval"])
+    models = work.models
     return {
         "version": RECIPE_VERSION,
         "kind": kind,
@@ -72,7 +68,7 @@ def recipe_of(
         "asked_resolution": route.resolution if route else resolution,
         "resolution": resolution,
         "max_tokens": work.max_tokens,
-        "samplers": {name: params for name, params in samplers.items() if params is not None},
+        "samplers": {name: to_dict(params) for name, params in work.samplers.items()},
         "coarse_draws": work.noise.shapes[:coarse_draws],
         "picture_sha256": work.picture.key,
         "mesh_sha256": mesh_key,

@@ -1,14 +1,14 @@
 """The stages that a job is going to pass, told before it begins."""
 
 from engine.residency.models import Models
-from engine.systems.jobs import GenerateJob, TextureJob, UpscaleJob
 from engine.systems.trellis2.routes import route_of
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 _FINER = ("upsample", "fine_shape")
 _DECODING = ("texture", "decode_shape", "decode_material")
 
 
-def expected_stages(job: GenerateJob | TextureJob | UpscaleJob, models: Models) -> tuple[str, ...]:
+def expected_stages(job: MakingJob, models: Models) -> tuple[str, ...]:
     """Names of ``protocol.stages``, in order.
 
     Raises:
@@ -16,7 +16,7 @@ def expected_stages(job: GenerateJob | TextureJob | UpscaleJob, models: Models) 
     """
     match job:
         case GenerateJob():
-            fine = _FINER if route_of(models, job.type, job.preset).fine else ()
+            fine = _FINER if route_of(models, job.type, job.quality).fine else ()
             sampling = ("structure", "decode_structure", "shape", *fine)
             return ("picture", "encode", *sampling, *_DECODING)
         case TextureJob():

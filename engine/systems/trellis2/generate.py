@@ -8,10 +8,10 @@ from engine.ovoxel.placement import Placement
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
-from engine.systems.jobs import GenerateJob
+from engine.systems.inputs import Inputs
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
 from engine.systems.trellis2.needs import needs_of_generation
-from engine.systems.trellis2.routes import route_of
+from engine.systems.trellis2.routes import MAX_TOKENS, route_of
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -21,10 +21,13 @@ from engine.systems.trellis2.stages import (
     sample_texture,
 )
 from engine.systems.trellis2.work import Work, samplers_of
+from protocol.jobs import GenerateJob
 
 
 @torch.inference_mode()
-def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
+def generate(
+    job: GenerateJob, models: Models, report: Report, inputs: Inputs | None = None
+) -> Asset:
     """Make an asset from a picture.
 
     Args:
@@ -32,23 +35,25 @@ def generate(job: GenerateJob, models: Models, report: Report) -> Asset:
         models: a checkpoint's networks. What they made of the picture is kept for the next job
             with the same one, and the networks themselves as the memory allows.
         report: told about stages, steps, parts and what the user should know.
+        inputs: what was attached to the job; None: nothing.
 
     Raises:
         Cancelled: through ``report.cancel``, within one step.
         EngineError: what is wrong with the picture, the type, the checkpoint or the memory.
     """
-    route = route_of(models, job.type, job.preset)
-    samplers = samplers_of(
-        models.generation, structure=job.structure, shape=job.shape, texture=job.texture
-    )
+    route = route_of(models, job.type, job.quality)
+    samplers = samplers_of(models.generation, ("structure", "shape", "texture"), job.samplers)
+    max_tokens = job.max_tokens or MAX_TOKENS
     report.note(
-        f"Memory: {models.plan(needs_of_generation(models, route, job.max_tokens))}.", detail=True
+        f"Memory: {models.plan(needs_of_generation(models, route, max_tokens))}.", detail=True
     )
     with report.stage("picture"):
-        picture = load_picture(job.picture, job.matte, network=models.matte)
+        picture = load_picture(
+            (inputs or Inputs()).picture(job.picture), job.matte, network=models.matte
+        )
     report.note(picture.note)
     noise = Noise(job.seed)
-    work = Work(models, report, models.generation, picture, noise, samplers, job.max_tokens)
+    work = Work(models, report, models.generation, picture, noise, samplers, max_tokens)
 
     structure = sample_structure(work, route)
     grid = route.first.latent_grid

@@ -5,12 +5,14 @@ from typing import Any
 
 from engine.assets.asset import Asset
 from engine.render.turntable import png_bytes
-from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
+from engine.systems.inputs import Inputs
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+from protocol.samplers import Sampling
 
 
-def job_again(asset: Asset) -> GenerateJob | TextureJob | UpscaleJob:
-    """The job that makes an asset again, by the recipe's kind.
+def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
+    """The job that makes an asset again, by the recipe's kind, and what is attached to it.
 
     Equal bit for bit on the same checkpoint, versions and device, as long as every stage runs
     whole again where it ran whole (``memory`` in the recipe): a decoder in slabs sums up in
@@ -19,12 +21,12 @@ def job_again(asset: Asset) -> GenerateJob | TextureJob | UpscaleJob:
     Raises:
         EngineError: ``mesh_missing`` for a textured asset that has lost its mesh.
     """
-    recipe = asset.recipe
+    recipe, inputs = asset.recipe, Inputs()
     common: dict[str, Any] = {
-        "picture": png_bytes(asset.picture),
+        "picture": inputs.attach(png_bytes(asset.picture)),
         "seed": recipe["seed"],
         "matte": "cutout",
-        **{name: Sampling(**values) for name, values in recipe["samplers"].items()},
+        "samplers": {name: Sampling(**values) for name, values in recipe["samplers"].items()},
     }
     if recipe["kind"] == "texture":
         if asset.given_mesh is None:
@@ -33,10 +35,11 @@ def job_again(asset: Asset) -> GenerateJob | TextureJob | UpscaleJob:
                 "The asset does not hold the mesh that was textured.",
                 "Texture the mesh anew.",
             )
-        return TextureJob(mesh=asset.given_mesh, resolution=recipe["resolution"], **common)
+        mesh = inputs.attach(asset.given_mesh)
+        return TextureJob(mesh=mesh, resolution=recipe["resolution"], **common), inputs
     common |= {"type": recipe["type"], "max_tokens": recipe["max_tokens"]}
     if recipe["kind"] == "generate":
-        return GenerateJob(**common)
+        return GenerateJob(**common), inputs
     # Its finer shape was sampled on top of the coarse one, which it still has.
     before = replace(asset, latents=replace(asset.latents, shape=asset.latents.coarse))
-    return UpscaleJob(source=before, **common)
+    return UpscaleJob(source=inputs.attach(before), **common), inputs

@@ -24,7 +24,6 @@ _TEXTURE_FLOW = "tex_slat_flow_model_"
 
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""
-PRESETS = ("draft", "standard", "high")
 CASCADE_STEPS = 8
 """It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
 128 voxels, as published)."""
@@ -128,8 +127,8 @@ def factor_of(models: Models) -> int:
     return 1 << (len(models.skeleton(MATERIAL_DECODER).config.model_channels) - 1)
 
 
-def presets(models: Models) -> Mapping[str, str]:
-    """Preset -> type.
+def qualities(models: Models) -> Mapping[str, str]:
+    """Quality -> type.
 
     ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade, ``high`` a
     cascade half as fine again.
@@ -149,20 +148,20 @@ def type_names(models: Models) -> list[str]:
     """The usual types, in the order of their cost."""
     levels = generation_levels(models)
     plain = [str(level.resolution) for level in levels]
-    usual = presets(models)
+    usual = qualities(models)
     return [*plain, *(name for name in usual.values() if name not in plain)]
 
 
-def route_of(models: Models, name: str | None, preset: str | None = None) -> Route:
-    """How a type, or one of ``PRESETS``, is served; both None: the checkpoint's default.
+def route_of(models: Models, name: str | None, quality: str | None = None) -> Route:
+    """How a type, or a quality, is served; both None: the checkpoint's default.
 
     Raises:
         EngineError: ``type_unknown``.
     """
-    if preset is not None:
-        name = presets(models)[preset]
+    if quality is not None:
+        name = qualities(models)[quality]
     if name is None:
-        name = presets(models)["standard"]
+        name = qualities(models)["standard"]
     levels = {level.resolution: level for level in generation_levels(models)}
     factor = factor_of(models)
     low, high = levels[min(levels)], levels[max(levels)]
@@ -184,9 +183,9 @@ def route_of(models: Models, name: str | None, preset: str | None = None) -> Rou
 
 
 def cascade_of(
-    models: Models, name: str | None, preset: str | None, *, finer_than: int
+    models: Models, name: str | None, quality: str | None, *, finer_than: int
 ) -> tuple[Route, Level]:
-    """A route that ends with a finer shape, and the level of that; both None: preset ``high``.
+    """A route that ends with a finer shape, and the level of that; both None: quality ``high``.
 
     Args:
         finer_than: voxels an axis that there are already.
@@ -194,7 +193,7 @@ def cascade_of(
     Raises:
         EngineError: ``type_not_finer``, and as ``route_of``.
     """
-    route = route_of(models, name, "high" if name is None and preset is None else preset)
+    route = route_of(models, name, "high" if name is None and quality is None else quality)
     if route.fine is None:
         raise _not_finer(models, f"The type {route.name} samples a shape only once.", finer_than)
     check_finer(models, route.resolution, finer_than=finer_than)

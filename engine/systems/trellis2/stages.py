@@ -14,7 +14,7 @@ from engine.networks.sc_vae import Encoded, Pyramid
 from engine.networks.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.residency.models import IMAGE_ENCODER
-from engine.sampling import SamplerParams, Spread, dense_spread, sample, sparse_spread
+from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 from engine.systems.trellis2 import needs
 from engine.systems.trellis2.routes import (
@@ -26,8 +26,9 @@ from engine.systems.trellis2.routes import (
     Level,
     Route,
 )
-from engine.systems.trellis2.work import Work, repeated_when_full, required
+from engine.systems.trellis2.work import Work, repeated_when_full
 from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 
 @repeated_when_full
@@ -52,7 +53,7 @@ def sample_structure(work: Work, route: Route) -> Topology:
     config = work.models.skeleton(STRUCTURE_FLOW).config
     tokens = image_tokens(work, route.structure_pixels)
     noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
-    params = required(work.samplers.structure, "sparse_structure_sampler")
+    params = work.samplers["structure"]
     latent = _sample(
         work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
         cells=config.resolution**3,
@@ -65,7 +66,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     channels = work.models.skeleton(level.shape_flow).config.in_channels
     tokens = image_tokens(work, level.pixels)
     noise = work.noise.draw(len(cells), channels)
-    params = required(work.samplers.shape, "shape_slat_sampler")
+    params = work.samplers["shape"]
     feats = _sample(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
         cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
@@ -80,7 +81,7 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
     noise = work.noise.draw(len(shape), channels - shape.feats.shape[1])
     concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
     feats = _sample(
-        work, "texture", level.texture_flow, tokens, work.samplers.texture, noise,
+        work, "texture", level.texture_flow, tokens, work.samplers["texture"], noise,
         sparse_spread(shape.topology.offsets),
         cells=len(shape), wrap=shape.replace, more=(concat_cond,),
     )  # fmt: skip

@@ -1,21 +1,22 @@
 """A finer version of an asset or of a mesh."""
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 
 from engine.assets.asset import Asset, Latent, Latents
-from engine.finishing.given_mesh import mesh_key, open_mesh, voxelise
-from engine.images.matte import MatteNetwork
-from engine.images.picture import Picture, load_picture
+from engine.finishing.given_mesh import mesh_key, voxelise
+from engine.images.picture import load_picture
 from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.sparse import SparseTensor
-from engine.systems.jobs import DEFAULT_SEED, Sampling, UpscaleJob
+from engine.systems.inputs import Inputs
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
 from engine.systems.trellis2.needs import needs_of_upscaling
-from engine.systems.trellis2.routes import SHAPE_DECODER, cascade_of, check_finer
+from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, cascade_of, check_finer
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -24,12 +25,15 @@ from engine.systems.trellis2.stages import (
     sample_shape,
     sample_texture,
 )
-from engine.systems.trellis2.work import Samplers, Work, samplers_of
+from engine.systems.trellis2.work import Work, samplers_of
 from protocol.errors import EngineError
+from protocol.jobs import UpscaleJob
+from protocol.limits import DEFAULT_SEED, MatteMethod
+from protocol.samplers import SamplerParams, Sampling
 
 
 @torch.inference_mode()
-def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
+def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | None = None) -> Asset:
     """Sample shape and texture of an asset anew on a finer grid, on top of its coarse shape.
 
     An asset goes on where it began to be fine: with the same seed and picture the result is that
@@ -37,25 +41,28 @@ def upscale(job: UpscaleJob, models: Models, report: Report) -> Asset:
 
     Args:
         job: what is wanted.
-        models, report: as for ``generate``.
+        models, report, inputs: as for ``generate``.
 
     Raises:
-        Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
+        Cancelled, EngineError: as ``generate``, what is wrong with the mesh, and
+            ``picture_missing`` for a mesh without a picture.
     """
-    origin = job.source if isinstance(job.source, Asset) else None
-    route, fine = cascade_of(models, job.type, job.preset, finer_than=_resolution(origin))
-    uses = needs_of_upscaling(models, route, job.max_tokens, origin)
+    inputs, max_tokens = inputs or Inputs(), job.max_tokens or MAX_TOKENS
+    origin = inputs.asset(job.source) if inputs.is_asset(job.source) else None
+    picture_file, matte = _picture_of(job, origin, inputs)
+    route, fine = cascade_of(models, job.type, job.quality, finer_than=_resolution(origin))
+    uses = needs_of_upscaling(models, route, max_tokens, origin)
     report.note(f"Memory: {models.plan(uses)}.", detail=True)
-    source = job.source
-    if not isinstance(source, Asset):
-        with report.stage("reading"):
-            source = open_mesh(source)
+    source = origin
+    if source is None:
+        with report.stage("mesh"):
+            source = inputs.mesh(job.source)
     with report.stage("picture"):
-        picture = _picture(job, origin, models.matte)
+        picture = load_picture(picture_file, matte, network=models.matte)
     report.note(picture.note)
     seed, noise = _randomness(job, origin)
     samplers = _samplers(job, origin, models)
-    work = Work(models, report, models.generation, picture, noise, samplers, job.max_tokens)
+    work = Work(models, report, models.generation, picture, noise, samplers, max_tokens)
 
     coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):
@@ -96,10 +103,23 @@ def _resolution(origin: Asset | None) -> int:
     return 0 if origin is None else origin.latents.shape.resolution
 
 
-def _picture(job: UpscaleJob, origin: Asset | None, network: MatteNetwork) -> Picture:
-    if job.picture is not None or origin is None:
-        return load_picture(job.picture or b"", job.matte, network=network)
-    return load_picture(png_bytes(origin.picture), "cutout")
+def _picture_of(
+    job: UpscaleJob, origin: Asset | None, inputs: Inputs
+) -> tuple[bytes | Path, MatteMethod]:
+    """What the finer details are taken from, and how its background goes.
+
+    Raises:
+        EngineError: ``picture_missing``.
+    """
+    if job.picture is not None:
+        return inputs.picture(job.picture), job.matte
+    if origin is not None:
+        return png_bytes(origin.picture), "cutout"
+    raise EngineError(
+        "picture_missing",
+        "A mesh alone does not say what its finer details look like.",
+        "Give a picture of the object as well.",
+    )
 
 
 def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Noise]:
@@ -110,14 +130,15 @@ def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Noise]:
     return seed, Noise(seed, origin.recipe["coarse_draws"] if origin else ())
 
 
-def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> Samplers:
+def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> dict[str, SamplerParams]:
     """The job's changes over the asset's own settings, or else over the checkpoint's."""
     made = origin.recipe["samplers"] if origin else {}
-    return samplers_of(
-        models.generation,
-        shape=Sampling(**made.get("shape", {})).before(job.shape),
-        texture=Sampling(**made.get("texture", {})).before(job.texture),
-    )
+    stages = ("shape", "texture")
+    own = {name: Sampling(**made[name]) for name in stages if name in made}
+    changes = {
+        name: own.get(name, Sampling()).before(change) for name, change in job.samplers.items()
+    }
+    return samplers_of(models.generation, stages, own | changes)
 
 
 def _on_device(work: Work, latent: Latent) -> SparseTensor:

@@ -1,7 +1,7 @@
 """What every stage of a request is given, and what happens when memory runs out in one."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -9,23 +9,13 @@ from engine.checkpoints.pipeline import Normalization, PipelineSpec
 from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
-from engine.sampling import SamplerParams
 from engine.sampling.noise import Noise
-from engine.systems.jobs import Sampling
 from engine.systems.trellis2.routes import MAX_TOKENS
 from protocol.errors import EngineError
+from protocol.samplers import SamplerParams, Sampling
 
 Rest = ParamSpec("Rest")
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Samplers:
-    """Settings of the flows; a texturing pipeline has the last one only."""
-
-    texture: SamplerParams
-    shape: SamplerParams | None = None
-    structure: SamplerParams | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Work:
         spec: the pipeline whose normalisations hold.
         picture: what it is made from.
         noise: its randomness; stages draw in the order in which they are called.
-        samplers: see there.
+        samplers: settings of the flows, by the names of their stages.
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
         memory: how each stage's network was on the device, for the recipe; see ``remember``.
     """
@@ -46,7 +36,7 @@ class Work:
     spec: PipelineSpec
     picture: Picture
     noise: Noise
-    samplers: Samplers
+    samplers: Mapping[str, SamplerParams]
     max_tokens: int = MAX_TOKENS
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -64,24 +54,30 @@ class Work:
 
 
 def samplers_of(
-    spec: PipelineSpec,
-    *,
-    texture: Sampling,
-    shape: Sampling | None = None,
-    structure: Sampling | None = None,
-) -> Samplers:
-    """The checkpoint's samplers with a request's changes; None: that sampler is not used.
+    spec: PipelineSpec, stages: Collection[str], changes: Mapping[str, Sampling]
+) -> dict[str, SamplerParams]:
+    """The checkpoint's samplers with a job's changes, by the names of their stages.
+
+    Args:
+        stages: that the job will run.
 
     Raises:
-        EngineError: ``pipeline_invalid`` when the checkpoint lacks one that is used.
+        EngineError: ``stage_unknown`` for a change to another stage; ``pipeline_invalid`` when the
+            checkpoint lacks one that is used.
     """
-    return Samplers(
-        texture=texture.over(required(spec.texture_sampler, "tex_slat_sampler")),
-        shape=shape.over(required(spec.shape_sampler, "shape_slat_sampler")) if shape else None,
-        structure=structure.over(required(spec.structure_sampler, "sparse_structure_sampler"))
-        if structure
-        else None,
-    )
+    for name in changes:
+        if name not in stages:
+            raise EngineError(
+                "stage_unknown",
+                f"This job has no stage {name!r} whose sampler could be changed.",
+                f"Choose one of {', '.join(stages)}.",
+            )
+    published = {
+        "structure": (spec.structure_sampler, "sparse_structure_sampler"),
+        "shape": (spec.shape_sampler, "shape_slat_sampler"),
+        "texture": (spec.texture_sampler, "tex_slat_sampler"),
+    }
+    return {name: changes.get(name, Sampling()).over(required(*published[name])) for name in stages}
 
 
 def required(value: Value | None, name: str) -> Value:

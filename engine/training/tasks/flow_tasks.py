@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from engine.checkpoints.pipeline import Normalization
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
-from engine.sampling import SamplerParams, dense_spread, sample, sparse_spread
+from engine.sampling import dense_spread, sample, sparse_spread
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
 from engine.training.tasks.flow_matching import noised
 from engine.training.tasks.flow_pictures import latent_picture, occupancy_picture
+from protocol.samplers import SamplerParams
 
 CONDITION_DROPPED = 0.1
 """Share of the samples that see an empty picture, so that guidance has a negative."""

@@ -13,21 +13,25 @@ from engine.mesh import Mesh
 from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
-from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import presets
+from engine.systems.trellis2.routes import qualities
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from engine.training.metrics import f_score
 from engine.training.toybox import make_toy, split_of
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
+from protocol.references import File
+from protocol.samplers import Sampling
+from tests.systems.trellis2.toy import INPUTS, given
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-PICTURE = EXAMPLES / "mushroom.png"
+EXAMPLES = Path(__file__).parents[3] / "examples"
+PICTURE = File(str(EXAMPLES / "mushroom.png"))
 MUSHROOM = 100_097
 """The seed of the toy in that picture, see examples/make_pictures.py."""
 NEAR = 1 / 32
 FEW = Sampling(steps=4)
+ALL_FEW = {"structure": FEW, "shape": FEW, "texture": FEW}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def models() -> Models:
 
 @pytest.fixture(scope="module")
 def asset(models: Models) -> Asset:
-    return generate(GenerateJob(picture=PICTURE, preset="standard"), models, Report())
+    return generate(GenerateJob(picture=PICTURE, quality="standard"), models, Report(), INPUTS)
 
 
 def the_true_mushroom() -> Mesh:
@@ -72,9 +76,9 @@ def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:
 
 
 def test_every_preset_is_served(models: Models) -> None:
-    assert presets(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
+    assert qualities(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
     draft = generate(
-        GenerateJob(picture=PICTURE, preset="draft", structure=FEW, shape=FEW, texture=FEW),
+        GenerateJob(picture=PICTURE, quality="draft", samplers=ALL_FEW),
         models,
         Report(),
     )
@@ -82,16 +86,16 @@ def test_every_preset_is_served(models: Models) -> None:
 
 
 def test_a_result_can_be_made_finer(models: Models, asset: Asset) -> None:
-    job = UpscaleJob(source=asset, picture=PICTURE, shape=FEW, texture=FEW)
-    finer = upscale(job, models, Report())
+    job = UpscaleJob(source=given(asset), picture=PICTURE, samplers={"shape": FEW, "texture": FEW})
+    finer = upscale(job, models, Report(), INPUTS)
     assert finer.grid.grid_size > asset.grid.grid_size
     assert f_score(finer.mesh, the_true_mushroom(), NEAR, samples=2000) > 0.6
 
 
 def test_a_mesh_gets_the_materials_of_a_picture(models: Models) -> None:
     mesh = the_true_mushroom()
-    job = TextureJob(mesh=mesh, picture=PICTURE, texture=FEW)
-    textured = texture(job, models, Report())
+    job = TextureJob(mesh=given(mesh), picture=PICTURE, samplers={"texture": FEW})
+    textured = texture(job, models, Report(), INPUTS)
     assert len(textured.mesh.faces) == len(mesh.faces)
     assert np.isfinite(textured.materials).all()
 
@@ -113,9 +117,9 @@ ODD = {
 def test_pictures_unlike_the_training_ones(models: Models, kind: str) -> None:
     """They may look odd; they give a mesh, or one clear sentence."""
     picture = ODD[kind](np.random.default_rng(0))
-    job = GenerateJob(picture=picture, structure=FEW, shape=FEW, texture=FEW, preset="draft")
+    job = GenerateJob(picture=given(picture), samplers=ALL_FEW, quality="draft")
     try:
-        asset = generate(job, models, Report())
+        asset = generate(job, models, Report(), INPUTS)
     except EngineError as error:
         assert error.code in REFUSED and error.hint
     else:

@@ -15,17 +15,19 @@ from engine.host.machine import ram_in_use
 from engine.report import Cancelled, CancelToken, Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
-from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.rerun import job_again
-from engine.systems.trellis2.routes import presets, type_names
+from engine.systems.trellis2.routes import qualities, type_names
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
 from protocol.events import Progress
+from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
+from protocol.references import File
+from protocol.samplers import Sampling
 from tests.events import notes_to, progress_to
 from tests.finishing.shapes import box
-from tests.systems.trellis2.toy import ToyEncoder, picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, ToyEncoder, given, picture, toy_models
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def models(toy: Path) -> Models:
 
 
 def job(**changes) -> GenerateJob:
-    return GenerateJob(**{"picture": picture(), "type": "64", "seed": 3} | changes)
+    return GenerateJob(**{"picture": given(picture()), "type": "64", "seed": 3} | changes)
 
 
 def same_asset(a: Asset, b: Asset) -> None:
@@ -55,24 +57,24 @@ def same_asset(a: Asset, b: Asset) -> None:
     assert np.array_equal(a.mesh.colors, b.mesh.colors)
 
 
-def test_types_and_presets_come_from_the_files(models: Models) -> None:
+def test_types_and_qualities_come_from_the_files(models: Models) -> None:
     assert type_names(models) == ["64", "128", "128_cascade", "192_cascade"]
-    assert presets(models) == {
+    assert qualities(models) == {
         "draft": "64",
         "standard": "128_cascade",
         "high": "192_cascade",
     }
-    asset = generate(job(type=None, preset="standard"), models, Report())
+    asset = generate(job(type=None, quality="standard"), models, Report(), INPUTS)
     assert asset.recipe["type"] == "128_cascade"
     assert asset.grid.grid_size == 128
-    assert generate(job(type=None), models, Report()).recipe["type"] == "128_cascade"
+    assert generate(job(type=None), models, Report(), INPUTS).recipe["type"] == "128_cascade"
 
 
 def test_stages_and_parts_are_reported(models: Models) -> None:
     heard: list[Progress] = []
     parts: dict[str, object] = {}
     report = Report(progress_to(heard.append), on_part=parts.__setitem__)
-    asset = generate(job(type="128_cascade"), models, report)
+    asset = generate(job(type="128_cascade"), models, report, INPUTS)
     stages = list(dict.fromkeys(progress.stage for progress in heard))
     assert stages == [
         "picture", "encode", "structure", "decode_structure", "shape", "upsample", "fine_shape",
@@ -91,7 +93,7 @@ def test_stages_and_parts_are_reported(models: Models) -> None:
 @pytest.mark.parametrize("stage", ["picture", "structure", "fine_shape", "decode_material"])
 def test_cancelled_within_a_step_and_the_next_job_is_right(toy: Path, stage: str) -> None:
     models = toy_models(toy)
-    expected = generate(job(type="128_cascade"), toy_models(toy), Report())
+    expected = generate(job(type="128_cascade"), toy_models(toy), Report(), INPUTS)
     token = CancelToken()
     heard: list[Progress] = []
 
@@ -101,28 +103,30 @@ def test_cancelled_within_a_step_and_the_next_job_is_right(toy: Path, stage: str
             token.cancel()
 
     with pytest.raises(Cancelled):
-        generate(job(type="128_cascade"), models, Report(progress_to(listen), cancel=token))
+        generate(job(type="128_cascade"), models, Report(progress_to(listen), cancel=token), INPUTS)
     assert (heard[-1].stage, heard[-1].step) == (stage, min(2, heard[-1].steps))
-    same_asset(generate(job(type="128_cascade"), models, Report()), expected)
+    same_asset(generate(job(type="128_cascade"), models, Report(), INPUTS), expected)
 
 
 def test_a_cancelled_request_does_nothing(models: Models) -> None:
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        generate(job(), models, Report(cancel=token))
+        generate(job(), models, Report(cancel=token), INPUTS)
 
 
 def test_variants_and_batches_share_what_they_can(toy: Path) -> None:
     encoder = ToyEncoder()
     models = toy_models(toy, encoder=encoder)
-    jobs = job(type="128_cascade").variants(3) + job(picture=picture((0, 90, 200))).variants(2)
-    assets = [generate(one, models, Report()) for one in jobs]
+    jobs = job(type="128_cascade").variants(3) + job(picture=given(picture((0, 90, 200)))).variants(
+        2
+    )
+    assets = [generate(one, models, Report(), INPUTS) for one in jobs]
     assert [asset.recipe["seed"] for asset in assets] == [3, 4, 5, 3, 4]
     assert encoder.calls == 3  # two sizes of the first picture, one of the second
     assert not torch.equal(assets[0].latents.coarse.feats, assets[3].latents.coarse.feats)
     for one, asset in zip(jobs, assets, strict=True):
-        same_asset(asset, generate(one, toy_models(toy), Report()))
+        same_asset(asset, generate(one, toy_models(toy), Report(), INPUTS))
 
 
 def test_a_stored_recipe_makes_the_same_asset_bit_for_bit(toy: Path, tmp_path: Path) -> None:
@@ -130,14 +134,14 @@ def test_a_stored_recipe_makes_the_same_asset_bit_for_bit(toy: Path, tmp_path: P
         type="128_cascade",
         seed=2**62 + 1,
         max_tokens=10_000,
-        shape=Sampling(steps=3, guidance_strength=2.5, guidance_interval=(0.3, 0.9)),
+        samplers={"shape": Sampling(steps=3, guidance_strength=2.5, guidance_interval=(0.3, 0.9))},
     )
-    asset = generate(wanted, toy_models(toy), Report())
+    asset = generate(wanted, toy_models(toy), Report(), INPUTS)
     save_asset(asset, tmp_path / "a")
-    again = job_again(load_asset(tmp_path / "a"))
+    again, inputs = job_again(load_asset(tmp_path / "a"))
     assert isinstance(again, GenerateJob)
-    assert again.shape.steps == 3
-    repeated = generate(again, toy_models(toy), Report())
+    assert again.samplers["shape"].steps == 3
+    repeated = generate(again, toy_models(toy), Report(), inputs)
     same_asset(repeated, asset)
     names = ("samplers", "checkpoint", "coarse_draws", "picture_sha256", "seed", "type")
     assert {n: repeated.recipe[n] for n in names} == {n: asset.recipe[n] for n in names}
@@ -155,7 +159,12 @@ def test_a_hundred_jobs_leave_nothing_behind(toy: Path) -> None:
     counts, memory = [], []
     for seed in range(100):
         colour = (seed * 2, 90, 30)
-        generate(job(seed=seed % 3, picture=picture(colour), **steps), models, Report())
+        generate(
+            job(seed=seed % 3, picture=given(picture(colour)), samplers=steps),
+            models,
+            Report(),
+            INPUTS,
+        )
         if seed % 20 == 19:
             counts.append(tensors())
             memory.append(ram_in_use() or 0)
@@ -169,7 +178,7 @@ def test_a_hundred_jobs_leave_nothing_behind(toy: Path) -> None:
 def test_notes_are_told_and_kept_in_the_recipe(toy: Path) -> None:
     told: list[str] = []
     report = Report(notes_to(told.append))
-    asset = generate(job(type="192_cascade", max_tokens=150), toy_models(toy), report)
+    asset = generate(job(type="192_cascade", max_tokens=150), toy_models(toy), report, INPUTS)
     assert any("was lowered" in note for note in told)
     assert asset.recipe["notes"] == report.notes == told
     report.note(told[0])
@@ -177,8 +186,8 @@ def test_notes_are_told_and_kept_in_the_recipe(toy: Path) -> None:
 
 
 def test_a_surface_is_made_only_for_who_listens(models: Models) -> None:
-    assert "mesh" not in vars(generate(job(), models, Report()))
-    assert "mesh" in vars(generate(job(), models, Report(on_part=lambda name, value: None)))
+    assert "mesh" not in vars(generate(job(), models, Report(), INPUTS))
+    assert "mesh" in vars(generate(job(), models, Report(on_part=lambda name, value: None), INPUTS))
 
 
 def test_the_models_matte_network_is_asked(toy: Path) -> None:
@@ -194,25 +203,27 @@ def test_the_models_matte_network_is_asked(toy: Path) -> None:
 
     matte = Matte()
     models = toy_models(toy, matte=matte)
-    photograph = png(disc("RGB", (30, 90, 60), (20, 60, 200)))
-    asset = generate(job(picture=photograph), models, Report())
+    photograph = given(png(disc("RGB", (30, 90, 60), (20, 60, 200))))
+    asset = generate(job(picture=photograph), models, Report(), INPUTS)
     mesh = box((1, 0.6, 0.4))
-    texture(TextureJob(mesh=mesh, picture=photograph, resolution=64), models, Report())
+    texture(
+        TextureJob(mesh=given(mesh), picture=photograph, resolution=64), models, Report(), INPUTS
+    )
     report = Report()
-    wanted = UpscaleJob(source=asset, type="128_cascade", picture=photograph)
-    upscale(wanted, models, report)
+    wanted = UpscaleJob(source=given(asset), type="128_cascade", picture=photograph)
+    upscale(wanted, models, report, INPUTS)
     assert matte.calls == 3
     assert any("by a network" in note for note in report.notes)
 
 
 def test_the_limit_of_tokens_is_never_silent(models: Models) -> None:
     report = Report()
-    asset = generate(job(type="192_cascade", max_tokens=150), models, report)
+    asset = generate(job(type="192_cascade", max_tokens=150), models, report, INPUTS)
     assert asset.grid.grid_size == asset.recipe["resolution"] < 192
     assert asset.recipe["asked_resolution"] == 192
     assert any("lowered from 192 to" in note for note in report.notes)
     assert any("lowered from 192 to" in note for note in asset.recipe["notes"])
-    lowest = generate(job(type="192_cascade", max_tokens=1), models, Report())
+    lowest = generate(job(type="192_cascade", max_tokens=1), models, Report(), INPUTS)
     assert lowest.grid.grid_size == 128
 
 
@@ -241,7 +252,7 @@ BAD_PICTURES = {
 @pytest.mark.parametrize("code", BAD_PICTURES)
 def test_pictures_that_are_refused(models: Models, code: str) -> None:
     with pytest.raises(EngineError) as caught:
-        generate(job(picture=BAD_PICTURES[code]), models, Report())
+        generate(job(picture=given(BAD_PICTURES[code])), models, Report(), INPUTS)
     assert caught.value.code == code
     assert caught.value.hint
 
@@ -249,7 +260,7 @@ def test_pictures_that_are_refused(models: Models, code: str) -> None:
 def test_no_foreground(models: Models) -> None:
     empty = png(Image.new("RGBA", (30, 30), (0, 0, 0, 0)))
     with pytest.raises(EngineError, match="no object"):
-        generate(job(picture=empty), models, Report())
+        generate(job(picture=given(empty)), models, Report(), INPUTS)
 
 
 def disc(mode: str, background, colour) -> Image.Image:
@@ -270,7 +281,7 @@ def test_unusual_pictures_work(models: Models) -> None:
         png(Image.fromarray(grey)),
         png(disc("RGB", (255, 255, 255), (20, 60, 200)), "JPEG", exif=turned, quality=95),
     ):
-        assert len(generate(job(picture=data), models, Report()).mesh.faces) > 0
+        assert len(generate(job(picture=given(data)), models, Report(), INPUTS).mesh.faces) > 0
 
 
 @pytest.mark.parametrize(
@@ -279,9 +290,9 @@ def test_unusual_pictures_work(models: Models) -> None:
         ({"seed": -1}, "seed_invalid"),
         ({"seed": 2**63}, "seed_invalid"),
         ({"seed": 1.5}, "seed_invalid"),
-        ({"type": "64", "preset": "draft"}, "job_invalid"),
+        ({"type": "64", "quality": "draft"}, "job_invalid"),
         ({"max_tokens": 0}, "job_invalid"),
-        ({"type": None, "preset": "best"}, "preset_unknown"),
+        ({"type": None, "quality": "best"}, "quality_unknown"),
         ({"type": "512"}, "type_unknown"),
         ({"type": "130_cascade"}, "type_unknown"),
         ({"type": "64_cascade"}, "type_unknown"),
@@ -290,7 +301,7 @@ def test_unusual_pictures_work(models: Models) -> None:
 )
 def test_requests_that_are_refused(models: Models, changes: dict, code: str) -> None:
     with pytest.raises(EngineError) as caught:
-        generate(job(**changes), models, Report())
+        generate(job(**changes), models, Report(), INPUTS)
     assert caught.value.code == code
 
 
@@ -298,8 +309,8 @@ def test_other_jobs_are_checked_too(toy: Path) -> None:
     with pytest.raises(EngineError, match="steps"):
         Sampling(steps=0)
     with pytest.raises(EngineError, match="resolution"):
-        TextureJob(mesh=Path("m.glb"), picture=b"", resolution=5)
+        TextureJob(mesh=File("m.glb"), picture=File("p.png"), resolution=5)
     with pytest.raises(EngineError, match="mesh alone"):
-        UpscaleJob(source=Path("m.glb"))
+        upscale(UpscaleJob(source=File("m.glb")), toy_models(toy), Report())
     with pytest.raises(EngineError, match="variants"):
         job().variants(0)

@@ -7,13 +7,13 @@ import pytest
 
 from engine.report import Report
 from engine.residency.models import Models
-from engine.systems.jobs import GenerateJob, TextureJob, UpscaleJob
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from engine.weights.catalogue import choose
+from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
 from tests.finishing.shapes import box
-from tests.systems.trellis2.toy import picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 
 TOY_NAMES = {
     "structure_flow": "sparse_structure_flow_model",
@@ -47,11 +47,11 @@ def _run(group: str, models: Models) -> set[str]:
     """Everything that a group is for; gives the networks that were used."""
     mesh = box((1, 0.6, 0.4))
     if group == "texture":
-        texture(TextureJob(mesh=mesh, picture=picture()), models, Report())
+        texture(TextureJob(mesh=given(mesh), picture=given(picture())), models, Report(), INPUTS)
         return models.used
-    generate(GenerateJob(picture=picture(), preset=group), models, Report())
+    generate(GenerateJob(picture=given(picture()), quality=group), models, Report(), INPUTS)
     used = set(models.used)
     if group == "high":
-        upscale(UpscaleJob(source=mesh, picture=picture()), models, Report())
+        upscale(UpscaleJob(source=given(mesh), picture=given(picture())), models, Report(), INPUTS)
         used |= models.used
     return used

@@ -13,16 +13,16 @@ from engine.report import Report
 from engine.residency.models import IMAGE_ENCODER, Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
-from engine.systems.jobs import GenerateJob
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import SHAPE_DECODER, route_of
+from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, route_of
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
 from tests.systems.trellis2.test_generate import same_asset
-from tests.systems.trellis2.toy import picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 from tests.tolerances import assert_same_maths
 
-JOB = GenerateJob(picture=picture(), type="128_cascade", seed=3)
+JOB = GenerateJob(picture=given(picture()), type="128_cascade", seed=3)
 ENOUGH = 1 << 40
 FLOW = "shape_slat_flow_model_64"
 
@@ -34,17 +34,17 @@ def small_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(models: Models, policy: Policy) -> int:
-    uses = needs.needs_of_generation(models, route_of(models, JOB.type), JOB.max_tokens)
+    uses = needs.needs_of_generation(models, route_of(models, JOB.type), MAX_TOKENS)
     weights = {use.name: models.weights(use.name) for use in uses}
     return planned_peak(policy, uses, weights, budget=0)
 
 
 @pytest.mark.parametrize("policy", Policy)
 def test_every_policy_gives_the_same_asset(toy: Path, policy: Policy) -> None:
-    expected = generate(JOB, toy_models(toy), Report())
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
     models = toy_models(toy, policy=policy)
     report = Report()
-    asset = generate(JOB, models, report)
+    asset = generate(JOB, models, report, INPUTS)
     if policy is Policy.STREAMED:
         # Copies lie elsewhere in memory, and a CPU's matrix products depend on alignment.
         for name in ("coarse", "shape", "texture"):
@@ -65,18 +65,18 @@ def test_the_policy_follows_from_the_budget_and_is_kept_to(toy: Path) -> None:
     assert peaks[0] > peaks[1] > peaks[2]
     for policy, peak in zip(Policy, peaks, strict=True):
         models = toy_models(toy, budget=peak)
-        asset = generate(JOB, models, Report())
+        asset = generate(JOB, models, Report(), INPUTS)
         assert {stage["policy"] for stage in asset.recipe["memory"].values()} == {str(policy)}
         assert 0 < models.peak_bytes <= peak
     with pytest.raises(EngineError) as caught:
-        generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report())
+        generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report(), INPUTS)
     assert caught.value.code == "memory_too_small"
 
 
 def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
-    expected = generate(JOB, toy_models(toy), Report())
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
     models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
-    asset = generate(JOB, models, Report())
+    asset = generate(JOB, models, Report(), INPUTS)
     assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
     assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
     assert np.array_equal(asset.grid.coords, expected.grid.coords)
@@ -160,14 +160,14 @@ def _velocity(flow, tokens: torch.Tensor) -> torch.Tensor:
 def test_a_stage_that_runs_out_of_memory_is_repeated_lower(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = generate(JOB, toy_models(toy), Report())
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
     for target in ("_sample", "decode_shape"):
         failing = FailingTimes(1)
         models = toy_models(toy, budget=ENOUGH)
         with monkeypatch.context() as patch:
             failing.install(patch, models, target)
             report = Report()
-            asset = generate(JOB, models, report)
+            asset = generate(JOB, models, report, INPUTS)
         same_asset(asset, expected)
         assert failing.left == 0
         assert models.policy is Policy.SINGLE
@@ -185,14 +185,16 @@ def test_running_out_again_ends_with_a_clear_error(
     with monkeypatch.context() as patch:
         failing.install(patch, models, "_sample")
         with pytest.raises(EngineError) as caught:
-            generate(JOB, models, Report())
+            generate(JOB, models, Report(), INPUTS)
     assert caught.value.code == "out_of_memory"
     # Memory is back, and the next request is right.
     assert min(failing.on_device) > 0
     assert models.bytes_on_device == 0
     gc.collect()
     assert [network() for network in failing.networks] == [None, None]
-    same_asset(generate(JOB, models, Report()), generate(JOB, toy_models(toy), Report()))
+    same_asset(
+        generate(JOB, models, Report(), INPUTS), generate(JOB, toy_models(toy), Report(), INPUTS)
+    )
 
 
 class FailingTimes:
@@ -236,7 +238,7 @@ def test_other_errors_are_not_repeated(toy: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(models, "on_device", failing)
     with pytest.raises(RuntimeError, match="something else"):
-        generate(JOB, models, Report())
+        generate(JOB, models, Report(), INPUTS)
     assert calls == [IMAGE_ENCODER]
 
 

@@ -14,15 +14,17 @@ from engine.finishing import given_mesh
 from engine.mesh import Mesh
 from engine.report import Cancelled, CancelToken, Report
 from engine.residency.models import Models
-from engine.systems.jobs import Sampling, TextureJob, UpscaleJob
 from engine.systems.trellis2.rerun import job_again
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
+from protocol.jobs import TextureJob, UpscaleJob
+from protocol.references import File
+from protocol.samplers import Sampling
 from tests.events import progress_to
 from tests.finishing.shapes import box
 from tests.systems.trellis2.test_generate import same_asset
-from tests.systems.trellis2.toy import picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 
 SIZE = (1.0, 0.6, 0.4)
 
@@ -33,15 +35,16 @@ def models(toy: Path) -> Models:
 
 
 def job(mesh: Mesh | Path, **changes) -> TextureJob:
-    return TextureJob(**{"mesh": mesh, "picture": picture(), "resolution": 64} | changes)
+    source = File(str(mesh)) if isinstance(mesh, Path) else given(mesh)
+    return TextureJob(**{"mesh": source, "picture": given(picture()), "resolution": 64} | changes)
 
 
 def test_the_mesh_stays_and_its_place_does_not_matter(models: Models) -> None:
-    at_home = texture(job(box(SIZE)), models, Report())
+    at_home = texture(job(box(SIZE)), models, Report(), INPUTS)
     uvs = np.random.default_rng(0).random((12, 3, 2), np.float32)
     # Powers of two, so that the unit cube holds the same numbers.
     far = replace(box(SIZE), vertices=box(SIZE).vertices * 1024 + (512, -2048, 4096), uvs=uvs)
-    asset = texture(job(far), models, Report())
+    asset = texture(job(far), models, Report(), INPUTS)
     assert np.array_equal(asset.mesh.vertices, far.vertices)
     assert np.array_equal(asset.mesh.faces, far.faces)
     assert asset.given_mesh is far
@@ -60,7 +63,7 @@ def test_the_mesh_stays_and_its_place_does_not_matter(models: Models) -> None:
 
 def test_a_file_with_y_up_comes_back_in_its_own_coordinates(models: Models, tmp_path: Path) -> None:
     save_mesh(box(SIZE, centre=(1, 2, 3)), tmp_path / "box.glb")
-    asset = texture(job(tmp_path / "box.glb"), models, Report())
+    asset = texture(job(tmp_path / "box.glb"), models, Report(), INPUTS)
     expected = box(SIZE, centre=(1, 2, 3)).vertices
     got = asset.mesh.vertices
     np.testing.assert_allclose(got.min(axis=0), expected.min(axis=0), atol=1e-6)
@@ -68,18 +71,18 @@ def test_a_file_with_y_up_comes_back_in_its_own_coordinates(models: Models, tmp_
 
 
 def test_the_highest_resolution_is_the_default(models: Models) -> None:
-    asset = texture(job(box(SIZE), resolution=None), models, Report())
+    asset = texture(job(box(SIZE), resolution=None), models, Report(), INPUTS)
     assert asset.grid.grid_size == 128
     assert asset.recipe["resolution"] == 128
 
 
 def test_a_stored_asset_is_made_again(models: Models, tmp_path: Path) -> None:
-    wanted = job(box(SIZE, centre=(1, 2, 3)), seed=9, texture=Sampling(steps=2))
-    asset = texture(wanted, models, Report())
+    wanted = job(box(SIZE, centre=(1, 2, 3)), seed=9, samplers={"texture": Sampling(steps=2)})
+    asset = texture(wanted, models, Report(), INPUTS)
     save_asset(asset, tmp_path / "a")
-    again = job_again(load_asset(tmp_path / "a"))
+    again, inputs = job_again(load_asset(tmp_path / "a"))
     assert isinstance(again, TextureJob)
-    repeated = texture(again, models, Report())
+    repeated = texture(again, models, Report(), inputs)
     same_asset(repeated, asset)
     for name in set(asset.recipe) - {"notes", "made_with"}:
         assert repeated.recipe[name] == asset.recipe[name], name
@@ -93,7 +96,7 @@ def test_cancelled_while_voxels_are_made(models: Models) -> None:
             token.cancel()
 
     with pytest.raises(Cancelled):
-        texture(job(box(SIZE)), models, Report(progress_to(listen), cancel=token))
+        texture(job(box(SIZE)), models, Report(progress_to(listen), cancel=token), INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_cancelled_while_voxels_are_made(models: Models) -> None:
 )
 def test_meshes_that_are_refused(models: Models, mesh: Mesh | Path, code: str) -> None:
     with pytest.raises(EngineError) as caught:
-        texture(job(mesh), models, Report())
+        texture(job(mesh), models, Report(), INPUTS)
     assert caught.value.code == code
 
 
@@ -119,7 +122,10 @@ def huge_mesh() -> Mesh:
 
 @pytest.mark.parametrize(
     ("run", "request_of"),
-    [(texture, job), (upscale, lambda mesh: UpscaleJob(source=mesh, picture=picture()))],
+    [
+        (texture, job),
+        (upscale, lambda mesh: UpscaleJob(source=given(mesh), picture=given(picture()))),
+    ],
 )
 def test_a_huge_mesh_is_refused_before_anything_else(
     models: Models, run: Callable[..., Asset], request_of: Callable[[Mesh], object]
@@ -127,7 +133,7 @@ def test_a_huge_mesh_is_refused_before_anything_else(
     stages: list[str] = []
     report = Report(progress_to(lambda progress: stages.append(progress.stage)))
     with pytest.raises(EngineError, match=r"10,000,000 faces; more than 8,000,000") as caught:
-        run(request_of(huge_mesh()), models, report)
+        run(request_of(huge_mesh()), models, report, INPUTS)
     assert caught.value.code == "mesh_too_large"
     assert "Decimate" in caught.value.hint
     assert set(stages) == {"reading"}
@@ -139,4 +145,4 @@ def test_a_huge_mesh_file_is_refused(
     monkeypatch.setattr(given_mesh, "MOST_FACES", 11)
     save_mesh(box(SIZE), tmp_path / "box.ply")
     with pytest.raises(EngineError, match="12 faces; more than 11"):
-        texture(job(tmp_path / "box.ply"), models, Report())
+        texture(job(tmp_path / "box.ply"), models, Report(), INPUTS)

@@ -9,7 +9,6 @@ from engine.assets.folder import load_asset, save_asset
 from engine.mesh import Mesh
 from engine.report import Report
 from engine.residency.models import Models
-from engine.systems.jobs import GenerateJob, Sampling, TextureJob, UpscaleJob
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
 from engine.systems.trellis2.rerun import job_again
@@ -17,9 +16,12 @@ from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCO
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
+from protocol.references import File
+from protocol.samplers import Sampling
 from tests.finishing.shapes import box
 from tests.systems.trellis2.test_generate import same_asset
-from tests.systems.trellis2.toy import picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 
 SAMPLING = Sampling(steps=3, guidance_strength=4.0)
 
@@ -32,15 +34,20 @@ def models(toy: Path) -> Models:
 @pytest.mark.parametrize("low", ["64", "128_cascade"])
 def test_a_stored_asset_goes_on_exactly(models: Models, tmp_path: Path, low: str) -> None:
     def job(type: str) -> GenerateJob:
-        return GenerateJob(picture=picture(), type=type, seed=3, shape=SAMPLING)
+        return GenerateJob(
+            picture=given(picture()), type=type, seed=3, samplers={"shape": SAMPLING}
+        )
 
-    save_asset(generate(job(low), models, Report()), tmp_path / "low")
-    high = upscale(UpscaleJob(source=load_asset(tmp_path / "low")), models, Report())
-    same_asset(high, generate(job("192_cascade"), models, Report()))
+    save_asset(generate(job(low), models, Report(), INPUTS), tmp_path / "low")
+    high = upscale(UpscaleJob(source=File(str(tmp_path / "low"))), models, Report(), INPUTS)
+    same_asset(high, generate(job("192_cascade"), models, Report(), INPUTS))
     # And the finer one can go on again.
     save_asset(high, tmp_path / "high")
-    again = UpscaleJob(source=load_asset(tmp_path / "high"), type="208_cascade")
-    same_asset(upscale(again, models, Report()), generate(job("208_cascade"), models, Report()))
+    again = UpscaleJob(source=given(load_asset(tmp_path / "high")), type="208_cascade")
+    same_asset(
+        upscale(again, models, Report(), INPUTS),
+        generate(job("208_cascade"), models, Report(), INPUTS),
+    )
 
 
 @pytest.mark.parametrize("source", ["asset", "mesh", "textured mesh"])
@@ -49,18 +56,25 @@ def test_an_upscaled_asset_is_made_again_from_its_folder(
 ) -> None:
     mesh = box((2.0, 1.0, 0.5), centre=(10, -3, 7))
     if source == "asset":
-        origin = generate(GenerateJob(picture=picture(), type="64", seed=3), models, Report())
+        origin = generate(
+            GenerateJob(picture=given(picture()), type="64", seed=3), models, Report(), INPUTS
+        )
     elif source == "textured mesh":
-        job = TextureJob(mesh=mesh, picture=picture(), resolution=64)
-        origin = texture(job, models, Report())
+        job = TextureJob(mesh=given(mesh), picture=given(picture()), resolution=64)
+        origin = texture(job, models, Report(), INPUTS)
     else:
         origin = mesh
-    job = UpscaleJob(source=origin, picture=picture((0, 90, 200)), seed=8, texture=SAMPLING)
-    asset = upscale(job, models, Report())
+    job = UpscaleJob(
+        source=given(origin),
+        picture=given(picture((0, 90, 200))),
+        seed=8,
+        samplers={"texture": SAMPLING},
+    )
+    asset = upscale(job, models, Report(), INPUTS)
     save_asset(asset, tmp_path / "a")
-    again = job_again(load_asset(tmp_path / "a"))
+    again, inputs = job_again(load_asset(tmp_path / "a"))
     assert isinstance(again, UpscaleJob)
-    repeated = upscale(again, models, Report())
+    repeated = upscale(again, models, Report(), inputs)
     same_asset(repeated, asset)
     assert (asset.recipe["mesh_sha256"] is None) == (source == "asset")
     for name in ("seed", "type", "resolution", "max_tokens", "samplers", "coarse_draws",
@@ -69,16 +83,18 @@ def test_an_upscaled_asset_is_made_again_from_its_folder(
 
 
 def test_an_asset_without_a_coarse_stage_goes_on_from_its_own_shape(models: Models) -> None:
-    asset = generate(GenerateJob(picture=picture(), type="128", seed=3), models, Report())
-    high = upscale(UpscaleJob(source=asset), models, Report())
+    asset = generate(
+        GenerateJob(picture=given(picture()), type="128", seed=3), models, Report(), INPUTS
+    )
+    high = upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS)
     assert high.grid.grid_size == 192
     assert high.latents.coarse.resolution == 128
 
 
 def test_a_mesh_is_encoded_first_and_keeps_its_place(models: Models) -> None:
     mesh = box((2.0, 1.0, 0.5), centre=(10, -3, 7))
-    job = UpscaleJob(source=mesh, picture=picture(), type="128_cascade", seed=1)
-    asset = upscale(job, models, Report())
+    job = UpscaleJob(source=given(mesh), picture=given(picture()), type="128_cascade", seed=1)
+    asset = upscale(job, models, Report(), INPUTS)
     assert asset.latents.structure is None
     assert asset.latents.coarse.resolution == 64
     assert asset.recipe["mesh_sha256"]
@@ -88,20 +104,22 @@ def test_a_mesh_is_encoded_first_and_keeps_its_place(models: Models) -> None:
     assert (low > np.array([9, -3.5, 6.75]) - margin).all()
     assert (high < np.array([11, -2.5, 7.25]) + margin).all()
     assert (np.abs((low + high) / 2 - (10, -3, 7)) < 1).all()
-    same_asset(upscale(job, models, Report()), asset)
+    same_asset(upscale(job, models, Report(), INPUTS), asset)
 
 
 def test_a_textured_asset_can_be_upscaled(models: Models) -> None:
-    job = TextureJob(mesh=box((1, 1, 1)), picture=picture(), resolution=64)
-    asset = texture(job, models, Report())
-    assert upscale(UpscaleJob(source=asset), models, Report()).grid.grid_size == 192
+    job = TextureJob(mesh=given(box((1, 1, 1))), picture=given(picture()), resolution=64)
+    asset = texture(job, models, Report(), INPUTS)
+    assert upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS).grid.grid_size == 192
 
 
 def test_changes_leave_the_rest_of_the_assets_settings(models: Models) -> None:
-    job = GenerateJob(picture=picture(), type="64", shape=SAMPLING)
-    asset = generate(job, models, Report())
-    changed = UpscaleJob(source=asset, shape=Sampling(steps=2), type="128_cascade")
-    shape = upscale(changed, models, Report()).recipe["samplers"]["shape"]
+    job = GenerateJob(picture=given(picture()), type="64", samplers={"shape": SAMPLING})
+    asset = generate(job, models, Report(), INPUTS)
+    changed = UpscaleJob(
+        source=given(asset), samplers={"shape": Sampling(steps=2)}, type="128_cascade"
+    )
+    shape = upscale(changed, models, Report(), INPUTS).recipe["samplers"]["shape"]
     assert (shape["steps"], shape["guidance_strength"]) == (2, 4.0)
 
 
@@ -109,7 +127,9 @@ def test_a_plan_has_the_encoder_for_a_mesh_and_the_assets_own_coarse_shape(model
     route = route_of(models, "192_cascade")
     mesh = needs_of_upscaling(models, route, MAX_TOKENS, None)
     assert SHAPE_ENCODER in {use.name for use in mesh}
-    asset = generate(GenerateJob(picture=picture(), type="128", seed=3), models, Report())
+    asset = generate(
+        GenerateJob(picture=given(picture()), type="128", seed=3), models, Report(), INPUTS
+    )
     uses = needs_of_upscaling(models, route, MAX_TOKENS, asset)
     assert SHAPE_ENCODER not in {use.name for use in uses}
     count = len(asset.latents.coarse.coords)
@@ -129,22 +149,22 @@ def test_a_plan_has_the_encoder_for_a_mesh_and_the_assets_own_coarse_shape(model
 def test_what_would_not_be_finer_is_refused(
     models: Models, made: str, wanted: str | None, hint: str
 ) -> None:
-    asset = generate(GenerateJob(picture=picture(), type=made), models, Report())
+    asset = generate(GenerateJob(picture=given(picture()), type=made), models, Report(), INPUTS)
     with pytest.raises(EngineError) as caught:
-        upscale(UpscaleJob(source=asset, type=wanted), models, Report())
+        upscale(UpscaleJob(source=given(asset), type=wanted), models, Report(), INPUTS)
     assert caught.value.code == "type_not_finer"
     assert caught.value.hint == f"Choose one of {hint}."
 
 
 def test_what_would_be_lowered_to_nothing_finer_is_refused(models: Models) -> None:
-    asset = generate(GenerateJob(picture=picture(), type="128"), models, Report())
+    asset = generate(GenerateJob(picture=given(picture()), type="128"), models, Report(), INPUTS)
     with pytest.raises(EngineError, match="max_tokens") as caught:
-        upscale(UpscaleJob(source=asset, max_tokens=1), models, Report())
+        upscale(UpscaleJob(source=given(asset), max_tokens=1), models, Report(), INPUTS)
     assert caught.value.code == "type_not_finer"
 
 
 def test_an_empty_mesh_is_refused(models: Models) -> None:
     empty = Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
     with pytest.raises(EngineError) as caught:
-        upscale(UpscaleJob(source=empty, picture=picture()), models, Report())
+        upscale(UpscaleJob(source=given(empty), picture=given(picture())), models, Report(), INPUTS)
     assert caught.value.code == "mesh_empty"

@@ -18,8 +18,12 @@ from torch import Tensor, nn
 from engine.checkpoints.checkpoint import load_checkpoint
 from engine.checkpoints.network_classes import build_network
 from engine.residency.models import Models
+from engine.systems.inputs import Inputs
+from protocol.references import Attached
 
 COND, LATENT = 8, 4
+INPUTS = Inputs()
+"""What the jobs of tests are given, by ``given``."""
 SAMPLERS = {
     "sparse_structure_sampler": (7.5, 0.7, 5.0),
     "shape_slat_sampler": (7.5, 0.5, 3.0),
@@ -157,6 +161,11 @@ def toy_models(checkpoint: Path, **kwargs: Any) -> Models:
     """The checkpoint on the CPU, with a ``ToyEncoder``."""
     kwargs.setdefault("encoder", ToyEncoder())
     return Models(load_checkpoint(checkpoint), **kwargs)
+
+
+def given(value: Any) -> Attached:
+    """A reference to a value, in ``INPUTS``."""
+    return INPUTS.attach(value)
 
 
 def picture(colour: tuple[int, int, int] = (200, 40, 30)) -> bytes:

@@ -15,7 +15,6 @@ from engine.networks.dit import FlowConfig
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureDecoderConfig
-from engine.sampling import SamplerParams
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
 from engine.training.tasks.flow_matching import initialise_flow
@@ -29,6 +28,7 @@ from engine.training.tasks.flow_tasks import (
     StructureFlowTask,
     TextureFlowTask,
 )
+from protocol.samplers import SamplerParams
 from tests.checkpoints.tiny import FLOW_ARGS
 from tests.tolerances import assert_same_maths
 

@@ -1,16 +1,13 @@
 """What a sampler is told: steps, schedule, guidance."""
 
-import logging
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self, TypeGuard
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeGuard
 
-from protocol.errors import EngineError
+from .errors import EngineError
+from .limits import is_number, short
 
-log = logging.getLogger(__name__)
-
-PUBLISHED_NAME = "FlowEulerGuidanceIntervalSampler"
 MOST_STEPS = 1000
 LEAST_RESCALE_T = 1e-3
 """Below, the times between the first and the last step are all but 0."""
@@ -51,7 +48,7 @@ class SamplerParams:
         _check("guidance_rescale", self.guidance_rescale, low=0.0, high=1.0)
         _check("rescale_t", self.rescale_t, low=LEAST_RESCALE_T, high=MOST_RESCALE_T)
         _check("sigma_min", self.sigma_min, low=0.0, high=1.0, open_high=True)
-        if not isinstance(self.guidance_interval, tuple | list) or len(self.guidance_interval) != 2:
+        if not _is_pair(self.guidance_interval):
             raise _refusal("guidance_interval", self.guidance_interval, "a pair (low, high)")
         low, high = self.guidance_interval
         _check("guidance_interval", low)
@@ -61,33 +58,42 @@ class SamplerParams:
         # JSON gives lists; a frozen value should be hashable.
         object.__setattr__(self, "guidance_interval", (low, high))
 
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], **overrides: Any) -> Self:
-        """The settings in a sampler entry of ``pipeline.json``.
 
-        Args:
-            spec: ``{"name": ..., "args": {"sigma_min": ...}, "params": {...}}``. Names that
-                are not known here are ignored with a line in the log.
-            overrides: values that take the place of those in ``spec``.
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """What a job changes about one of the checkpoint's samplers; None leaves it as it is.
+
+    The fields are those of ``SamplerParams``.
+
+    Raises:
+        EngineError: ``sampler_parameter``.
+    """
+
+    steps: int | None = None
+    guidance_strength: float | None = None
+    guidance_rescale: float | None = None
+    guidance_interval: tuple[float, float] | None = None
+    rescale_t: float | None = None
+    sigma_min: float | None = None
+
+    def __post_init__(self) -> None:
+        self.over(SamplerParams())
+
+    def over(self, params: SamplerParams) -> SamplerParams:
+        """The sampler with these changes.
 
         Raises:
-            EngineError: ``sampler_unknown`` for another kind of sampler, ``sampler_parameter``
-                for a value outside of its range or an override that does not exist.
+            EngineError: ``sampler_parameter``.
         """
-        name = spec.get("name")
-        if name != PUBLISHED_NAME:
-            raise EngineError(
-                "sampler_unknown",
-                f"The sampler {name!r} is not known.",
-                f"Use a pipeline.json whose samplers are named {PUBLISHED_NAME}.",
-            )
-        known = {field.name for field in fields(cls)}
-        for unknown in sorted(overrides.keys() - known):
-            raise _refusal(unknown, overrides[unknown], f"one of {', '.join(sorted(known))}")
-        values = {**spec.get("args", {}), **spec.get("params", {})}
-        for unknown in sorted(values.keys() - known):
-            log.info("Sampler parameter %r is not used here and is ignored.", unknown)
-        return cls(**{key: value for key, value in values.items() if key in known} | overrides)
+        return replace(params, **self._changes())
+
+    def before(self, later: "Sampling") -> "Sampling":
+        """These changes, and then the later ones, which hold where both say something."""
+        return replace(self, **later._changes())
+
+    def _changes(self) -> dict[str, Any]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def _check(
@@ -111,27 +117,13 @@ def _check(
     raise _refusal(name, value, wanted)
 
 
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a finite number that a float can hold; true and false are none."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int of more than 308 digits
-        return False
+def _is_pair(value: Any) -> TypeGuard[Sequence[float]]:
+    return isinstance(value, tuple | list) and len(value) == 2  # pyright: ignore
 
 
 def _refusal(name: str, value: object, wanted: str) -> EngineError:
     return EngineError(
         "sampler_parameter",
-        f"The sampler parameter {name} cannot be {_short(value)}.",
+        f"The sampler parameter {name} cannot be {short(value)}.",
         f"Give {wanted}.",
     )
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no int of more than 4300 digits
-        return "so large a number"
-    return text if len(text) <= 60 else f"{text[:57]}..."
