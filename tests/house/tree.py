@@ -1,6 +1,6 @@
 """The list of files in docs/files.md: every file of ours with what its docstring says first.
 
-    python -m tests.house.tree    writes it
+python -m tests.house.tree    writes it
 """
 
 import ast
