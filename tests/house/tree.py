@@ -13,8 +13,8 @@ PAGE = ROOT / "docs" / "files.md"
 FOLDERS = ("protocol", "blender_addon", "engine", "benchmarks")
 HEAD = """# Files
 
-Every Python file, in the words of its own docstring; `python -m tests.house.tree` writes this page and a
-test keeps it true. What rooms are for, and which may import which, is in [architecture.md](architecture.md).
+Every Python file, in the words of its own docstring. `python -m tests.house.tree` writes this page
+and a test keeps it true. What rooms are for is in [architecture.md](architecture.md).
 """
 
 
