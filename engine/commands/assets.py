@@ -9,7 +9,6 @@ import typer
 
 from engine.commands.console import (
     binary_size,
-    command,
     err,
     errors_shown,
     results,
@@ -18,6 +17,7 @@ from engine.commands.console import (
 )
 from engine.commands.finish import finishing_figures
 from engine.commands.progress import followed
+from engine.host.command import command
 from protocol.errors import EngineError
 
 if TYPE_CHECKING:
@@ -286,6 +286,14 @@ def _targets(output: Path, count: int) -> list[Path]:
 
 def _read(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
+    from engine.meshing.load import READERS
+
+    if image.suffix.lower() in READERS:
+        raise EngineError(
+            "picture_is_mesh",
+            f"{image} is a mesh, and a picture is needed here.",
+            f"To give it materials from a picture: {command('texture', str(image), 'PICTURE')}",
+        )
     from engine.images.reading import read_image
     from protocol.references import File
 

@@ -322,6 +322,7 @@ def test_the_users_hub_and_mirrors_are_asked(
         raise TimeoutError
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, **_: None)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "config.toml").write_text(
         '[models]\nendpoint = "https://hub.example.org"\n[models.mirrors]\n"me/mine" = "you/copy"\n'
