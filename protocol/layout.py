@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import EngineError
 from .limits import check_whole, short
@@ -120,7 +120,7 @@ def lay_out(arrays: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(placed)
 
 
-def views(layout: Layout, data: bytes | bytearray | memoryview) -> dict[str, memoryview]:
+def views(layout: Layout, data: bytes | bytearray | memoryview) -> "dict[str, memoryview[Any]]":
     """The arrays of a part, flat, by name, without a copy: B, i or f items.
 
     Raises:

@@ -293,7 +293,7 @@ class Pair:
     client: str
 
     def __post_init__(self) -> None:
-        if len(self.public_key) != 40 or not self.public_key.isascii():
+        if not re.fullmatch(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", self.public_key):
             raise EngineError(
                 "field_invalid",
                 f"public_key cannot be {short(self.public_key)}.",
