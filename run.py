@@ -6,9 +6,9 @@
     python run.py python [arguments]         any Python command in the environment
     python run.py setup                      only set up the environment
 
-Needs Python 3.11 or newer and nothing else. The environment is made again when Python, the folder
+Needs Python 3.11 or newer and nothing else. The environment is rebuilt when Python, the folder
 or pyproject.toml changes, or when a set-up was cut short. A `.venv` that is a link belongs to a
-developer and is used as it is.
+developer and is used unchanged.
 """
 
 import errno
@@ -58,7 +58,7 @@ def main(arguments):
 
 
 def set_up():
-    """Make the environment or mend it, unless it is as it should be."""
+    """Make or repair the environment, unless it is up to date."""
     check_python()
     if VENV.is_symlink():
         if not PYTHON.exists():
@@ -82,7 +82,7 @@ def set_up():
     say("Installing Maquette and what it needs (minutes the first time)")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if call([*pip, "--editable", str(ROOT) + "[dev]"]) != 0:
-        raise Refused("pip could not install the project (see above). Mend that and run again.")
+        raise Refused("pip could not install the project (see above). Fix that and run again.")
     STAMP.write_text(wanted, encoding="utf-8")
 
 

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
+from engine.checkpoints.checkpoint import load_checkpoint
 from engine.mesh import Mesh
-from engine.models.checkpoint import load_checkpoint
-from engine.models.residency import Models
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob
-from engine.pipelines.report import Report
 from engine.render.camera import orbit
 from engine.render.picture import render
 from engine.render.turntable import png_bytes
-from engine.training.dataset import Dataset
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.inputs import Inputs
+from engine.systems.trellis2.generate import generate
+from engine.training.data.dataset import Dataset
 from engine.training.evaluate import VIEW
 from engine.training.reconstruct import coloured_mesh, grid_of
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
 
 ASSETS, COLUMNS, TILE = 24, 4, 144
 PAPER = 225
@@ -73,9 +74,10 @@ def odd_tile(models: Models, path: Path, kind: str | None) -> np.ndarray:
 
 def generated(models: Models, picture: Path | bytes, kind: str | None) -> Mesh | None:
     matte = "cutout" if isinstance(picture, bytes) else "auto"
-    job = GenerateJob(picture=picture, type=kind, matte=matte)
+    inputs = Inputs()
+    job = GenerateJob(picture=inputs.attach(picture), type=kind, matte=matte)
     try:
-        asset = generate(job, models, Report())
+        asset = generate(job, models, Report(), inputs)
     except EngineError as error:
         print(error)
         return None

@@ -23,14 +23,14 @@ import numpy as np
 from benchmarks.meshes import noisy_sphere
 from engine.export.mesh_file import save_scene
 from engine.export.presets import PRESETS
+from engine.finishing.finish import Finished, FinishJob, finish
 from engine.mesh import Mesh
 from engine.meshing.report import report_mesh
 from engine.meshing.unwrap import count_cover
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import mesh_to_dual_grid, sample_materials
-from engine.pipelines.finish import Finished, FinishJob, finish
-from engine.pipelines.report import Report
 from engine.render.turntable import thumbnail
+from engine.report import Report
 
 COVER_SIZE = 2048
 

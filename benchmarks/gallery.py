@@ -15,17 +15,17 @@ from PIL import Image
 from benchmarks import gallery_meshes as meshes
 from benchmarks.finish import print_table
 from engine.export.presets import PRESETS
+from engine.finishing.finish import FinishJob, finish
 from engine.mesh import Mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import mesh_to_dual_grid, sample_materials
 from engine.ovoxel.ovoxel_file import OVoxels
 from engine.ovoxel.placement import Placement
-from engine.pipelines.finish import FinishJob, finish
-from engine.pipelines.report import Report
 from engine.render.asset import mesh_of_ovoxels
 from engine.render.camera import Camera, orbit
 from engine.render.picture import render
 from engine.render.turntable import on_background, png_bytes
+from engine.report import Report
 
 GRID, FACES, TEXTURE, SIDE = 256, 20_000, 1024, 288
 BACKGROUND = (72, 72, 76)

@@ -18,7 +18,7 @@ from engine.warm_up import RECORDED
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 JOBS = {
     "generate": [f"generate {EXAMPLES}/mushroom.png -o made.glb"],
-    "render": ["render made.glb -o made.webp --frames 2", f"render {EXAMPLES}/lantern.glb -o l.png"],
+    "render": ["render made.glb -o m.webp --frames 2", f"render {EXAMPLES}/lantern.glb -o l.png"],
     "finish": [f"finish {EXAMPLES}/lantern.glb -o finished.glb --resolution 128"],
     "convert": [f"convert {EXAMPLES}/lantern.glb l.vxz --resolution 128", "convert l.vxz l.glb"],
 }  # fmt: skip
@@ -53,11 +53,11 @@ def main() -> None:
                 used_by(command, Path(folder))
                 rows += [row for row in used_by(command, Path(folder)) if row not in rows]
             table[job] = rows
-    lines = [
-        f" {json.dumps(job)}: [\n  " + ",\n  ".join(map(json.dumps, rows)) + "\n ]"
-        for job, rows in table.items()
-    ]
-    RECORDED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+            lines = [
+                f" {json.dumps(name)}: [\n  " + ",\n  ".join(map(json.dumps, rows)) + "\n ]"
+                for name, rows in table.items()
+            ]
+            RECORDED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The residual shortcuts of the SC-VAE in small: the same shape VAE with and without, at 16x.
+"""The residual shortcuts of the SC-VAE on a small scale: a shape VAE with and without, at 16x.
 
     python -m benchmarks.shortcut_ablation DATA [STEPS] [RESOLUTION]
 
@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.models.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
-from engine.models.shape_vae import (
+from benchmarks.shortcuts_left_out import without_shortcuts
+from engine.networks.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
+from engine.networks.shape_vae import (
     ShapeDecoder,
     ShapeDecoderConfig,
     ShapeEncoder,
     ShapeEncoderConfig,
 )
-from engine.training.ablation import without_shortcuts
-from engine.training.dataset import Dataset
+from engine.training.data.dataset import Dataset
 from engine.training.optimiser import parameter_groups, set_rate
-from engine.training.sc_vae_tasks import ShapeVaeTask
+from engine.training.tasks.sc_vae import ShapeVaeTask
 
 WIDTHS = (16, 32, 64, 128, 128)
 BLOCKS = (0, 1, 1, 1, 1)

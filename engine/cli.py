@@ -18,9 +18,9 @@ from engine.commands import render as render_command
 from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.console import errors_shown as _errors_shown
-from engine.commands.console import progress_bar as _progress_bar
-from engine.errors import EngineError
+from engine.commands.progress import followed as _followed
 from engine.settings import read_settings
+from protocol.errors import EngineError
 
 # torch's threads else wait for each other at full speed; where another program uses a core, such as
 # Blender, a generation on two cores took 10.2 s instead of 4.6. Must be set before torch is loaded.
@@ -102,7 +102,7 @@ def convert(
     """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
     with _errors_shown(debug or context.obj):
         # Here, so that --help and --version do not wait for numba.
-        from engine.pipelines import convert as pipeline
+        from engine.finishing import convert as pipeline
 
         start = time.perf_counter()
         to_voxels = target.suffix.lower() == ".vxz"
@@ -118,17 +118,19 @@ def convert(
                 f"{source.name} has its resolution already.",
                 "Leave out --resolution; it is for the way from a mesh to O-Voxels.",
             )
-        with _progress_bar() as report:
-            if to_voxels:
-                result = pipeline.mesh_file_to_ovoxels(
-                    source,
-                    target,
-                    resolution=512 if resolution is None else resolution,
-                    allow_missing_textures=allow_missing_textures,
-                    on_progress=report,
-                )
-            else:
-                result = pipeline.ovoxels_to_mesh_file(source, target, on_progress=report)
+        with _followed() as follow:
+            report = follow.report()
+            with report.ending():
+                if to_voxels:
+                    result = pipeline.mesh_file_to_ovoxels(
+                        source,
+                        target,
+                        report,
+                        resolution=512 if resolution is None else resolution,
+                        allow_missing_textures=allow_missing_textures,
+                    )
+                else:
+                    result = pipeline.ovoxels_to_mesh_file(source, target, report)
         seconds = time.perf_counter() - start
         x, y, z = result.placement.centre
         out.print(

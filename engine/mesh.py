@@ -1,11 +1,11 @@
-"""The mesh that walks through all rooms: triangles, UVs and PBR materials."""
+"""The mesh that all rooms share: triangles, UVs and PBR materials."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 AlphaMode = Literal["opaque", "mask", "blend"]
 Wrap = Literal["repeat", "clamp", "mirror"]
@@ -41,7 +41,7 @@ class Material:
         metallic_roughness_texture: roughness in G, metallic in B, as in glTF.
         alpha_mode: opaque ignores alpha, mask compares it with ``alpha_cutoff``, blend keeps it.
         normal_texture: tangent-space normals, X right, Y up (green) in the picture, as in glTF.
-        double_sided: whether backs are seen too.
+        double_sided: whether back faces are visible too.
     """
 
     name: str = "material"

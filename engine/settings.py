@@ -1,4 +1,4 @@
-"""Where Maquette keeps its things and what the user set, out of the environment and config.toml.
+"""Where Maquette keeps its files, and the user's settings, from the environment and config.toml.
 
 Nothing here reads the environment: `engine/cli.py` does and passes it in.
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 CONFIG = "config.toml"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user set; the defaults are what holds where nothing was said.
+    """The user's settings; the defaults apply where nothing is set.
 
     Attributes:
         home: folder of everything that Maquette keeps (``MAQUETTE_HOME``).
@@ -99,7 +99,7 @@ def _table(path: Path, parent: dict[str, Any], name: str) -> dict[str, Any]:
 def _entry(path: Path, table: dict[str, Any], name: str, kind: type, default: Any) -> Any:
     value = table.get(name, default)
     if value is not default and not isinstance(value, kind):
-        raise _invalid(path, f"{name} is {value!r}, which is no {kind.__name__}")
+        raise _invalid(path, f"{name} is {value!r}, which is not a {kind.__name__}")
     return value
 
 
@@ -107,5 +107,5 @@ def _invalid(path: Path, why: str) -> EngineError:
     return EngineError(
         "config_invalid",
         f"{path} cannot be used: {why}.",
-        "Mend the entry, or remove the file to go back to the defaults.",
+        "Fix the entry, or remove the file to go back to the defaults.",
     )

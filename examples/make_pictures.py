@@ -1,4 +1,4 @@
-"""The pictures in this folder: toys that no training has seen, and one that was drawn by hand.
+"""The pictures in this folder: toys that no training has seen, and one drawing by hand.
 
 python run.py python examples/make_pictures.py
 """
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from engine.training.data.views import picture_of, random_view
 from engine.training.toybox import make_toy, split_of
-from engine.training.views import picture_of, random_view
 
 FOLDER = Path(__file__).parent
 FAMILIES = ("mushroom", "rocket", "armchair", "duck", "trophy", "lighthouse")

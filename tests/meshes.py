@@ -1,4 +1,4 @@
-"""Nasty meshes, made anew for each test: (V, 3) float32 vertices and (F, 3) int32 faces."""
+"""Nasty meshes, made for each test: (V, 3) float32 vertices and (F, 3) int32 faces."""
 
 import numpy as np
 

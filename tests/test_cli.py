@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from engine import __version__
 from engine.cli import app
-from engine.pipelines import given_mesh
+from engine.finishing import given_mesh
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"

@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.errors import EngineError
-from engine.hub.names import TRELLIS, TRELLIS2
-from engine.models.checkpoint import Checkpoint
-from engine.models.hub import Folder
-from engine.models.manifest import NetworkFacts, manifests
-from engine.models.networks import build_network
-from engine.models.sc_vae import Pyramid
-from engine.models.sc_vae_blocks import UpBlock
-from engine.pipelines.types import (
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.checkpoints.network_classes import build_network
+from engine.networks.sc_vae import Pyramid
+from engine.networks.sc_vae_blocks import UpBlock
+from engine.systems.trellis2.routes import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
+from engine.weights.hub import Folder
+from engine.weights.hub_names import TRELLIS, TRELLIS2
+from engine.weights.manifest import NetworkFacts, manifests
+from protocol.errors import EngineError
 
 PUBLISHED_WIDTH = 1536
 HEAD = 128
@@ -50,7 +50,7 @@ class Reduction:
 
     Attributes:
         width: of the flows (published: 1536); decoders shrink in proportion.
-        blocks: at most so many blocks in each network or level; None: all.
+        blocks: at most this many blocks in each network or level; None: all.
         scale: of all grids along an axis, above 0 to 1.
 
     Raises:
@@ -171,7 +171,7 @@ def _fill(name: str, values: Tensor, generator: torch.Generator) -> None:
 
 
 class _Given(nn.Module):
-    """In the place of a layer that predicts which children survive: says what it was told."""
+    """Stands in for a layer that predicts which children survive: says what it was told."""
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""A generation with random networks on the cells of a real mesh: its stages and how much they are.
+"""A generation with random networks on the cells of a real mesh: its stages and their work.
 
 Networks only: no picture is read, no mesh made. Times do not depend on what weights hold, so they
-are those of the published networks; what comes out means nothing.
+are those of the published networks; the results mean nothing.
 """
 
 import math
@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from engine.bench.networks import RandomCheckpoint, Reduction, predicting
 from engine.bench.scene import load_scene
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
-from engine.errors import EngineError
-from engine.models.plan import Plan as MemoryPlan
-from engine.models.plan import Policy, Use
-from engine.models.residency import Models
-from engine.models.sc_vae import Pyramid, ScVaeDecoder
-from engine.pipelines import needs
-from engine.pipelines.types import (
+from engine.networks.sc_vae import Pyramid, ScVaeDecoder
+from engine.residency.models import Models
+from engine.residency.plan import Plan as MemoryPlan
+from engine.residency.plan import Policy, Use
+from engine.sampling.euler import sample, schedule
+from engine.sampling.spread import dense_spread, sparse_spread
+from engine.sparse import SparseTensor
+from engine.systems.trellis2 import needs
+from engine.systems.trellis2.routes import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
-from engine.sampling.euler import sample, schedule
-from engine.sampling.parameters import SamplerParams
-from engine.sampling.spread import dense_spread, sparse_spread
-from engine.sparse import SparseTensor
+from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 TYPES = {
     "512": (None, 512, "512"),
@@ -61,9 +61,9 @@ class Request:
     Attributes:
         kind: a key of ``TYPES``.
         mesh: whose cells are taken.
-        tokens: about so many on a latent grid of 64^3.
+        tokens: about how many on a latent grid of 64^3.
         device, flow_dtype, decoder_dtype: where, and dtypes of the torsos.
-        reduction: see there.
+        reduction: how networks and grids are made smaller.
         steps: sampler steps of every stage; None: the published 12.
         budget: bytes that weights and working memory may take; None: what is free.
         policy: insist on one; None: the fastest that fits.
@@ -113,7 +113,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done.
+    """What will be done.
 
     Attributes:
         stages: in order.

@@ -1,7 +1,7 @@
 """Running a plan: seconds, memory, and whether what came out is finite.
 
-Networks visit the device as the plan's policy says. Making their weights is not counted, nor is
-one first pass of each flow, in which libraries choose their kernels.
+Networks are moved to the device as the plan's policy says. Making their weights is not counted, nor
+is one first pass of each flow, in which libraries choose their kernels.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from engine.bench.plan import Plan, Stage
 from engine.bench.work import timed
-from engine.machine import ram_in_use
-from engine.models import memory
-from engine.models.residency import Models
+from engine.host.machine import ram_in_use
+from engine.residency import memory
+from engine.residency.models import Models
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Measured:
         seconds: wall clock.
         planned: bytes that were made room for: weights on the device and working memory.
         peak: bytes: on CUDA the most that was allocated during the stage, weights included;
-            elsewhere by how much the process was larger at most than before the first stage; None
-            if it cannot be told.
+            elsewhere the most that the process grew since before the first stage; None if it cannot
+            be told.
         finite: whether everything that came out is.
     """
 
@@ -39,7 +39,7 @@ class Measured:
 
 @torch.inference_mode()
 def run_plan(plan: Plan) -> Iterator[Measured]:
-    """Run the stages, yielding after each; the networks are let go in the end."""
+    """Run the stages, yielding after each; the networks are released at the end."""
     before = None if plan.request.device.type == "cuda" else ram_in_use()
     for stage in plan.stages:
         yield _measure(stage, plan.models, before)

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
-from engine.models.sc_vae import Pyramid
+from engine.networks.sc_vae import Pyramid
 from engine.sparse import Topology
+from protocol.errors import EngineError
 
 LEVELS = 4
 """Subdivisions from a latent cell to its voxels: 16 = 2^4."""
 COUNTED_AT = 64
-"""Latent grid for which the wanted number of tokens is meant."""
+"""Latent grid on which the requested number of tokens is counted."""
 SAMPLED_AT = 256
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A mesh, welded, at the size that gives the wanted number of tokens.
+    """A mesh, welded, at the size that gives the requested number of tokens.
 
     Attributes:
         vertices: (V, 3) float32 in the unit cube.
@@ -55,7 +55,7 @@ class Scene:
 def load_scene(path: Path, tokens: int) -> Scene:
     """Read a mesh and shrink it until it has about ``tokens`` cells on a latent grid of 64^3.
 
-    A mesh that has fewer when it fills the unit cube stays as it is.
+    A mesh that has fewer when it fills the unit cube is left unchanged.
 
     Raises:
         EngineError: what reading and fitting raise.

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from engine.models.dit import FlowConfig
+from engine.networks.dit import FlowConfig
 
 Value = TypeVar("Value")
 
@@ -18,7 +18,7 @@ def forward_flop(config: FlowConfig, tokens: int, context: int) -> int:
 
     Args:
         tokens: cells of the latent.
-        context: image_tokens; 0 where the picture is zero, whose cross-attention is a constant.
+        context: number of image tokens; 0 for a picture of zeros, whose attention is a constant.
             Keys and values of the picture are counted by ``prepare_flop``.
     """
     width, hidden = config.model_channels, int(config.model_channels * config.mlp_ratio)
@@ -55,7 +55,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -63,7 +63,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def timed(device: torch.device, work: Callable[[], Value]) -> tuple[float, Value]:
-    """Seconds that work takes, to the end, and what it gives."""
+    """Seconds until work is finished, and its result."""
     synchronize(device)
     start = time.perf_counter()
     value = work()

@@ -1,7 +1,6 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -10,27 +9,25 @@ import typer
 
 from engine.commands.console import (
     binary_size,
+    command,
     err,
     errors_shown,
-    out,
-    reporting,
     results,
+    seconds_line,
     settings_of,
-    show_seconds,
 )
-from engine.commands.finish import check_finished_output, write_finished
-from engine.commands.models import origin_of
-from engine.errors import EngineError
-from engine.files import check_place
+from engine.commands.finish import finishing_figures
+from engine.commands.progress import followed
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.asset import Asset
+    from engine.assets.asset import Asset
     from engine.export.presets import Preset as Finishing
-    from engine.images.rembg_matte import RembgMatte
-    from engine.models.checkpoint import Checkpoint as OpenedCheckpoint
-    from engine.models.residency import Models
-    from engine.models.store import Store
-    from engine.pipelines.report import Report
+    from engine.report import Report
+    from engine.residency.models import Models
+    from engine.session import Delivered
+    from protocol.references import File
+    from protocol.samplers import Sampling
 
 
 Output = Annotated[
@@ -67,7 +64,10 @@ Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape
 TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
 FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
-Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the thing.")]
+Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
+]
 
 
 def generate(
@@ -87,31 +87,24 @@ def generate(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make 3D assets from pictures."""
     with errors_shown(context.obj):
-        from engine.pipelines.generate import generate_all
-        from engine.pipelines.jobs import GenerateJob
-        from engine.pipelines.types import MAX_TOKENS
+        from protocol.jobs import GenerateJob
 
-        chosen = _finishing(finishing, output)
+        chosen = _finishing(finishing)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
         jobs = [
             job
             for image in images
             for job in GenerateJob(
-                picture=_read(image), type=kind, preset=preset, seed=seed, matte=_matte(matte),
-                max_tokens=max_tokens or MAX_TOKENS, **changes,
+                picture=_read(image), type=kind, quality=preset, seed=seed, matte=_matte(matte),
+                max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
         targets = _targets(output, len(jobs))
-        _check_folders(targets)
-        models = _open(context, checkpoint, device, memory, offline)
-        with results() as show, reporting() as report:
-            assets = generate_all(jobs, models, report)
-            for target, asset in zip(targets, assets, strict=True):
-                _write(asset, target, chosen, report, show)
-        _summary(report, models)
+        _work(context, jobs, targets, chosen, checkpoint, device, memory, offline, verbose)
 
 
 def texture(
@@ -131,23 +124,20 @@ def texture(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    verbose: Verbose = False,
 ) -> None:
     """Give a mesh the materials of the thing in a picture."""
     with errors_shown(context.obj):
-        from engine.pipelines.jobs import TextureJob
-        from engine.pipelines.texture import texture as run
+        from protocol.jobs import TextureJob
+        from protocol.references import File
 
         _check_order(mesh, image)
-        chosen = _finishing(finishing, output)
+        chosen = _finishing(finishing)
         job = TextureJob(
-            mesh=mesh, picture=_read(image), resolution=resolution, seed=seed,
-            matte=_matte(matte), **_samplings(steps, guidance, ("texture",)),
+            mesh=File(str(mesh)), picture=_read(image), resolution=resolution, seed=seed,
+            matte=_matte(matte), samplers=_samplings(steps, guidance, ("texture",)),
         )  # fmt: skip
-        _check_folders([output])
-        models = _open(context, checkpoint, device, memory, offline)
-        with results() as show, reporting() as report:
-            _write(run(job, models, report), output, chosen, report, show)
-        _summary(report, models)
+        _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
 
 
 def upscale(
@@ -171,201 +161,120 @@ def upscale(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make a finer version of an asset or of a mesh."""
     with errors_shown(context.obj):
-        from engine.asset_folder import load_asset
-        from engine.pipelines.jobs import UpscaleJob
-        from engine.pipelines.types import MAX_TOKENS
-        from engine.pipelines.upscale import upscale as run
+        from protocol.jobs import UpscaleJob
+        from protocol.references import File
 
-        chosen = _finishing(finishing, output)
+        chosen = _finishing(finishing)
         job = UpscaleJob(
-            source=load_asset(source) if source.is_dir() else source,
+            source=File(str(source)),
             picture=None if image is None else _read(image),
-            type=kind, preset=preset, seed=seed, matte=_matte(matte),
-            max_tokens=max_tokens or MAX_TOKENS,
-            **_samplings(steps, guidance, ("shape", "texture")),
+            type=kind, quality=preset, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
+            samplers=_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
-        _check_folders([output])
-        models = _open(context, checkpoint, device, memory, offline)
-        with results() as show, reporting() as report:
-            _write(run(job, models, report), output, chosen, report, show)
-        _summary(report, models)
+        _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
 
 
-def _open(
+def _work(
     context: typer.Context,
+    jobs: Sequence[Any],
+    targets: Sequence[Path],
+    preset: "Finishing | None",
     checkpoint: str | None,
     device: str | None,
     memory: float | None,
     offline: bool,
-) -> "Models":
-    from engine.machine import known_device
-    from engine.models.checkpoint import load_checkpoint
-    from engine.models.default_checkpoint import default_checkpoint
-    from engine.models.memory import reset_peak
-    from engine.models.residency import Models
-    from engine.models.store import Store
-
-    settings = settings_of(context)
-    offline = offline or settings.offline
-    origin = origin_of(settings)
-    store = Store(Path(settings.models), origin=origin, offline=offline)
-    where = known_device(device)
-    reset_peak(where)
-    if checkpoint is None:
-        place, sentence = default_checkpoint(store)
-        if sentence is not None:
-            err.print(sentence, markup=False)
-    else:
-        place = store.checkpoint(checkpoint)
-    opened = load_checkpoint(place, offline=offline, origin=origin)
-    return Models(
-        opened,
-        device=where,
-        budget=None if memory is None else round(memory * 2**30),
-        encoder_folder=_encoder_folder(store, opened),
-        matte=_matte_network(store),
-        offline=offline,
-        origin=origin,
-    )
-
-
-def _encoder_folder(store: "Store", checkpoint: "OpenedCheckpoint") -> Path | None:
-    """Where DINOv3 was downloaded to; None where it was not, or is not what is wanted.
-
-    Raises:
-        EngineError: ``weights_partial``.
-    """
-    from engine.images.encoders import is_dinov3
-    from engine.models.catalogue import catalogue
-    from engine.models.residency import IMAGE_ENCODER
-
-    component = checkpoint.generation.image_encoder
-    own = IMAGE_ENCODER in checkpoint.models
-    if own or component is None or not is_dinov3(component.name):
-        return None
-    weight = catalogue()["image_encoder"]
-    state = store.state(weight)
-    if state == "partial":
-        raise EngineError(
-            "weights_partial",
-            f"The download of {weight.repository} is not complete.",
-            f"Run: maquette models download {weight.name}",
-        )
-    return store.folder_of(weight.repository) if state == "present" else None
-
-
-def _matte_network(store: "Store") -> "RembgMatte":
-    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
-    from engine.images.rembg_matte import RembgMatte
-    from engine.models.catalogue import catalogue
-
-    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
-        if store.state(weight) == "present":
-            return RembgMatte(
-                Path(weight.files[0].name).stem,
-                weights_folder=store.folder_of(weight.repository),
-                allow_download=False,
-            )
-    return RembgMatte(allow_download=not store.offline)
-
-
-def _write(
-    asset: "Asset",
-    target: Path,
-    preset: "Finishing | None",
-    report: "Report",
-    show: Callable[[str], None],
+    verbose: bool,
 ) -> None:
-    """The asset's folder, and the file: finished, or raw without a preset."""
-    from engine.asset_folder import save_asset, save_thumbnail
-    from engine.asset_save import fitted
-    from engine.export.mesh_file import save_mesh
-    from engine.pipelines.finish import FinishJob, finish
+    """Jobs to files, one after the other."""
+    with results() as show, followed(verbose=verbose) as follow:
+        from engine import session
 
-    folder = _folder_of(target)
-    with report.stage("saving"):
-        save_asset(asset, folder)
-    show(
-        f"{len(asset.grid.coords):,} voxels of {asset.grid.grid_size}^3, "
-        f"seed {asset.recipe['seed']}; latents in {folder}"
-    )
-    with _told_where_it_is(folder, target):
-        if preset is not None:
-            job = FinishJob.of(asset, fitted(preset, target, report), target.stem)
-            finished = finish(job, report)
-            write_finished(finished, target, preset, report, show, folder=folder)
-            with report.stage("thumbnail"):
-                save_thumbnail(finished.meshes[0].mesh, folder)
-            return
-        with report.stage("writing"):
-            save_mesh(asset.mesh, target)
-        with report.stage("thumbnail"):
-            save_thumbnail(asset.mesh, folder)
-        mesh = asset.mesh
-        show(f"{target}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces")
+        with session.claimed(targets, finished=preset is not None):
+            models = session.open_models(
+                settings_of(context),
+                checkpoint=checkpoint,
+                device=device,
+                budget=None if memory is None else round(memory * 2**30),
+                offline=offline,
+                tell=lambda sentence: err.print(sentence, markup=False),
+            )
+            for job, target in zip(jobs, targets, strict=True):
+                report = follow.report(target.name if len(jobs) > 1 else "")
+                with report.ending(), _told_where_it_is(report, target):
+                    then = session.delivery_stages(preset)
+                    asset = session.run(job, models, report, then=then)
+                    delivered = session.deliver(asset, target, preset, report)
+                for line in _lines(delivered):
+                    show(line)
+                if verbose:
+                    for line in _figures(asset, delivered, report, models):
+                        show(line)
+
+
+def _finishing(name: str) -> "Finishing | None":
+    """The finish of that name, None for "none"."""
+    from engine.export.presets import PRESETS, preset_named
+
+    if name != "none" and name not in PRESETS:
+        raise EngineError(
+            "preset",
+            f"There is no finish {name!r}.",
+            f"Choose one of {', '.join(PRESETS)}, none.",
+        )
+    return None if name == "none" else preset_named(name)
 
 
 @contextmanager
-def _told_where_it_is(folder: Path, target: Path) -> Iterator[None]:
+def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
     """Minutes of work are not lost by Ctrl-C once the folder is there; say so."""
     try:
         yield
     except KeyboardInterrupt:
-        file = target if target.suffix.lower() in (".glb", ".obj") else target.with_suffix(".glb")
-        go_on = shlex.join(["maquette", "finish", str(folder), "-o", str(file)])
-        err.print(f"The asset is saved in {folder}. To go on: {go_on}", markup=False)
+        if "saving" in report.seconds:
+            from engine.session import folder_of
+
+            folder = folder_of(target)
+            file = (
+                target if target.suffix.lower() in (".glb", ".obj") else target.with_suffix(".glb")
+            )
+            resume = command("finish", str(folder), "-o", str(file))
+            err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)
         raise
 
 
-def _finishing(name: str, output: Path) -> "Finishing | None":
-    """The preset of that name, None for "none"; better to refuse now than after minutes of work."""
-    from engine.export.presets import preset_named
+def _lines(delivered: "Delivered") -> Iterator[str]:
+    """What a modeler asks first, and what to do next."""
+    vertices, faces = delivered.mesh.vertices, delivered.mesh.faces
+    x, y, z = vertices.max(axis=0) - vertices.min(axis=0)
+    low = vertices[:, 2].min()
+    size = binary_size(delivered.file.stat().st_size)
+    yield (
+        f"{delivered.file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
+        f"feet {low:.2f} m from the origin"
+    )
+    finer = command("upscale", str(delivered.folder), "-o", "finer.glb")
+    yield f"Next: Blender > File > Import > glTF 2.0; or a finer version: {finer}"
 
-    if name == "none":
-        _check_output(output)
-        return None
-    check_finished_output(output, "; with --finish none also .ply")
-    return preset_named(name)
 
+def _figures(
+    asset: "Asset", delivered: "Delivered", report: "Report", models: "Models"
+) -> Iterator[str]:
+    """What developers ask."""
+    from engine.residency.memory import peak_bytes
 
-def _summary(report: "Report", models: "Models") -> None:
-    from engine.models.memory import peak_bytes
-
-    show_seconds(report)
+    voxels, size = len(asset.grid.coords), asset.grid.grid_size
+    yield f"{voxels:,} voxels of {size}^3, seed {asset.recipe['seed']}"
+    if delivered.finished is not None:
+        yield from finishing_figures(delivered.finished)
+    yield seconds_line(report)
     peak = peak_bytes(models.device)
     if peak is not None:
         whose = "on the device" if models.device.type == "cuda" else "of the process"
-        out.print(f"Peak memory {whose}: {binary_size(peak)}.", markup=False)
-
-
-def _check_output(output: Path) -> None:
-    """Better to refuse now than after minutes of work."""
-    from engine.export.mesh_file import SUFFIXES
-
-    if output.suffix.lower() not in SUFFIXES:
-        raise EngineError(
-            "mesh_format",
-            f"{output.name} has no suffix of a mesh format that can be written.",
-            f"Use one of {', '.join(SUFFIXES)}.",
-        )
-    check_place(output)
-
-
-def _folder_of(target: Path) -> Path:
-    from engine.asset_folder import FOLDER_SUFFIX
-
-    return target.with_suffix(FOLDER_SUFFIX)
-
-
-def _check_folders(targets: Sequence[Path]) -> None:
-    """Better to refuse now than after minutes of work."""
-    from engine.asset_folder import check_folder
-
-    for target in targets:
-        check_folder(_folder_of(target))
+        yield f"Peak memory {whose}: {binary_size(peak)}."
 
 
 def _targets(output: Path, count: int) -> list[Path]:
@@ -375,12 +284,13 @@ def _targets(output: Path, count: int) -> list[Path]:
     return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
 
 
-def _read(image: Path) -> Path:
+def _read(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
     from engine.images.reading import read_image
+    from protocol.references import File
 
     read_image(image)
-    return image
+    return File(str(image))
 
 
 def _check_order(mesh: Path, image: Path) -> None:
@@ -391,7 +301,7 @@ def _check_order(mesh: Path, image: Path) -> None:
         raise EngineError(
             "arguments_swapped",
             f"{image} is a mesh and stands where the picture should.",
-            f"The mesh comes first: maquette texture {image} {mesh}",
+            f"The mesh comes first: {command('texture', str(image), str(mesh))}",
         )
 
 
@@ -409,9 +319,9 @@ def _matte(name: str) -> Any:
 
 def _samplings(
     steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
-) -> dict[str, Any]:
+) -> dict[str, "Sampling"]:
     """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
-    from engine.pipelines.jobs import Sampling
+    from protocol.samplers import Sampling
 
     values: dict[str, dict[str, Any]] = {}
     for option, entries, field, convert in (

@@ -8,12 +8,12 @@ import typer
 from rich.table import Table
 
 from engine.commands.console import binary_size, err, errors_shown, out
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.bench.plan import Plan
     from engine.bench.run import Measured
-    from engine.models.plan import Policy
+    from engine.residency.plan import Policy
 
 app = typer.Typer(help="Measure how fast this machine is.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ def generate(
         from engine.bench.networks import Reduction
         from engine.bench.plan import Request, make_plan
         from engine.bench.run import run_plan
-        from engine.machine import device_name, known_device, working_dtypes
+        from engine.host.machine import device_name, known_device, working_dtypes
 
         where = known_device(device)
         flow_dtype, decoder_dtype = working_dtypes(where)
@@ -85,7 +85,7 @@ def generate(
 
 
 def _policy(name: str | None) -> "Policy | None":
-    from engine.models.plan import Policy
+    from engine.residency.plan import Policy
 
     known = {policy.name.lower(): policy for policy in Policy}
     if name is not None and name not in known:

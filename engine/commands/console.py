@@ -1,27 +1,19 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
-import sys
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from engine.commands import interrupt
-from engine.errors import EngineError
 from engine.settings import Settings
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.pipelines.report import Report as PipelineReport
+    from engine.report import Report
 
 USER_ERROR, INTERRUPTED = 2, 130
 SETTINGS = "maquette.settings"
@@ -85,55 +77,15 @@ def results() -> Iterator[Callable[[str], None]]:
             out.print(line, markup=False)
 
 
-@contextmanager
-def progress_bar() -> Iterator["Report"]:
-    kernels = sys.modules.get("engine.kernels")
-    if kernels is not None and kernels.are_cold():
-        err.print("First use: kernels are compiled, once, for about a minute.", markup=False)
-    columns = (
-        TextColumn("{task.description:10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        yield Report(progress)
-
-
-class Report:
-    """One bar for each stage, in the order in which they come."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        interrupt.check()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage)
-        self._progress.update(self._tasks[stage], completed=done, total=total)
-
-
-@contextmanager
-def reporting() -> Iterator["PipelineReport"]:
-    """A report for a pipeline, whose stages become bars and whose notes go to stderr."""
-    from engine.pipelines.report import Progress as Stage
-    from engine.pipelines.report import Report as PipelineReport
-
-    with progress_bar() as bars:
-
-        def show(progress: Stage) -> None:
-            bars(progress.stage, progress.done, progress.of)
-
-        yield PipelineReport(
-            on_progress=show, on_note=lambda sentence: err.print(sentence, markup=False)
-        )
-
-
-def show_seconds(report: "PipelineReport") -> None:
+def seconds_line(report: "Report") -> str:
     """Seconds of every stage, and of all."""
     times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
-    out.print(f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all.", markup=False)
+    return f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all."
+
+
+def command(*words: str) -> str:
+    """A command of ours as people can paste it."""
+    return shlex.join(["python", "run.py", "maquette", *words])
 
 
 def counted(count: int, noun: str) -> str:

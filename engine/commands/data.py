@@ -20,7 +20,7 @@ from engine.commands import interrupt
 from engine.commands.console import err, errors_shown, out
 
 if TYPE_CHECKING:
-    from engine.training.build import BuildReport
+    from engine.training.data.build import BuildReport
 
 app = typer.Typer(help="Build the data that networks are trained on.", no_args_is_help=True)
 
@@ -66,9 +66,9 @@ def build(
 ) -> None:
     """Make O-Voxels and pictures of many assets. Stopped, it goes on where it was."""
     with errors_shown(debug or context.obj):
-        from engine.training import build as work
-        from engine.training.make_asset import BuildSettings
-        from engine.training.sources import find_sources
+        from engine.training.data import build as work
+        from engine.training.data.make_asset import BuildSettings
+        from engine.training.data.sources import find_sources
 
         sources = find_sources(source, None if split is None else split.value)
         settings = BuildSettings(tuple(sorted(set(resolution))), views, picture)

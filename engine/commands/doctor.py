@@ -26,7 +26,7 @@ def doctor(
     """
     with errors_shown(context.obj):
         from engine.doctor.checks import checks
-        from engine.models.store import Store
+        from engine.weights.store import Store
 
         found = []
         for check in checks(Store(settings_of(context).models), device=device):

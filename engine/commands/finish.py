@@ -1,20 +1,21 @@
 """`maquette finish`: an asset or a mesh made ready for use."""
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from engine.commands.console import errors_shown, reporting, results, show_seconds
-from engine.errors import EngineError
-from engine.files import check_place
+from engine.commands.console import binary_size, errors_shown, results, seconds_line
+from engine.commands.progress import followed
+from engine.host.files import check_place
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.export.presets import Preset
-    from engine.pipelines.finish import Finished, FinishJob
-    from engine.pipelines.report import Report
+    from engine.finishing.finish import Finished, FinishJob
+    from engine.report import Report
 
 PRESET_HELP = "full, standard or game."
 
@@ -39,12 +40,15 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also figures of the mesh and seconds.")
+    ] = False,
 ) -> None:
     """Clean, simplify, unwrap and bake."""
-    with errors_shown(context.obj):
-        from engine.asset_save import fitted
+    with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
+        from engine import session
         from engine.export.presets import preset_named
-        from engine.pipelines.finish import finish as run
+        from engine.finishing.finish import finish as run
 
         check_finished_output(output)
         _check_image_format(image_format, output)
@@ -53,8 +57,10 @@ def finish(
             preset_named(preset), **{k: v for k, v in changes.items() if v is not None}
         )
         chosen.check()
-        with results() as show, reporting() as report:
-            job = _job(source, fitted(chosen, output, report), resolution, report)
+        report = follow.report()
+        report.expect(("reading", *session.delivery_stages(chosen)[1:-1]))
+        with report.ending():
+            job = _job(source, session.fitting(chosen, output, report), resolution, report)
             if job.given_mesh is not None and (faces is not None or keep_inner):
                 raise EngineError(
                     "given_mesh",
@@ -69,48 +75,37 @@ def finish(
                     f"{faces:,} faces were asked for; the cleaned surface has only "
                     f"{finished.log['cleaned_faces']:,}."
                 )
-            write_finished(finished, output, chosen, report, show, folder=folder)
-        show_seconds(report)
+            session.write_finished(finished, output, job.preset, report, folder=folder)
+        mesh = finished.meshes[0].mesh
+        show(f"{output}: {len(mesh.faces):,} faces, {binary_size(output.stat().st_size)}")
+        if verbose:
+            for line in (*finishing_figures(finished), seconds_line(report)):
+                show(line)
 
 
-def write_finished(
-    finished: "Finished",
-    output: Path,
-    preset: "Preset",
-    report: "Report",
-    show: Callable[[str], None],
-    *,
-    folder: Path | None = None,
-) -> None:
-    """Write the file and say what is in it, in the recipe of the asset's folder too."""
-    from engine.asset_folder import add_to_recipe
+def finishing_figures(finished: "Finished") -> Iterator[str]:
+    """What was found and done, in numbers."""
     from engine.meshing.report import in_words
 
     log = finished.log
-    with report.stage("writing"):
-        finished.save(output, image_format=preset.image_format)
-        if folder is not None:
-            entry = {"file": output.name, "preset": asdict(preset), **log}
-            add_to_recipe(folder, "finish", entry)
     if "before" in log:
-        show(f"As voxels: {in_words(log['before'])}")
-        mended = {name: count for name, count in log["removed"].items() if count}
-        show(f"Removed or mended: {in_words(mended) or 'nothing'}")
+        yield f"As voxels: {in_words(log['before'])}"
+        fixed = {name: count for name, count in log["removed"].items() if count}
+        yield f"Removed or fixed: {in_words(fixed) or 'nothing'}"
     for named, level in zip(finished.meshes, log["levels"], strict=False):
-        show(
+        yield (
             f"{named.name}: {level['texture_size']}^2 texels, alpha {level['alpha_mode']}, "
             f"UVs {level['unwrap']}, {in_words(level['after'])}"
         )
-    show(f"Written to {output}.")
 
 
-def check_finished_output(output: Path, more: str = "") -> None:
-    """Better to refuse now than after minutes of work; ``more`` goes on with the remedy."""
+def check_finished_output(output: Path) -> None:
+    """Better to refuse now than after minutes of work."""
     if output.suffix.lower() not in (".glb", ".obj"):
         raise EngineError(
             "mesh_format",
             f"{output.name} cannot hold a textured asset.",
-            f"Use a name that ends in .glb or .obj{more}.",
+            "Use a name that ends in .glb or .obj.",
         )
     check_place(output)
 
@@ -136,11 +131,11 @@ def _check_image_format(name: str | None, output: Path) -> None:
 
 def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "FinishJob":
     """The asset in a folder, the O-Voxels in a file, or those of a mesh."""
-    from engine.asset_folder import load_asset
+    from engine.assets.folder import load_asset
+    from engine.finishing.finish import FinishJob
+    from engine.finishing.given_mesh import open_mesh, voxelise
     from engine.ovoxel import sample_materials
     from engine.ovoxel.ovoxel_file import load_ovoxels
-    from engine.pipelines.finish import FinishJob
-    from engine.pipelines.given_mesh import open_mesh, voxelise
 
     if source.is_dir():
         with report.stage("reading"):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.progress import (
@@ -28,12 +28,8 @@ from engine.commands.console import (
     out,
     settings_of,
 )
-from engine.errors import EngineError
-from engine.models.catalogue import PRESETS, catalogue, choose
-from engine.settings import Settings
-
-if TYPE_CHECKING:
-    from engine.models.hub import Origin
+from engine.weights.catalogue import PRESETS, catalogue, choose
+from protocol.errors import EngineError
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
@@ -215,7 +211,8 @@ def _store(
     endpoint: str | None = None,
     mirrors: list[str] | None = None,
 ):
-    from engine.models.store import Store
+    from engine.weights.hub import Origin
+    from engine.weights.store import Store
 
     settings = settings_of(context)
     if endpoint is not None:
@@ -223,20 +220,12 @@ def _store(
     pairs = dict(settings.mirrors) | dict(_pair(text) for text in mirrors or [])
     settings = replace(settings, mirrors=pairs)
     return Store(
-        Path(settings.models), origin=origin_of(settings), offline=offline or settings.offline
+        Path(settings.models), origin=Origin.of(settings), offline=offline or settings.offline
     )
 
 
-def origin_of(settings: Settings) -> "Origin":
-    """Which hub and which mirrors the user wants to be asked."""
-    from engine.models.hub import Origin
-
-    endpoint = settings.endpoint
-    return Origin(endpoint.rstrip("/") if endpoint else None, tuple(settings.mirrors.items()))
-
-
 def _pair(text: str) -> tuple[str, str]:
-    from engine.models.hub import REPOSITORY
+    from engine.weights.hub import REPOSITORY
 
     name, _, copy = text.partition("=")
     if not (REPOSITORY.fullmatch(name) and REPOSITORY.fullmatch(copy)):

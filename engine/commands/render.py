@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out, progress_bar
+from engine.commands.console import errors_shown, out
+from engine.commands.progress import followed
 
 
 def render(
@@ -27,21 +28,26 @@ def render(
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
-        from engine.asset_folder import load_asset
-        from engine.render.asset import load_surface
-        from engine.render.turntable import save_picture
-
         start = time.perf_counter()
-        mesh = load_asset(source).mesh if source.is_dir() else load_surface(source)
-        with progress_bar() as report:
-            files = save_picture(
-                mesh,
-                target,
-                size=size,
-                frames=frames,
-                seconds=seconds,
-                on_progress=lambda done, total: report("rendering", done, total),
-            )
+        with followed() as follow:
+            from engine.assets.folder import load_asset
+            from engine.render.asset import load_surface
+            from engine.render.turntable import save_picture
+
+            report = follow.report()
+            report.expect(("reading", "rendering"))
+            with report.ending():
+                with report.stage("reading"):
+                    mesh = load_asset(source).mesh if source.is_dir() else load_surface(source)
+                with report.stage("rendering", frames) as step:
+                    files = save_picture(
+                        mesh,
+                        target,
+                        size=size,
+                        frames=frames,
+                        seconds=seconds,
+                        on_progress=lambda done, _total: step(done),
+                    )
         taken = time.perf_counter() - start
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         out.print(f"{files[0]}{more}: {len(mesh.faces):,} faces, {taken:.2f} s", markup=False)

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from engine.commands.console import INTERRUPTED, err, errors_shown, out
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ def _one(
     path: Path, data: Path, output: Path, device: "torch.device", stop: Callable[[], bool]
 ) -> bool:
     from engine.training.config import read_config
-    from engine.training.tasks import train_networks
+    from engine.training.tasks.table import train_networks
 
     config = read_config(path)
     with _bars() as watch:
@@ -88,19 +88,19 @@ def _one(
 def _embedded(
     data: Path, output: Path, device: "torch.device", stop: Callable[[], bool], evaluate: bool
 ) -> bool:
-    from engine.training.embedded import Places, train_embedded
+    from engine.training.embedded import Paths, train_embedded
 
-    places = Places(CONFIGS, data, output)
+    paths = Paths(CONFIGS, data, output)
     if evaluate:
         from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
         with _bars() as watch:
-            found = evaluate_checkpoint(places.shipped, places.checkpoint, data, watch=watch)
+            found = evaluate_checkpoint(paths.shipped, paths.checkpoint, data, watch=watch)
         save_scores(output / "evaluation.json", found)
         out.print(table_of(found), markup=False)
         return True
     with _bars() as watch:
-        shipped = train_embedded(places, device=device, watch=watch, stop=stop)
+        shipped = train_embedded(paths, device=device, watch=watch, stop=stop)
     if shipped is None:
         return False
     out.print(f"What ships is in {shipped}; it belongs into engine/embedded.", markup=False)
@@ -112,8 +112,8 @@ def _begin(device: str | None, threads: int | None) -> "torch.device":
     import torch
     import torch.distributed as dist
 
-    from engine.machine import known_device
-    from engine.parallel import limit_threads
+    from engine.host.machine import known_device
+    from engine.host.parallel import limit_threads
 
     if threads is not None:
         limit_threads(threads)

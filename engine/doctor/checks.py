@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.models.catalogue import PRESETS, choose
-from engine.models.store import RESERVE, Store
+from engine.weights.catalogue import PRESETS, choose
+from engine.weights.store import RESERVE, Store
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)
@@ -33,7 +33,7 @@ class Check:
 
 
 def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
-    """Look at everything, quick things first.
+    """Run all checks, the quick ones first.
 
     Args:
         store: whose weights and disk are looked at.
@@ -60,7 +60,7 @@ def _python() -> Check:
 
 
 def _torch(torch) -> Iterator[Check]:
-    from engine import machine
+    from engine.host import machine
 
     text = str(torch.__version__)
     if tuple(int(part) for part in text.split(".")[:2]) < OLDEST_TORCH:
@@ -94,8 +94,8 @@ def _torch(torch) -> Iterator[Check]:
 def _device(wanted: str | None) -> Iterator[Check]:
     import torch
 
-    from engine import machine
     from engine.doctor import selftest
+    from engine.host import machine
     from engine.sparse.attention import ATTENTION
     from engine.sparse.convolution import CONVOLUTION
 
@@ -111,7 +111,7 @@ def _device(wanted: str | None) -> Iterator[Check]:
         return
     text = f"{device}: {machine.device_name(device)}"
     if device.type == "cpu":
-        hint = "Generation wants a GPU with 6 GB or more; all else works."
+        hint = "Generation needs a GPU with 6 GB or more; everything else works."
         yield Check("device", "warn", text, hint)
     else:
         yield Check("device", "ok", text)
@@ -142,18 +142,18 @@ def _self_test(device, dtypes) -> Check:
     found = [line for dtype in dtypes for line in selftest.problems(device, dtype)]
     seconds = time.perf_counter() - start
     if found:
-        hint = "Update driver, torch and extras; if it stays, report it with this text."
+        hint = "Update driver, torch and extras; if the error stays, report it with this text."
         return Check("self-test", "fail", "; ".join(dict.fromkeys(found)), hint)
     text = f"convolution, attention and O-Voxels give the known numbers, {seconds:.1f} s"
     return Check("self-test", "ok", text)
 
 
 def _ram() -> Check:
-    from engine import machine
+    from engine.host import machine
 
     memory = machine.ram()
     if memory is None:
-        return Check("RAM", "ok", "cannot be told on this system")
+        return Check("RAM", "ok", "unknown on this system")
     free, total = memory
     low = free < 4e9
     return Check(

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
 from engine.sparse.attention import ATTENTION, attention
 from engine.sparse.backends import Registry
 from engine.sparse.convolution import CONVOLUTION, submanifold_conv3d
 from engine.sparse.tensor import SparseTensor
+from protocol.errors import EngineError
 
 TOLERANCE = 0.02
-"""Half precision rounds; what is wrong is wrong by far more."""
+"""Half precision rounds; a real fault is far larger."""
 CHANNELS = 16
 
 

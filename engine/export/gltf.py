@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from engine import __version__
-from engine.baking.alpha import choose_alpha_mode
-from engine.baking.normals import vertex_normals
-from engine.baking.rows import unique_rows
-from engine.color import linear_from_srgb
-from engine.errors import EngineError
+from engine.host.color import linear_from_srgb
 from engine.mesh import Material, Mesh, Texture
+from engine.meshing.alpha import choose_alpha_mode
 from engine.meshing.axes import Y_UP_FROM_Z_UP
+from engine.meshing.normals import vertex_normals
+from engine.meshing.rows import unique_rows
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.baking.normals import vertex_normals
-from engine.baking.rows import unique_rows
 from engine.export.gltf import encode_picture
 from engine.mesh import Mesh, Texture
 from engine.meshing.axes import Y_UP_FROM_Z_UP
+from engine.meshing.normals import vertex_normals
+from engine.meshing.rows import unique_rows
 
 
 @dataclass(frozen=True)

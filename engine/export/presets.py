@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from engine.errors import EngineError
 from engine.export.gltf import ImageFormat
 from engine.mesh import check_texture_size
+from protocol.errors import EngineError
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,21 @@ class Preset:
     @property
     def has_one_mesh(self) -> bool:
         return len(self.lod_shares) == 1 and not self.collision_hull
+
+    def fitting(self, name: str) -> "tuple[Preset, str | None]":
+        """What a file of that name can hold of it, and a note when that is less.
+
+        Only a .glb file holds several meshes, and pictures of other kinds than PNG.
+        """
+        if name.lower().endswith(".glb"):
+            return self, None
+        note = None
+        if not self.has_one_mesh:
+            note = (
+                f"{name} holds one mesh, without further levels of detail and hull; "
+                "a .glb file holds them too."
+            )
+        return replace(self.with_one_mesh(), image_format="png"), note
 
     def with_one_mesh(self) -> "Preset":
         """The same without further levels of detail and hull."""

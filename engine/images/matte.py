@@ -11,10 +11,10 @@ from typing import Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND, no_foreground
 from engine.images.rembg_matte import INSTALL, RembgMatte
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def remove_background(
     if method not in _METHODS:
         raise EngineError(
             "matte_method",
-            f"There is no way to remove a background called {method!r}.",
+            f"There is no background removal called {method!r}.",
             f"Choose one of {', '.join(_METHODS)}.",
         )
     if method == "auto":

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.preprocess import no_foreground
 from engine.images.regions import box_mean, connected, erode, grow, highest
 from engine.images.rembg_matte import INSTALL
+from protocol.errors import EngineError
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -24,13 +24,13 @@ MAX_NOISE = 14.0
 MIN_BORDER_SHARE = 0.55
 """Share of the border that has to be background; the rest may be the object leaving the frame."""
 SHADOW_FLOOR = 0.55
-"""A shadow keeps at least this share of the light; darker things are objects."""
+"""A shadow keeps at least this share of the light; anything darker is an object."""
 
 SMALLEST = 8
 """Pixels a side."""
 
 MIN_OPENING = 0.004
-"""Share of the picture from which on a patch of background within the object is an opening."""
+"""Least share of the picture for a patch of background within the object to be an opening."""
 
 
 class Background(NamedTuple):
@@ -203,7 +203,7 @@ def _soften(pixels: Floats, background: Background, foreground: Mask) -> Floats:
     decided = np.where(length > (4 * background.noise + 12) ** 2, mixture, foreground)
     # What the object surely covers does not become a hole by looking like the background.
     alpha = np.where(inner, 1.0, np.where(band & known, np.clip(decided, 0, 1), foreground))
-    # The noise of the background makes no mist around the object.
+    # Noise of the background must not leave a haze around the object.
     alpha = np.clip((alpha - 0.08) / 0.84, 0, 1)
     return np.concatenate([colour, 255 * alpha[..., None]], axis=2).astype(np.float32)
 

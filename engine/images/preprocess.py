@@ -7,7 +7,7 @@ less shifts every token.
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 MAX_SIDE = 1024
 FOREGROUND = 0.8 * 255

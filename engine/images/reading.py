@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM
 MAX_PIXELS = 80_000_000
 """A larger picture is refused before it is decoded: 80 megapixels are 320 MB as RGBA."""
 
-# Everything Pillow's decoders are known to raise on damaged files. Warnings are among it where the
-# process makes errors of them.
+# Everything Pillow's decoders are known to raise on damaged files. Warnings are among it, since a
+# process may turn them into errors.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError)
 _DAMAGE += (struct.error, zlib.error, OverflowError, RuntimeError, UserWarning)
 _BITS_PER_SAMPLE = 258
@@ -42,7 +42,7 @@ def read_image(source: bytes | str | Path) -> Image.Image:
 
     Raises:
         EngineError: ``image_missing`` when there is no such file, ``image_unreadable`` when it is
-            damaged or of no known kind, ``image_too_large`` above ``MAX_PIXELS``,
+            damaged or in an unknown format, ``image_too_large`` above ``MAX_PIXELS``,
             ``image_depth`` for floating-point and 32-bit pictures.
     """
     name = "The picture" if isinstance(source, bytes) else f"The picture {source}"
@@ -60,7 +60,7 @@ def read_image(source: bytes | str | Path) -> Image.Image:
     except _BOMB as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
-        raise _unreadable(f"{name} is of no known kind.") from error
+        raise _unreadable(f"{name} is not in a known format.") from error
     except _DAMAGE as error:
         raise _unreadable(f"{name} is damaged ({error}).") from error
 
@@ -107,7 +107,7 @@ def _to_rgba(image: Image.Image, name: str) -> Image.Image:
         return image.convert("RGBA")
     if image.mode in ("CMYK", "LAB"):
         return _to_srgb(image, profile, name).convert("RGBA")
-    # Alpha is no colour: it goes around the conversion.
+    # Alpha is not a colour: it bypasses the conversion.
     rgba = image.convert("RGBA")
     converted = _to_srgb(rgba.convert("RGB"), profile, name).convert("RGBA")
     converted.putalpha(rgba.getchannel("A"))
@@ -128,7 +128,7 @@ def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
 
 
 def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
-    """As a TIFF says it; the other kinds of files have 16 bits at most."""
+    """As a TIFF states it; other formats have 16 bits at most."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, 16)
     return bits if isinstance(bits, tuple) else (int(bits),)
@@ -137,7 +137,7 @@ def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
 def _depth(name: str) -> EngineError:
     return EngineError(
         "image_depth",
-        f"{name} has floating-point or 32-bit pixels, whose white is not known.",
+        f"{name} has floating-point or 32-bit pixels, whose white level is not known.",
         "Save it as PNG with 8 or 16 bits.",
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 DEFAULT_MODEL = "birefnet-general"
 LICENCES = {
@@ -20,12 +20,12 @@ LICENCES = {
     "isnet-general-use": "Apache-2.0",
 }
 INSTALL = 'run in Maquette\'s folder: python run.py python -m pip install -e ".[matte]"'
-"""How the extra gets here. The package index has another project of Maquette's name."""
+"""How to install the extra. On the package index, Maquette is the name of another project."""
 NON_COMMERCIAL = {"bria-rmbg": "CC BY-NC 4.0"}
 
 
 class RembgMatte:
-    """A ``MatteNetwork`` out of rembg; its session is opened with the first picture."""
+    """A ``MatteNetwork`` from rembg; its session is opened with the first picture."""
 
     def __init__(
         self,

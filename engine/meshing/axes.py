@@ -1,4 +1,4 @@
-"""The one turn between the axes of files and ours."""
+"""The one rotation between the axes of files and ours."""
 
 import numpy as np
 

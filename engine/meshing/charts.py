@@ -59,7 +59,7 @@ def cut_into_charts(
 
 
 def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """(F,) int32: the charts with what does not hang together taken apart, numbered from 0."""
+    """(F,) int32: the charts split into their connected pieces, numbered from 0."""
     return _connected(np.ascontiguousarray(chart, dtype=np.int32), neighbours)
 
 
@@ -270,7 +270,7 @@ def _open(chart, normals, axis, neighbours):
 
 @kernel
 def _even_borders(chart, neighbours, rounds):
-    """A face with two sides in another chart goes over to it: fewer teeth along the borders."""
+    """A face with two sides in another chart moves to it: fewer teeth along the borders."""
     for _ in range(rounds):
         for f in range(chart.shape[0]):
             for s in range(3):

@@ -1,11 +1,10 @@
-"""A raw mesh made fit for use: welded, closed, wound alike, without crumbs."""
+"""A raw mesh made fit for use: welded, closed, consistently wound, without crumbs."""
 
 import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import face_areas, find_edges, parts_of
 from engine.meshing.fins import is_fin
@@ -15,6 +14,7 @@ from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
 from engine.meshing.t_junctions import split_t_junctions
 from engine.meshing.visibility import hidden_parts, look_from_outside
 from engine.meshing.weld import weld_near
+from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +71,10 @@ def clean_mesh(
     *,
     see_through: np.ndarray | None = None,
 ) -> CleanResult:
-    """Weld, drop, mend, turn and close, in this order.
+    """Weld, drop, repair, orient and close, in this order.
 
-    Faces at vertices that are not finite are dropped like those without area. Other
-    edges of three and more faces than those of stray flaps stay; O-Voxel meshes have walls.
+    Faces at vertices that are not finite are dropped like those without area. Edges of three or
+    more faces stay, except those of stray flaps; O-Voxel meshes have walls.
 
     Args:
         vertices: (V, 3) float32.
@@ -134,7 +134,7 @@ def clean_mesh(
     vertices, faces, beside, removed["holes"] = close_holes(
         vertices, faces, settings.hole_perimeter
     )
-    # Where three faces meet, a filling may be there already.
+    # Where three faces meet, a filling may already exist.
     faces = faces[~is_repeated(faces, len(vertices))]
     source = np.concatenate([source, source[beside]])
     used, faces = _compact(faces, len(vertices))

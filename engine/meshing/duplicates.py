@@ -1,4 +1,4 @@
-"""Faces that are there twice."""
+"""Duplicate faces."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which faces meet at which edge, and which hang together."""
+"""Which faces meet at which edge, and which are connected."""
 
 from dataclasses import dataclass
 
@@ -62,7 +62,7 @@ def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
 
 
 def parts_of(simplices: np.ndarray, node_count: int) -> tuple[np.ndarray, int]:
-    """Which simplices hang together by common nodes.
+    """Connected components of simplices that share nodes.
 
     Args:
         simplices: (N, K) int, rows of node indices: faces of vertices, or pairs of faces.

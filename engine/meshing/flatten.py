@@ -161,7 +161,7 @@ def _is_far_half(flat: FlatCharts) -> np.ndarray:
 
 
 def _overlap(flat: FlatCharts, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two (F,) int32: samples that each face covers, and those that were taken already."""
+    """Two (F,) int32: samples that each face covers, and those that were already taken."""
     count = int(flat.chart_of_vertex.max()) + 1
     first = np.searchsorted(flat.chart_of_vertex, np.arange(count))
     size = (np.maximum.reduceat(flat.points, first, axis=0) / step).astype(np.int64) + 2

@@ -10,7 +10,7 @@ def corner_normals(
 
     Args:
         given: (V, 3) NORMAL, in the node's space.
-        vertices: (V, 3) in object space, for corners whose normal is no direction: these get that
+        vertices: (V, 3) in object space, for corners whose normal has no direction: they get that
             of their face.
         faces: (F, 3), wound for object space.
         object_from_node: (3, 4).
@@ -32,7 +32,7 @@ def corner_normals(
 def corner_tangents(
     given: np.ndarray, faces: np.ndarray, object_from_node: np.ndarray
 ) -> np.ndarray | None:
-    """(F, 3, 4) float64 tangents and signs of face corners; None when one of them is no direction.
+    """(F, 3, 4) float64 tangents and signs of face corners; None when one of them has no direction.
 
     Args:
         given: (V, 4) TANGENT, in the node's space.

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from engine.color import srgb_from_linear
-from engine.errors import EngineError
+from engine.host.color import srgb_from_linear
 from engine.mesh import AlphaMode, Filter, Material, Texture, Wrap
 from engine.meshing.textures import decode_texture, texture_missing
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ import numpy as np
 import trimesh
 from trimesh.resolvers import FilePathResolver
 
-from engine.color import srgb_from_linear
-from engine.errors import EngineError
+from engine.host.color import srgb_from_linear
 from engine.mesh import Material
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.gltf_frames import corner_normals, corner_tangents
 from engine.meshing.gltf_levels import without_levels
 from engine.meshing.gltf_materials import GltfMaterials
 from engine.meshing.parts import Part
+from protocol.errors import EngineError
 
 Json = dict[str, Any]
 

@@ -12,8 +12,8 @@ def close_holes(
     """Fill the loops of open edges that are shorter than ``max_perimeter``.
 
     As the reference does (docs/numerics.md), but with faces wound like their neighbours: three
-    edges get one triangle, more get a fan around a new vertex in their middle, which can not meet
-    an edge that is there already. A loop around a part not clearly larger (by half) than its
+    edges get one triangle, more get a fan around a new vertex in their middle, which cannot
+    coincide with an existing edge. A loop around a part not clearly larger (by half) than its
     filling, as around a lone triangle, is left open: closing it would make a bag of it.
 
     Args:
@@ -72,7 +72,7 @@ def close_holes(
 def _simple_loops(ends, node_count):
     """Walk directed edges into loops that pass no node twice.
 
-    A walk that comes back to one of its own nodes has closed a loop there; the walk goes on from
+    A walk that comes back to one of its own nodes has closed a loop there; the walk continues from
     that node without it. Walks that end nowhere (beside edges of three faces) are dropped.
     """
     start = np.zeros(node_count + 1, np.int64)

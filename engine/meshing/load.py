@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.mesh import Material, Mesh
 from engine.meshing.gltf_reader import read_gltf
 from engine.meshing.parts import Part, join_parts
 from engine.meshing.plain_readers import read_obj, read_ply, read_stl
+from protocol.errors import EngineError
 
 Reader = Callable[[Path, bytes, bool], tuple[list[Part], list[Material]]]
 READERS: dict[str, Reader] = {
@@ -27,9 +27,9 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
 
     Axes: glTF is Y-up by its specification, OBJ is taken as Y-up, as Blender and most programs
     write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY and STL have no convention and are
-    taken as they are.
+    not turned.
 
-    Vertices stay as they are in the file, in its order, with two exceptions: STL repeats every
+    Vertices stay as in the file, in its order, with two exceptions: STL repeats every
     vertex for every triangle and trimesh splits OBJ vertices at seams, so in these two formats
     equal positions become one vertex, or each edge would look like an open border.
 
@@ -41,7 +41,7 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
 
     Args:
         path: a .glb, .gltf, .obj, .ply or .stl file.
-        allow_missing_textures: log a warning and go on without a texture that is not there or
+        allow_missing_textures: log a warning and continue without a texture that is missing or
             cannot be read, instead of raising.
 
     Raises:
@@ -52,14 +52,14 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
     if path.is_dir():
         raise EngineError(
             "mesh_absent",
-            f"{path} is a folder, and a mesh file is wanted.",
+            f"{path} is a folder, not a mesh file.",
             f"Give a file of one of {', '.join(READERS)}.",
         )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise EngineError(
             "mesh_format",
-            f"{path.name} has no suffix of a mesh format that can be read.",
+            f"{path.name} does not have the suffix of a mesh format that can be read.",
             f"Use one of {', '.join(READERS)}.",
         )
     parts, materials = _read(path, reader, allow_missing_textures)
@@ -91,7 +91,7 @@ def _read(path: Path, reader: Reader, allow_missing: bool) -> tuple[list[Part], 
     except EngineError:
         raise
     except Exception as error:
-        # A parser meets a broken file in any place and so with any exception.
+        # A parser may meet a broken file anywhere, and so raise anything.
         reason = str(error).strip().splitlines()
         raise EngineError(
             "mesh_broken",

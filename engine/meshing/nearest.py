@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
-from engine.parallel import map_chunks
 
 MAX_CELLS = 160
 CHUNK = 65536

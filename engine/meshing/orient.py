@@ -20,9 +20,9 @@ def orient_faces(
     """Flip faces until neighbours agree wherever that is possible.
 
     Faces are neighbours across an edge that belongs to exactly two of them; edges with more faces
-    tell nothing. A connected patch is then turned so that it shows its front to the outside; where
-    no votes tell what that is, so that its signed volume is not negative. Where a patch cannot be
-    oriented (a Moebius strip), one seam remains.
+    say nothing. A connected patch is then turned so that it shows its front to the outside; where
+    votes do not decide, so that its signed volume is not negative. Where a patch cannot be oriented
+    (a Moebius strip), one seam remains.
 
     Args:
         vertices: (V, 3) float.

@@ -17,7 +17,7 @@ TRIES = 7
 PORTION = 50
 """Charts placed between two looks at the clock."""
 THOROUGH = 500
-"""So many charts, the largest, are tried everywhere in all turns; time is bounded for any more."""
+"""This many of the largest charts are tried everywhere in all turns, which bounds the time."""
 
 
 def pack_charts(

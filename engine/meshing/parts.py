@@ -40,7 +40,7 @@ def join_parts(parts: Sequence[Part], materials: Sequence[Material]) -> Mesh:
     """One mesh of all parts, in order; what some parts lack is filled with neutral values.
 
     Beside parts with normals, those without are flat, as glTF asks. Tangents count only when all
-    parts whose material has a normal map bring theirs; they can be made anew.
+    parts whose material has a normal map bring theirs; they can be recomputed.
 
     Parts with no material get the default `Material()`, once, after the others. ``parts`` must not
     be empty.
@@ -127,7 +127,7 @@ def _per_vertex(
 
 
 def _finite(name: str, values: np.ndarray) -> np.ndarray:
-    """Values with NaN and infinity set to 0: a spoilt UV is no reason to refuse a shape."""
+    """Values with NaN and infinity set to 0: a bad UV is no reason to refuse a shape."""
     bad = ~np.isfinite(values)
     if bad.any():
         log.warning("%d values of the mesh's %s are not numbers; they count as 0", bad.sum(), name)

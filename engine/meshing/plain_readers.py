@@ -12,12 +12,12 @@ import trimesh
 from trimesh.resolvers import FilePathResolver
 from trimesh.visual.color import ColorVisuals
 
-from engine.errors import EngineError
 from engine.mesh import Material, Texture
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
 from engine.meshing.textures import decode_texture, pack_metallic_roughness, texture_missing
 from engine.meshing.weld import weld_positions
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def _mtl_material(path: Path, name: str, entries: dict[str, str], allow_missing:
     color = (color * 3)[:3]  # one number alone means grey
     alpha = share("d", "1") if "d" in entries else 1.0 - share("tr", "0")
     # As with Kd, a picture stands instead of the number, even one that is allowed to be missing:
-    # beside a picture the number is often 1, which alone would make a thing of metal.
+    # beside a picture the number is often 1, which alone would make the object metal.
     maps = {
         keyword: _texture_file(path.parent, entries[keyword], path.name, allow_missing)
         for keyword in ("map_pm", "map_pr")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.overlap import overlaps, prepare_overlap
+from protocol.errors import EngineError
 
 MARGIN = 2
 OFFSET = 0.02
@@ -77,7 +77,7 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
     state = _occupy(((vertices - origin) / cell).astype(np.float32), faces, *shape.tolist())
     _flood_outside(state)
     solid = state != 2
-    while _mend_corners(solid):
+    while _repair_corners(solid):
         pass
     points, quads = _border(solid)
     neighbours_mean = _mean_of_neighbours(points, quads)
@@ -204,7 +204,7 @@ def _flood_outside(state):
 
 
 @kernel
-def _mend_corners(solid):
+def _repair_corners(solid):
     """Fill cells where solid ones meet only in an edge or a corner; how many were filled.
 
     Without such places the border is a manifold (Latecki 1997, "3D well-composed pictures").

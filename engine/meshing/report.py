@@ -16,14 +16,14 @@ class MeshReport:
     """Counts over a whole mesh, in the order they are shown.
 
     Args:
-        open_edges: edges of one face; ``boundary_loops`` counts the groups they hang together in.
+        open_edges: edges of one face; ``boundary_loops`` counts their connected groups.
         non_manifold_edges: edges of three or more faces.
         components: parts that share no vertex.
         flipped_edges: edges of two faces that walk them in the same direction.
         degenerate_faces: with a corner twice or no area; the former count nowhere else.
         duplicate_faces: with the same corners as an earlier face.
         inner_faces: of parts that cannot be seen from outside; None when not looked for. Cleaning
-            fills it in with what it found behind other faces, once it had welded and mended.
+            fills it in with what it found behind other faces after welding and repairing.
         charts: connected pieces of the UV layout; None without UVs.
         texel_density: median over charts of UV length per length of surface; times the side of the
             texture gives texels per unit. None without UVs.
@@ -73,7 +73,7 @@ def report_mesh(
     *,
     inner: bool = False,
 ) -> MeshReport:
-    """Examine a mesh as it is: vertices at equal positions are not taken for one.
+    """Examine a mesh without welding: vertices at equal positions stay separate.
 
     Args:
         vertices: (V, 3) float32.

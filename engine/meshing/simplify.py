@@ -22,7 +22,7 @@ BORDER_WEIGHT = 4.0
 SEAM_CONTRAST = 0.15
 """Colours farther apart than this in a channel are different ones,"""
 MAX_SEAM_SHARE = 0.1
-"""and where more edges than this lie between such, they are texture and no seams."""
+"""and where more edges than this lie between such, they are texture, not seams."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def simplify_mesh(
     Args:
         vertices: (V, 3) float32.
         faces: (F, 3) int32, wound consistently, without degenerate faces.
-        target: faces wanted; with as many or fewer at hand the mesh comes back unchanged.
+        target: number of faces; a mesh that has no more comes back unchanged.
         colors: (V, C) float in [0, 1], whose seams are kept; UVs are not: unwrap afterwards.
 
     Raises:
@@ -101,7 +101,7 @@ def simplify_mesh(
         logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
     # Beside edges of three faces two faces may have become one.
     faces = faces[~is_repeated(faces, len(points))]
-    # And other two that were wound against each other may have become neighbours.
+    # And two others wound against each other may have become neighbours.
     faces = orient_faces(points, faces, votes=np.ones(len(faces), np.int64))
     used = np.zeros(len(points), dtype=bool)
     used[faces] = True
@@ -219,7 +219,7 @@ def _costs(points, ends, quadrics, degree, is_line):
             for k in range(3):
                 position[e, k] = points[w, k]
         else:
-            # Pulled a little to the middle, so that flat and straight places have one answer.
+            # Pulled a little to the middle, so that flat and straight regions have a unique answer.
             pull = 1e-6 * (q[0] + q[3] + q[5]) + 1e-300
             xx, yy, zz = q[0] + pull, q[3] + pull, q[5] + pull
             xy, xz, yz = q[1], q[2], q[4]

@@ -1,4 +1,4 @@
-"""Vertices that lie on somebody else's open edge become corners of it."""
+"""Vertices that lie on another face's open edge become corners of it."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def split_t_junctions(
 
     Where one long side meets several short ones, the surface has no visible gap and yet is open. A
     face is split at one of the vertices that lie on its side, then again until none is left; this
-    also mends what a dropped face without area leaves.
+    also closes what a dropped face without area leaves open.
 
     Args:
         vertices: (V, 3) float32.
@@ -74,7 +74,7 @@ def _vertex_on_side(
 
 @tight
 def _first_from(keys, key):
-    """The first place in sorted keys with one that is not smaller; numba's takes long to compile."""
+    """The first place in sorted keys with one not below; numba's takes long to compile."""
     low, high = 0, keys.shape[0]
     while low < high:
         middle = (low + high) >> 1

@@ -6,8 +6,8 @@ import logging
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.mesh import Filter, Texture, Wrap
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def decode_texture(
 
 
 def texture_missing(name: str, asked_by: str) -> EngineError:
-    """The error for a picture that a file names and that is not there."""
+    """The error for a missing picture that a file names."""
     return EngineError(
         "texture_missing",
         f"The texture {name}, which {asked_by} asks for, was not found.",
@@ -54,7 +54,7 @@ def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None)
     """Two grey pictures as one in the order of glTF: roughness in G, metallic in B.
 
     A picture that is absent leaves its channel at 255, so that the material's factor decides. The
-    smaller of two is scaled to the larger; filter and wrap are those of the first that is there.
+    smaller of two is scaled to the larger; filter and wrap are those of the first one present.
 
     Returns:
         (H, W, 3) uint8; None without any picture.

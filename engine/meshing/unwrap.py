@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.mesh import check_texture_size
 from engine.meshing.charts import cut_into_charts
@@ -14,6 +13,7 @@ from engine.meshing.clean import checked_mesh
 from engine.meshing.edges import face_neighbours, face_normals, find_edges
 from engine.meshing.flatten import flatten_charts
 from engine.meshing.pack import pack_charts
+from protocol.errors import EngineError
 
 MAX_SHARES = (1.0, 1 / 40)
 """Charts may be as large as this share of the surface; smaller ones, which pack better, are tried
@@ -26,11 +26,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UnwrapSettings:
-    """Args:
-    texture_size: side of the texture in texels, 16 to 8192.
-    padding: least distance between charts in texels: 2 keep linear filtering apart (about 4 lie
-        between them on average); what fills the gaps is the business of baking.
-    time_limit: seconds after which blocks of faces take the place of charts.
+    """How to unwrap.
+
+    Args:
+        texture_size: side of the texture in texels, 16 to 8192.
+        padding: least distance between charts in texels: 2 keep linear filtering apart (about 4
+            lie between them on average); filling the gaps is left to baking.
+        time_limit: seconds after which blocks of faces take the place of charts.
     """
 
     texture_size: int = 2048
@@ -62,7 +64,7 @@ class Unwrapped:
 
     @property
     def corner_uvs(self) -> np.ndarray:
-        """(F, 3, 2) float32, as ``Mesh.uvs`` wants them."""
+        """(F, 3, 2) float32, as ``Mesh.uvs`` holds them."""
         return self.uvs[self.faces]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
-from engine.parallel import map_chunks
 
 SAMPLES = 384
 FIRST_DIRECTIONS = 7

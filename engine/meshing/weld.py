@@ -4,7 +4,7 @@ import numpy as np
 
 
 def weld_positions(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which vertices to keep so that each position is there once: the first of each, in order.
+    """Which vertices to keep so that each position occurs once: the first of each, in order.
 
     Args:
         vertices: (V, 3) float; exactly equal positions count as one, NaN equals nothing.

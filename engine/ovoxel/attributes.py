@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.ovoxel.lookup import VoxelLookup, build_lookup, find_row
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 SampleMode = Literal["trilinear", "nearest"]
 
@@ -27,7 +27,7 @@ def sample_attributes(
     lookup: VoxelLookup | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Interpolate the values of voxels at points, over the voxels that are there.
+    """Interpolate the values of voxels at points, over the voxels that exist.
 
     trilinear: of the eight voxels whose centres surround the point, those present are averaged with
     the trilinear weights, divided by the weights' sum. nearest: the value of the voxel that the

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import kernel
 from engine.ovoxel.grid import Aabb, DualGrid
+from protocol.errors import EngineError
 
 MAX_GRID_SIZE = 4096
 

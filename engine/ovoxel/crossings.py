@@ -142,7 +142,7 @@ def tile_crossings(vertices, faces, cells, members, voxel_size, grid_size, tile,
 def _between_lines(cells, corners, axis, rounded):
     """Whether no line can meet the triangle in an axis.
 
-    Rows are told by the corners' cells alone. Along a row, rounding may move a point that lies on
+    Rows depend on the corners' cells alone. Along a row, rounding may move a point that lies on
     a line to its other side, so corners so close to a line, which ``vertex_cells`` marks, count.
     """
     a, b, c = cells[corners[0], axis], cells[corners[1], axis], cells[corners[2], axis]

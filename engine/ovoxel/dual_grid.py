@@ -1,7 +1,7 @@
 """Mesh to O-Voxels: which voxels are active, which edges are crossed, where dual vertices lie.
 
 After TRELLIS.2 (Xiang et al. 2025), "flexible dual grid": no signed distance, so open, nested and
-non-manifold surfaces are kept as they are. Semantics: docs/numerics.md.
+non-manifold surfaces are kept. Semantics: docs/numerics.md.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.ovoxel.checks import checked_box, checked_triangles
 from engine.ovoxel.crossings import (
@@ -25,7 +25,7 @@ from engine.ovoxel.edge_walk import boundary_edges, walk_edge
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
 from engine.ovoxel.qef import MEAN, ROW, edge_rows, solve_in_voxels
 from engine.ovoxel.tile import add_crossings, add_edges, add_faces, depth_of_tile, sorted_slots
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 LARGEST_WEIGHT = 1e6
 

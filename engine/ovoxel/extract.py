@@ -4,13 +4,13 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import tight
 from engine.mesh import Mesh
 from engine.meshing.orient import orient_faces
 from engine.ovoxel.checks import checked_box, checked_coords
 from engine.ovoxel.columns import column_starts, row_in_column
 from engine.ovoxel.grid import DualGrid
+from protocol.errors import EngineError
 
 
 def dual_grid_to_mesh(

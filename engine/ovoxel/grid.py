@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.ovoxel.pyramid import parents_of
+from protocol.errors import EngineError
 
 Aabb = tuple[tuple[float, float, float], tuple[float, float, float]]
 UNIT_CUBE: Aabb = ((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.errors import EngineError
 from engine.kernels import kernel
+from protocol.errors import EngineError
 
 
 class VoxelLookup(NamedTuple):
@@ -144,7 +144,7 @@ def _check(coords: np.ndarray) -> np.ndarray:
     if coords.ndim != 2 or coords.shape[1] not in (3, 4) or coords.dtype.kind not in "iu":
         raise _invalid(f"Coordinates are {coords.dtype} of shape {coords.shape}")
     if coords.dtype != np.int32:
-        # One type means one compiled kernel; what int32 cannot hold is no voxel.
+        # One type means one compiled kernel; what int32 cannot hold cannot be a voxel.
         if len(coords) and (coords.min() < -(1 << 31) or coords.max() >= 1 << 31):
             raise _invalid("Coordinates go beyond 32 bits")
         coords = coords.astype(np.int32)

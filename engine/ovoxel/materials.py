@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.errors import EngineError
+from engine.host.parallel import map_chunks
 from engine.kernels import kernel, tight
 from engine.mesh import Material, Mesh
 from engine.ovoxel.checks import checked_box, checked_coords, checked_triangles
@@ -26,7 +26,7 @@ from engine.ovoxel.crossings import (
 )
 from engine.ovoxel.grid import DualGrid
 from engine.ovoxel.textures import CHANNELS, pack_textures, sample_texture
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 _FLAT_UV = np.float32(1e-6)
@@ -44,7 +44,7 @@ def sample_materials(
     """Material values of every voxel of a grid that was made from ``mesh``.
 
     Textures are multiplied by factors and by vertex colours, all sRGB-encoded (engine/mesh.py);
-    vertex metallic and roughness stand for factor and texture.
+    vertex metallic and roughness replace factor and texture.
 
     Args:
         mesh: in the space of ``grid.aabb``.
@@ -77,7 +77,7 @@ def sample_materials(
     row_start = np.searchsorted(coords[:, 0], np.arange(len(start)) * TILE)
     values = np.zeros((len(coords), 6), np.float32)
     weights = np.zeros(len(coords), np.float32)
-    # An absent array is an empty one, since kernels want one type.
+    # An absent array is an empty one, since kernels need one type.
     sample = partial(
         _sample_slab,
         local,

@@ -2,8 +2,8 @@
 
 Inside a chunk of ``2**depth`` cells per axis a voxel's code is the morton number of its place, x
 most significant: three bits (4x + 2y + z) for each level, the root's first. The octree is one byte
-for each inner node, depth first with the parent before its children; bit i says that child i is
-there. Rows are in code order, which is also the order in which the octree meets its leaves.
+for each inner node, depth first with the parent before its children; bit i says that child i
+exists. Rows are in code order, which is also the order in which the octree meets its leaves.
 """
 
 import numpy as np

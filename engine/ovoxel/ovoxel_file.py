@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
 from engine.ovoxel.placement import Placement
 from engine.ovoxel.vxz import VxzFile, read_vxz, write_vxz
+from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -137,7 +137,7 @@ def _reflection(head, tail_squares):
 
 @tight
 def _downdated(removed, norm, fresh):
-    """Norm of what remains of a column, anew where the difference would lose its digits."""
+    """Norm of what remains of a column, recomputed where the difference would lose its digits."""
     if norm == _ZERO:
         return _ZERO
     share = abs(removed) / norm

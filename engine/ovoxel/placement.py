@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 # The longest side in the cube, a little less than 1 so that nothing lies on the border.
 LONGEST_SIDE = 0.99999

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 
 class PyramidLevel(NamedTuple):

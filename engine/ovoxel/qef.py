@@ -3,7 +3,7 @@
 A QEF is the symmetric 4x4 matrix Q for which (x, 1) Q (x, 1)^T is the sum of squared distances
 from x to planes and lines (Garland and Heckbert 1997; Ju et al. 2002 for its use in dual
 contouring). A voxel's Q sums the planes of crossings, of triangles that touch the voxel, and lines
-along open boundaries; a pull to the mean crossing makes it regular (O-Voxel, TRELLIS.2).
+along open boundaries; a pull to the mean crossing regularises it (O-Voxel, TRELLIS.2).
 
 Everything is float32 in the reference's order of operations: candidates on the border of a voxel
 are often equally good up to rounding, and then the same one has to win.

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.kernels import tight
 from engine.mesh import Texture
+from protocol.errors import EngineError
 
 CHANNELS = 4
 
@@ -36,7 +36,7 @@ def pack_textures(textures: list[Texture]) -> TexturePool:
     """Put pictures of four channels at most, with their mip levels, into one pool.
 
     Mip levels are means of 2x2 texels, truncated, as the reference makes them for square powers of
-    two; of an odd width or height the last column or row is left out. Channels that a picture
+    two; for an odd width or height the last column or row is left out. Channels that a picture
     lacks are 255.
 
     Raises:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError
-from engine.files import atomic_path
+from engine.host.files import atomic_path
+from engine.host.parallel import map_chunks
 from engine.ovoxel import octree
 from engine.ovoxel.vxz_codec import (
     LEVELS,
@@ -40,7 +40,7 @@ from engine.ovoxel.vxz_header import (
     damaged,
     read_layout,
 )
-from engine.parallel import map_chunks
+from protocol.errors import EngineError
 
 # Small, and fast both ways: docs/decisions/0010-vxz-defaults.md
 DEFAULT_COMPRESSION: Compression = "zstd"
@@ -284,10 +284,10 @@ def _header_bytes(
     if taken:
         raise _option_error(f"The extra header entry {taken[0]} is one of the format's own.")
     try:
-        # NaN and infinity are no JSON, though Python would write them.
+        # NaN and infinity are not JSON, though Python would write them.
         json.dumps(dict(extra), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise _option_error(f"The extra header entries are no JSON: {error}.") from error
+        raise _option_error(f"The extra header entries are not JSON: {error}.") from error
     text = json.dumps({**header, **extra, "chunks": chunks}).encode()
     if PREFIX_BYTES + len(text) >= 1 << 32:
         raise _option_error("The header would be larger than 4 GB.")
@@ -302,7 +302,7 @@ def _check_options(
     interleave: str,
 ) -> None:
     if chunk_size not in [1 << depth for depth in range(1, octree.MAX_DEPTH + 1)]:
-        raise _option_error(f"The chunk size {chunk_size} is no power of two in 2..1024.")
+        raise _option_error(f"The chunk size {chunk_size} is not a power of two in 2..1024.")
     if filter not in FILTERS:
         raise _option_error(f"There is no filter {filter!r}.")
     if compression is not None and compression not in LEVELS:

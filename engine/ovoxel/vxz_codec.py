@@ -19,7 +19,7 @@ LEVELS: dict[str, range] = {
 
 
 class DamagedStreamError(ValueError):
-    """The bytes are no such stream, or it holds another number of bytes than it should."""
+    """The bytes are not such a stream, or it holds another number of bytes than it should."""
 
 
 def compress(data: bytes, compression: Compression, level: int) -> bytes:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.errors import EngineError
 from engine.ovoxel.octree import AXIS_BITS, MAX_DEPTH
 from engine.ovoxel.vxz_codec import LEVELS, Compression
+from protocol.errors import EngineError
 
 MAGIC = b"VXZ\x00"
 PREFIX_BYTES = 8
@@ -94,7 +94,7 @@ def read_layout(path: Path, data: bytes, max_bytes: int) -> Layout:
     try:
         header = json.loads(data[PREFIX_BYTES:start].decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise damaged(path, "its header is no JSON") from error
+        raise damaged(path, "its header is not JSON") from error
     try:
         return _check(header, start, len(data), max_bytes, path)
     except _MisfitError as error:
@@ -107,12 +107,12 @@ class _MisfitError(ValueError):
 
 def _check(header: Any, start: int, end: int, max_bytes: int, path: Path) -> Layout:
     if not isinstance(header, dict):
-        raise _MisfitError("its header is no JSON object")
+        raise _MisfitError("its header is not a JSON object")
     voxels = _integer(header.get("num_voxel"), "num_voxel", 1, 1 << 62)
     chunk_size = _integer(header.get("chunk_size"), "chunk_size", 2, 1 << MAX_DEPTH)
     depth = chunk_size.bit_length() - 1
     if chunk_size != 1 << depth:
-        raise _MisfitError("its chunk_size is no power of two")
+        raise _MisfitError("its chunk_size is not a power of two")
     compression = _choice(header.get("compression"), "compression", tuple(LEVELS))
     levels = LEVELS[compression]
     level = header.get("compression_level")
@@ -177,7 +177,7 @@ def _chunks(entries: Any, names: list[str], depth: int, start: int, end: int) ->
     chunks: list[Chunk] = []
     for entry in entries:
         if not isinstance(entry, dict):
-            raise _MisfitError("a chunk is no JSON object")
+            raise _MisfitError("a chunk is not a JSON object")
         index = entry.get("idx")
         if not (isinstance(index, list) and len(index) == 3):
             raise _MisfitError("a chunk has no place")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.baking.alpha import choose_alpha_mode
-from engine.errors import EngineError
 from engine.mesh import Material, Mesh
+from engine.meshing.alpha import choose_alpha_mode
 from engine.meshing.load import READERS, load_mesh
 from engine.ovoxel import dual_grid_to_mesh
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
+from protocol.errors import EngineError
 
 
 def load_surface(path: Path) -> Mesh:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 Projection = Literal["perspective", "orthographic"]
 Point = tuple[float, float, float]
@@ -19,7 +19,7 @@ class Camera:
     """A camera that looks from ``eye`` at ``target``, both in object space (Z up).
 
     Args:
-        up: what is upwards in the picture; need not be at a right angle to the view.
+        up: which way is up in the picture; need not be at a right angle to the view.
         fov_degrees: angle between the upper and the lower border, in (0, 180); perspective only.
         height: from the upper to the lower border in units of object space; orthographic only.
         near: surfaces nearer to the eye's plane than this are cut away.

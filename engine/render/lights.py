@@ -82,7 +82,7 @@ STUDIO = Studio(
 
 
 def random_studio(random: np.random.Generator) -> Studio:
-    """A studio for training pictures: the built-in one, turned, brightened and tinted by chance."""
+    """A studio for training pictures: the built-in one, turned, brightened and tinted at random."""
     lamps = tuple(
         replace(
             lamp,

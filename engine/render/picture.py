@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.baking.bands import Bands
-from engine.color import srgb_from_linear
-from engine.errors import EngineError
+from engine.host.color import srgb_from_linear
+from engine.host.parallel import map_chunks
 from engine.kernels import tight
 from engine.mesh import Mesh
-from engine.parallel import map_chunks
+from engine.meshing.bands import Bands
 from engine.render.camera import Camera, ball_around
 from engine.render.lights import STUDIO, Studio
 from engine.render.raster import (
@@ -22,6 +21,7 @@ from engine.render.raster import (
 )
 from engine.render.shade import shade_band
 from engine.render.surface import Surface, surface_of
+from protocol.errors import EngineError
 
 LARGEST_PICTURE = 8192
 SAMPLES = (1, 2, 4, 8)
@@ -32,9 +32,9 @@ SAMPLES = (1, 2, 4, 8)
 class Picture:
     """What a camera sees, and the surface behind each pixel.
 
-    The maps (all but ``rgba``) tell of the front-most surface that is not wholly transparent, as
-    mean over the points of a pixel that see any; where none does they are 0. Depth is that of the
-    nearest point.
+    The maps (all but ``rgba``) describe the front-most surface that is not wholly transparent, as
+    the mean over the points of a pixel that see any; where none does they are 0. Depth is that of
+    the nearest point.
 
     Args:
         rgba: (H, W, 4) uint8 sRGB, alpha not multiplied in; transparent where nothing is.
@@ -161,7 +161,7 @@ def visible_faces(
     height: int | None = None,
     threads: int | None = None,
 ) -> Visible:
-    """Only what is seen where, for renderings that shade by themselves (training).
+    """Only what is seen where, for renderers that do their own shading (training).
 
     Args:
         vertices: (V, 3) finite; faces: (F, 3) into them, F may be 0.

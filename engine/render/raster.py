@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.baking.bands import Bands, fill_bands
+from engine.host.parallel import map_chunks
 from engine.kernels import tight
-from engine.parallel import map_chunks
+from engine.meshing.bands import Bands, fill_bands
 from engine.render.camera import Camera
 
 BAND_ROWS = 32

@@ -5,7 +5,7 @@ the mirror direction is taken as another one, so its product with a lamp has a c
 et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
 Shading on Mobile). Rough metals get back what they lose by single scattering (Turquin 2019,
 Practical Multiple Scattering Compensation for Microfacet Models). The picture is made by the
-Khronos PBR Neutral tone mapper, which keeps base colours as they are.
+Khronos PBR Neutral tone mapper, which preserves base colours.
 """
 
 import numpy as np

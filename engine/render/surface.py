@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.baking.normals import corner_normals
-from engine.baking.tangents import corner_tangents
-from engine.errors import EngineError
 from engine.kernels import tight
 from engine.mesh import Material, Mesh
+from engine.meshing.normals import corner_normals
+from engine.meshing.tangents import corner_tangents
 from engine.ovoxel.textures import TexturePool, pack_textures, sample_texture
+from protocol.errors import EngineError
 
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 # Columns of a material row.
@@ -53,7 +53,7 @@ def surface_of(mesh: Mesh, threads: int | None = None) -> Surface:
 
     Raises:
         EngineError: ``mesh_empty`` without triangles, ``mesh_broken`` when they point nowhere or a
-            vertex is not finite, ``texture`` for a picture that is none.
+            vertex is not finite, ``texture`` for an invalid picture.
     """
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.errors import EngineError
-from engine.files import check_place, write_bytes_atomic
+from engine.host.files import check_place, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
 from engine.render.lights import STUDIO, Studio
 from engine.render.picture import Picture, render
 from engine.render.surface import Surface, surface_of
+from protocol.errors import EngineError
 
 THUMBNAIL = 512
 AZIMUTH, ELEVATION = 30.0, 18.0

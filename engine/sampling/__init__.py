@@ -1,11 +1,9 @@
 """Sampling from flow-matching networks."""
 
 from engine.sampling.euler import Step, Velocity, guided_velocity, sample, schedule
-from engine.sampling.parameters import SamplerParams
 from engine.sampling.spread import Spread, dense_spread, sparse_spread
 
 __all__ = [
-    "SamplerParams",
     "Spread",
     "Step",
     "Velocity",

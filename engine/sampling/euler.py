@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.sampling.parameters import SamplerParams
 from engine.sampling.spread import Spread
+from protocol.samplers import SamplerParams
 
 
 class Velocity(Protocol):
@@ -37,7 +37,7 @@ class Step:
         steps: steps in all.
         t: time of ``x``, falling to exactly 0 with the last step.
         x: the state; after the last step it is the sample.
-        x_0: where the state would end if the velocity stayed as it is: a preview.
+        x_0: where the state would end if the velocity did not change: a preview.
     """
 
     index: int

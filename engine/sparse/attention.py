@@ -1,6 +1,6 @@
-"""Attention among the rows of each batch item, the items of a batch having any lengths.
+"""Attention among the rows of each batch item; the items may differ in length.
 
-Softmax(q k^T / sqrt(D)) v (arXiv:1706.03762), no mask, every batch item for itself. On CUDA the
+Softmax(q k^T / sqrt(D)) v (arXiv:1706.03762), no mask, each batch item on its own. On CUDA the
 networks call it in bfloat16: in float16 keys overflow at high resolutions.
 """
 
@@ -18,9 +18,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from engine.sparse.backends import HALF_DTYPES, Availability, Backend, Registry, Verdict
 
 LONGEST_IN_FULL = 512
-"""Keys up to which a training on the CPU keeps all attention weights.
+"""Up to this many keys, training on the CPU keeps all attention weights.
 
-torch's own kernel computes them again on the way back, which for items this short takes 1.5 times
+torch's own kernel recomputes them in the backward pass, which for items this short takes 1.5 times
 as long in float32 and 7 times in bfloat16 (torch 2.13, 64 items of 64 tokens, 2 cores).
 """
 
@@ -67,7 +67,7 @@ def _check(
 ) -> None:
     if q.ndim != 3 or k.shape != v.shape or q.shape[1:] != k.shape[1:]:
         raise ValueError(
-            f"attention wants q (T, H, D) and k, v (S, H, D), not {tuple(q.shape)}, "
+            f"attention needs q (T, H, D) and k, v (S, H, D), not {tuple(q.shape)}, "
             f"{tuple(k.shape)}, {tuple(v.shape)}"
         )
     if len(q_offsets) != len(k_offsets):
@@ -103,7 +103,7 @@ def _sdpa_equal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """(B, T, H, D) attention of items of equal length."""
     if q.device.type == "cpu" and q.requires_grad and k.shape[1] <= LONGEST_IN_FULL:
         return _in_full(q, k, v)
-    # cuDNN plans anew for each length, about 0.4 s each, and every object has its own length.
+    # cuDNN makes a plan for each length, about 0.4 s each, and every object has its own length.
     kernels = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     preference = sdpa_kernel(kernels, set_priority=True) if q.is_cuda else nullcontext()
     with preference:

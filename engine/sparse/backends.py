@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from engine.errors import EngineError
+from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Backend:
         run: the operation itself; its arguments are those of the registry's operation.
         dtypes: feature dtypes that it can work in.
         learns: whether gradients flow back through it.
-        widths: whether it takes vectors of so many numbers, where the operation has a width.
+        widths: whether it takes vectors of a given width, where the operation has one.
     """
 
     name: str

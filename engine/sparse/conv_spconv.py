@@ -62,7 +62,7 @@ def convolve_in_slices(
     most = (byte_limit - 1) // max(1, len(feats) * feats.element_size())
     if max(feats.shape[1], len(weight)) <= most:
         return call(feats, weight)
-    most = most // 8 * 8  # the kernels want channels in multiples of 8
+    most = most // 8 * 8  # the kernels need channels in multiples of 8
     if most == 0:
         raise ValueError(f"spconv cannot convolve {len(feats)} cells; use the backend 'torch'")
     out = feats.new_zeros(len(feats), len(weight))

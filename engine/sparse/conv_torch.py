@@ -5,14 +5,14 @@ of output rows so that memory stays bounded and the running sums stay in the cac
 
 - by direction: for each of the 27 directions gather the rows that have that neighbour, multiply,
   add to their destinations. Within one direction every destination occurs once, so the additions
-  never collide and the result does not depend on chance. Does no work for absent neighbours.
+  never collide and the result is deterministic. Does no work for absent neighbours.
 - by row: gather all 27 neighbours of a row side by side (zeros where absent), one product. More
   arithmetic but fewer steps: faster for few channels, and on CPUs for half precision.
 
 Running sums are float32 for half precision features.
 
-oneDNN, which multiplies half precision on CPUs, compiles anew for each shape (about half a
-millisecond), and a training never sees the same number of cells twice: there row counts are rounded
+oneDNN, which multiplies half precision on CPUs, recompiles for each shape (about half a
+millisecond), and training never sees the same number of cells twice: there row counts are rounded
 up and the rest is zeros.
 """
 
@@ -26,7 +26,7 @@ from engine.sparse.neighbours import CENTRE, KERNEL_VOLUME
 from engine.sparse.topology import Topology
 
 NARROW_CHANNELS = 16
-"""Up to so many input channels the way by row wins (measured on 2 CPU cores)."""
+"""Up to this many input channels, going by row is faster (measured on 2 CPU cores)."""
 ROW_CHUNK = {"cpu": 512}
 DIRECTION_CHUNK = {"cpu": 8192}
 CHUNK_BYTES = 256 << 20
@@ -50,7 +50,7 @@ def convolve(
 
 
 def goes_by_direction(feats: Tensor) -> bool:
-    """Which of the two ways these features take."""
+    """Which of the two ways is taken for these features."""
     return feats.shape[1] > NARROW_CHANNELS and not _half_on_cpu(feats)
 
 
@@ -65,7 +65,7 @@ def _rounded_up(count: int) -> int:
 
 
 class _Convolution(torch.autograd.Function):
-    """Keeps its inputs alone for the way back: torch's own record would keep 27 gathered copies."""
+    """Keeps only its inputs for the backward pass; torch would keep 27 gathered copies."""
 
     @staticmethod
     def forward(ctx, feats, weight, bias, topology, rows, chunk_rows):

@@ -28,11 +28,11 @@ def submanifold_conv3d(
         x: (N, Ci) features.
         weight: [Co, 3, 3, 3, Ci], the kernel axes along x, y, z; dtype and device of the features.
         bias: (Co,) or None.
-        rows: (M,) int64: the only rows wanted, in this order; None: all of them.
+        rows: (M,) int64: the rows to compute, in this order; None: all of them.
         backend: insist on this one (``available_backends``); None: the best one.
 
     Returns:
-        (N, Co), or (M, Co) of the wanted rows, dtype of the features.
+        (N, Co), or (M, Co) of those rows, dtype of the features.
 
     Raises:
         ValueError: shapes or dtypes that do not fit.
@@ -71,7 +71,7 @@ def gains_by_rows(x: SparseTensor, weight: Tensor) -> bool:
 
     It does where the products outweigh the gathering: in torch by direction (11 to 30 % of an up
     block's first convolution, float32 on CPU), not by row (up to 40 % slower in bfloat16 there).
-    Nor while learning: the way back would go through all cells eight times.
+    Nor in training: the backward pass would go through all cells eight times.
     """
     if _learns(x.feats, weight):
         return False

@@ -22,8 +22,8 @@ def neighbour_map(coords: Tensor) -> Tensor:
         ValueError: a cell occurs twice.
 
     Cells get int64 keys on a grid padded by one cell, so a step in any direction is one addition
-    and can never reach another row of cells or another batch item. Sorting the keys makes the look
-    up a binary search; the other 13 directions follow by symmetry.
+    and can never reach another row of cells or another batch item. Sorting the keys makes the
+    look-up a binary search; the other 13 directions follow by symmetry.
     """
     count = len(coords)
     result = torch.full((KERNEL_VOLUME, count), -1, dtype=torch.int32, device=coords.device)

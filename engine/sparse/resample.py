@@ -26,7 +26,7 @@ def space_to_channel(feats: Tensor, link: Subdivision) -> Tensor:
 
 
 def channel_to_space(feats: Tensor, link: Subdivision) -> Tensor:
-    """Deal the channels of parents out to the children that exist.
+    """Split the channels of parents among the children that exist.
 
     Args:
         feats: (len(link.parents), 8 C).

@@ -16,7 +16,7 @@ def rope_phases(
 
     Returns:
         (N, head_dim // 2) complex64 of length one, on the positions' device. One contiguous block
-        of ``head_dim // 6`` frequencies per axis; the pairs that are left over are not turned.
+        of ``head_dim // 6`` frequencies per axis; the pairs that are left over are not rotated.
     """
     count = head_dim // 6
     highest, base = rope_freq
@@ -28,7 +28,7 @@ def rope_phases(
 
 
 def apply_rope(x: Tensor, phases: Tensor) -> Tensor:
-    """Turn the pairs (x[2i], x[2i+1]) of every head by the phases of its row, in float32.
+    """Rotate the pairs (x[2i], x[2i+1]) of every head by the phases of its row, in float32.
 
     Args:
         x: (..., N, heads, head_dim) any floating dtype.

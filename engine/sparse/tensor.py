@@ -35,7 +35,7 @@ class SparseTensor:
 
     @classmethod
     def from_coords(cls, coords: Tensor, feats: Tensor) -> SparseTensor:
-        """A tensor on cells of its own: coords (N, 4) int32 as ``Topology`` wants them."""
+        """A tensor on cells of its own: coords (N, 4) int32 as ``Topology`` takes them."""
         return cls(Topology(coords), feats)
 
     @property

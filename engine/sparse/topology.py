@@ -1,7 +1,7 @@
 """Where the cells of a sparse grid are, and everything that follows from that alone.
 
-Features change from layer to layer, places do not: neighbour maps, parents, children and rotary
-phases are computed at most once per set of places and live exactly as long as it does. Nothing
+Features change from layer to layer, positions do not: neighbour maps, parents, children and rotary
+phases are computed at most once per set of positions and live exactly as long as it does. Nothing
 here can go stale, because nothing here can change.
 """
 
@@ -28,8 +28,8 @@ class Topology:
         coords: (N, 4) int32 batch, x, y, z, not negative. Rows of one batch item are contiguous and
             batch items ascend; inside an item the order is free and is kept: row order is part of
             what the networks compute. Must not be written to afterwards.
-        batch_size: number of batch items; one more than the largest batch index when None. Says
-            more than the coords where the last items are empty.
+        batch_size: number of batch items; one more than the largest batch index when None. Needed
+            where the last items are empty.
 
     Raises:
         ValueError: wrong shape or dtype, negative entries, batch items out of order.
@@ -84,7 +84,7 @@ class Topology:
         return per_item.index_select(0, self.coords[:, 0])
 
     def to(self, device: torch.device | str) -> Topology:
-        """The same cells on another device; derived tables are made there anew when needed."""
+        """The same cells on another device; derived tables are rebuilt there when needed."""
         if self.device == torch.device(device):
             return self
         return Topology(self.coords.to(device), self.batch_size)
@@ -143,7 +143,7 @@ class Topology:
         return Subdivision(parents, self, parent_rows, slots)
 
     def subdivide(self, mask: Tensor) -> Subdivision:
-        """The children on the grid of twice the size that a mask lets live.
+        """The children that a mask keeps, on the grid of twice the size.
 
         Args:
             mask: (N, 8) bool; child s lies at 2 * parent + (s & 1, s >> 1 & 1, s >> 2 & 1).

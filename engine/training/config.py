@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import EngineError
-from engine.sampling.parameters import is_number
+from protocol.errors import EngineError
+from protocol.limits import is_number
 
 ANY_TIME = frozenset({"steps", "save_every", "log_every", "picture_every"})
 """What may differ when a training goes on: how long it takes and how often it tells."""
@@ -26,7 +26,7 @@ class TrainConfig:
     """One training.
 
     Args:
-        task: a key of ``engine.training.tasks.TASKS``.
+        task: a key of ``engine.training.tasks.table.TASKS``.
         networks: what is trained, by the names that the checkpoint gives them.
         options: of the task, see there.
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the

@@ -12,21 +12,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.errors import EngineError
-from engine.files import write_bytes_atomic
-from engine.images.small_encoder import SmallEncoder
-from engine.models.checkpoint import load_network
-from engine.models.fetch import sha256_of
-from engine.models.material_vae import MaterialEncoder
-from engine.models.shape_vae import ShapeEncoder
-from engine.models.structure_vae import StructureDecoder, StructureEncoder
-from engine.sampling import SamplerParams
-from engine.training.build import build
+from engine.checkpoints.checkpoint import load_network
+from engine.host.files import write_bytes_atomic
+from engine.networks.material_vae import MaterialEncoder
+from engine.networks.shape_vae import ShapeEncoder
+from engine.networks.small_encoder import SmallEncoder
+from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.training.config import TrainConfig, read_config
-from engine.training.dataset import Dataset
-from engine.training.encode import encode_structures, encode_voxels
-from engine.training.latents import LatentStore
-from engine.training.make_asset import BuildSettings
+from engine.training.data.build import build
+from engine.training.data.dataset import Dataset
+from engine.training.data.encode import encode_structures, encode_voxels
+from engine.training.data.latents import LatentStore
+from engine.training.data.make_asset import BuildSettings
+from engine.training.data.sources import find_sources
+from engine.training.data.tokens import encode_pictures
 from engine.training.publish import (
     CKPTS,
     Pipelines,
@@ -34,11 +33,12 @@ from engine.training.publish import (
     save_pipelines,
     ship,
 )
-from engine.training.sources import find_sources
-from engine.training.structure_vae_task import occupancy
-from engine.training.tasks import CACHE_BYTES, norm_of, train_networks
-from engine.training.tokens import encode_pictures
-from engine.training.unit_spread import give_unit_spread
+from engine.training.tasks.structure_vae import occupancy
+from engine.training.tasks.table import CACHE_BYTES, norm_of, train_networks
+from engine.training.tasks.unit_spread import give_unit_spread
+from engine.weights.fetch import sha256_of
+from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
 
 TOYS = "toybox:0-2959"
 SETTINGS = BuildSettings((64, 128), 6, 144)
@@ -68,7 +68,7 @@ def _nobody(stage: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """Where things are.
 
     Args:
@@ -94,16 +94,16 @@ class Places:
 
 
 def train_embedded(
-    places: Places,
+    paths: Paths,
     *,
     device: torch.device,
     watch: Watch = _nobody,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train everything, and put what ships into the folder "embedded" of ``places.out``.
+    """Train everything, and put what ships into the folder "embedded" of ``paths.out``.
 
     Args:
-        places: see there.
+        paths: see there.
         device: of the training.
         watch: see there.
         stop: asked after every step of a training.
@@ -115,26 +115,26 @@ def train_embedded(
         EngineError: what the stages raise.
     """
     build(
-        find_sources(TOYS, None), places.data, SETTINGS,
+        find_sources(TOYS, None), paths.data, SETTINGS,
         on_progress=lambda done, total, *_: watch("data", done, total),
     )  # fmt: skip
     if stop():
         return None
     for stage in AUTO_ENCODERS:
-        if not train_stage(places, stage, device=device, watch=watch, stop=stop):
+        if not train_stage(paths, stage, device=device, watch=watch, stop=stop):
             return None
-    if not encode_all(places, device=device, watch=watch, stop=stop):
+    if not encode_all(paths, device=device, watch=watch, stop=stop):
         return None
     for stage in FLOWS:
-        if not train_stage(places, stage, device=device, watch=watch, stop=stop):
+        if not train_stage(paths, stage, device=device, watch=watch, stop=stop):
             return None
-    write_pipelines(places)
-    ship(places.checkpoint, places.shipped)
-    return places.shipped
+    write_pipelines(paths)
+    ship(paths.checkpoint, paths.shipped)
+    return paths.shipped
 
 
 def train_stage(
-    places: Places,
+    paths: Paths,
     stage: str,
     *,
     device: torch.device,
@@ -146,42 +146,42 @@ def train_stage(
     Raises:
         EngineError: what ``train_networks`` raises.
     """
-    config = places.config(stage)
+    config = paths.config(stage)
     if stage in FROM_CHECKPOINT:
-        config = replace(config, start=str(places.checkpoint))
-    if _is_done(places, stage, config):
+        config = replace(config, start=str(paths.checkpoint))
+    if _is_done(paths, stage, config):
         return True
     finished = train_networks(
-        config, places.data, places.out / stage, places.checkpoint, device=device, stop=stop,
+        config, paths.data, paths.out / stage, paths.checkpoint, device=device, stop=stop,
         on_step=lambda step, log: watch(stage, step, config.steps),
     )  # fmt: skip
     if not finished:
         return False
     if stage == "structure_vae":
-        _give_unit_spread(places, config, device)
-    write_bytes_atomic(_done_mark(places, stage), json.dumps(_done(places, config)).encode())
+        _give_unit_spread(paths, config, device)
+    write_bytes_atomic(_done_mark(paths, stage), json.dumps(_done(paths, config)).encode())
     return True
 
 
-def _give_unit_spread(places: Places, config: TrainConfig, device: torch.device) -> None:
+def _give_unit_spread(paths: Paths, config: TrainConfig, device: torch.device) -> None:
     networks = {
-        name: load_network(places.checkpoint / CKPTS / name, device=device)
+        name: load_network(paths.checkpoint / CKPTS / name, device=device)
         for name in config.networks
     }
     encoder, decoder = networks["structure_encoder"], networks["structure_decoder"]
     assert isinstance(encoder, StructureEncoder) and isinstance(decoder, StructureDecoder)
-    dataset, low = Dataset(places.data, cache_bytes=CACHE_BYTES), min(SETTINGS.resolutions)
+    dataset, low = Dataset(paths.data, cache_bytes=CACHE_BYTES), min(SETTINGS.resolutions)
     coords = [dataset.voxels(index, low).coords for index in range(min(len(dataset), 256))]
     occupied = torch.from_numpy(occupancy(coords, low, STRUCTURE_GRID)).to(device, torch.float32)
     with torch.inference_mode():
         means = encoder(occupied)[0]
     give_unit_spread(encoder, decoder, means.clone())
     for name, network in networks.items():
-        save_network(places.checkpoint, name, config.networks[name], network.state_dict())
+        save_network(paths.checkpoint, name, config.networks[name], network.state_dict())
 
 
 def encode_all(
-    places: Places,
+    paths: Paths,
     *,
     device: torch.device,
     watch: Watch = _nobody,
@@ -198,15 +198,15 @@ def encode_all(
     Raises:
         EngineError: ``latents_other``, and what loading, reading and writing raise.
     """
-    store = LatentStore(places.data, LATENTS)
-    _check_encoders(store, places.checkpoint)
-    datasets = [Dataset(places.data, cache_bytes=CACHE_BYTES)]
+    store = LatentStore(paths.data, LATENTS)
+    _check_encoders(store, paths.checkpoint)
+    datasets = [Dataset(paths.data, cache_bytes=CACHE_BYTES)]
 
     def told(stage: str) -> Callable[[int, int], None]:
         return lambda done, total: watch(stage, done, total)
 
     def network(name: str) -> nn.Module:
-        return load_network(places.checkpoint / CKPTS / name, device=device)
+        return load_network(paths.checkpoint / CKPTS / name, device=device)
 
     low = min(SETTINGS.resolutions)
     if not all(store.has(f"tokens_{view}") for view in range(SETTINGS.views)):
@@ -257,15 +257,15 @@ def _check_encoders(store: LatentStore, checkpoint: Path) -> None:
         )
 
 
-def write_pipelines(places: Places) -> None:
+def write_pipelines(paths: Paths) -> None:
     """pipeline.json and texturing_pipeline.json of the trained networks.
 
     Raises:
         EngineError: ``latents_missing``; ``unwritable``.
     """
-    store, dataset = LatentStore(places.data, LATENTS), Dataset(places.data)
+    store, dataset = LatentStore(paths.data, LATENTS), Dataset(paths.data)
     save_pipelines(
-        places.checkpoint,
+        paths.checkpoint,
         Pipelines(
             resolutions=SETTINGS.resolutions,
             default_type=str(max(SETTINGS.resolutions)),
@@ -278,17 +278,17 @@ def write_pipelines(places: Places) -> None:
     )
 
 
-def _is_done(places: Places, stage: str, config: TrainConfig) -> bool:
-    mark = _done_mark(places, stage)
-    return mark.exists() and json.loads(mark.read_text()) == _done(places, config)
+def _is_done(paths: Paths, stage: str, config: TrainConfig) -> bool:
+    mark = _done_mark(paths, stage)
+    return mark.exists() and json.loads(mark.read_text()) == _done(paths, config)
 
 
-def _done(places: Places, config: TrainConfig) -> dict[str, Any]:
+def _done(paths: Paths, config: TrainConfig) -> dict[str, Any]:
     """What a stage was made of: its configuration, and the networks that it took as they were."""
-    files = {name: places.checkpoint / CKPTS / f"{name}.safetensors" for name in config.frozen}
+    files = {name: paths.checkpoint / CKPTS / f"{name}.safetensors" for name in config.frozen}
     frozen = {name: sha256_of(path) if path.exists() else "" for name, path in files.items()}
     return {"config": config.as_json(), "frozen": frozen}
 
 
-def _done_mark(places: Places, stage: str) -> Path:
-    return places.out / stage / "done.json"
+def _done_mark(paths: Paths, stage: str) -> Path:
+    return paths.out / stage / "done.json"

@@ -9,23 +9,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.asset import Asset
-from engine.errors import EngineError
-from engine.files import write_bytes_atomic
+from engine.assets.asset import Asset
+from engine.checkpoints.checkpoint import load_checkpoint, load_network
+from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh
 from engine.meshing.nearest import nearest_on_surface
-from engine.models.checkpoint import load_checkpoint, load_network
-from engine.models.residency import Models
 from engine.ovoxel import dual_grid_to_mesh, sample_attributes
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob
-from engine.pipelines.report import Report
 from engine.render.turntable import png_bytes
-from engine.training.dataset import Dataset, Voxels
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.inputs import Inputs
+from engine.systems.trellis2.generate import generate
+from engine.training.data.dataset import Dataset, Voxels
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
 from engine.training.reconstruct import grid_of, reconstruct_material, reconstruct_shape
-from engine.training.structure_vae_task import occupancy
+from engine.training.tasks.structure_vae import occupancy
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
 
 ASSETS = 128
 POINTS = 4000
@@ -107,13 +108,14 @@ def evaluate_checkpoint(
         )  # fmt: skip
         materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
         try:
+            inputs = Inputs()
             job = GenerateJob(
-                picture=png_bytes(Image.fromarray(dataset.picture(index, VIEW))),
+                picture=inputs.attach(png_bytes(Image.fromarray(dataset.picture(index, VIEW)))),
                 type=type,
                 seed=seed,
                 matte="cutout",
             )
-            asset = generate(job, models, Report())
+            asset = generate(job, models, Report(), inputs)
         except EngineError as error:
             if error.code not in EMPTY:
                 raise

@@ -13,7 +13,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from engine.errors import EngineError
 from engine.training.config import TrainConfig
 from engine.training.logbook import Logbook
 from engine.training.optimiser import (
@@ -26,7 +25,8 @@ from engine.training.optimiser import (
     sum_over_ranks,
 )
 from engine.training.saved import load_state, save_state, saved_states
-from engine.training.task import Task
+from engine.training.tasks.task import Task
+from protocol.errors import EngineError
 
 STATES = "states"
 

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.files import atomic_path, write_bytes_atomic
-from engine.models.int8_weights import to_int8
-from engine.models.pipeline import Normalization
-from engine.sampling import SamplerParams
+from engine.checkpoints.int8_weights import to_int8
+from engine.checkpoints.pipeline import Normalization
+from engine.host.files import atomic_path, write_bytes_atomic
 from engine.training.config import NetworkConfig
+from protocol.samplers import SamplerParams
 
 CKPTS = "ckpts"
 GENERATION, TEXTURING = "pipeline.json", "texturing_pipeline.json"

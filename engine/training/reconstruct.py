@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from engine.mesh import Mesh
-from engine.models.material_vae import MaterialDecoder, MaterialEncoder
-from engine.models.sc_vae import Encoded
-from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
-from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
+from engine.networks.sc_vae import Encoded
+from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.ovoxel import DualGrid, dual_grid_to_mesh
 from engine.render.camera import orbit
 from engine.render.picture import render
 from engine.sparse import SparseTensor
-from engine.training.dataset import VoxelBatch, Voxels, collate
+from engine.training.data.dataset import VoxelBatch, Voxels, collate
 
 BACKGROUND = 40
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from engine.errors import EngineError
-from engine.files import atomic_path
+from engine.host.files import atomic_path
 from engine.training.config import TrainConfig, differences
+from protocol.errors import EngineError
 
 KEPT = 2
 _NAME = re.compile(r"step-(\d+)\.pt")

@@ -12,9 +12,9 @@ from engine.bench.networks import (
     random_network,
 )
 from engine.bench.scene import decoder_order
-from engine.errors import EngineError
-from engine.models.shape_vae import ShapeDecoder
+from engine.networks.shape_vae import ShapeDecoder
 from engine.sparse import SparseTensor, Topology
+from protocol.errors import EngineError
 
 SMALL = Reduction(width=96, blocks=1, scale=0.125)
 CPU = torch.device("cpu")

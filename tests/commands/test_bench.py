@@ -35,8 +35,8 @@ def test_a_cascade_has_every_stage():
     report = json.loads(result.stdout)
     stages = {stage["name"]: stage for stage in report["stages"]}
     assert list(stages) == [
-        *("structure", "decode structure", "shape 512", "upsample"),
-        *("shape 1024", "texture 1024", "decode shape", "decode material"),
+        *("structure", "decode_structure", "shape 512", "upsample"),
+        *("shape 1024", "texture 1024", "decode_shape", "decode_material"),
     ]
     assert all(stage["finite"] and stage["seconds"] > 0 for stage in stages.values())
     # Guided in both steps but for the texture's; two steps of the published interval.
@@ -44,7 +44,7 @@ def test_a_cascade_has_every_stage():
         *(4, 4, 2)
     ]
     assert stages["shape 1024"]["cells"] == stages["texture 1024"]["cells"] <= 2**3
-    assert stages["decode shape"]["cells"] == stages["decode material"]["cells"] > 1000
+    assert stages["decode_shape"]["cells"] == stages["decode_material"]["cells"] > 1000
     # All of them at once fit; each stage's networks join those before.
     assert report["policy"] == "resident"
     planned = [stage["planned_bytes"] for stage in stages.values()]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine import machine
 from engine.cli import app
 from engine.doctor import checks, selftest
+from engine.host import machine
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from engine.cli import app
 from engine.commands import models
-from engine.models import catalogue
-from tests.models.fake_hub import FakeHub, serving, weight
+from engine.weights import catalogue
+from tests.weights.fake_hub import FakeHub, serving, weight
 
 NET = {"ckpts/net.json": b"{}", "ckpts/net.safetensors": bytes(range(256)) * 500}
 ENCODER = {"model.safetensors": b"encoder" * 1000}

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.baking.bake import bake
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
+from engine.finishing.baking.bake import bake
 from engine.mesh import Mesh
-from tests.baking.scenes import bright_ball, uv_sphere
+from tests.finishing.baking.scenes import bright_ball, uv_sphere
 
 
 def textured_ball(*, see_through: bool = False) -> Mesh:

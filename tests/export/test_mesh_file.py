@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.export.mesh_file import save_mesh, vertex_normals
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
+from protocol.errors import EngineError
 
 
 def colored_tetrahedron() -> Mesh:

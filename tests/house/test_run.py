@@ -1,4 +1,4 @@
-"""run.py makes its environment once, mends it when needed and says what is wrong."""
+"""run.py makes its environment once, repairs it when needed and says what is wrong."""
 
 import importlib.util
 import sys

@@ -24,7 +24,7 @@ def scaled(*values: float) -> list[float]:
 
 
 def photograph(
-    thing: Image.Image,
+    subject: Image.Image,
     *,
     colour: tuple[int, int, int] = (235, 234, 230),
     fall_off: float = 0.0,
@@ -34,26 +34,26 @@ def photograph(
     jpeg: int | None = None,
     seed: int = 0,
 ) -> Image.Image:
-    """The thing in front of a backdrop, opaque RGB.
+    """The object in front of a backdrop, opaque RGB.
 
     Args:
-        thing: RGBA with the true alpha.
+        subject: RGBA with the true alpha.
         fall_off: share of the light that is lost in the corners.
         noise: deviation of the sensor's noise, grey levels.
         shadow: share of the light that a soft shadow takes away.
         jpeg: quality at which the picture is stored.
     """
-    width, height = thing.size
+    width, height = subject.size
     y, x = np.mgrid[0:height, 0:width]
     radius = np.hypot((x - width / 2) / (width / 2), (y - height / 2) / (height / 2)) / math.sqrt(2)
     light = 1 - fall_off * radius**2
     if shadow:
-        soft = thing.getchannel("A").filter(ImageFilter.GaussianBlur(12))
-        moved = Image.new("L", thing.size)
+        soft = subject.getchannel("A").filter(ImageFilter.GaussianBlur(12))
+        moved = Image.new("L", subject.size)
         moved.paste(soft, shadow_shift)
         light = light * (1 - shadow * np.asarray(moved) / 255)
     backdrop = np.array(colour) * light[..., None]
-    pixels = np.asarray(thing).astype(float)
+    pixels = np.asarray(subject).astype(float)
     alpha = pixels[..., 3:] / 255
     picture = alpha * pixels[..., :3] + (1 - alpha) * backdrop
     picture += np.random.default_rng(seed).normal(0, noise, picture.shape) if noise else 0
@@ -123,4 +123,4 @@ SCENES = {
     "statue_leaving": (statue, {"noise": 2.0, "jpeg": 85}),
     "statue_shadow": (statue, {"noise": 2.0, "shadow": 0.25, "jpeg": 90}),
 }
-"""name -> (how the thing is drawn, how it is photographed)."""
+"""name -> (how the object is drawn, how it is photographed)."""

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images import matte as matte_module
 from engine.images.matte import has_own_alpha, remove_background
+from protocol.errors import EngineError
 from tests.images.scenes import cup, photograph, street
 
 

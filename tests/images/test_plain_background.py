@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.plain_background import remove_plain_background
+from protocol.errors import EngineError
 from tests.images.scenes import SCENES, cup, photograph, plant, statue, street
 
 
@@ -23,9 +23,9 @@ FILLED = {"cup_shadow", "cup_fall_off"}
 
 @pytest.mark.parametrize("name", SCENES)
 def test_the_matte_is_close_to_the_truth(name):
-    thing, how = SCENES[name]
-    truth = alpha_of(thing())
-    result = remove_plain_background(photograph(thing(), **how))
+    subject, how = SCENES[name]
+    truth = alpha_of(subject())
+    result = remove_plain_background(photograph(subject(), **how))
     found = alpha_of(result)
     assert result.mode == "RGBA"
     thin = name.startswith("plant")
@@ -47,8 +47,8 @@ def test_the_matte_is_close_to_the_truth(name):
 
 
 def test_the_outline_is_soft_and_free_from_the_backdrop():
-    thing = statue()
-    result = np.asarray(remove_plain_background(photograph(thing, colour=(20, 220, 40))))
+    subject = statue()
+    result = np.asarray(remove_plain_background(photograph(subject, colour=(20, 220, 40))))
     partly = (result[..., 3] > 20) & (result[..., 3] < 235)
     assert partly.sum() > 100
     # Grey stays grey: nothing of the green screen is left in the outline.
@@ -57,9 +57,9 @@ def test_the_outline_is_soft_and_free_from_the_backdrop():
 
 
 def test_thin_stems_hold_together():
-    thing, how = SCENES["plant_thin"]
-    found = alpha_of(remove_plain_background(photograph(thing(), **how))) > 0.5
-    truth = alpha_of(thing()) > 0.99
+    subject, how = SCENES["plant_thin"]
+    found = alpha_of(remove_plain_background(photograph(subject(), **how))) > 0.5
+    truth = alpha_of(subject()) > 0.99
     assert found[truth].mean() > 0.995
 
 

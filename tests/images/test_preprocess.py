@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.preprocess import crop_to_foreground, preprocess, shrink
+from protocol.errors import EngineError
 
 
 def picture(width: int, height: int, box: tuple[int, int, int, int], alpha: int = 255):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from engine.errors import EngineError
 from engine.images import reading
 from engine.images.reading import read_image
+from protocol.errors import EngineError
 
 
 def stored(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -150,7 +150,7 @@ def test_an_srgb_profile_changes_no_pixel():
 def test_another_profile_is_converted_around_the_alpha():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     image = noise(mode="RGBA")
-    # A profile of another space than the picture's is no use and is ignored.
+    # A profile of another space than the picture's is useless and is ignored.
     assert (pixels(stored(image, "PNG", icc_profile=lab)) == np.asarray(image)).all()
     red_green_swapped = swapped_profile()
     read = pixels(stored(image, "PNG", icc_profile=red_green_swapped)).astype(int)

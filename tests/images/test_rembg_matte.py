@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.images.rembg_matte import LICENCES, RembgMatte
+from protocol.errors import EngineError
 
 STAND_IN = """
 from pathlib import Path

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.meshing.clean import CleanSettings, clean_mesh
 from engine.meshing.edges import face_normals, find_edges, side_ends
 from engine.meshing.nearest import nearest_on_surface
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
+from protocol.errors import EngineError
 from tests import meshes
 
 VOXEL = 1 / 256

@@ -12,10 +12,10 @@ import pytest
 import trimesh
 from PIL import Image
 
-from engine.errors import EngineError
 from engine.export.mesh_file import save_mesh
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
+from protocol.errors import EngineError
 
 # A triangle in glTF's axes, and the same one Z-up.
 TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 3]], np.float32)
@@ -266,7 +266,7 @@ def test_absent_file_folder_and_unknown_suffix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".gltf", ".obj", ".ply", ".stl"])
-@pytest.mark.parametrize("content", [b"", b"\0\1\2\3" * 50, b"hello, this is no mesh\n"])
+@pytest.mark.parametrize("content", [b"", b"\0\1\2\3" * 50, b"hello, this is not a mesh\n"])
 def test_files_that_are_something_else(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"wrong{suffix}"
     path.write_bytes(content)

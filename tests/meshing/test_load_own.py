@@ -115,7 +115,7 @@ def test_beside_normals_what_has_none_is_flat(tmp_path: Path) -> None:
     a, b, c = mesh.vertices[mesh.faces[1]]
     flat = np.cross(b - a, c - a) / np.linalg.norm(np.cross(b - a, c - a))
     np.testing.assert_allclose(mesh.normals[1], [flat] * 3, atol=1e-6)
-    # As "normals" the first part has its positions; the first is no direction and becomes flat.
+    # As "normals" the first part has its positions; the first has no direction and becomes flat.
     length = np.linalg.norm(TRIANGLE[2])
     np.testing.assert_allclose(mesh.normals[0, 0], flat, atol=1e-6)
     np.testing.assert_allclose(mesh.normals[0, 2], np.array([0.0, -3, 2]) / length, atol=1e-6)

@@ -114,7 +114,7 @@ def test_moebius_strip_keeps_one_seam() -> None:
 
 
 def test_t_junction_does_not_join_sheets() -> None:
-    """Three faces at an edge tell nothing of each other; each sheet is consistent by itself."""
+    """Three faces at an edge say nothing about each other; each sheet is consistent by itself."""
     vertices = np.array(
         [[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [-1, 0, 0], [-1, 1, 0], [0, 0, 1], [0, 1, 1]],
         float,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.meshing.edges import face_normals
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
+from protocol.errors import EngineError
 from tests import meshes
 from tests.meshing.test_clean import hausdorff
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.meshing.clean import clean_mesh
 from engine.meshing.edges import face_normals
 from engine.meshing.report import report_mesh
 from engine.meshing.simplify import Simplified, simplify_mesh
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
+from protocol.errors import EngineError
 from tests import meshes
 from tests.meshing.test_clean import hausdorff
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.meshing import pack, unwrap
 from engine.meshing.report import report_mesh
 from engine.meshing.unwrap import (
@@ -16,6 +15,7 @@ from engine.meshing.unwrap import (
     unwrap_mesh,
     uvs_are_valid,
 )
+from protocol.errors import EngineError
 from tests import meshes
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.errors import EngineError
 from engine.ovoxel.attributes import POINTS_PER_CHUNK, sample_attributes
 from engine.ovoxel.lookup import build_lookup, find_rows
+from protocol.errors import EngineError
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -1,4 +1,4 @@
-"""Mesh to O-Voxels with what real files hold: errors that name the thing, or right results."""
+"""Mesh to O-Voxels with what real files hold: errors that name the fault, or right results."""
 
 import tracemalloc
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import EngineError
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, mesh_to_dual_grid
+from protocol.errors import EngineError
 from tests.ovoxel.oracle import around
 
 CORNERS = np.array([[-0.3, -0.2, 0.01], [0.4, -0.3, 0.1], [0.1, 0.35, -0.2]])

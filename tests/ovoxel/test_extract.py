@@ -1,10 +1,10 @@
-"""O-Voxels to a mesh: quads by hand, their cut, and grids that are none."""
+"""O-Voxels to a mesh: quads by hand, their cut, and invalid grids."""
 
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.ovoxel import DualGrid, dual_grid_to_mesh
+from protocol.errors import EngineError
 
 # The four voxels around the edge that voxel (1, 1, 1) has along each axis, in walking order.
 QUADS = {

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.mesh import Material, Mesh, Texture
 from engine.ovoxel import DualGrid, mesh_to_dual_grid, sample_materials
+from protocol.errors import EngineError
 
 SIZE = 16
 

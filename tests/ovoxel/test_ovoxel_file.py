@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.ovoxel.grid import DualGrid
 from engine.ovoxel.ovoxel_file import HEADER_KEY, OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
 from engine.ovoxel.vxz import read_vxz, write_vxz
+from protocol.errors import EngineError
 
 
 def some_voxels(grid_size: int = 300) -> OVoxels:

@@ -5,10 +5,10 @@ import pytest
 import torch
 import trimesh
 
-from engine.errors import EngineError
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
 from engine.ovoxel.pyramid import subdivision_pyramid
 from engine.sparse.topology import Topology
+from protocol.errors import EngineError
 
 
 def _grid(grid_size: int = 32) -> DualGrid:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.ovoxel.pyramid import parents_of, subdivision_pyramid
+from protocol.errors import EngineError
 
 
 def test_indices_from_2_to_the_21_are_refused():

@@ -174,7 +174,7 @@ def test_open_box_gets_no_lid() -> None:
 
 
 def _parts(sides: np.ndarray, count: int) -> np.ndarray:
-    """(count,) the lowest vertex that hangs together with each, along (S, 2) sides."""
+    """(count,) the lowest vertex that each is connected to, along (S, 2) sides."""
     parts = np.arange(count)
     while True:
         lowest = parts.copy()

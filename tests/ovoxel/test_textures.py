@@ -6,9 +6,9 @@ from typing import Literal, get_args
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.mesh import Filter, Texture, Wrap
 from engine.ovoxel.textures import CHANNELS, pack_textures, sample_texture
+from protocol.errors import EngineError
 
 WRAPS: tuple[Wrap, ...] = get_args(Wrap)
 

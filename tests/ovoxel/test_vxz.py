@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.errors import EngineError
 from engine.ovoxel.vxz import VxzFile, read_vxz, write_vxz
 from engine.ovoxel.vxz_codec import compress, decompress
+from protocol.errors import EngineError
 
 DATA = Path(__file__).parents[1] / "data" / "vxz"
 RECORDED = sorted(DATA.glob("*.vxz"))

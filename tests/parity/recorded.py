@@ -16,13 +16,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.models.checkpoint import Checkpoint, load_checkpoint, load_network
+from engine.checkpoints.checkpoint import Checkpoint, load_checkpoint, load_network
 from engine.sparse import SparseTensor, Topology
 from tests.parity.conftest import DEFAULT
 from tests.tolerances import assert_parity
 
 FIRST_ROWS = 5000
-"""Of large tensors only so many rows were recorded."""
+"""Of large tensors only this many rows were recorded."""
 
 
 def cases(pattern: str) -> list[str]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.checkpoint import Checkpoint
-from engine.models.latent_flow import LatentFlow
-from engine.models.material_vae import MaterialDecoder
-from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
-from engine.models.structure_flow import StructureFlow
-from engine.models.structure_vae import StructureDecoder
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.networks.latent_flow import LatentFlow
+from engine.networks.material_vae import MaterialDecoder
+from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.networks.structure_flow import StructureFlow
+from engine.networks.structure_vae import StructureDecoder
 from tests.parity.recorded import case_checkpoint, checkpoint_network
 
 KINDS = {

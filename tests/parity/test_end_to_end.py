@@ -15,12 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.models.checkpoint import Checkpoint
-from engine.models.shape_vae import ShapeDecoder
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.networks.shape_vae import ShapeDecoder
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.dual_grid import mesh_to_dual_grid
-from engine.sampling import SamplerParams, Spread, Velocity, dense_spread, sample, sparse_spread
+from engine.sampling import Spread, Velocity, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
+from protocol.samplers import SamplerParams
 from tests.parity.recorded import (
     assert_cells,
     case_checkpoint,
@@ -77,7 +78,7 @@ class Run:
         return self.cond[f"cond_{size}"]
 
     def all_compared(self) -> None:
-        # The shape of the dense grid is no step of ours.
+        # The shape of the dense grid is not a step of ours.
         left = {name for name in self.io if name.startswith("out.")} - self.compared
         assert left <= {"out.voxel_shape"}, left
 

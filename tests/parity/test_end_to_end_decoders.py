@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.checkpoint import Checkpoint
+from engine.checkpoints.checkpoint import Checkpoint
 from engine.sparse import SparseTensor, Subdivision
 from tests.parity.recorded import (
     assert_cells,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.latent_flow import LatentFlow
+from engine.networks.latent_flow import LatentFlow
 from engine.sparse.tensor import SparseTensor
 from tests.parity.recorded import case_network, cases, listen, need_tensors, recording
 from tests.tolerances import assert_parity

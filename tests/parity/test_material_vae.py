@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.sc_vae import pyramid_of
+from engine.networks.sc_vae import pyramid_of
 from engine.sparse import SparseTensor
 from tests.parity.recorded import (
     FIRST_ROWS,

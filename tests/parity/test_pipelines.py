@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.asset import Asset
+from engine.assets.asset import Asset
 from engine.mesh import Mesh
 from engine.meshing.axes import Z_UP_FROM_Y_UP
-from engine.models.residency import Models
 from engine.ovoxel import dual_grid_to_mesh
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob, TextureJob, UpscaleJob
-from engine.pipelines.report import Report
-from engine.pipelines.texture import texture
-from engine.pipelines.upscale import upscale
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.texture import texture
+from engine.systems.trellis2.upscale import upscale
+from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
 from tests.parity.recorded import (
     case_checkpoint,
     checkpoint_network,
@@ -31,7 +31,7 @@ from tests.parity.recorded import (
     recording,
     sorted_faces,
 )
-from tests.pipelines.toy import picture
+from tests.systems.trellis2.toy import INPUTS, given, picture
 from tests.tolerances import assert_parity
 
 
@@ -58,7 +58,7 @@ class Recorded:
         need_tensors(dict(self.report), name)
         run = self.report[name]
         return GenerateJob(
-            picture=picture(),
+            picture=given(picture()),
             type=run["pipeline_type"],
             seed=run["seed"],
             max_tokens=run["max_num_tokens"],
@@ -80,7 +80,7 @@ def recorded(goldens: Path) -> Recorded:
 @pytest.mark.parametrize("name", recorded_runs())
 def test_generate(name: str, recorded: Recorded):
     report = Report()
-    asset = generate(recorded.job(name), recorded.models, report)
+    asset = generate(recorded.job(name), recorded.models, report, INPUTS)
     check_generated(asset, recorded.run(name), name)
 
     asked = int(str(recorded.report[name]["pipeline_type"]).removesuffix("_cascade"))
@@ -133,9 +133,11 @@ def test_upscale_ends_where_a_direct_cascade_does(recorded: Recorded):
         for type in ("512", "1024_cascade"):
             job = recorded.job(name)
             job = GenerateJob(picture=job.picture, type=type, seed=job.seed)
-            low = generate(job, recorded.models, Report())
-            wanted = UpscaleJob(source=low, type="1536_cascade", max_tokens=run["max_num_tokens"])
-            high = upscale(wanted, recorded.models, Report())
+            low = generate(job, recorded.models, Report(), INPUTS)
+            wanted = UpscaleJob(
+                source=given(low), type="1536_cascade", max_tokens=run["max_num_tokens"]
+            )
+            high = upscale(wanted, recorded.models, Report(), INPUTS)
             check_generated(high, recorded.run(name), f"{name} from {type}")
 
 
@@ -146,12 +148,12 @@ def test_texture(recorded: Recorded):
     vertices = (run["in.vertices"].double().numpy() @ Z_UP_FROM_Y_UP.T).astype(np.float32)
     seed = find_seed(run["noise.tex"], report)
     job = TextureJob(
-        mesh=Mesh(vertices, run["in.faces"].numpy()),
-        picture=picture(),
+        mesh=given(Mesh(vertices, run["in.faces"].numpy())),
+        picture=given(picture()),
         resolution=int(run["in.resolution"]),
         seed=seed,
     )
-    asset = texture(job, recorded.models, Report())
+    asset = texture(job, recorded.models, Report(), INPUTS)
 
     unit = asset.placement.to_unit(vertices)
     assert_parity(torch.from_numpy(unit), run["out.preprocessed_vertices"], "vertices")

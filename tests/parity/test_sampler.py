@@ -8,18 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.latent_flow import LatentFlow
-from engine.models.structure_flow import StructureFlow
-from engine.sampling import (
-    SamplerParams,
-    Spread,
-    Velocity,
-    dense_spread,
-    sample,
-    schedule,
-    sparse_spread,
-)
+from engine.checkpoints.pipeline import sampler_params
+from engine.networks.latent_flow import LatentFlow
+from engine.networks.structure_flow import StructureFlow
+from engine.sampling import Spread, Velocity, dense_spread, sample, schedule, sparse_spread
 from engine.sparse.tensor import SparseTensor
+from protocol.samplers import SamplerParams
 from tests.parity.recorded import case_network, cases, need, recording
 from tests.tolerances import assert_parity
 
@@ -35,10 +29,10 @@ class Case:
         self.io = recording(folder / "io.safetensors")
 
     def params(self, name: str) -> SamplerParams:
-        return SamplerParams.from_spec({**self.sampler, "params": self.sets[name]})
+        return sampler_params({**self.sampler, "params": self.sets[name]})
 
     def velocity(self) -> tuple[Velocity, Spread]:
-        """The network with its conditions bound, and the spread that its kind of state wants."""
+        """The network with its conditions bound, and the spread that its kind of state needs."""
         conditions = {True: self.io["in.cond"], False: self.io["in.neg_cond"]}
         if isinstance(self.network, StructureFlow):
             flow = self.network

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.models.structure_flow import StructureFlow
+from engine.networks.structure_flow import StructureFlow
 from tests.parity.recorded import case_network, cases, listen, recording
 from tests.tolerances import assert_parity
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.structure_vae import StructureDecoder, StructureEncoder
+from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from tests.parity.recorded import case_network, cases, need_tensors, recording
 from tests.tolerances import assert_parity
 

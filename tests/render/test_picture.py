@@ -9,15 +9,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engine.cli import app
-from engine.color import linear_from_srgb, srgb_from_linear
-from engine.errors import EngineError
+from engine.host.color import linear_from_srgb, srgb_from_linear
 from engine.mesh import Material, Mesh, Texture
 from engine.render.camera import Camera, orbit
 from engine.render.lights import STUDIO, Lamp, Studio, random_studio
 from engine.render.picture import render, visible_faces
 from engine.render.shade import shade
 from engine.render.turntable import save_picture, thumbnail
-from tests.baking.scenes import ROOT, uv_sphere
+from protocol.errors import EngineError
+from tests.finishing.baking.scenes import ROOT, uv_sphere
 
 DIM = (0.05, 0.05, 0.05)
 FRONT = Camera(eye=(0, -2, 0), projection="orthographic", height=1.0)

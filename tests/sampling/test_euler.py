@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.sampling import SamplerParams, dense_spread, sample, schedule, sparse_spread
+from engine.sampling import dense_spread, sample, schedule, sparse_spread
+from protocol.samplers import SamplerParams
 
 
 class Recorder:

@@ -1,11 +1,13 @@
 """Settings of the sampler: what is refused, and how pipeline.json is read."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from engine.errors import EngineError
-from engine.sampling import SamplerParams
+from engine.checkpoints.pipeline import sampler_params
+from protocol.errors import EngineError
+from protocol.samplers import SamplerParams, Sampling
 
 SPEC = {
     "name": "FlowEulerGuidanceIntervalSampler",
@@ -52,32 +54,39 @@ def test_bad_values_are_named(values):
     assert caught.value.hint.startswith("Give ")
 
 
-def test_a_sampler_entry_is_read_and_overridden():
-    params = SamplerParams.from_spec(SPEC, steps=25)
+def test_a_sampler_entry_is_read():
+    params = sampler_params(SPEC)
     assert params == SamplerParams(
-        steps=25,
+        steps=12,
         guidance_strength=7.5,
         guidance_rescale=0.7,
         guidance_interval=(0.6, 1.0),
         rescale_t=5.0,
         sigma_min=1e-5,
     )
-    assert hash(params) == hash(SamplerParams.from_spec(SPEC, steps=25))
+    assert hash(params) == hash(sampler_params(SPEC))
 
 
-def test_what_is_unknown_in_the_file_is_logged_and_what_is_unknown_in_the_call_is_refused(caplog):
+def test_what_is_unknown_in_the_file_is_logged(caplog):
     spec = {**SPEC, "params": {**SPEC["params"], "verbose": True}}
     with caplog.at_level("INFO"):
-        assert SamplerParams.from_spec(spec) == SamplerParams.from_spec(SPEC)
+        assert sampler_params(spec) == sampler_params(SPEC)
     assert "verbose" in caplog.text
-    with pytest.raises(EngineError, match="cfg_strength"):
-        SamplerParams.from_spec(SPEC, cfg_strength=3.0)
+
+
+def test_changes_of_a_job_leave_the_rest():
+    params = sampler_params(SPEC)
+    change = Sampling(steps=25, rescale_t=2.0).before(Sampling(steps=3))
+    assert change.over(params) == replace(params, steps=3, rescale_t=2.0)
+    assert Sampling().over(params) == params
+    with pytest.raises(EngineError, match="steps"):
+        Sampling(steps=0)
 
 
 @pytest.mark.parametrize("name", ["DDIM", None])
 def test_another_sampler_is_refused(name):
     with pytest.raises(EngineError) as caught:
-        SamplerParams.from_spec({**SPEC, "name": name})
+        sampler_params({**SPEC, "name": name})
     assert caught.value.code == "sampler_unknown"
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.errors import EngineError
 from engine.sparse.attention import ATTENTION, attention, available_backends
 from engine.sparse.backends import Registry, Verdict
+from protocol.errors import EngineError
 
 
 def oracle(q, k, v, q_offsets, k_offsets):

@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.errors import EngineError
 from engine.sparse import SparseTensor, Topology, conv_spconv
 from engine.sparse.conv_spconv import convolve_in_slices
 from engine.sparse.conv_torch import _rounded_up, convolve
 from engine.sparse.convolution import available_backends, submanifold_conv3d
+from protocol.errors import EngineError
 from tests.sparse.grids import random_coords
 from tests.tolerances import assert_same_maths
 
@@ -155,7 +155,7 @@ def test_backends_agree_on_a_gpu(name, dtype):
     assert_same_maths(got.cpu(), dense_oracle(x.coords, x.feats, weight, bias), dtype)
 
 
-def test_neighbours_are_found_once_per_topology_and_the_same_anew():
+def test_neighbours_are_found_once_per_topology_and_the_same_in_a_new_one():
     """A new ``Topology`` of the same cells leaves out what the first one keeps."""
     coords = random_coords((40, 30), 6)
     kept, fresh = Topology(coords), Topology(coords.clone())

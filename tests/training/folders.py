@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from engine.training.build import BuildReport, build
-from engine.training.index import Entry, open_index
-from engine.training.make_asset import BuildSettings
-from engine.training.sources import find_sources
+from engine.training.data.build import BuildReport, build
+from engine.training.data.index import Entry, open_index
+from engine.training.data.make_asset import BuildSettings
+from engine.training.data.sources import find_sources
 
 SMALL = BuildSettings((16, 32), views=2, picture=24)
 

@@ -6,21 +6,21 @@ import numpy as np
 import torch
 
 from engine.mesh import Mesh
-from engine.models.material_vae import (
+from engine.networks.material_vae import (
     MaterialDecoder,
     MaterialDecoderConfig,
     MaterialEncoder,
     MaterialEncoderConfig,
 )
-from engine.models.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
-from engine.models.shape_vae import (
+from engine.networks.sc_vae import DOWN_BLOCK, TORSO_BLOCK, UP_BLOCK
+from engine.networks.shape_vae import (
     ShapeDecoder,
     ShapeDecoderConfig,
     ShapeEncoder,
     ShapeEncoderConfig,
 )
 from engine.ovoxel import mesh_to_dual_grid
-from engine.training.dataset import Voxels
+from engine.training.data.dataset import Voxels
 from tests import meshes
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import EngineError
 from engine.training.config import config_from_json, differences, read_config
-from engine.training.tasks import make_task
+from engine.training.tasks.table import make_task
+from protocol.errors import EngineError
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 CONTENT = {"task": "shape_vae", "networks": {"a": {"name": "A", "args": {}}}, "steps": 1}

@@ -8,23 +8,24 @@ from typing import Any
 import pytest
 import torch
 
-from engine.errors import EngineError
-from engine.models.checkpoint import load_checkpoint
-from engine.models.residency import Models
-from engine.pipelines.generate import generate
-from engine.pipelines.jobs import GenerateJob, Sampling
-from engine.pipelines.report import Report
-from engine.pipelines.types import presets
+from engine.checkpoints.checkpoint import load_checkpoint
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.routes import qualities
 from engine.training import embedded
 from engine.training.embedded import (
     AUTO_ENCODERS,
     FLOWS,
-    Places,
+    Paths,
     encode_all,
     train_embedded,
 )
 from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.saved import saved_states
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
+from protocol.samplers import Sampling
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"
@@ -32,29 +33,29 @@ FEW = Sampling(steps=2)
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     folder = tmp_path_factory.mktemp("embedded")
     for stage in (*AUTO_ENCODERS, *FLOWS):
         config = json.loads((CONFIGS / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
-    return Places(folder, folder / "data", folder / "out")
+    return Paths(folder, folder / "data", folder / "out")
 
 
 @pytest.fixture(scope="module")
-def trained(places: Places) -> tuple[Path, list[str]]:
+def trained(paths: Paths) -> tuple[Path, list[str]]:
     stages: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded, "TOYS", "toybox:0-17")
         patch.setattr(embedded, "SETTINGS", replace(embedded.SETTINGS, views=2))
         # A stop in the middle of a stage, and the same command again.
         stopped = train_embedded(
-            places, device=torch.device("cpu"), stop=lambda: True,
+            paths, device=torch.device("cpu"), stop=lambda: True,
             watch=lambda stage, done, total: None,
         )  # fmt: skip
         assert stopped is None
         shipped = train_embedded(
-            places, device=torch.device("cpu"),
+            paths, device=torch.device("cpu"),
             watch=lambda stage, done, total: stages.append(stage),
         )  # fmt: skip
     assert shipped is not None
@@ -62,22 +63,23 @@ def trained(places: Places) -> tuple[Path, list[str]]:
 
 
 def test_every_stage_is_trained_once_and_leaves_its_states(
-    places: Places, trained: tuple[Path, list[str]]
+    paths: Paths, trained: tuple[Path, list[str]]
 ) -> None:
     _, stages = trained
     wanted = [stage for stage in (*AUTO_ENCODERS, *FLOWS) if stage in stages]
     assert wanted == [*AUTO_ENCODERS, *FLOWS]
     for stage in wanted:
-        assert saved_states(places.out / stage / "states")[-1].name == "step-0000002.pt"
+        assert saved_states(paths.out / stage / "states")[-1].name == "step-0000002.pt"
 
 
-def test_what_ships_is_a_checkpoint_of_three_presets(trained: tuple[Path, list[str]]) -> None:
+def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list[str]]) -> None:
     folder, _ = trained
     models = Models(load_checkpoint(folder, offline=True), offline=True)
-    assert presets(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
+    assert qualities(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
     assert not (folder / "ckpts" / "material_encoder.json").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
-    job = GenerateJob(picture=PICTURE, preset="draft", structure=FEW, shape=FEW, texture=FEW)
+    few = {"structure": FEW, "shape": FEW, "texture": FEW}
+    job = GenerateJob(picture=File(str(PICTURE)), quality="draft", samplers=few)
     try:
         asset = generate(job, models, Report())
     except EngineError as error:  # two steps of training make no shapes that one can count on
@@ -87,12 +89,12 @@ def test_what_ships_is_a_checkpoint_of_three_presets(trained: tuple[Path, list[s
 
 
 def test_the_decoder_learns_on_with_the_encoder_as_it_was(
-    places: Places, trained: tuple[Path, list[str]]
+    paths: Paths, trained: tuple[Path, list[str]]
 ) -> None:
     """Latents that a flow has learned stay what they are."""
     del trained
     before, after = (
-        torch.load(saved_states(places.out / stage / "states")[-1], weights_only=True)["average"]
+        torch.load(saved_states(paths.out / stage / "states")[-1], weights_only=True)["average"]
         for stage in ("shape_vae", "shape_decoder")
     )
     for name, tensor in before.items():
@@ -104,23 +106,23 @@ def test_the_decoder_learns_on_with_the_encoder_as_it_was(
 
 
 def test_latents_of_other_encoders_are_refused(
-    places: Places, trained: tuple[Path, list[str]]
+    paths: Paths, trained: tuple[Path, list[str]]
 ) -> None:
     del trained
-    mark = places.data / "latents" / embedded.LATENTS / "encoders.json"
+    mark = paths.data / "latents" / embedded.LATENTS / "encoders.json"
     before = mark.read_text()
     mark.write_text(before.replace("a", "b"))
     try:
         with pytest.raises(EngineError) as caught:
-            encode_all(places, device=torch.device("cpu"))
+            encode_all(paths, device=torch.device("cpu"))
     finally:
         mark.write_text(before)
     assert caught.value.code == "latents_other"
 
 
-def test_held_out_assets_are_measured(places: Places, trained: tuple[Path, list[str]]) -> None:
+def test_held_out_assets_are_measured(paths: Paths, trained: tuple[Path, list[str]]) -> None:
     del trained
-    found = evaluate_checkpoint(places.shipped, places.checkpoint, places.data, count=1)
+    found = evaluate_checkpoint(paths.shipped, paths.checkpoint, paths.data, count=1)
     ((family, scores),) = found.values()
     assert 0 <= scores.reconstruction <= 1 and 0 < scores.material_psnr < 30
     assert 0 <= scores.color_error <= 1

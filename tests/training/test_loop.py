@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import EngineError
 from engine.training.loop import STATES, train
 from engine.training.saved import saved_states
+from protocol.errors import EngineError
 from tests.training.toy_task import WANTED, ToyTask, toy_config
 
 CPU = torch.device("cpu")

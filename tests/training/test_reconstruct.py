@@ -3,19 +3,19 @@
 import numpy as np
 import torch
 
-from engine.models.structure_vae import StructureEncoder, StructureEncoderConfig
-from engine.training.ablation import without_shortcuts
-from engine.training.dataset import Dataset, collate
-from engine.training.encode import encode_structures, encode_voxels
-from engine.training.latents import LatentStore
+from benchmarks.shortcuts_left_out import without_shortcuts
+from engine.networks.structure_vae import StructureEncoder, StructureEncoderConfig
+from engine.training.data.dataset import Dataset, collate
+from engine.training.data.encode import encode_structures, encode_voxels
+from engine.training.data.latents import LatentStore
 from engine.training.metrics import voxel_agreement
-from engine.training.ovoxel_losses import SHAPE_WEIGHTS
 from engine.training.reconstruct import grid_of, reconstruct_material, reconstruct_shape
-from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
-from engine.training.structure_vae_task import occupancy
+from engine.training.tasks.ovoxel_losses import SHAPE_WEIGHTS
+from engine.training.tasks.sc_vae import MaterialVaeTask, ShapeVaeTask
+from engine.training.tasks.structure_vae import occupancy
 from tests.training.folders import build_toys
 from tests.training.shapes import ShapeSource, material_vae, shape_vae
-from tests.training.test_vae_tasks import falls, structure_task, train
+from tests.training.tasks.test_vae_tasks import falls, structure_task, train
 
 
 def test_a_trained_vae_gives_a_shape_back():

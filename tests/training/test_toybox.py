@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import EngineError
 from engine.mesh import Mesh
 from engine.training.toybox import FAMILIES, make_toy, split_of
 from engine.training.toybox.solids import Solid
+from protocol.errors import EngineError
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 5, 1_000_003)

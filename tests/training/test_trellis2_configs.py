@@ -14,21 +14,21 @@ import pytest
 import torch
 from torch import nn
 
-from engine.models.manifest import manifests
-from engine.models.networks import NETWORKS, build_network
-from engine.models.pipeline import Normalization
+from engine.checkpoints.network_classes import NETWORKS, build_network
+from engine.checkpoints.pipeline import Normalization
 from engine.training.config import NetworkConfig, TrainConfig, read_config
-from engine.training.flow_matching import initialise_flow
-from engine.training.flow_tasks import (
+from engine.training.tasks.flow_matching import initialise_flow
+from engine.training.tasks.flow_tasks import (
     Cells,
     Level,
     ShapeFlowTask,
     StructureFlowTask,
     TextureFlowTask,
 )
-from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
-from engine.training.structure_vae_task import StructureVaeTask
-from engine.training.task import Task
+from engine.training.tasks.sc_vae import MaterialVaeTask, ShapeVaeTask
+from engine.training.tasks.structure_vae import StructureVaeTask
+from engine.training.tasks.task import Task
+from engine.weights.manifest import manifests
 from tests.training.shapes import ShapeSource
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trellis2").glob("*.json"))

@@ -9,7 +9,7 @@ from engine.training.toybox import (
     creatures,
     furniture,
     nature,
-    things,
+    objects,
     vehicles,
     vessels,
 )
@@ -25,7 +25,7 @@ _ALL: tuple[Family, ...] = (
     *(creatures.robot, creatures.duck, creatures.fish, creatures.snowman),
     *(vehicles.rocket, vehicles.car, vehicles.boat, vehicles.aeroplane),
     *(buildings.house, buildings.lighthouse, buildings.castle),
-    *(things.cloth, things.sword, things.crate, things.gem, things.hat, things.umbrella),
-    *(things.chest, things.ice_cream),
+    *(objects.cloth, objects.sword, objects.crate, objects.gem, objects.hat, objects.umbrella),
+    *(objects.chest, objects.ice_cream),
 )
 FAMILIES: Mapping[str, Family] = {family.__name__: family for family in _ALL}

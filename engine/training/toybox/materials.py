@@ -1,4 +1,4 @@
-"""Materials of toys: palettes with chance in them. Colours are sRGB-encoded."""
+"""Materials of toys: palettes with some randomness. Colours are sRGB-encoded."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Families of plants and animals."""
+"""Families of plants."""
 
 import numpy as np
 

@@ -55,7 +55,7 @@ def loft(rings: np.ndarray, *, capped: bool = True, looped: bool = False) -> Sol
     """A skin over cross-sections; all other closed shapes are made by it.
 
     Args:
-        rings: (S, N, 3), each ring anticlockwise for who looks back from the last ring. A ring may
+        rings: (S, N, 3), each ring anticlockwise seen looking back from the last ring. A ring may
             shrink to a point.
         capped: the first and last ring are closed by fans around their means, so they should be
             star-shaped from there.

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.mesh import Mesh
 from engine.training.toybox.assemble import assemble
 from engine.training.toybox.families import FAMILIES
+from protocol.errors import EngineError
 
 Split = Literal["train", "held_out"]
 
@@ -57,6 +57,6 @@ def make_toy(seed: int, family: str | None = None) -> Toy:
 
 
 def split_of(seed: int) -> Split:
-    """To which split a seed belongs: by a hash, one in sixteen is held out."""
+    """The split that a seed belongs to: by a hash, one in sixteen is held out."""
     digest = hashlib.blake2b(f"maquette toy {seed}".encode()).digest()
     return "held_out" if digest[0] < 16 else "train"

@@ -1,0 +1,245 @@
+"""Assets in folders: ``recipe.json``, ``source.png``, ``latents.safetensors``, ``asset.vxz``.
+
+Beside these, ``thumbnail.png`` shows the asset to people; an asset without one is whole.
+
+Latents come back exactly, so going on from a stored asset is as good as going on at once. Of the
+surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights, which it
+cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.assets.asset import Asset, Latent, Latents
+from engine.assets.recipe import checked_recipe
+from engine.host.files import default_permissions, flush, unwritable, write_bytes_atomic
+from engine.mesh import Mesh
+from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
+from engine.render.turntable import png_bytes, thumbnail
+from protocol.errors import EngineError
+
+RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
+THUMBNAIL = "thumbnail.png"
+FOLDER_SUFFIX = ".maquette"
+_LATENTS = ("coarse", "shape", "texture")
+
+
+def is_asset_folder(path: Path) -> bool:
+    """Whether a folder holds an asset."""
+    return path.is_dir() and (path / RECIPE).is_file()
+
+
+def check_folder(folder: Path) -> None:
+    """Raises:
+    EngineError: ``folder_taken`` when something else than an asset is there.
+    """
+    if folder.exists() and not is_asset_folder(folder):
+        raise EngineError(
+            "folder_taken",
+            f"{folder} is there already and is no asset.",
+            "Choose another name, or remove it.",
+        )
+
+
+def save_thumbnail(mesh: Mesh, folder: Path) -> None:
+    """A picture of the asset, 512 x 512, into its folder.
+
+    Raises:
+        EngineError: ``disk_full``, ``unwritable``.
+    """
+    picture = Image.fromarray(thumbnail(mesh).rgba)
+    write_bytes_atomic(folder / THUMBNAIL, png_bytes(picture))
+
+
+def save_asset(asset: Asset, folder: str | Path) -> None:
+    """Write an asset into a folder of its own, all or nothing; an asset that is there is replaced.
+
+    Raises:
+        EngineError: ``folder_taken`` when something else is there, ``disk_full``, ``unwritable``.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Made beside the target, so that the last step is only a new name.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as room:
+            made = Path(room) / "asset"
+            made.mkdir()
+            _write(asset, made)
+            for file in made.iterdir():
+                default_permissions(file)  # safetensors makes its files private
+                flush(file)
+            _put(made, folder)
+    except (OSError, SafetensorError) as error:
+        raise unwritable(folder, error) from error
+    except EngineError as error:
+        # From writing a single file in the temporary folder, whose name means nothing to users.
+        if isinstance(error.__cause__, OSError):
+            raise unwritable(folder, error.__cause__) from error
+        raise
+
+
+def load_asset(folder: str | Path) -> Asset:
+    """Read an asset.
+
+    Raises:
+        EngineError: ``asset_missing`` or ``asset_damaged``, naming the file; and what
+            ``load_ovoxels`` raises.
+    """
+    folder = Path(folder)
+    if not is_asset_folder(folder):
+        raise EngineError(
+            "asset_missing",
+            f"{folder} is no folder of an asset: it has no {RECIPE}.",
+            "Give a folder that 'maquette generate' made.",
+        )
+    name = RECIPE
+    try:
+        recipe = checked_recipe(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+        name = SOURCE
+        with Image.open(folder / SOURCE) as image:
+            picture = image.convert("RGBA")
+        name = LATENTS
+        # Copies: as views of the file they would lie unaligned, and a CPU's matrix products would
+        # then differ in their last bits from those of the tensors that were stored.
+        tensors = {key: value.clone() for key, value in load_file(folder / LATENTS).items()}
+        ovoxels = load_ovoxels(folder / VOXELS)
+        return _assembled(recipe, picture, tensors, ovoxels)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise EngineError(
+            "asset_damaged",
+            f"{folder / name} is missing or damaged ({' '.join(str(error).split())[:120]}).",
+            "Make the asset again, or restore the folder from a copy.",
+        ) from error
+
+
+def _put(made: Path, folder: Path) -> None:
+    """Give a finished folder its name; the one that had it is deleted when that is done.
+
+    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole.
+
+    Raises:
+        EngineError: ``asset_set_aside`` when the old one has to stay under its other name.
+        OSError: nothing has changed.
+    """
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():  # left behind by a process that was ended; ``folder`` is newer
+        shutil.rmtree(old)
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError as error:
+        try:
+            old.rename(folder)
+        except OSError:
+            raise EngineError(
+                "asset_set_aside",
+                f"Cannot write {folder}: {error.strerror or error}. The asset that was there is "
+                f"now {old}.",
+                f"Close what uses the folder, and rename {old.name} to {folder.name}.",
+            ) from None
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
+    """Put an entry of JSON values into the recipe of a stored asset, in place of one of that name.
+
+    Raises:
+        EngineError: ``asset_damaged`` for a recipe that cannot be read, ``disk_full``,
+            ``unwritable``.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        recipe = {**json.loads(path.read_text(encoding="utf-8")), name: value}
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            "asset_damaged",
+            f"{path} is missing or damaged ({' '.join(str(error).split())[:120]}).",
+            "Make the asset again, or restore the folder from a copy.",
+        ) from error
+    write_bytes_atomic(path, _json(recipe))
+
+
+def _json(recipe: Any) -> bytes:
+    return (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _write(asset: Asset, folder: Path) -> None:
+    (folder / RECIPE).write_bytes(_json(asset.recipe))
+    asset.picture.save(folder / SOURCE)
+    save_file(_tensors(asset), folder / LATENTS)
+    materials = np.clip(asset.materials, 0, 1)
+    save_ovoxels(folder / VOXELS, OVoxels(asset.grid, materials, asset.placement))
+
+
+def _tensors(asset: Asset) -> dict[str, Tensor]:
+    tensors = {
+        "surface.dual_vertices": torch.from_numpy(asset.grid.dual_vertices).half(),
+    }
+    if asset.split_weight is not None:
+        tensors["surface.split_weight"] = torch.from_numpy(asset.split_weight).half()
+    if asset.latents.structure is not None:
+        tensors["structure"] = asset.latents.structure
+    for name in _LATENTS:
+        latent: Latent = getattr(asset.latents, name)
+        tensors[f"{name}.coords"] = latent.coords
+        tensors[f"{name}.feats"] = latent.feats
+        tensors[f"{name}.resolution"] = torch.tensor(latent.resolution)
+    if asset.given_mesh is not None:
+        mesh = asset.given_mesh
+        tensors["mesh.vertices"] = torch.from_numpy(np.asarray(mesh.vertices, np.float32))
+        tensors["mesh.faces"] = torch.from_numpy(np.asarray(mesh.faces, np.int32))
+        if mesh.uvs is not None:
+            tensors["mesh.uvs"] = torch.from_numpy(np.asarray(mesh.uvs, np.float32))
+    # safetensors refuses tensors that share memory, as coarse and shape may.
+    return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _assembled(
+    recipe: dict[str, Any], picture: Image.Image, tensors: dict[str, Tensor], ovoxels: OVoxels
+) -> Asset:
+    dual_vertices = tensors["surface.dual_vertices"].float().numpy()
+    if dual_vertices.shape != ovoxels.grid.dual_vertices.shape:
+        raise ValueError("it belongs to other voxels")
+    split = tensors.get("surface.split_weight")
+    latents = {
+        name: Latent(
+            tensors[f"{name}.coords"],
+            tensors[f"{name}.feats"],
+            int(tensors[f"{name}.resolution"]),
+        )
+        for name in _LATENTS
+    }
+    given = None
+    if "mesh.vertices" in tensors:
+        uvs = tensors.get("mesh.uvs")
+        given = Mesh(
+            tensors["mesh.vertices"].numpy(),
+            tensors["mesh.faces"].numpy(),
+            None if uvs is None else uvs.numpy(),
+        )
+    grid = ovoxels.grid
+    return Asset(
+        grid=type(grid)(grid.coords, dual_vertices, grid.intersected, grid.grid_size, grid.aabb),
+        split_weight=None if split is None else split.float().numpy(),
+        materials=ovoxels.materials,
+        placement=ovoxels.placement,
+        latents=Latents(structure=tensors.get("structure"), **latents),
+        recipe=recipe,
+        picture=picture,
+        given_mesh=given,
+    )

@@ -1,0 +1,1 @@
+"""A checkpoint's files to networks: which there are, their arguments, their tensors."""

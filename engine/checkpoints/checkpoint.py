@@ -1,0 +1,239 @@
+"""A checkpoint: a folder or hub repository of networks, and what its pipelines say about them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.checkpoints.network_classes import build_network, read_description
+from engine.checkpoints.pipeline import Normalization, PipelineSpec, read_pipeline
+from engine.checkpoints.tensors import load_tensors
+from engine.weights.hub import NotHere, Origin, Source, source, sources_of
+from protocol.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+_LATENT_OF = {"shape": "shape_slat_", "texture": "tex_slat_"}
+"""How the names of the networks begin that make or take a kind of latent."""
+
+
+class Checkpoint:
+    """The networks that a ``pipeline.json`` names, loaded when first asked for.
+
+    Attributes:
+        generation: what ``pipeline.json`` says.
+        texturing: what ``texturing_pipeline.json`` says, or None.
+        models: network name -> stem of its files, of both pipelines.
+    """
+
+    def __init__(
+        self,
+        home: Source,
+        *,
+        device: torch.device | str = "cpu",
+        torso_dtype: torch.dtype | None = None,
+        offline: bool = False,
+        cache: Path | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        self.home = home
+        self.device = device
+        self.torso_dtype = torso_dtype
+        self._offline = offline
+        self._cache = cache
+        self._origin = origin
+        self.generation = self._pipeline("pipeline.json")
+        try:
+            self.texturing: PipelineSpec | None = self._pipeline("texturing_pipeline.json")
+        except NotHere as reason:
+            log.info("No texturing: %s", reason.message)
+            self.texturing = None
+        self.models: Mapping[str, str] = self._all_models()
+        self._loaded: dict[str, nn.Module] = {}
+
+    def network(self, name: str) -> nn.Module:
+        """The network of that name, in evaluation mode; one object however often it is asked for.
+
+        Raises:
+            EngineError: ``network_absent`` for a name that no pipeline has, and everything that
+                ``load_network`` raises.
+        """
+        stem = self._stem(name)
+        if stem not in self._loaded:
+            self._loaded[stem] = self.load(name, device=self.device, torso_dtype=self.torso_dtype)
+        return self._loaded[stem]
+
+    def load(
+        self, name: str, *, device: torch.device | str, torso_dtype: torch.dtype | None
+    ) -> nn.Module:
+        """A new object of that network on a device.
+
+        Raises:
+            EngineError: as ``network``.
+        """
+        description, weights = self.files(name)
+        return load_network(
+            description.with_suffix(""), weights=weights, device=device, torso_dtype=torso_dtype
+        )
+
+    def description(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The published class name and the arguments of a network.
+
+        Raises:
+            EngineError: as ``files``.
+        """
+        return read_description(self.files(name)[0])
+
+    def release(self, name: str) -> None:
+        """Forget a network; it is loaded anew when asked for again."""
+        self._loaded.pop(self.models.get(name, ""), None)
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """The JSON and safetensors file of a network, downloaded if need be.
+
+        Raises:
+            EngineError: ``network_absent``; ``pipeline_invalid`` when its latent has another number
+                of channels than the pipelines have means and deviations for; ``file_missing``,
+                ``hub_*``, ``network_description``.
+        """
+        found = self._find(name)
+        self._check_latent(name, found[0])
+        return found
+
+    def _stem(self, name: str) -> str:
+        if name not in self.models:
+            raise EngineError(
+                "network_absent",
+                f"The checkpoint {self.home} has no network {name!r}.",
+                f"It has {', '.join(sorted(self.models))}.",
+            )
+        return self.models[name]
+
+    def _find(self, name: str) -> tuple[Path, Path]:
+        places = sources_of(
+            self._stem(name),
+            self.home,
+            offline=self._offline,
+            cache=self._cache,
+            origin=self._origin,
+        )
+        absent: list[NotHere] = []
+        for place, inside in places[:-1]:
+            try:
+                return _pair(place, inside)
+            except NotHere as reason:
+                log.debug("%s: %s", place, reason.message)
+                absent.append(reason)
+        try:
+            return _pair(*places[-1])
+        except EngineError as error:
+            if absent:
+                raise _nowhere(absent[0], error) from error
+            raise
+
+    def _check_latent(self, name: str, description: Path) -> None:
+        kind = next((k for k in ("shape", "texture") if name.startswith(_LATENT_OF[k])), None)
+        if kind is None:
+            return
+        _, args = read_description(description)
+        channels = args.get("latent_channels", args.get("out_channels"))
+        for spec in (self.generation, self.texturing):
+            known: Normalization | None = getattr(spec, f"{kind}_normalization", None)
+            if known is not None and len(known.mean) != channels:
+                raise EngineError(
+                    "pipeline_invalid",
+                    f"The checkpoint {self.home} normalises {len(known.mean)} channels of the "
+                    f"{kind} latent, and {name} has {channels}.",
+                    "Its JSON files must belong together: download them again.",
+                )
+
+    def _pipeline(self, name: str) -> PipelineSpec:
+        return read_pipeline(self.home.file(name))
+
+    def _all_models(self) -> dict[str, str]:
+        models = dict(self.generation.models)
+        for name, stem in (self.texturing.models if self.texturing else {}).items():
+            if models.setdefault(name, stem) != stem:
+                raise EngineError(
+                    "pipeline_invalid",
+                    f"The two pipelines of {self.home} mean different files by {name}.",
+                    "Download pipeline.json and texturing_pipeline.json again.",
+                )
+        return models
+
+
+def _nowhere(at_home: NotHere, elsewhere: EngineError) -> EngineError:
+    """One error out of two, the checkpoint's own folder first.
+
+    A missing file in a subfolder is also looked for on the hub, under a name that nobody meant.
+    """
+    first = at_home if elsewhere.code in ("hub_not_found", "file_missing") else elsewhere
+    message = f"{at_home.message.rstrip('.')}, nor elsewhere: {elsewhere.message}"
+    return type(elsewhere)(first.code, message, first.hint)
+
+
+def _pair(place: Source, stem: str) -> tuple[Path, Path]:
+    return place.file(f"{stem}.json"), place.file(f"{stem}.safetensors")
+
+
+def load_checkpoint(
+    folder_or_hub_id: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    torso_dtype: torch.dtype | None = None,
+    offline: bool = False,
+    cache: Path | None = None,
+    origin: Origin | None = None,
+) -> Checkpoint:
+    """Open a checkpoint; networks are loaded when asked for.
+
+    Args:
+        folder_or_hub_id: a folder with a ``pipeline.json``, or a hub repository's name.
+        device: where networks go.
+        torso_dtype: bfloat16 or float16 for the wide middle of every network; None: float32.
+        offline: never ask the hub, use its cache only.
+        cache: the hub cache's folder; None: huggingface_hub's own.
+        origin: which hub is asked, and mirrors; None: huggingface.co.
+
+    Raises:
+        EngineError: ``checkpoint_unknown``, ``file_missing``, ``pipeline_invalid``, ``hub_*``.
+    """
+    home = source(folder_or_hub_id, offline=offline, cache=cache, origin=origin)
+    return Checkpoint(
+        home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache, origin=origin
+    )
+
+
+def load_network(
+    stem: str | Path,
+    *,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    torso_dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """A network from ``<stem>.json`` and ``<stem>.safetensors``, in evaluation mode.
+
+    Args:
+        stem: path without suffix; dots in it belong to the name.
+        weights: the safetensors file, where it is not beside the JSON.
+        device: where it goes.
+        torso_dtype: see ``load_checkpoint``.
+
+    Raises:
+        EngineError: ``file_missing``, ``network_*`` and ``tensor*``, see ``networks`` and
+            ``tensors``.
+    """
+    description = Path(f"{stem}.json")
+    if not description.is_file():
+        raise EngineError(
+            "file_missing",
+            f"The network's description {description} is not there.",
+            "Download the checkpoint again.",
+        )
+    name, args = read_description(description)
+    network = build_network(name, args, torso_dtype=torso_dtype)
+    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device)
+    return network

@@ -1,0 +1,1 @@
+"""O-Voxels in, a clean textured mesh out, whoever made them."""

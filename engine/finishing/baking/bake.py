@@ -1,0 +1,294 @@
+"""Textures of a simplified mesh from the O-Voxels it was made from."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.finishing.baking.atlas import BAND_ROWS, bands_of, fill_atlas, place_corners
+from engine.finishing.baking.edges import has_open_edges
+from engine.finishing.baking.fill import fill_unknown
+from engine.finishing.baking.project import project, source_of
+from engine.host.parallel import map_chunks
+from engine.kernels import kernel
+from engine.mesh import AlphaMode, Material, Mesh, Texture
+from engine.meshing.alpha import choose_alpha_mode, solid_faces
+from engine.meshing.normals import CREASE_DEGREES, corner_normals
+from engine.meshing.tangents import corner_tangents
+from engine.ovoxel import dual_grid_to_mesh, sample_attributes
+from engine.ovoxel.grid import DualGrid
+from engine.ovoxel.lookup import build_lookup, find_row
+from protocol.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+_VOXEL_RINGS = 6
+"""How far, in voxels, the nearest voxel is searched where none touches a point."""
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A textured mesh and what was noticed while it was made.
+
+    Args:
+        mesh: the simplified mesh with materials, normals and, with a normal map, tangents.
+        charts: (S, S) bool, texels that belong to a triangle.
+        alpha_mode: of the materials; with "blend", faces that are solid all over have an opaque
+            material of their own, so that viewers need not sort them.
+        lost: texels that found no surface near; they are padded like the background.
+    """
+
+    mesh: Mesh
+    charts: np.ndarray
+    alpha_mode: AlphaMode
+    lost: int
+
+
+def bake(
+    mesh: Mesh,
+    grid: DualGrid,
+    materials: np.ndarray,
+    *,
+    source: Mesh | None = None,
+    size: int = 2048,
+    normal_map: bool = False,
+    crease_degrees: float = CREASE_DEGREES,
+    name: str = "material",
+    on_progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> Baked:
+    """Bake base colour with alpha, ORM, and on demand a normal map.
+
+    Each texel's point on the mesh moves to the nearest point of the detailed surface and takes the
+    trilinear mean of the voxels around it, over those that are there (as TRELLIS.2 does); where
+    there is none, the nearest voxel's values. ORM has occlusion 255 in R, roughness in G, metallic
+    in B. Normals are in tangent space by MikkTSpace, green upwards, as glTF wants them. All texels
+    outside of charts are padding.
+
+    Args:
+        mesh: simplified, with UVs inside 0..1 that do not overlap, in the space of ``grid.aabb``;
+            its own ``normals`` are kept if there are any.
+        grid: the O-Voxels; materials: (N, 6) float32 in [0, 1], a row for each voxel.
+        source: the detailed surface in the same space, vertices about a voxel apart; made from
+            ``grid`` without.
+        size: side of the square textures in texels, 16 to 8192.
+        crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
+        name: of the material.
+        on_progress: called with (bands done, bands in all); may raise to stop.
+        threads: all cores when None; the result does not depend on it.
+
+    Raises:
+        EngineError: ``mesh_empty``, ``mesh_broken``, ``texture_size``, ``uvs_missing``,
+            ``uvs_outside``, ``uvs_flat``, ``materials_shape``.
+    """
+    _check(mesh, grid, materials)
+    corners = place_corners(np.zeros(0) if mesh.uvs is None else mesh.uvs, size)
+    bands = bands_of(corners, size)
+    vertices = np.ascontiguousarray(mesh.vertices, np.float32)
+    faces = np.ascontiguousarray(mesh.faces, np.int32)
+    normals = mesh.normals
+    if normals is None:
+        normals = corner_normals(vertices, faces, crease_degrees=crease_degrees, threads=threads)
+    tangents = None
+    if normal_map and mesh.uvs is not None:
+        tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
+    if source is None:
+        source = dual_grid_to_mesh(grid, orient=True)
+    low, voxel_size = np.asarray(grid.aabb[0], np.float32), grid.voxel_size
+    surface = source_of((source.vertices - low) / voxel_size, source.faces, threads=threads)
+    lookup = build_lookup(grid.coords)
+    # The last column becomes 1 where any voxel was found.
+    feats = np.column_stack([materials, np.ones(len(materials))]).astype(np.float32)
+    in_voxels = np.ascontiguousarray((vertices - low) / voxel_size, np.float32)
+
+    base, orm = np.zeros((size, size, 4), np.uint8), np.zeros((size, size, 3), np.uint8)
+    relief = np.zeros((size, size, 3) if tangents is not None else (0, 0, 3), np.uint8)
+    face, known = np.empty((size, size), np.int32), np.zeros((size, size), bool)
+
+    def one_band(band: int) -> None:
+        some = slice(band * BAND_ROWS, (band + 1) * BAND_ROWS)
+        weights = np.zeros((*face[some].shape, 3), np.float32)
+        fill_atlas(corners, bands.start, bands.faces, band, face[some], weights)
+        inside = np.flatnonzero(face[some] >= 0)
+        if len(inside) == 0:
+            return
+        owner, weights = face[some].ravel()[inside], weights.reshape(-1, 3)[inside]
+        points, facing = _on_mesh(in_voxels, faces, normals, owner, weights)
+        detail, found = np.zeros_like(points), np.zeros(len(points), bool)
+        project(surface, points, facing, detail, found)
+        values = sample_attributes(grid.coords, feats, points, lookup=lookup, threads=1)
+        _nearest_voxels(lookup, feats, points, values)
+        values[:, 6] *= found
+        _write(values, inside, base[some], orm[some], known[some])
+        if tangents is not None:
+            _write_normals(normals, tangents, owner, weights, detail, found, inside, relief[some])
+
+    map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
+    charts = face >= 0
+    lost = int((charts & ~known).sum())
+    if lost:
+        log.warning("%d texels are too far from the O-Voxels and are filled from around", lost)
+    pictures = (base, orm) if tangents is None else (base, orm, relief)
+    # A band each would be too little to fill from, a picture each is not.
+    map_chunks(lambda pixels: fill_unknown(pixels, known), pictures, threads=threads)
+    alpha_mode = choose_alpha_mode(base[known, 3])
+    baked = replace(
+        mesh,
+        normals=normals,
+        tangents=tangents,
+        colors=None,
+        metallic_roughness=None,
+        **_materials_of(mesh, name, alpha_mode, face, base, orm, relief),
+    )
+    return Baked(baked, charts, alpha_mode, lost)
+
+
+def _check(mesh: Mesh, grid: DualGrid, materials: np.ndarray) -> None:
+    faces = np.asarray(mesh.faces)
+    if len(faces) == 0:
+        raise EngineError("mesh_empty", "There are no triangles to bake on.", "Check the input.")
+    if faces.min() < 0 or faces.max() >= len(mesh.vertices) or not np.isfinite(mesh.vertices).all():
+        raise EngineError(
+            "mesh_broken",
+            "The mesh has triangles without corners or vertices that are not finite.",
+            "Clean the mesh first.",
+        )
+    check_materials(grid, materials)
+
+
+def check_materials(grid: DualGrid, materials: np.ndarray) -> None:
+    """Raises:
+    EngineError: ``materials_shape`` unless there is a row of 6 values for each voxel.
+    """
+    if materials.shape != (len(grid.coords), 6) or len(materials) == 0:
+        raise EngineError(
+            "materials_shape",
+            f"Materials of shape {materials.shape} do not fit {len(grid.coords)} voxels.",
+            "Give a row of 6 values for each voxel.",
+        )
+
+
+def _materials_of(
+    mesh: Mesh,
+    name: str,
+    alpha_mode: AlphaMode,
+    face: np.ndarray,
+    base: np.ndarray,
+    orm: np.ndarray,
+    relief: np.ndarray,
+) -> dict:
+    """One material, or two where only some faces are see-through."""
+    solid = Material(
+        name=name,
+        metallic_factor=1.0,
+        base_color_texture=Texture(np.ascontiguousarray(base[..., :3]), wrap="clamp"),
+        metallic_roughness_texture=Texture(orm, wrap="clamp"),
+        normal_texture=Texture(relief, wrap="clamp") if relief.size else None,
+        double_sided=has_open_edges(mesh.vertices, mesh.faces),
+    )
+    if alpha_mode == "opaque":
+        return {"materials": (solid,), "face_material": None}
+    with_alpha = Texture(base, wrap="clamp")
+    thin = replace(solid, alpha_mode=alpha_mode, base_color_texture=with_alpha)
+    if alpha_mode == "mask":
+        return {"materials": (thin,), "face_material": None}
+    is_solid = solid_faces(face, np.ascontiguousarray(base[..., 3]), len(mesh.faces))
+    if is_solid.all() or not is_solid.any():
+        return {"materials": (thin,), "face_material": None}
+    # One picture for both: an opaque material ignores its alpha.
+    materials = (
+        replace(solid, base_color_texture=with_alpha),
+        replace(thin, name=f"{name}_see_through"),
+    )
+    return {"materials": materials, "face_material": (~is_solid).astype(np.int32)}
+
+
+@kernel
+def _on_mesh(vertices, faces, normals, owner, weights):
+    """Points and normals of the mesh at corner weights."""
+    points = np.empty((len(owner), 3), np.float32)
+    facing = np.empty((len(owner), 3), np.float32)
+    for p in range(len(owner)):
+        f = owner[p]
+        for i in range(3):
+            x, n = np.float32(0), np.float32(0)
+            for k in range(3):
+                x += weights[p, k] * vertices[faces[f, k], i]
+                n += weights[p, k] * normals[f, k, i]
+            points[p, i], facing[p, i] = x, n
+    return points, facing
+
+
+@kernel
+def _nearest_voxels(lookup, feats, points, values):
+    """Values of the nearest voxel where trilinear sampling found none (last column 0)."""
+    for p in range(len(points)):
+        if values[p, 6] > 0.5:
+            continue
+        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        i, j, k = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
+        nearest, least = np.int64(-1), np.inf
+        for a in range(i - _VOXEL_RINGS, i + _VOXEL_RINGS + 1):
+            for b in range(j - _VOXEL_RINGS, j + _VOXEL_RINGS + 1):
+                for c in range(k - _VOXEL_RINGS, k + _VOXEL_RINGS + 1):
+                    away = (a + 0.5 - x) ** 2 + (b + 0.5 - y) ** 2 + (c + 0.5 - z) ** 2
+                    if away < least:
+                        row = find_row(lookup, 0, a, b, c)
+                        if row >= 0:
+                            nearest, least = row, away
+        if nearest >= 0:
+            values[p] = feats[nearest]
+
+
+@kernel
+def _write(values, inside, base, orm, known):
+    size = base.shape[1]
+    for p in range(len(inside)):
+        if values[p, 6] < 0.5:
+            continue
+        y, x = inside[p] // size, inside[p] % size
+        known[y, x] = True
+        orm[y, x, 0] = 255
+        for channel in range(6):
+            byte = np.uint8(np.rint(min(max(values[p, channel], 0.0), 1.0) * 255))
+            if channel < 3:
+                base[y, x, channel] = byte
+            elif channel == 3:
+                orm[y, x, 2] = byte
+            elif channel == 4:
+                orm[y, x, 1] = byte
+            else:
+                base[y, x, 3] = byte
+
+
+@kernel
+def _write_normals(normals, tangents, owner, weights, detail, found, inside, relief):
+    """The detail's normal in the frame that a viewer will make of normal, tangent and sign."""
+    size = relief.shape[1]
+    n, t, out = np.empty(3), np.empty(3), np.empty(3)
+    for p in range(len(owner)):
+        f = owner[p]
+        for i in range(3):
+            n[i] = t[i] = 0.0
+            for k in range(3):
+                n[i] += weights[p, k] * normals[f, k, i]
+                t[i] += weights[p, k] * tangents[f, k, i]
+        b = np.cross(n, t) * tangents[f, 0, 3]
+        d = detail[p].astype(np.float64)
+        # Solve x t + y b + z n = d by Cramer's rule; the frame is not quite at right angles.
+        bn, volume = np.cross(b, n), 0.0
+        volume = t[0] * bn[0] + t[1] * bn[1] + t[2] * bn[2]
+        out[0], out[1], out[2] = 0.0, 0.0, 1.0
+        if found[p] and abs(volume) > 1e-6:
+            nt, tb = np.cross(n, t), np.cross(t, b)
+            x = (d[0] * bn[0] + d[1] * bn[1] + d[2] * bn[2]) / volume
+            y = (d[0] * nt[0] + d[1] * nt[1] + d[2] * nt[2]) / volume
+            z = (d[0] * tb[0] + d[1] * tb[1] + d[2] * tb[2]) / volume
+            length = np.sqrt(x * x + y * y + z * z)
+            # A normal that points into the surface is the other side of a thin wall.
+            if z > 0.0 and length > 1e-6:
+                out[0], out[1], out[2] = x / length, y / length, z / length
+        row, column = inside[p] // size, inside[p] % size
+        for i in range(3):
+            relief[row, column, i] = np.uint8(np.rint((out[i] * 0.5 + 0.5) * 255))

@@ -1,0 +1,92 @@
+"""A mesh that the user brings: read, checked, fitted into the unit cube, made into O-Voxels."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.mesh import Mesh
+from engine.meshing.edges import face_areas
+from engine.meshing.load import load_mesh
+from engine.meshing.weld import weld_positions
+from engine.ovoxel import DualGrid, mesh_to_dual_grid
+from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.report import Report, percent
+from protocol.errors import EngineError
+
+MOST_FACES = 8_000_000
+NO_AREA = 1e-12
+"""In the unit cube, where coordinates are good to about 1e-7."""
+
+
+def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Mesh:
+    """The mesh itself, or the one in a file; for most, its own materials do not matter.
+
+    Raises:
+        EngineError: ``mesh_too_large``, ``mesh_empty``, and what ``load_mesh`` raises.
+    """
+    if isinstance(source, Mesh):
+        mesh = source
+    else:
+        mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
+    if len(mesh.faces) == 0:
+        raise EngineError("mesh_empty", "The mesh has no faces.", "Give a mesh with triangles.")
+    if len(mesh.faces) > MOST_FACES:
+        raise EngineError(
+            "mesh_too_large",
+            f"The mesh has {len(mesh.faces):,} faces; more than {MOST_FACES:,} are refused.",
+            "Reduce it first, for example with Blender's Decimate modifier.",
+        )
+    return mesh
+
+
+def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Placement]:
+    """O-Voxels of a mesh in object space, which is also how the networks see shapes.
+
+    Raises:
+        Cancelled: between slabs.
+        EngineError: ``grid_empty``, ``mesh_flat``, ``mesh_not_finite``, ``mesh_index``.
+    """
+    placement = fit_unit_cube(mesh.vertices, mesh.faces)
+    unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
+    with report.stage("voxels", 100) as step:
+        grid = dual_grid_of(unit, resolution, percent(step))
+    return grid, placement
+
+
+def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], None]) -> DualGrid:
+    """O-Voxels of a mesh that lies in the unit cube already.
+
+    Raises:
+        EngineError: ``grid_empty``, ``mesh_flat``, ``mesh_not_finite``, ``mesh_index``.
+    """
+    # Files repeat vertices at UV seams; welded, a seam does not count as an open border.
+    kept, new_index = weld_positions(mesh.vertices)
+    grid = mesh_to_dual_grid(
+        mesh.vertices[kept],
+        new_index[mesh.faces],
+        grid_size=resolution,
+        on_progress=on_progress,
+    )
+    if len(grid.coords) == 0:
+        if not (face_areas(mesh.vertices, mesh.faces) > NO_AREA).any():
+            raise EngineError(
+                "mesh_flat",
+                "No face of the mesh has an area: the corners of each lie on one line.",
+                "Check how it was made or exported.",
+            )
+        raise EngineError(
+            "grid_empty",
+            f"At a resolution of {resolution} the surface of the mesh crosses no grid edge.",
+            "Choose a higher resolution.",
+        )
+    return grid
+
+
+def mesh_key(mesh: Mesh) -> str:
+    """SHA-256 of vertices and faces."""
+    digest = hashlib.sha256(np.ascontiguousarray(mesh.vertices, np.float32).tobytes())
+    digest.update(np.ascontiguousarray(mesh.faces, np.int32).tobytes())
+    return digest.hexdigest()

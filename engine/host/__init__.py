@@ -1,0 +1,1 @@
+"""What the machine offers: files written whole, threads, device facts; and the sRGB curve."""

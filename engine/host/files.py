@@ -1,0 +1,127 @@
+"""Writing files so that a reader never sees half of one."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from protocol.errors import EngineError
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# It can only be read by setting it, for the whole process: once, before threads write files.
+_UMASK = _read_umask()
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block succeeds.
+
+    When the block raises, the temporary file is removed and ``path`` is as it was before. An
+    OSError of the block that is not about the temporary file (of a file that is read meanwhile,
+    say) is passed on unchanged.
+
+    Raises:
+        EngineError: ``disk_full``; ``unwritable`` when the folder is missing or the disk refuses.
+    """
+    path = Path(path)
+    try:
+        # The suffix stays last, since mesh libraries choose a format by it.
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}"
+        )
+        os.close(handle)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        try:
+            yield temporary
+        except OSError as error:
+            # A full disk is noticed by a write, whose error names no file.
+            if error.errno in _DISK_FULL or error.filename in (name, temporary):
+                raise unwritable(path, error) from error
+            raise
+        _put(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    try:
+        default_permissions(temporary)
+        flush(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def default_permissions(path: Path) -> None:
+    """Give a file that was made private the permissions of any other new file."""
+    path.chmod(0o666 & ~_UMASK)
+
+
+def write_bytes_atomic(path: str | Path, data: bytes) -> None:
+    """Replace the contents of ``path`` by ``data``, all or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's contents are on the disk itself, so that a power cut cannot take them."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def check_place(path: Path) -> None:
+    """Refuse a path that cannot be written: better now than after minutes of work.
+
+    Folders that are missing are made.
+
+    Raises:
+        EngineError: ``unwritable``.
+    """
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if path.is_dir():
+        raise EngineError(
+            "unwritable", f"Cannot write {path}: it is a folder.", "Give the name of a file."
+        )
+    try:  # what the system says about permissions is not always true; only trying tells
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: BaseException) -> EngineError:
+    """The error for a file or folder that cannot be written: ``disk_full`` or ``unwritable``.
+
+    Args:
+        error: what the system said, or a library (safetensors tells it as text only).
+    """
+    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    if full or os.strerror(errno.ENOSPC) in str(error):
+        return EngineError(
+            "disk_full",
+            f"The disk is full: {path} was not written.",
+            "Make room, or choose a folder on another disk.",
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return EngineError(
+        "unwritable",
+        f"Cannot write {path}: {reason}.",
+        "Choose a folder that exists and that you may write to.",
+    )

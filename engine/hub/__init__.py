@@ -1,1 +1,0 @@
-"""What every room knows of the Hugging Face hub: names there, and what its errors mean."""

@@ -1,1 +1,0 @@
-"""The networks, one file each, and the loading of checkpoints."""

@@ -1,0 +1,121 @@
+"""The blocks of the sparse compression VAE: ConvNeXt-style torso, down and up between levels.
+
+Norms are computed in float32 whatever the torso's dtype; shortcuts run in the torso's dtype.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.networks.norms import LayerNorm
+from engine.sparse import SparseTensor, Subdivision
+from engine.sparse.convolution import submanifold_conv3d
+from engine.sparse.resample import channel_to_space, convolve_to_children, space_to_channel
+
+BLOCK_EPSILON = 1e-6
+
+
+class SubmanifoldConv(nn.Module):
+    """3x3x3 convolution on occupied cells; weight [Co, 3, 3, 3, Ci] as published."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_channels, 3, 3, 3, in_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels))
+        bound = 1 / math.sqrt(27 * in_channels)
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: SparseTensor) -> Tensor:
+        return submanifold_conv3d(x, self.weight, self.bias)
+
+
+class ConvNeXtBlock(nn.Module):
+    """x + MLP(norm(conv(x))), the MLP four times as wide (arXiv:2201.03545, made sparse)."""
+
+    def __init__(self, channels: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+        hidden = int(channels * mlp_ratio)
+        self.conv = SubmanifoldConv(channels, channels)
+        self.norm = LayerNorm(channels, eps=BLOCK_EPSILON)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, hidden), nn.SiLU(), nn.Linear(hidden, channels)
+        )
+        _start_at_zero(self.mlp[2])
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        return x.replace(x.feats + self.mlp(self.norm(self.conv(x))))
+
+
+class DownBlock(nn.Module):
+    """To the grid of half the size; the shortcut averages groups of the children's channels.
+
+    Raises:
+        ValueError: the widths do not divide.
+    """
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        if out_channels % 8 or (8 * channels) % out_channels:
+            raise ValueError(f"a down block cannot lead from {channels} to {out_channels} channels")
+        self.norm1 = LayerNorm(channels, eps=BLOCK_EPSILON)
+        self.norm2 = LayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
+        self.conv1 = SubmanifoldConv(channels, out_channels // 8)
+        self.conv2 = SubmanifoldConv(out_channels, out_channels)
+        _start_at_zero(self.conv2)
+
+    def forward(self, x: SparseTensor) -> tuple[SparseTensor, Subdivision]:
+        """The coarser tensor and its link to the finer cells."""
+        link = x.topology.coarsen()
+        h = self.conv1(x.replace(F.silu(self.norm1(x.feats))))
+        h = F.silu(self.norm2(space_to_channel(h, link)))
+        h = self.conv2(SparseTensor(link.parents, h))
+        shortcut = space_to_channel(x.feats, link).unflatten(1, (h.shape[1], -1)).mean(dim=-1)
+        return SparseTensor(link.parents, h + shortcut), link
+
+
+class UpBlock(nn.Module):
+    """To the grid of twice the size; only children that survive are computed.
+
+    Args:
+        channels: of the coarser level.
+        out_channels: of the finer level.
+        pred_subdiv: whether the block says itself which children survive.
+
+    Raises:
+        ValueError: the widths do not divide.
+    """
+
+    def __init__(self, channels: int, out_channels: int, *, pred_subdiv: bool) -> None:
+        super().__init__()
+        if channels % 8 or (8 * out_channels) % channels:
+            raise ValueError(f"an up block cannot lead from {channels} to {out_channels} channels")
+        self.norm1 = LayerNorm(channels, eps=BLOCK_EPSILON)
+        self.norm2 = LayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
+        self.conv1 = SubmanifoldConv(channels, 8 * out_channels)
+        self.conv2 = SubmanifoldConv(out_channels, out_channels)
+        self.to_subdiv = nn.Linear(channels, 8) if pred_subdiv else None
+        self.repeats = 8 * out_channels // channels
+        _start_at_zero(self.conv2)
+
+    def logits(self, x: SparseTensor) -> SparseTensor | None:
+        """(N, 8) for the eight children of every cell, above 0 where they survive, if predicted."""
+        return None if self.to_subdiv is None else x.replace(self.to_subdiv(x.feats))
+
+    def forward(
+        self, x: SparseTensor, link: Subdivision, *, prune: bool | None = None
+    ) -> SparseTensor:
+        """Features of ``link.children``; ``prune`` as in ``convolve_to_children``."""
+        h = x.replace(F.silu(self.norm1(x.feats)))
+        h = convolve_to_children(h, self.conv1.weight, self.conv1.bias, link, prune=prune)
+        h = self.conv2(SparseTensor(link.children, F.silu(self.norm2(h))))
+        shortcut = channel_to_space(x.feats, link).repeat_interleave(self.repeats, dim=1)
+        return SparseTensor(link.children, h + shortcut)
+
+
+def _start_at_zero(layer: nn.Module) -> None:
+    """Make a residual branch add nothing until it has learned something."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

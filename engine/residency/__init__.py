@@ -1,0 +1,1 @@
+"""What is on the device, and when: the plan, and the only place that moves weights."""

@@ -1,0 +1,326 @@
+"""Which weights are on the device: the only place that moves them."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.checkpoints.image_encoders import encoder_kind, is_dinov3, load_encoder
+from engine.checkpoints.network_classes import build_network
+from engine.checkpoints.pipeline import PipelineSpec
+from engine.host.machine import working_dtypes
+from engine.images.matte import MatteNetwork
+from engine.images.rembg_matte import RembgMatte
+from engine.networks.dinov3 import PUBLISHED_ID
+from engine.networks.image_encoder import ImageEncoder
+from engine.residency import memory
+from engine.residency.picture_cache import PictureCache
+from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, too_small
+from engine.residency.streaming import BlockStream, streamed_bytes
+from engine.weights.hub import Origin, Repository
+from protocol.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+IMAGE_ENCODER = "image_encoder"
+"""Our name for the picture encoder, which is no network of the published checkpoint. A checkpoint
+that has a network of that name brings its own."""
+
+
+@dataclass
+class _Placed:
+    network: Any
+    bytes: int
+    stream: BlockStream | None = None
+
+
+class Models:
+    """The networks of a checkpoint, on a device, within a budget.
+
+    Args:
+        checkpoint: see there; its own device and dtype are not used.
+        device: where the networks run.
+        dtypes: of the flows' and of the other networks' torsos; None: what the device is good at.
+        budget: bytes that weights and working memory may take; None: what is free.
+        policy: insist on one; None: the fastest that fits.
+        encoder: the picture encoder itself; None: the one that the checkpoint names.
+        encoder_folder: where the encoder's weights are, if they were downloaded.
+        matte: the network that removes backgrounds; None: what rembg has on this machine.
+        offline: never ask the hub for the encoder.
+        origin: which hub and mirrors are asked for it; None: huggingface.co.
+
+    Attributes:
+        pictures: what was computed of the last picture, for every request that shows it again.
+        peak_bytes: most bytes that were on the device at a time, by our own accounts, since the
+            last plan.
+        used: names of the checkpoint's networks that were used since the last plan.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: torch.device | str = "cpu",
+        dtypes: tuple[torch.dtype, torch.dtype] | None = None,
+        budget: int | None = None,
+        policy: Policy | None = None,
+        encoder: ImageEncoder | None = None,
+        encoder_folder: Path | None = None,
+        matte: MatteNetwork | None = None,
+        offline: bool = False,
+        origin: Origin | None = None,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.device = torch.device(device)
+        self.dtypes = dtypes or working_dtypes(self.device)
+        self.matte = matte or RembgMatte(allow_download=not offline)
+        self.pictures = PictureCache()
+        self.peak_bytes = 0
+        self.used: set[str] = set()
+        self._given_budget = budget
+        self._insisted = policy
+        self.policy = policy or Policy.RESIDENT
+        self.budget = budget
+        self._encoder = encoder
+        self._encoder_folder = encoder_folder
+        self._offline = offline
+        self._origin = origin or Origin()
+        self._placed: OrderedDict[str, _Placed] = OrderedDict()
+        self._skeletons: dict[str, nn.Module] = {}
+        self._weights: dict[str, Weights] = {}
+
+    @property
+    def generation(self) -> PipelineSpec:
+        return self.checkpoint.generation
+
+    @property
+    def texturing(self) -> PipelineSpec:
+        """What ``texturing_pipeline.json`` says.
+
+        Raises:
+            EngineError: ``texturing_absent``.
+        """
+        if self.checkpoint.texturing is None:
+            raise EngineError(
+                "texturing_absent",
+                f"The checkpoint {self.checkpoint.home} has no texturing_pipeline.json.",
+                "Use a checkpoint that has one, such as microsoft/TRELLIS.2-4B.",
+            )
+        return self.checkpoint.texturing
+
+    def has(self, name: str) -> bool:
+        return name in self.checkpoint.models
+
+    def skeleton(self, name: str) -> Any:
+        """The network without its weights (on the meta device): its config and its size.
+
+        Raises:
+            EngineError: ``network_absent``, and what ``build_network`` raises.
+        """
+        if name not in self._skeletons:
+            self._skeletons[name] = build_network(
+                *self.checkpoint.description(name), torso_dtype=self.dtype(name)
+            )
+        return self._skeletons[name]
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The torso's dtype of a network."""
+        if name == IMAGE_ENCODER:
+            return torch.float32
+        return self.dtypes[0] if "flow_model" in name else self.dtypes[1]
+
+    def weights(self, name: str) -> Weights:
+        """How large a network is, without loading it."""
+        if name not in self._weights:
+            if self._comes_from_elsewhere(name):
+                self._weights[name] = self._encoder_weights()
+            else:
+                skeleton = self.skeleton(name)
+                whole = memory.network_bytes(skeleton)
+                self._weights[name] = Weights(whole, streamed_bytes(skeleton))
+        return self._weights[name]
+
+    def plan(self, uses: Sequence[Use]) -> Plan:
+        """Choose the policy for a request, from what is free now.
+
+        Raises:
+            EngineError: ``memory_too_small`` when the least demanding policy does not fit.
+        """
+        if self._given_budget is None:
+            free = memory.free_bytes(self.device)
+            self.budget = None if free is None else free + self.bytes_on_device
+        # In host memory streaming saves nothing: the host has the weights anyway.
+        host = self.device.type == "cpu" and self._given_budget is None
+        allowed = tuple(Policy)[: 2 if host else 3]
+        if self._insisted is not None:
+            allowed = (self._insisted,)
+        self.used = set()
+        self.peak_bytes = 0
+        weights = {use.name: self.weights(use.name) for use in uses}
+        plan = make_plan(uses, weights, self.budget, allowed=allowed, strict=not host)
+        self.policy = plan.policy
+        if self.policy is not Policy.RESIDENT:
+            for name in list(self._placed):
+                self._evict(name)
+        log.info("Memory: %s", plan)
+        return plan
+
+    def next_policy(self) -> None:
+        """After running out of memory: forget everything, and switch to the next lower policy.
+
+        Raises:
+            EngineError: ``out_of_memory`` when there is none.
+        """
+        self.release()
+        if self.policy is Policy.STREAMED or self._insisted is not None:
+            raise out_of_memory()
+        self.policy = Policy(self.policy + 1)
+        log.warning("Out of memory; going on with: %s", self.policy)
+
+    @contextmanager
+    def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:
+        """A network, ready to run on the device.
+
+        Args:
+            name: of the checkpoint, or ``IMAGE_ENCODER``.
+            working_bytes: what the work will need beside the weights; other networks leave the
+                device for it.
+            kept_bytes: the part of it that stays with the network (``PictureCache.prepared``);
+                what is there already is not counted again.
+
+        Raises:
+            EngineError: ``memory_too_small``, and what loading raises.
+        """
+        placed = self._place(name, working_bytes, kept_bytes)
+        if name != IMAGE_ENCODER:
+            self.used.add(name)
+        missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
+        self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + missing)
+        try:
+            yield placed.network
+        finally:
+            if self.policy is not Policy.RESIDENT or placed.stream is not None:
+                self._evict(name)
+
+    def release(self) -> None:
+        """Give all memory back."""
+        for name in list(self._placed):
+            self._evict(name)
+        self.pictures.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _place(self, name: str, working_bytes: int, kept_bytes: int) -> _Placed:
+        if name in self._placed:
+            self._placed.move_to_end(name)
+            missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
+            if self._make_room(0, missing, keep=name):
+                return self._placed[name]
+            # Whole it does not fit with this much work: it comes anew, perhaps by its blocks.
+            self._evict(name)
+        weights = self.weights(name)
+        stream = self.policy is Policy.STREAMED
+        if not stream and not self._make_room(weights.whole, working_bytes, keep=name):
+            stream = weights.streamed < weights.whole
+        if stream and not self._make_room(weights.streamed, working_bytes, keep=name):
+            if self._strict:
+                raise too_small(weights.streamed + working_bytes, self.budget or 0)
+            stream = False
+        self._placed[name] = self._load(name, stream)
+        return self._placed[name]
+
+    @property
+    def _strict(self) -> bool:
+        return self._given_budget is not None or self.device.type != "cpu"
+
+    def _make_room(self, more: int, working_bytes: int, *, keep: str) -> bool:
+        """Evict what was used longest ago until ``more`` fits; whether it does."""
+        while self.budget is not None and self.bytes_on_device + more + working_bytes > self.budget:
+            oldest = next((name for name in self._placed if name != keep), None)
+            if oldest is None:
+                return False
+            self._evict(oldest)
+        return True
+
+    @property
+    def bytes_on_device(self) -> int:
+        """What is on the device now, by our own accounts."""
+        networks = sum(placed.bytes for placed in self._placed.values())
+        return networks + self.pictures.prepared_bytes
+
+    def _evict(self, name: str) -> None:
+        placed = self._placed.pop(name, None)
+        if placed is not None and placed.stream is not None:
+            placed.stream.close()
+        self.pictures.forget_network(name)
+
+    def _load(self, name: str, stream: bool) -> _Placed:
+        if self._comes_from_elsewhere(name):
+            encoder: Any = self._encoder or self._load_encoder()
+            if isinstance(encoder, nn.Module):
+                encoder = encoder.to(self.device)
+            return _Placed(encoder, self.weights(name).whole)
+        network = self.checkpoint.load(
+            name, device="cpu" if stream else self.device, torso_dtype=self.dtype(name)
+        )
+        if not stream:
+            return _Placed(network, self.weights(name).whole)
+        return _Placed(network, self.weights(name).streamed, BlockStream(network, self.device))
+
+    def _comes_from_elsewhere(self, name: str) -> bool:
+        return name == IMAGE_ENCODER and (self._encoder is not None or not self.has(name))
+
+    def _load_encoder(self) -> ImageEncoder:
+        name, args = self._encoder_component()
+        folder = self._encoder_folder
+        if folder is None and is_dinov3(name) and self._origin != Origin():
+            # transformers asks no other hub than its own.
+            published = args.get("model_name", PUBLISHED_ID)
+            home = Repository(str(published), offline=self._offline, origin=self._origin)
+            home.file("config.json")
+            folder = home.file("model.safetensors").parent
+        return load_encoder(name, args, folder=folder, offline=self._offline)
+
+    def _encoder_component(self) -> tuple[str, Any]:
+        component = self.generation.image_encoder
+        if component is None:
+            raise EngineError(
+                "image_encoder_unknown",
+                f"The checkpoint {self.checkpoint.home} names no picture encoder.",
+                "Its pipeline.json must have an image_cond_model; download it again.",
+            )
+        return component.name, component.args
+
+    def _encoder_weights(self) -> Weights:
+        if self._encoder is None:
+            count = encoder_kind(self._encoder_component()[0]).bytes
+        else:
+            encoder: Any = self._encoder
+            count = memory.network_bytes(encoder) if isinstance(encoder, nn.Module) else 0
+        return Weights(count, count)
+
+
+def out_of_memory() -> EngineError:
+    """The error for work that failed twice."""
+    return EngineError(
+        "out_of_memory",
+        "The device ran out of memory, also with less of the model on it.",
+        "Choose a lower preset, or close other programs that use the device.",
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on any device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text
+    )

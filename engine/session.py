@@ -1,0 +1,290 @@
+"""The use-cases: open a checkpoint, run a job, deliver its result.
+
+The command line, the service's worker and Python users call these three, and nothing below them::
+
+    models = open_models(settings)
+    asset = run(GenerateJob(picture=...), models, report)
+    delivered = deliver(asset, Path("out/rocket.glb"), FINISHES["standard"], report)
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.assets.asset import Asset
+from engine.assets.folder import (
+    FOLDER_SUFFIX,
+    add_to_recipe,
+    check_folder,
+    save_asset,
+    save_thumbnail,
+)
+from engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoints.image_encoders import is_dinov3
+from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.export.presets import Preset
+from engine.finishing.finish import Finished, FinishJob, finish, finishing_stages
+from engine.host.files import check_place
+from engine.host.machine import known_device
+from engine.images.rembg_matte import RembgMatte
+from engine.mesh import Mesh
+from engine.report import Report
+from engine.residency.memory import reset_peak
+from engine.residency.models import IMAGE_ENCODER, Models
+from engine.settings import Settings
+from engine.systems.inputs import Inputs
+from engine.systems.trellis2.expected import expected_stages
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.texture import texture
+from engine.systems.trellis2.upscale import upscale
+from engine.weights.catalogue import catalogue
+from engine.weights.default_checkpoint import default_checkpoint
+from engine.weights.hub import Origin
+from engine.weights.store import Store
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, MakingJob, TextureJob
+
+FINISHED = (".glb", ".obj")
+"""What can hold a textured asset."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was written.
+
+    Args:
+        folder: the asset's folder, from which it can be finished or upscaled again.
+        file: the mesh file.
+        mesh: what is in it, in object space: the finest level of detail.
+        finished: how it was finished; None for a raw mesh.
+    """
+
+    folder: Path
+    file: Path
+    mesh: Mesh
+    finished: Finished | None
+
+
+def open_models(
+    settings: Settings,
+    *,
+    checkpoint: str | None = None,
+    device: str | None = None,
+    budget: int | None = None,
+    offline: bool = False,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Models:
+    """The networks of a checkpoint, ready to run on a device.
+
+    Args:
+        settings: where weights are kept, and which hub may be asked.
+        checkpoint: a folder or a repository of the hub; None: the published weights where they are
+            on this disk, else the small model that ships.
+        device: such as "cpu" or "cuda:1"; None: the best one.
+        budget: bytes of the device that may be used; None: what is free.
+        offline: never ask the hub, whatever the settings say.
+        tell: gets a sentence for the user when the small model stands in.
+
+    Raises:
+        EngineError: what is wrong with the checkpoint, the device or the settings.
+    """
+    offline = offline or settings.offline
+    origin = Origin.of(settings)
+    store = Store(settings.models, origin=origin, offline=offline)
+    where = known_device(device)
+    reset_peak(where)
+    if checkpoint is None:
+        place, sentence = default_checkpoint(store)
+        if sentence is not None:
+            tell(sentence)
+    else:
+        place = store.checkpoint(checkpoint)
+    opened = load_checkpoint(place, offline=offline, origin=origin)
+    return Models(
+        opened,
+        device=where,
+        budget=budget,
+        encoder_folder=_encoder_folder(store, opened),
+        matte=_matte_network(store),
+        offline=offline,
+        origin=origin,
+    )
+
+
+def run(
+    job: MakingJob,
+    models: Models,
+    report: Report,
+    inputs: Inputs | None = None,
+    *,
+    then: tuple[str, ...] = (),
+) -> Asset:
+    """Do a job.
+
+    Args:
+        inputs: what was attached to the job; None: nothing.
+        then: stages that follow with the same report, such as ``delivery_stages``.
+
+    Raises:
+        Cancelled: through ``report.cancel``.
+        EngineError: what is wrong with the job, its inputs, the checkpoint or the memory.
+    """
+    report.expect((*expected_stages(job, models), *then))
+    if isinstance(job, GenerateJob):
+        return generate(job, models, report, inputs)
+    if isinstance(job, TextureJob):
+        return texture(job, models, report, inputs)
+    return upscale(job, models, report, inputs)
+
+
+def deliver(asset: Asset, target: Path, preset: Preset | None, report: Report) -> Delivered:
+    """Write an asset's folder, and then its file: finished, or raw without a preset.
+
+    The folder comes first, so that minutes of sampling are safe whatever finishing does.
+
+    Args:
+        target: a .glb or .obj file; without a preset also .ply. The folder is named after it.
+
+    Raises:
+        Cancelled: through ``report.cancel``; the folder may be there already.
+        EngineError: what finishing and writing raise.
+    """
+    folder = folder_of(target)
+    with report.stage("saving"):
+        save_asset(asset, folder)
+    if preset is None:
+        mesh, finished = asset.mesh, None
+        with report.stage("writing"):
+            save_mesh(mesh, target)
+    else:
+        job = FinishJob.of(asset, fitting(preset, target, report), target.stem)
+        finished = finish(job, report)
+        mesh = finished.meshes[0].mesh
+        write_finished(finished, target, job.preset, report, folder=folder)
+    with report.stage("thumbnail"):
+        save_thumbnail(mesh, folder)
+    return Delivered(folder, target, mesh, finished)
+
+
+def delivery_stages(preset: Preset | None) -> tuple[str, ...]:
+    """The stages of ``deliver``."""
+    finishing = () if preset is None else finishing_stages(preset)
+    return ("saving", *finishing, "writing", "thumbnail")
+
+
+def write_finished(
+    finished: Finished, target: Path, preset: Preset, report: Report, *, folder: Path | None
+) -> None:
+    """Write a finished asset, and how it was finished into the recipe of its folder."""
+    with report.stage("writing"):
+        finished.save(target, image_format=preset.image_format)
+        if folder is not None:
+            entry = {"file": target.name, "preset": asdict(preset), **finished.log}
+            add_to_recipe(folder, "finish", entry)
+
+
+def fitting(preset: Preset, target: Path, report: Report) -> Preset:
+    """What the file can hold of a preset; a note says when that is less."""
+    preset, note = preset.fitting(target.name)
+    if note is not None:
+        report.note(note)
+    return preset
+
+
+def folder_of(target: Path) -> Path:
+    """The folder of the asset that is delivered to ``target``."""
+    return target.with_suffix(FOLDER_SUFFIX)
+
+
+@contextmanager
+def claimed(targets: Sequence[Path], *, finished: bool) -> Iterator[None]:
+    """Places for results, checked before the work and kept from other runs while it lasts.
+
+    Folders that are missing are made.
+
+    Args:
+        finished: whether textured assets are going to be written there.
+
+    Raises:
+        EngineError: ``mesh_format``, ``folder_taken``, ``unwritable``, and ``target_in_use`` when
+            another run is going to write one of them.
+    """
+    locks: list[FileLock] = []
+    try:
+        for target in targets:
+            _check_format(target, finished)
+            check_place(target)
+            check_folder(folder_of(target))
+            locks.append(_lock(target))
+        yield
+    finally:
+        for lock in locks:
+            lock.release()
+
+
+def _lock(target: Path) -> FileLock:
+    """Of the folder, which targets of several formats share. Outside, to leave nothing there."""
+    name = hashlib.sha256(str(folder_of(target).resolve()).encode()).hexdigest()[:32]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"maquette-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise EngineError(
+            "target_in_use",
+            f"Another run of Maquette is about to write {target}.",
+            "Wait until it is done, or choose another name.",
+        ) from None
+    return lock
+
+
+def _check_format(target: Path, finished: bool) -> None:
+    if finished and target.suffix.lower() not in FINISHED:
+        raise EngineError(
+            "mesh_format",
+            f"{target.name} cannot hold a textured asset.",
+            "Use a name that ends in .glb or .obj; with --finish none also .ply.",
+        )
+    if target.suffix.lower() not in SUFFIXES:
+        raise EngineError(
+            "mesh_format",
+            f"{target.name} does not end like a mesh file that can be written.",
+            f"Use one of {', '.join(SUFFIXES)}.",
+        )
+
+
+def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
+    """Where DINOv3 was downloaded to; None where it was not, or another encoder is asked for.
+
+    Raises:
+        EngineError: ``weights_partial``.
+    """
+    component = checkpoint.generation.image_encoder
+    own = IMAGE_ENCODER in checkpoint.models
+    if own or component is None or not is_dinov3(component.name):
+        return None
+    weight = catalogue()["image_encoder"]
+    state = store.state(weight)
+    if state == "partial":
+        raise EngineError(
+            "weights_partial",
+            f"The download of {weight.repository} is not complete.",
+            f"Run: python run.py maquette models download {weight.name}",
+        )
+    return store.folder_of(weight.repository) if state == "present" else None
+
+
+def _matte_network(store: Store) -> RembgMatte:
+    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
+    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
+        if store.state(weight) == "present":
+            return RembgMatte(
+                Path(weight.files[0].name).stem,
+                weights_folder=store.folder_of(weight.repository),
+                allow_download=False,
+            )
+    return RembgMatte(allow_download=not store.offline)

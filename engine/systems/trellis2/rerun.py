@@ -1,0 +1,45 @@
+"""The job that makes an asset again, from what the asset itself remembers."""
+
+from dataclasses import replace
+from typing import Any
+
+from engine.assets.asset import Asset
+from engine.render.turntable import png_bytes
+from engine.systems.inputs import Inputs
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+from protocol.samplers import Sampling
+
+
+def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
+    """The job that makes an asset again, by the recipe's kind, and what is attached to it.
+
+    Equal bit for bit on the same checkpoint, versions and device, as long as every stage runs
+    whole again where it ran whole (``memory`` in the recipe): a decoder in slabs sums up in
+    another order.
+
+    Raises:
+        EngineError: ``mesh_missing`` for a textured asset that has lost its mesh.
+    """
+    recipe, inputs = asset.recipe, Inputs()
+    common: dict[str, Any] = {
+        "picture": inputs.attach(png_bytes(asset.picture)),
+        "seed": recipe["seed"],
+        "matte": "cutout",
+        "samplers": {name: Sampling(**values) for name, values in recipe["samplers"].items()},
+    }
+    if recipe["kind"] == "texture":
+        if asset.given_mesh is None:
+            raise EngineError(
+                "mesh_missing",
+                "The asset does not hold the mesh that was textured.",
+                "Texture the mesh anew.",
+            )
+        mesh = inputs.attach(asset.given_mesh)
+        return TextureJob(mesh=mesh, resolution=recipe["resolution"], **common), inputs
+    common |= {"type": recipe["type"], "max_tokens": recipe["max_tokens"]}
+    if recipe["kind"] == "generate":
+        return GenerateJob(**common), inputs
+    # Its finer shape was sampled on top of the coarse one, which it still has.
+    before = replace(asset, latents=replace(asset.latents, shape=asset.latents.coarse))
+    return UpscaleJob(source=inputs.attach(before), **common), inputs

@@ -1,0 +1,237 @@
+"""Which types of request a checkpoint can serve: read off its networks, not written down here.
+
+A checkpoint has a shape flow and a texture flow for each of its resolutions (their published names
+end with it; two names may mean the same files), and its decoders say how many voxels a latent cell
+stands for. ``512`` samples once at 512^3;
+``1536_cascade`` samples at the lowest resolution first, and then with the networks of the highest
+one at a grid for 1536^3.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.residency.models import Models
+from protocol.errors import EngineError
+
+STRUCTURE_FLOW = "sparse_structure_flow_model"
+STRUCTURE_DECODER = "sparse_structure_decoder"
+SHAPE_ENCODER = "shape_slat_encoder"
+SHAPE_DECODER = "shape_slat_decoder"
+MATERIAL_DECODER = "tex_slat_decoder"
+_SHAPE_FLOW = "shape_slat_flow_model_"
+_TEXTURE_FLOW = "tex_slat_flow_model_"
+
+MAX_TOKENS = 49152
+"""More cells than this and the resolution of a cascade is lowered (the published limit)."""
+CASCADE_STEPS = 8
+"""It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
+128 voxels, as published)."""
+FINEST_CASCADE = 2
+"""A cascade goes up to so many times the highest resolution of its networks."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A resolution that has networks of its own.
+
+    Attributes:
+        resolution: voxels an axis.
+        latent_grid: cells of the latent an axis.
+        pixels: size a side at which the encoder looks at the picture for it.
+    """
+
+    resolution: int
+    latent_grid: int
+
+    @property
+    def pixels(self) -> int:
+        return self.resolution
+
+    @property
+    def shape_flow(self) -> str:
+        return f"{_SHAPE_FLOW}{self.resolution}"
+
+    @property
+    def texture_flow(self) -> str:
+        return f"{_TEXTURE_FLOW}{self.resolution}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a type is served.
+
+    Attributes:
+        name: of the type.
+        structure_pixels: size at which the encoder looks at the picture for the structure.
+        first: the level whose shape is sampled first.
+        fine: the level of the second shape in a cascade; None: no cascade.
+        resolution: what was asked for.
+        factor: voxels to a latent cell.
+    """
+
+    name: str
+    structure_pixels: int
+    first: Level
+    fine: Level | None
+    resolution: int
+    factor: int
+
+    @property
+    def last(self) -> Level:
+        """The level of the final shape and of the texture."""
+        return self.fine or self.first
+
+    @property
+    def step(self) -> int:
+        """Voxels an axis by which a cascade's resolution is lowered at a time."""
+        return max(1, self.last.latent_grid // CASCADE_STEPS) * self.factor
+
+
+def levels_of(models: Models) -> list[Level]:
+    """Resolutions with a texture flow, the lowest first.
+
+    Raises:
+        EngineError: ``pipeline_invalid`` when there is none.
+    """
+    names = models.checkpoint.models
+    found = sorted(
+        int(name.removeprefix(_TEXTURE_FLOW))
+        for name in names
+        if re.fullmatch(_TEXTURE_FLOW + r"\d+", name)
+    )
+    if not found:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint {models.checkpoint.home} has no {_TEXTURE_FLOW}<resolution>.",
+            "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
+        )
+    factor = factor_of(models)
+    return [Level(resolution, resolution // factor) for resolution in found]
+
+
+def generation_levels(models: Models) -> list[Level]:
+    """Those of ``levels_of`` that have a shape flow too."""
+    levels = [level for level in levels_of(models) if models.has(level.shape_flow)]
+    if not levels:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint {models.checkpoint.home} has no flow for shapes.",
+            "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
+        )
+    return levels
+
+
+def factor_of(models: Models) -> int:
+    """Voxels to a latent cell an axis: 2 for each level of the material decoder but one."""
+    return 1 << (len(models.skeleton(MATERIAL_DECODER).config.model_channels) - 1)
+
+
+def qualities(models: Models) -> Mapping[str, str]:
+    """Quality -> type.
+
+    ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade, ``high`` a
+    cascade half as fine again.
+    """
+    levels = generation_levels(models)
+    low, high = levels[0].resolution, levels[-1].resolution
+    if low == high:
+        return {"draft": str(low), "standard": str(low), "high": str(low)}
+    return {
+        "draft": str(low),
+        "standard": models.generation.default_type or f"{high}_cascade",
+        "high": f"{high + high // 2}_cascade",
+    }
+
+
+def type_names(models: Models) -> list[str]:
+    """The usual types, in the order of their cost."""
+    levels = generation_levels(models)
+    plain = [str(level.resolution) for level in levels]
+    usual = qualities(models)
+    return [*plain, *(name for name in usual.values() if name not in plain)]
+
+
+def route_of(models: Models, name: str | None, quality: str | None = None) -> Route:
+    """How a type, or a quality, is served; both None: the checkpoint's default.
+
+    Raises:
+        EngineError: ``type_unknown``.
+    """
+    if quality is not None:
+        name = qualities(models)[quality]
+    if name is None:
+        name = qualities(models)["standard"]
+    levels = {level.resolution: level for level in generation_levels(models)}
+    factor = factor_of(models)
+    low, high = levels[min(levels)], levels[max(levels)]
+    found = re.fullmatch(r"(\d+)(_cascade)?", name)
+    if found:
+        resolution = int(found[1])
+        if found[2] is None and resolution in levels:
+            level = levels[resolution]
+            return Route(name, low.pixels, level, None, resolution, factor)
+        route = Route(name, low.pixels, low, high, resolution, factor)
+        fits = high.resolution <= resolution <= FINEST_CASCADE * high.resolution
+        if found[2] and len(levels) > 1 and fits and resolution % route.step == 0:
+            return route
+    raise EngineError(
+        "type_unknown",
+        f"The checkpoint {models.checkpoint.home} cannot make the type {name!r}.",
+        f"Choose one of {', '.join(type_names(models))}.",
+    )
+
+
+def cascade_of(
+    models: Models, name: str | None, quality: str | None, *, finer_than: int
+) -> tuple[Route, Level]:
+    """A route that ends with a finer shape, and the level of that; both None: quality ``high``.
+
+    Args:
+        finer_than: voxels an axis that there are already.
+
+    Raises:
+        EngineError: ``type_not_finer``, and as ``route_of``.
+    """
+    route = route_of(models, name, "high" if name is None and quality is None else quality)
+    if route.fine is None:
+        raise _not_finer(models, f"The type {route.name} samples a shape only once.", finer_than)
+    check_finer(models, route.resolution, finer_than=finer_than)
+    return route, route.fine
+
+
+def check_finer(models: Models, resolution: int, *, finer_than: int, lowered: bool = False) -> None:
+    """Refuse to make what is there already, or something coarser.
+
+    Args:
+        lowered: whether the resolution is less than what was asked for.
+
+    Raises:
+        EngineError: ``type_not_finer``.
+    """
+    if resolution <= finer_than:
+        what = f"The asset has {finer_than}^3 voxels already; this would give {resolution}^3."
+        error = _not_finer(models, what, finer_than)
+        if lowered:
+            error.hint = "Allow more cells of the latent (max_tokens)."
+        raise error
+
+
+def _not_finer(models: Models, what: str, finer_than: int) -> EngineError:
+    highest = generation_levels(models)[-1].resolution
+    names = [*type_names(models), f"{FINEST_CASCADE * highest}_cascade"]
+    finer = [
+        name
+        for name in dict.fromkeys(names)
+        if name.endswith("_cascade") and int(name.removesuffix("_cascade")) > finer_than
+    ]
+    hint = "Use a checkpoint that has finer networks."
+    if finer and len(generation_levels(models)) > 1:
+        hint = f"Choose one of {', '.join(finer)}."
+    return EngineError("type_not_finer", what, hint)
+
+
+def texture_level(models: Models, resolution: int) -> Level:
+    """The level whose networks texture a mesh at a resolution: the first that is not below."""
+    levels = levels_of(models)
+    return next((level for level in levels if level.resolution >= resolution), levels[-1])

@@ -1,0 +1,247 @@
+"""The stages that pipelines are made of, each a function of the work and what came before.
+
+Each draws its own noise, in the order in which a pipeline calls them.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.networks.material_vae import DecodedMaterial
+from engine.networks.sc_vae import Encoded, Pyramid
+from engine.networks.shape_vae import DecodedShape
+from engine.ovoxel.grid import DualGrid
+from engine.residency.models import IMAGE_ENCODER
+from engine.sampling import Spread, dense_spread, sample, sparse_spread
+from engine.sparse import SparseTensor, Topology
+from engine.systems.trellis2 import needs
+from engine.systems.trellis2.routes import (
+    MATERIAL_DECODER,
+    SHAPE_DECODER,
+    SHAPE_ENCODER,
+    STRUCTURE_DECODER,
+    STRUCTURE_FLOW,
+    Level,
+    Route,
+)
+from engine.systems.trellis2.work import Work, repeated_when_full
+from protocol.errors import EngineError
+from protocol.samplers import SamplerParams
+
+
+@repeated_when_full
+def image_tokens(work: Work, pixels: int) -> Tensor:
+    """``image_tokens`` (1, T, C) of the picture as seen at a size, in host memory."""
+    models, picture = work.models, work.picture
+
+    def encode() -> Tensor:
+        with models.on_device(IMAGE_ENCODER, needs.ENCODER_BYTES) as encoder:
+            return encoder.tokens(picture.square, pixels)
+
+    with work.report.stage("encode"):
+        return models.pictures.tokens(picture.key, pixels, encode)
+
+
+def sample_structure(work: Work, route: Route) -> Topology:
+    """Occupied cells of the route's first latent grid, ordered by x, y, z.
+
+    Raises:
+        EngineError: ``structure_empty``.
+    """
+    config = work.models.skeleton(STRUCTURE_FLOW).config
+    tokens = image_tokens(work, route.structure_pixels)
+    noise = work.noise.draw(1, config.in_channels, *[config.resolution] * 3)
+    params = work.samplers["structure"]
+    latent = _sample(
+        work, "structure", STRUCTURE_FLOW, tokens, params, noise, dense_spread,
+        cells=config.resolution**3,
+    )  # fmt: skip
+    return _decode_structure(work, latent, route.first.latent_grid)
+
+
+def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> SparseTensor:
+    """The shape_latent on some cells."""
+    channels = work.models.skeleton(level.shape_flow).config.in_channels
+    tokens = image_tokens(work, level.pixels)
+    noise = work.noise.draw(len(cells), channels)
+    params = work.samplers["shape"]
+    feats = _sample(
+        work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
+        cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
+    )  # fmt: skip
+    return SparseTensor(cells, work.shape_norm.denormalize(feats))
+
+
+def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTensor:
+    """The texture_latent that goes with a shape_latent."""
+    channels = work.models.skeleton(level.texture_flow).config.in_channels
+    tokens = image_tokens(work, level.pixels)
+    noise = work.noise.draw(len(shape), channels - shape.feats.shape[1])
+    concat_cond = shape.replace(work.shape_norm.normalize(shape.feats))
+    feats = _sample(
+        work, "texture", level.texture_flow, tokens, work.samplers["texture"], noise,
+        sparse_spread(shape.topology.offsets),
+        cells=len(shape), wrap=shape.replace, more=(concat_cond,),
+    )  # fmt: skip
+    return shape.replace(work.texture_norm.denormalize(feats))
+
+
+def finer_cells(
+    work: Work, coarse: SparseTensor, coarse_resolution: int, route: Route
+) -> tuple[Topology, int]:
+    """The cells of a cascade's second shape, and the resolution that they are for.
+
+    The decoder says where voxels of the coarse shape are; the cells of the finer latent grid that
+    hold one are wanted. While there are ``max_tokens`` or more, the resolution falls step by step
+    to that of the finer networks; the report says so.
+    """
+    voxels = _upsample(work, coarse)
+    resolution = route.resolution
+    while True:
+        places = (voxels[:, 1:] + 0.5) / coarse_resolution * (resolution // route.factor)
+        cells = torch.cat([voxels[:, :1], places.int()], dim=1).unique(dim=0)
+        if len(cells) < work.max_tokens or resolution <= route.last.resolution:
+            break
+        resolution = max(route.last.resolution, resolution - route.step)
+    if resolution != route.resolution:
+        work.report.note(
+            f"The resolution was lowered from {route.resolution} to {resolution}: this shape needs "
+            f"too many cells (the limit is {work.max_tokens:,})."
+        )
+    return Topology(cells), resolution
+
+
+@repeated_when_full
+def encode_shape(work: Work, grid: DualGrid) -> Encoded:
+    """The shape_latent of O-Voxels, and the way back to their voxels."""
+    models, device = work.models, work.models.device
+    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
+    working = needs.encoder_bytes(models, len(cells))
+    with work.report.stage("encode_shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
+        work.remember("encode_shape")
+        return encoder(
+            cells,
+            torch.from_numpy(grid.dual_vertices).to(device),
+            torch.from_numpy(grid.intersected).to(device),
+        )
+
+
+@repeated_when_full
+def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
+    """Voxels, dual vertices and intersected edges of a shape_latent.
+
+    Raises:
+        EngineError: ``shape_empty``.
+    """
+    slabs = needs.slabs_for(work.models, SHAPE_DECODER, len(shape))
+    working = needs.slab_bytes(work.models, SHAPE_DECODER, len(shape), slabs)
+    with (
+        work.report.stage("decode_shape"),
+        work.models.on_device(SHAPE_DECODER, working) as decoder,
+    ):
+        decoded = decoder(shape, slabs=slabs)
+    work.remember("decode_shape", slabs=slabs)
+    if not bool(decoded.intersected.any()):
+        raise EngineError(
+            "shape_empty",
+            "The model's shape has no surface.",
+            "Try another seed, or a picture that shows the object larger.",
+        )
+    return decoded
+
+
+@repeated_when_full
+def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
+    """The materials of the voxels that a pyramid leads to."""
+    slabs = needs.slabs_for(work.models, MATERIAL_DECODER, len(texture))
+    working = needs.slab_bytes(work.models, MATERIAL_DECODER, len(texture), slabs)
+    with (
+        work.report.stage("decode_material"),
+        work.models.on_device(MATERIAL_DECODER, working) as decoder,
+    ):
+        work.remember("decode_material", slabs=slabs)
+        return decoder(texture, pyramid, slabs=slabs)
+
+
+@repeated_when_full
+def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
+    """A cell of the grid is occupied if any of the finer cells inside is."""
+    models = work.models
+    config = models.skeleton(STRUCTURE_DECODER).config
+    size = latent.shape[-1] << (len(config.channels) - 1)
+    working = needs.structure_bytes(size, min(config.channels))
+    with (
+        work.report.stage("decode_structure"),
+        models.on_device(STRUCTURE_DECODER, working) as decoder,
+    ):
+        work.remember("decode_structure")
+        occupied = (decoder(latent) > 0).float()
+        occupied = F.max_pool3d(occupied, occupied.shape[-1] // grid)
+        coords = torch.argwhere(occupied > 0.5)[:, [0, 2, 3, 4]].int()
+    if len(coords) == 0:
+        raise EngineError(
+            "structure_empty",
+            "The model saw no object in this picture: its structure came out empty.",
+            "Try another seed, or a picture that shows the object larger and in front of a plain "
+            "background.",
+        )
+    return Topology(coords)
+
+
+@repeated_when_full
+def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
+    """(N, 4) voxels of a coarse shape."""
+    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(coarse), upsample=True)
+    with work.report.stage("upsample"), work.models.on_device(SHAPE_DECODER, working) as decoder:
+        work.remember("upsample")
+        return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
+
+
+@repeated_when_full
+def _sample(
+    work: Work,
+    stage: str,
+    name: str,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+    spread: Spread,
+    *,
+    cells: int,
+    wrap: Callable[[Tensor], object] = lambda x: x,
+    more: tuple[object, ...] = (),
+) -> Tensor:
+    """From noise to a sample of a flow, looking at the cancel token before every pass.
+
+    Args:
+        wrap: makes of the state what the flow takes.
+        more: further arguments of the flow.
+    """
+    models, cancel = work.models, work.report.cancel
+    use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
+    with (
+        work.report.stage(stage, params.steps) as step_done,
+        models.on_device(name, use.working_bytes, kept_bytes=use.kept_bytes) as flow,
+    ):
+        work.remember(stage)
+
+        def prepare() -> dict[bool, object]:
+            cond = tokens.to(models.device)
+            return {True: flow.prepare(cond), False: flow.prepare(torch.zeros_like(cond))}
+
+        key = work.picture.key
+        conditions = models.pictures.prepared(key, name, use.kept_bytes, prepare)
+
+        def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
+            cancel.check()
+            time = torch.full((1,), 1000 * t, device=x.device)
+            v = flow(wrap(x), time, conditions[positive], *more)
+            return v.feats if isinstance(v, SparseTensor) else v
+
+        x = noise.to(models.device)
+        for step in sample(velocity, x, params, spread=spread):
+            x = step.x
+            step_done(step.index + 1)
+        return x

@@ -1,0 +1,73 @@
+"""New materials for a mesh that exists."""
+
+import torch
+
+from engine.assets.asset import Asset, Latent, Latents
+from engine.finishing.given_mesh import mesh_key, voxelise
+from engine.images.picture import load_picture
+from engine.report import Report
+from engine.residency.models import Models
+from engine.sampling.noise import Noise
+from engine.systems.inputs import Inputs
+from engine.systems.trellis2.assemble import recipe_of
+from engine.systems.trellis2.needs import needs_of_texturing
+from engine.systems.trellis2.routes import factor_of, levels_of, texture_level
+from engine.systems.trellis2.stages import decode_material, encode_shape, sample_texture
+from engine.systems.trellis2.work import Work, samplers_of
+from protocol.jobs import TextureJob
+
+
+@torch.inference_mode()
+def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | None = None) -> Asset:
+    """Give a mesh the materials of the thing in a picture.
+
+    The mesh keeps its vertices, faces and coordinates; the O-Voxels around it lie in the unit
+    cube, to which ``Asset.placement`` leads.
+
+    Args:
+        job: what is wanted.
+        models, report, inputs: as for ``generate``.
+
+    Raises:
+        Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
+    """
+    inputs = inputs or Inputs()
+    spec = models.texturing
+    resolution = job.resolution or levels_of(models)[-1].resolution
+    level = texture_level(models, resolution)
+    samplers = samplers_of(spec, ("texture",), job.samplers)
+    uses = needs_of_texturing(models, level, resolution, factor_of(models))
+    report.note(f"Memory: {models.plan(uses)}.", detail=True)
+    with report.stage("mesh"):
+        mesh = inputs.mesh(job.mesh)
+    with report.stage("picture"):
+        picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)
+    report.note(picture.note)
+    noise = Noise(job.seed)
+    work = Work(models, report, spec, picture, noise, samplers)
+
+    grid, placement = voxelise(mesh, resolution, report)
+    encoded = encode_shape(work, grid)
+    shape = encoded.mean
+    latent = sample_texture(work, level, shape)
+    material = decode_material(work, latent, encoded.pyramid)
+
+    shape_latent = Latent.of(shape, resolution)
+    asset = Asset(
+        grid=grid,
+        split_weight=None,
+        # The way back leads to the encoded voxels in their own order.
+        materials=material.attributes.cpu().numpy(),
+        placement=placement,
+        latents=Latents(
+            structure=None,
+            coarse=shape_latent,
+            shape=shape_latent,
+            texture=Latent.of(latent, resolution),
+        ),
+        recipe=recipe_of("texture", work, job.seed, None, resolution, 0, mesh_key=mesh_key(mesh)),
+        picture=picture.cutout,
+        given_mesh=mesh,
+    )
+    report.part("mesh", lambda: asset.mesh)
+    return asset

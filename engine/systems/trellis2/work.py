@@ -1,0 +1,127 @@
+"""What every stage of a request is given, and what happens when memory runs out in one."""
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from engine.checkpoints.pipeline import Normalization, PipelineSpec
+from engine.images.picture import Picture
+from engine.report import Report
+from engine.residency.models import Models, is_out_of_memory, out_of_memory
+from engine.sampling.noise import Noise
+from engine.systems.trellis2.routes import MAX_TOKENS
+from protocol.errors import EngineError
+from protocol.samplers import SamplerParams, Sampling
+
+Rest = ParamSpec("Rest")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request on its way.
+
+    Args:
+        spec: the pipeline whose normalisations hold.
+        picture: what it is made from.
+        noise: its randomness; stages draw in the order in which they are called.
+        samplers: settings of the flows, by the names of their stages.
+        max_tokens: cells of the latent above which a cascade's resolution is lowered.
+        memory: how each stage's network was on the device, for the recipe; see ``remember``.
+    """
+
+    models: Models
+    report: Report
+    spec: PipelineSpec
+    picture: Picture
+    noise: Noise
+    samplers: Mapping[str, SamplerParams]
+    max_tokens: int = MAX_TOKENS
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def remember(self, stage: str, *, slabs: int = 1) -> None:
+        """Note how a stage that is done was run: slabs and streamed blocks change last bits."""
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs}
+
+    @property
+    def shape_norm(self) -> Normalization:
+        return required(self.spec.shape_normalization, "shape_slat_normalization")
+
+    @property
+    def texture_norm(self) -> Normalization:
+        return required(self.spec.texture_normalization, "tex_slat_normalization")
+
+
+def samplers_of(
+    spec: PipelineSpec, stages: Collection[str], changes: Mapping[str, Sampling]
+) -> dict[str, SamplerParams]:
+    """The checkpoint's samplers with a job's changes, by the names of their stages.
+
+    Args:
+        stages: that the job will run.
+
+    Raises:
+        EngineError: ``stage_unknown`` for a change to another stage; ``pipeline_invalid`` when the
+            checkpoint lacks one that is used.
+    """
+    for name in changes:
+        if name not in stages:
+            raise EngineError(
+                "stage_unknown",
+                f"This job has no stage {name!r} whose sampler could be changed.",
+                f"Choose one of {', '.join(stages)}.",
+            )
+    published = {
+        "structure": (spec.structure_sampler, "sparse_structure_sampler"),
+        "shape": (spec.shape_sampler, "shape_slat_sampler"),
+        "texture": (spec.texture_sampler, "tex_slat_sampler"),
+    }
+    return {name: changes.get(name, Sampling()).over(required(*published[name])) for name in stages}
+
+
+def required(value: Value | None, name: str) -> Value:
+    """The value of an entry of ``pipeline.json`` that may be absent.
+
+    Raises:
+        EngineError: ``pipeline_invalid`` when it is.
+    """
+    if value is None:
+        raise EngineError(
+            "pipeline_invalid",
+            f"The checkpoint's pipeline.json has no {name}.",
+            "Download it again; it must be laid out as in microsoft/TRELLIS.2-4B.",
+        )
+    return value
+
+
+def repeated_when_full(
+    stage: Callable[Concatenate[Work, Rest], Value],
+) -> Callable[Concatenate[Work, Rest], Value]:
+    """A stage that, when memory runs out, is repeated once with less of the model on the device.
+
+    The stage must take its noise as an argument: drawing anew would change the result.
+
+    Raises:
+        EngineError: ``out_of_memory`` when that is not enough.
+    """
+
+    @functools.wraps(stage)
+    def run(work: Work, *args: Rest.args, **kwargs: Rest.kwargs) -> Value:
+        try:
+            return stage(work, *args, **kwargs)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out here the traceback is gone, and with it what the failed stage held.
+        work.models.next_policy()
+        work.report.note(f"Memory ran out; going on with {work.models.policy}.")
+        try:
+            return stage(work, *args, **kwargs)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        work.models.release()
+        raise out_of_memory()
+
+    return run

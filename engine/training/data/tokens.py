@@ -1,0 +1,79 @@
+"""Pictures of a data folder as the encoder sees them, and as the flows do."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.images.preprocess import crop_to_foreground
+from engine.networks.dinov3 import normalised_pixels
+from engine.networks.small_encoder import SmallEncoder
+from engine.training.data.dataset import Dataset
+from engine.training.data.latents import LatentStore
+from protocol.errors import EngineError
+
+BATCH = 64
+
+
+def square_of(dataset: Dataset, index: int, view: int, size: int) -> np.ndarray:
+    """(size, size, 3) uint8: a picture as the pipelines hand it to the encoder.
+
+    All black where no pixel is opaque, as of glass alone.
+
+    Raises:
+        EngineError: ``dataset_damaged``.
+    """
+    picture = Image.fromarray(dataset.picture(index, view))
+    try:
+        square = crop_to_foreground(picture)
+    except EngineError:
+        square = Image.new("RGB", (size, size))
+    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def pixels_of(squares: Sequence[np.ndarray]) -> Tensor:
+    """(B, 3, size, size) float32 normalised."""
+    return torch.cat([normalised_pixels(Image.fromarray(s), s.shape[0]) for s in squares])
+
+
+@torch.inference_mode()
+def encode_pictures(
+    datasets: Sequence[Dataset],
+    encoder: SmallEncoder,
+    store: LatentStore,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the image_tokens of every picture as tokens_<view>; coords only count the tokens.
+
+    Raises:
+        EngineError: what ``Dataset.picture`` and ``LatentStore.write`` raise.
+    """
+    size, device = encoder.config.image_size, encoder.positions.device
+    assets = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
+    names = [dataset.names[index] for dataset, index in assets]
+    views = datasets[0].views
+    for view in range(views):
+        tokens: list[np.ndarray] = []
+        for start in range(0, len(assets), BATCH):
+            some = assets[start : start + BATCH]
+            pixels = pixels_of([square_of(dataset, i, view, size) for dataset, i in some])
+            tokens += list(encoder(pixels.to(device)).cpu().numpy())
+            on_progress(view * len(assets) + len(tokens), views * len(assets))
+        count = np.arange(len(tokens[0]))[:, None].repeat(3, axis=1)
+        store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
+
+
+def stored_tokens(
+    store: LatentStore, names: Sequence[str], views: int
+) -> Callable[[int, int], np.ndarray]:
+    """Number in ``names`` and view -> (T, C) float16 tokens.
+
+    Raises:
+        EngineError: ``latents_missing`` or ``latents_damaged``.
+    """
+    packed = [store.read(f"tokens_{view}") for view in range(views)]
+    rows = packed[0].indices(names)
+    return lambda index, view: packed[view].of(int(rows[index]))[1]

@@ -1,0 +1,1 @@
+"""The weights on this disk and on the hub: catalogue, download, verification. Imports no torch."""

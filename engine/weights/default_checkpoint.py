@@ -1,0 +1,36 @@
+"""Which checkpoint serves a request that names none."""
+
+from engine import embedded
+from engine.weights.catalogue import PRESETS, choose
+from engine.weights.hub_names import TRELLIS2
+from engine.weights.store import Store
+from protocol.errors import EngineError
+
+SMALL_MODEL = (
+    "Using the small model that ships with Maquette: it knows toys of 37 kinds, best at standard. "
+    "For real quality: 'maquette models download' (see 'maquette doctor')."
+)
+
+
+def default_checkpoint(store: Store) -> tuple[str, str | None]:
+    """The published weights where a whole preset of them is in the store, else the embedded model.
+
+    Returns:
+        What ``load_checkpoint`` takes, and a sentence for the user or None.
+
+    Raises:
+        EngineError: ``weights_absent`` when neither is there, as in a source tree whose embedded
+            model has not been trained. Gigabytes are downloaded only when that is asked for.
+    """
+    for preset in PRESETS:
+        if all(store.state(weight) == "present" for weight in choose([preset])):
+            return store.checkpoint(TRELLIS2), None
+    if not (embedded.FOLDER / "pipeline.json").is_file():
+        size = sum(weight.bytes for weight in choose(["standard"])) / 1e9
+        raise EngineError(
+            "weights_absent",
+            f"The published weights are not in {store.folder}, and no small model is shipped.",
+            f"Run: python run.py maquette models download standard ({size:.1f} GB), or give "
+            "--checkpoint FOLDER.",
+        )
+    return str(embedded.FOLDER), SMALL_MODEL

@@ -1,0 +1,221 @@
+"""What can be asked for: one frozen dataclass each, of plain data, checked when it is made.
+
+Stages, types and what a quality means are a system's and a checkpoint's to say: names of those are
+checked when the job reaches them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .errors import EngineError
+from .limits import (
+    DEFAULT_SEED,
+    FEWEST_FACES,
+    FINISHES,
+    HIGHEST_RESOLUTION,
+    IMAGE_FORMATS,
+    LARGEST_SEED,
+    LARGEST_TEXTURE,
+    LOWEST_RESOLUTION,
+    MATTE_METHODS,
+    MOST_FRAMES,
+    MOST_VARIANTS,
+    QUALITIES,
+    SMALLEST_TEXTURE,
+    ImageFormat,
+    MatteMethod,
+    check_one_of,
+    check_seed,
+    check_whole,
+)
+from .references import Reference, check_reference
+from .samplers import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateJob:
+    """An asset from a picture.
+
+    Args:
+        picture: a picture file, or its bytes.
+        system: whose networks make it, such as trellis2; None: the checkpoint's.
+        quality: draft, standard or high; None: ``type``, or else the checkpoint's default.
+        type: a route of the system's, such as 1024_cascade, instead of a quality.
+        seed: 0 to 2^63 - 1.
+        matte: how the background is removed.
+        samplers: changes to the checkpoint's samplers, by the system's names of its stages.
+        max_tokens: cells of the latent above which a cascade's resolution is lowered; None: the
+            system's limit.
+
+    Raises:
+        EngineError: ``reference_invalid``, ``job_invalid``, ``quality_unknown``, ``matte_method``,
+            ``seed_invalid``.
+    """
+
+    picture: Reference
+    system: str | None = None
+    quality: str | None = None
+    type: str | None = None
+    seed: int = DEFAULT_SEED
+    matte: MatteMethod = "auto"
+    samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        check_reference("picture", self.picture)
+        check_seed(self.seed)
+        check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
+        _check_route(self.quality, self.type)
+        check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
+
+    def variants(self, count: int) -> "list[GenerateJob]":
+        """The same job with ``count`` seeds that follow each other, the first its own.
+
+        Raises:
+            EngineError: ``job_invalid``, ``seed_invalid``.
+        """
+        check_whole("variants", count, 1, MOST_VARIANTS)
+        return [replace(self, seed=self.seed + i) for i in range(count)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextureJob:
+    """New materials for a mesh that exists.
+
+    Args:
+        mesh: of any size and in any place, in object space; or a mesh file.
+        resolution: voxels an axis, 16 to 2048; None: the checkpoint's highest.
+        picture, system, seed, matte, samplers: as in ``GenerateJob``.
+
+    Raises:
+        EngineError: as ``GenerateJob``.
+    """
+
+    mesh: Reference
+    picture: Reference
+    system: str | None = None
+    resolution: int | None = None
+    seed: int = DEFAULT_SEED
+    matte: MatteMethod = "auto"
+    samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+
+    def __post_init__(self) -> None:
+        check_reference("mesh", self.mesh)
+        check_reference("picture", self.picture)
+        check_seed(self.seed)
+        check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
+        check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleJob:
+    """A finer version of an asset, or of a mesh that Maquette did not make.
+
+    Args:
+        source: the asset, or the mesh.
+        picture: None: the asset's.
+        quality, type: finer than the asset; both None: the quality ``high``.
+        seed: None: the asset's, or else 42.
+        system, matte, samplers, max_tokens: as in ``GenerateJob``; changes are to the samplers that
+            the asset was made with, or else to the checkpoint's.
+
+    Raises:
+        EngineError: as ``GenerateJob``.
+    """
+
+    source: Reference
+    picture: Reference | None = None
+    system: str | None = None
+    quality: str | None = None
+    type: str | None = None
+    seed: int | None = None
+    matte: MatteMethod = "auto"
+    samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        check_reference("source", self.source)
+        if self.picture is not None:
+            check_reference("picture", self.picture)
+        if self.seed is not None:
+            check_seed(self.seed)
+        check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
+        _check_route(self.quality, self.type)
+        check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishJob:
+    """An asset, O-Voxels or a mesh made ready for use: cleaned, simplified, unwrapped, baked.
+
+    Args:
+        source: an asset, a .vxz file or a mesh.
+        finish: full, standard or game.
+        faces, texture_size, image_format: other than the finish's; None: as it says.
+        closed: remesh to a closed surface; None: as the asset's checkpoint says.
+        keep_inner: keep parts that nobody outside can see.
+        resolution: voxels an axis, for a mesh.
+
+    Raises:
+        EngineError: ``reference_invalid``, ``finish_unknown``, ``image_format``, ``job_invalid``.
+    """
+
+    source: Reference
+    finish: str = "standard"
+    faces: int | None = None
+    texture_size: int | None = None
+    image_format: ImageFormat | None = None
+    closed: bool | None = None
+    keep_inner: bool = False
+    resolution: int = 512
+
+    def __post_init__(self) -> None:
+        check_reference("source", self.source)
+        check_one_of("finish_unknown", "finish", self.finish, FINISHES)
+        check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
+        check_whole("faces", self.faces, FEWEST_FACES, LARGEST_SEED)
+        check_whole("texture_size", self.texture_size, SMALLEST_TEXTURE, LARGEST_TEXTURE)
+        check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderJob:
+    """Pictures of an asset: one, or those of a turntable.
+
+    Args:
+        source: an asset, a .vxz file or a mesh.
+        size: side of the square pictures in pixels.
+        frames: of a turn, 1 to 720; 1 is a still.
+        seconds: for one turn, above 0.
+
+    Raises:
+        EngineError: ``reference_invalid``, ``job_invalid``.
+    """
+
+    source: Reference
+    size: int = 512
+    frames: int = 1
+    seconds: float = 4.0
+
+    def __post_init__(self) -> None:
+        check_reference("source", self.source)
+        check_whole("size", self.size, 1, LARGEST_TEXTURE)
+        check_whole("frames", self.frames, 1, MOST_FRAMES)
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise EngineError(
+                "job_invalid", f"seconds cannot be {self.seconds!r}.", "Give a number above 0."
+            )
+
+
+MakingJob = GenerateJob | TextureJob | UpscaleJob
+"""What a system of networks does."""
+Job = GenerateJob | TextureJob | UpscaleJob | FinishJob | RenderJob
+
+
+def _check_route(quality: str | None, type: str | None) -> None:
+    check_one_of("quality_unknown", "quality", quality, QUALITIES)
+    if type is not None and quality is not None:
+        raise EngineError(
+            "job_invalid", f"Both the type {type} and the quality {quality} are given.", "Give one."
+        )

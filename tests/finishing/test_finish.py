@@ -1,0 +1,236 @@
+"""From O-Voxels to a finished asset, whole and with levels of detail."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from engine.cli import app
+from engine.export.presets import PRESETS
+from engine.finishing import given_mesh
+from engine.finishing.finish import FinishJob, finish
+from engine.host import files
+from engine.mesh import Mesh
+from engine.meshing.load import load_mesh
+from engine.meshing.unwrap import uvs_are_valid
+from engine.ovoxel import mesh_to_dual_grid
+from engine.ovoxel.placement import Placement
+from engine.report import Cancelled, CancelToken, Report
+from protocol.errors import EngineError
+from protocol.events import Progress
+from tests.events import progress_to
+from tests.meshes import sphere
+
+SMALL = replace(PRESETS["standard"], faces=800, texture_size=256)
+
+
+@pytest.fixture(scope="module")
+def job() -> FinishJob:
+    """A ball whose upper half is red and whose lower half is blue."""
+    vertices, faces = sphere(40)
+    vertices = 0.4 * vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    grid = mesh_to_dual_grid(vertices, faces, grid_size=64)
+    materials = np.tile(np.array([0, 0, 1, 0.5, 0.25, 1], np.float32), (len(grid.coords), 1))
+    materials[grid.coords[:, 2] >= 32, :3] = (1, 0, 0)
+    placement = Placement(scale=0.5, centre=(1.0, 2.0, 3.0))
+    return FinishJob(grid, materials, SMALL, placement)
+
+
+def test_a_ball_becomes_a_textured_mesh_in_its_place(job: FinishJob) -> None:
+    report = Report()
+    finished = finish(job, report)
+    assert [named.name for named in finished.meshes] == ["asset"]
+    mesh = finished.meshes[0].mesh
+    assert 0 < len(mesh.faces) <= SMALL.faces
+    np.testing.assert_allclose(mesh.vertices.mean(axis=0), np.array([1.0, 2.0, 3.0]), atol=0.05)
+    radii = np.linalg.norm(mesh.vertices - np.array([1.0, 2.0, 3.0]), axis=1)
+    np.testing.assert_allclose(radii, 0.8, atol=0.02)
+    assert uvs_are_valid(mesh.uvs)
+    texture = mesh.materials[0].base_color_texture
+    assert texture is not None and texture.pixels.shape[:2] == (256, 256)
+    assert _color_at(mesh, top=True) == (255, 0, 0)
+    assert _color_at(mesh, top=False) == (0, 0, 255)
+    level = finished.log["levels"][0]
+    assert level["after"]["flipped_edges"] == 0 and level["after"]["open_edges"] == 0
+    assert level["alpha_mode"] == "opaque" and level["lost_texels"] == 0
+    assert {"clean", "simplify", "unwrap", "bake"} <= set(report.seconds)
+
+
+def _color_at(mesh: Mesh, *, top: bool) -> tuple[int, ...]:
+    """The texture in the middle of the highest or the lowest face."""
+    heights = mesh.vertices[mesh.faces, 2].mean(axis=1)
+    face = heights.argmax() if top else heights.argmin()
+    texture = mesh.materials[0].base_color_texture
+    assert mesh.uvs is not None and texture is not None
+    u, v = mesh.uvs[face].mean(axis=0)
+    size = texture.pixels.shape[0]
+    return tuple(texture.pixels[int((1 - v) * size), int(u * size), :3].tolist())
+
+
+def test_levels_of_detail_and_a_hull(job: FinishJob) -> None:
+    preset = replace(
+        PRESETS["game"], faces=600, texture_size=256, lod_shares=(1.0, 0.5), normal_map=True
+    )
+    finished = finish(replace(job, preset=preset, name="ball"), Report())
+    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
+    first, second, hull = (named.mesh for named in finished.meshes)
+    assert len(second.faces) <= 300 < len(first.faces) <= 600
+    assert first.tangents is not None
+    low, high = first.vertices.min(axis=0), first.vertices.max(axis=0)
+    np.testing.assert_allclose(hull.vertices.min(axis=0), low, atol=0.05)
+    np.testing.assert_allclose(hull.vertices.max(axis=0), high, atol=0.05)
+
+
+def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(job: FinishJob) -> None:
+    vertices = job.placement.to_object(np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0, 0.3, 0]]))
+    faces = np.array([[0, 1, 2]], np.int32)
+    uvs = np.array([[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]], np.float32)
+    for given, kept in ((uvs, True), (uvs + 3, False), (None, False)):
+        mesh = Mesh(vertices, faces, uvs=given)
+        finished = finish(replace(job, given_mesh=mesh), Report()).meshes[0].mesh
+        np.testing.assert_array_equal(finished.vertices, vertices)
+        np.testing.assert_array_equal(finished.faces, faces)
+        assert finished.uvs is not None
+        assert np.array_equal(finished.uvs, uvs) == kept
+
+
+@pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
+def test_cancel(job: FinishJob, when: str) -> None:
+    token, seen = CancelToken(), []
+    if when == "at once":
+        token.cancel()
+
+    def watch(progress: Progress) -> None:
+        seen.append(progress)
+        baked = [other.step for other in seen if other.stage == "bake" and other.step]
+        if baked and (when == "within a stage" or baked[-1] == progress.steps):
+            token.cancel()
+
+    preset = replace(SMALL, lod_shares=(1.0, 0.5))
+    with pytest.raises(Cancelled):
+        finish(replace(job, preset=preset), Report(progress_to(watch), cancel=token))
+    stages = [progress.stage for progress in seen if progress.step == 0]
+    assert stages == ([] if when == "at once" else ["clean", "simplify", "unwrap", "bake"])
+    if when == "within a stage":
+        assert seen[-1].stage == "bake" and 0 < seen[-1].step < seen[-1].steps
+
+
+def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
+    """A ball in a shell: hidden when it is opaque, seen through glass, kept on demand."""
+    vertices, faces = sphere(30)
+    unit = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    both = np.concatenate([0.45 * unit, 0.2 * unit]).astype(np.float32)
+    grid = mesh_to_dual_grid(both, np.concatenate([faces, faces + len(unit)]), grid_size=64)
+    radius = np.linalg.norm((grid.coords + 0.5) / 64 - 0.5, axis=1)
+    for glass, keep_inner in ((False, False), (True, False), (False, True)):
+        materials = np.ones((len(grid.coords), 6), np.float32)
+        materials[radius > 0.33, 5] = 0.2 if glass else 1
+        report = Report()
+        finished = finish(FinishJob(grid, materials, SMALL, keep_inner=keep_inner), report)
+        mesh = finished.meshes[0].mesh
+        stays = glass or keep_inner
+        assert (np.linalg.norm(mesh.vertices, axis=1).min() < 0.3) == stays
+        assert any("nobody outside can see" in note for note in report.notes) != stays
+        assert finished.log["removed"].get("inner_parts", 0) == (0 if stays else 1)
+        assert (finished.log["before"]["inner_faces"] > 0) != glass
+        json.dumps(finished.log, allow_nan=False)
+
+
+def test_a_given_mesh_says_what_it_does_not_get(job: FinishJob) -> None:
+    triangle = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
+    given = replace(job, given_mesh=triangle, preset=replace(PRESETS["game"], texture_size=256))
+    report = Report()
+    assert len(finish(given, report).meshes) == 1
+    assert any("neither levels of detail nor a hull" in note for note in report.notes)
+    with pytest.raises(EngineError) as caught:
+        finish(replace(given, closed=True), Report())
+    assert caught.value.code == "given_mesh"
+
+
+@pytest.mark.parametrize(
+    ("faces", "size", "code"), [(0, 256, "face_target"), (800, 0, None), (800, 16384, None)]
+)
+def test_impossible_targets(job: FinishJob, faces: int, size: int, code: str | None) -> None:
+    begun: list[Progress] = []
+    with pytest.raises(EngineError) as caught:
+        finish(
+            replace(job, preset=replace(SMALL, faces=faces, texture_size=size)),
+            Report(progress_to(begun.append)),
+        )
+    assert caught.value.code == (code or "texture_size")
+    assert not begun
+
+
+def test_materials_of_other_voxels(job: FinishJob) -> None:
+    with pytest.raises(EngineError) as caught:
+        finish(replace(job, materials=job.materials[1:]), Report())
+    assert caught.value.code == "materials_shape"
+
+
+def test_the_command(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "lantern.glb"
+    target = tmp_path / "lantern.glb"
+    result = CliRunner().invoke(
+        app,
+        f"finish {example} -o {target} --resolution 64 --faces 2000 --texture 256".split(),
+    )
+    assert result.exit_code == 0, result.output
+    mesh, original = load_mesh(target), load_mesh(example)
+    assert 0 < len(mesh.faces) <= 2000
+    extent = np.ptp(original.vertices, axis=0)
+    np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
+    assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
+    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
+    assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
+
+
+def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.obj", tmp_path / "out.glb"
+    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64".split()
+    source.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 2\n")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2 and "No face of the mesh has an area" in result.stderr
+    source.write_text("v 99999 0 0\nv 100000 0 0\nv 99999 1 0\nv 99999 0 1\n"
+                      "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")  # fmt: skip
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    notes = " ".join(result.stderr.split())
+    assert "times its size away from the origin" in notes
+    assert "90,000 faces were asked for; the cleaned surface has only" in notes
+
+
+def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "examples" / "lantern.glb"
+
+    def run(name: str, *options: str):
+        target = str(tmp_path / name)
+        return CliRunner().invoke(app, ["finish", str(example), "-o", target, *options])
+
+    for name, options, message in (
+        ("x.glb", ["--texture", "16384"], "16384 x 16384 texels"),
+        ("x.glb", ["--faces", "2"], "2 faces is not possible"),
+        ("x.glb", ["--image-format", "gif"], "'gif'"),
+        ("x.obj", ["--image-format", "jpeg"], "are .png files"),
+    ):
+        result = run(name, *options)
+        assert result.exit_code == 2 and message in " ".join(result.stderr.split())
+    small = ["--resolution", "32", "--faces", "400", "--texture", "64"]
+    result = run("x.obj", "--preset", "game", *small)
+    assert result.exit_code == 0, result.output
+    assert "without further levels of detail and hull" in " ".join(result.stderr.split())
+    assert "Removed or mended:" in result.stdout and "UVs charts" in result.stdout
+    result = run("x.glb", "--image-format", "jpeg", *small)
+    assert result.exit_code == 0 and b"image/jpeg" in (tmp_path / "x.glb").read_bytes()
+    monkeypatch.setattr(given_mesh, "MOST_FACES", 10)
+    result = run("y.glb")
+    assert result.exit_code == 2 and "more than 10 are refused" in " ".join(result.stderr.split())
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    result = run("y.glb")
+    assert result.exit_code == 2 and "Permission denied" in " ".join(result.stderr.split())

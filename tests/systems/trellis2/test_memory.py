@@ -1,0 +1,261 @@
+"""Requests under every policy, with budgets that are made up, and when memory runs out."""
+
+import gc
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.report import Report
+from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
+from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
+from engine.systems.trellis2 import needs, stages
+from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, route_of
+from protocol.errors import EngineError
+from protocol.jobs import GenerateJob
+from tests.systems.trellis2.test_generate import same_asset
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
+from tests.tolerances import assert_same_maths
+
+JOB = GenerateJob(picture=given(picture()), type="128_cascade", seed=3)
+ENOUGH = 1 << 40
+FLOW = "shape_slat_flow_model_64"
+
+
+@pytest.fixture(autouse=True)
+def small_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DINOv3 needs would hide what toy networks need."""
+    monkeypatch.setattr(needs, "ENCODER_BYTES", 1000)
+
+
+def planned(models: Models, policy: Policy) -> int:
+    uses = needs.needs_of_generation(models, route_of(models, JOB.type), MAX_TOKENS)
+    weights = {use.name: models.weights(use.name) for use in uses}
+    return planned_peak(policy, uses, weights, budget=0)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_every_policy_gives_the_same_asset(toy: Path, policy: Policy) -> None:
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
+    models = toy_models(toy, policy=policy)
+    report = Report()
+    asset = generate(JOB, models, report, INPUTS)
+    if policy is Policy.STREAMED:
+        # Copies lie elsewhere in memory, and a CPU's matrix products depend on alignment.
+        for name in ("coarse", "shape", "texture"):
+            got, wanted = getattr(asset.latents, name), getattr(expected.latents, name)
+            assert torch.equal(got.coords, wanted.coords)
+            assert_same_maths(got.feats, wanted.feats, torch.float32)
+        assert np.array_equal(asset.grid.coords, expected.grid.coords)
+        np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+    else:
+        same_asset(asset, expected)
+    assert any(str(policy) in note for note in report.notes)
+    assert models.policy is policy
+
+
+def test_the_policy_follows_from_the_budget_and_is_kept_to(toy: Path) -> None:
+    trial = toy_models(toy, budget=ENOUGH)
+    peaks = [planned(trial, policy) for policy in Policy]
+    assert peaks[0] > peaks[1] > peaks[2]
+    for policy, peak in zip(Policy, peaks, strict=True):
+        models = toy_models(toy, budget=peak)
+        asset = generate(JOB, models, Report(), INPUTS)
+        assert {stage["policy"] for stage in asset.recipe["memory"].values()} == {str(policy)}
+        assert 0 < models.peak_bytes <= peak
+    with pytest.raises(EngineError) as caught:
+        generate(JOB, toy_models(toy, budget=peaks[2] - 1), Report(), INPUTS)
+    assert caught.value.code == "memory_too_small"
+
+
+def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
+    models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
+    asset = generate(JOB, models, Report(), INPUTS)
+    assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
+    assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
+    assert np.array_equal(asset.grid.coords, expected.grid.coords)
+    assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
+    np.testing.assert_allclose(asset.grid.dual_vertices, expected.grid.dual_vertices, atol=2e-5)
+    np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+
+
+def test_networks_stay_only_while_they_fit(toy: Path) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    names = ("shape_slat_flow_model_64", "shape_slat_flow_model_128", SHAPE_DECODER)
+    sizes = [models.weights(name).whole for name in names]
+    models.budget = sizes[0] + sizes[1]
+    seen = []
+    for name in names[:2]:
+        with models.on_device(name) as network:
+            seen.append(network)
+    with models.on_device(names[0]) as network:
+        assert network is seen[0]
+    with models.on_device(names[1], working_bytes=sizes[0]) as network:
+        assert network is seen[1]  # and the first had to go
+    with models.on_device(names[0]) as network:
+        assert network is not seen[0]
+
+
+def test_a_network_that_stayed_is_streamed_where_its_work_no_longer_fits(toy: Path) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    size = models.weights(FLOW)
+    assert size.streamed < size.whole
+    models.budget = size.whole + 1000
+    with models.on_device(FLOW, 1000) as whole:
+        pass
+    with models.on_device(FLOW, 1000) as again:
+        assert again is whole
+    with models.on_device(FLOW, models.budget - size.streamed) as streamed:
+        assert streamed is not whole
+        assert models.bytes_on_device == size.streamed
+    assert models.peak_bytes == models.budget
+    with pytest.raises(EngineError, match="memory on the device"), models.on_device(FLOW, ENOUGH):
+        pass
+
+
+def test_what_a_network_keeps_of_a_picture_is_counted_once(toy: Path) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    use = needs.exact_flow_use(models, FLOW, 12, 6)
+    models.budget = models.weights(FLOW).whole + use.working_bytes
+    seen = []
+    for _ in range(2):
+        with models.on_device(FLOW, use.working_bytes, kept_bytes=use.kept_bytes) as flow:
+            models.pictures.prepared("a picture", FLOW, use.kept_bytes, object)
+            seen.append(flow)
+    assert seen[0] is seen[1]
+    assert models.peak_bytes == models.budget
+
+
+def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
+    models = toy_models(toy)
+    with models.on_device("shape_slat_flow_model_64") as flow, torch.inference_mode():
+        tokens = torch.randn(1, 6, 8)
+        before = [parameter.clone() for parameter in flow.parameters()]
+        expected = _velocity(flow, tokens)
+        stream = BlockStream(flow, torch.device("cpu"))
+        assert len(stream_groups(flow)) == 3
+        for _ in range(2):
+            assert torch.equal(_velocity(flow, tokens), expected)
+        assert stream.peak <= streamed_bytes(flow)
+        stream.close()
+        for a, b in zip(flow.parameters(), before, strict=True):
+            assert torch.equal(a, b)
+        assert torch.equal(_velocity(flow, tokens), expected)
+
+
+def _velocity(flow, tokens: torch.Tensor) -> torch.Tensor:
+    from engine.sparse import SparseTensor
+
+    coords = torch.tensor([[0, 0, 0, 1], [0, 1, 2, 3], [0, 3, 3, 3]], dtype=torch.int32)
+    x = SparseTensor.from_coords(coords, torch.linspace(-1, 1, 12).view(3, 4))
+    return flow(x, torch.tensor([500.0]), flow.prepare(tokens)).feats
+
+
+def test_a_stage_that_runs_out_of_memory_is_repeated_lower(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = generate(JOB, toy_models(toy), Report(), INPUTS)
+    for target in ("_sample", "decode_shape"):
+        failing = FailingTimes(1)
+        models = toy_models(toy, budget=ENOUGH)
+        with monkeypatch.context() as patch:
+            failing.install(patch, models, target)
+            report = Report()
+            asset = generate(JOB, models, report, INPUTS)
+        same_asset(asset, expected)
+        assert failing.left == 0
+        assert models.policy is Policy.SINGLE
+        by_stage = {name: how["policy"] for name, how in asset.recipe["memory"].items()}
+        assert by_stage["decode_structure"] == str(Policy.RESIDENT)
+        assert by_stage["decode_material"] == str(Policy.SINGLE)
+        assert any("Memory ran out" in note for note in report.notes)
+
+
+def test_running_out_again_ends_with_a_clear_error(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = toy_models(toy, budget=ENOUGH)
+    failing = FailingTimes(2)
+    with monkeypatch.context() as patch:
+        failing.install(patch, models, "_sample")
+        with pytest.raises(EngineError) as caught:
+            generate(JOB, models, Report(), INPUTS)
+    assert caught.value.code == "out_of_memory"
+    # Memory is back, and the next request is right.
+    assert min(failing.on_device) > 0
+    assert models.bytes_on_device == 0
+    gc.collect()
+    assert [network() for network in failing.networks] == [None, None]
+    same_asset(
+        generate(JOB, models, Report(), INPUTS), generate(JOB, toy_models(toy), Report(), INPUTS)
+    )
+
+
+class FailingTimes:
+    """Lets a network's use fail so many times, as a full device does: with the network on it.
+
+    Attributes:
+        on_device: bytes that were on the device at each failure.
+        networks: those that failed, as weak references.
+    """
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.on_device: list[int] = []
+        self.networks: list[weakref.ref] = []
+
+    def install(self, patch: pytest.MonkeyPatch, models: Models, target: str) -> None:
+        on_device = models.on_device
+        wanted = "shape_slat_flow_model_64" if target == "_sample" else SHAPE_DECODER
+
+        @contextmanager
+        def failing(name: str, working_bytes: int = 0, **kept: int):
+            with on_device(name, working_bytes, **kept) as network:
+                if name == wanted and self.left:
+                    self.left -= 1
+                    self.on_device.append(models.bytes_on_device)
+                    self.networks.append(weakref.ref(network))
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+                yield network
+
+        patch.setattr(models, "on_device", failing)
+        assert hasattr(stages, target)
+
+
+def test_other_errors_are_not_repeated(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = toy_models(toy)
+    calls = []
+
+    def failing(name: str, working_bytes: int = 0, **kept: int):
+        calls.append(name)
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(models, "on_device", failing)
+    with pytest.raises(RuntimeError, match="something else"):
+        generate(JOB, models, Report(), INPUTS)
+    assert calls == [IMAGE_ENCODER]
+
+
+def test_plans() -> None:
+    weights = {"a": Weights(100, 30), "b": Weights(60, 60)}
+    uses = [Use("a", 20, kept_bytes=5), Use("b", 10), Use("a", 20, kept_bytes=5)]
+    assert make_plan(uses, weights, 180) == Plan(Policy.RESIDENT, 180, 180)
+    assert make_plan(uses, weights, 179) == Plan(Policy.SINGLE, 120, 179)
+    assert make_plan(uses, weights, 119) == Plan(Policy.STREAMED, 70, 119)
+    assert make_plan(uses, weights, 10, strict=False).policy is Policy.STREAMED
+    assert make_plan(uses, weights, None).policy is Policy.RESIDENT
+    # What can be done in slabs is, before blocks are streamed, and only as far as it must.
+    uses = [Use("a", 20), Use("b", 90, least_bytes=10)]
+    assert make_plan(uses, weights, 249) == Plan(Policy.SINGLE, 150, 249)
+    assert make_plan(uses, weights, 130) == Plan(Policy.SINGLE, 130, 130)
+    assert make_plan(uses, weights, 120) == Plan(Policy.SINGLE, 120, 120)
+    assert make_plan(uses, weights, 119) == Plan(Policy.STREAMED, 119, 119)
+    assert make_plan(uses, weights, 70) == Plan(Policy.STREAMED, 70, 70)
+    with pytest.raises(EngineError, match="GiB"):
+        make_plan(uses, weights, 69)

@@ -1,0 +1,53 @@
+"""Which checkpoint is used when none is named."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import embedded
+from engine.weights import default_checkpoint as room
+from engine.weights.catalogue import Weight, choose
+from engine.weights.store import Store
+from protocol.errors import EngineError
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that has its embedded model."""
+    folder = tmp_path / "embedded"
+    folder.mkdir()
+    (folder / "pipeline.json").write_text("{}")
+    monkeypatch.setattr(embedded, "FOLDER", folder)
+    return folder
+
+
+def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path, shipped: Path) -> None:
+    place, sentence = room.default_checkpoint(Store(tmp_path))
+    assert Path(place) == shipped
+    assert sentence is not None and "models download" in sentence
+
+
+def test_without_both_it_is_said_how_to_get_weights(tmp_path: Path, shipped: Path) -> None:
+    (shipped / "pipeline.json").unlink()
+    with pytest.raises(EngineError) as caught:
+        room.default_checkpoint(Store(tmp_path))
+    assert caught.value.code == "weights_absent"
+    assert "models download standard (14.6 GB)" in caught.value.hint
+    assert "--checkpoint FOLDER" in caught.value.hint
+
+
+@pytest.mark.parametrize("preset", ["draft", "standard"])
+def test_a_whole_preset_of_published_weights_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    here = {weight.name for weight in choose([preset])}
+    absent: set[str] = set()
+
+    def state(_store: Store, weight: Weight) -> str:
+        return "present" if weight.name in here - absent else "absent"
+
+    monkeypatch.setattr(Store, "state", state)
+    place, sentence = room.default_checkpoint(Store(tmp_path))
+    assert "TRELLIS.2-4B" in place and sentence is None
+    absent.add("structure_flow")
+    assert room.default_checkpoint(Store(tmp_path))[1] is not None
