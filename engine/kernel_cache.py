@@ -12,6 +12,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -104,7 +105,8 @@ class KernelCache(NullCache):
             os.replace(part, target)
             self._drop_old()
         except OSError:  # no space, or another process reads the file (Windows)
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
     def is_missing(self, sig: tuple) -> bool:
         """Whether code for arguments of these types could be kept but is not."""

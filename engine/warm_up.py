@@ -19,9 +19,9 @@ from pathlib import Path
 
 from numba.core.dispatcher import Dispatcher
 
+from engine.host.parallel import thread_count
 from engine.kernel_cache import read_type
 from engine.kernels import is_missing
-from engine.host.parallel import thread_count
 
 RECORDED = Path(__file__).with_name("warm_up.json")
 """By job: names of kernels, and the types of their arguments as ``spelled`` has them."""
