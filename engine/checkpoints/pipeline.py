@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from protocol.errors import EngineError
+from protocol.finishes import FinishAdvice
 from protocol.limits import is_number
 from protocol.samplers import SamplerParams
 
@@ -56,6 +57,7 @@ class PipelineSpec:
             "shape_slat_normalization".
         image_encoder: what turns a picture into image_tokens (``image_cond_model``).
         default_type: 512, 1024, 1024_cascade or 1536_cascade; None where the file says nothing.
+        finishing: how results are best finished; None where the file says nothing.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PipelineSpec:
     normalizations: Mapping[str, Normalization]
     image_encoder: Component | None
     default_type: str | None
+    finishing: FinishAdvice | None = None
 
 
 def read_pipeline(path: Path) -> PipelineSpec:
@@ -93,6 +96,7 @@ def read_pipeline(path: Path) -> PipelineSpec:
             default_type=_text(args, "default_pipeline_type")
             if "default_pipeline_type" in args
             else None,
+            finishing=FinishAdvice.read(content.get("finishing")),
         )
     except ValueError as error:
         raise _invalid(path, str(error)) from error

@@ -15,14 +15,14 @@ from engine.commands.console import (
     seconds_line,
     settings_of,
 )
-from engine.commands.finish import finishing_figures
+from engine.commands.finish import Closed, Faces, finishing_figures
 from engine.commands.progress import followed
 from engine.host.command import command
 from protocol.errors import EngineError
+from protocol.finishes import FINISHES, FinishChoice, finish_help
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
-    from engine.export.presets import Preset as Finishing
     from engine.report import Report
     from engine.residency.models import Models
     from engine.session import Delivered
@@ -34,7 +34,7 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
 ]
 Finish = Annotated[
-    str, typer.Option("--finish", help="full, standard, game, or none: raw, colours per vertex.")
+    str, typer.Option("--finish", help=f"{finish_help()}, or none (raw, colours per vertex).")
 ]
 Checkpoint = Annotated[
     str | None,
@@ -75,6 +75,8 @@ def generate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
     finishing: Finish = "standard",
+    faces: Faces = None,
+    closed: Closed = None,
     preset: Preset = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -93,7 +95,7 @@ def generate(
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
-        chosen = _finishing(finishing)
+        chosen = _finishing(finishing, faces, closed)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
         jobs = [
             job
@@ -150,6 +152,8 @@ def upscale(
     image: Annotated[
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
+    faces: Faces = None,
+    closed: Closed = None,
     preset: FinerPreset = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
@@ -168,7 +172,7 @@ def upscale(
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
-        chosen = _finishing(finishing)
+        chosen = _finishing(finishing, faces, closed)
         job = UpscaleJob(
             source=File(str(source)),
             picture=None if image is None else _read(image),
@@ -182,7 +186,7 @@ def _work(
     context: typer.Context,
     jobs: Sequence[Any],
     targets: Sequence[Path],
-    preset: "Finishing | None",
+    choice: FinishChoice | None,
     checkpoint: str | None,
     device: str | None,
     memory: float | None,
@@ -196,7 +200,7 @@ def _work(
         warm_up("generate")  # beginning while torch is imported
         from engine import session
 
-        with session.claimed(targets, finished=preset is not None):
+        with session.claimed(targets, finished=choice is not None):
             models = session.open_models(
                 settings_of(context),
                 checkpoint=checkpoint,
@@ -208,9 +212,9 @@ def _work(
             for job, target in zip(jobs, targets, strict=True):
                 report = follow.report(target.name if len(jobs) > 1 else "")
                 with report.ending(), _told_where_it_is(report, target):
-                    then = session.delivery_stages(preset)
+                    then = session.delivery_stages(choice, models.generation.finishing)
                     asset = session.run(job, models, report, then=then)
-                    delivered = session.deliver(asset, target, preset, report)
+                    delivered = session.deliver(asset, target, choice, report)
                 for line in _lines(delivered):
                     show(line)
                 if verbose:
@@ -218,17 +222,19 @@ def _work(
                         show(line)
 
 
-def _finishing(name: str) -> "Finishing | None":
-    """The finish of that name, None for "none"."""
-    from engine.export.presets import PRESETS, preset_named
-
-    if name != "none" and name not in PRESETS:
+def _finishing(
+    name: str, faces: int | None = None, closed: bool | None = None
+) -> FinishChoice | None:
+    """What the options say, None for "none"."""
+    if name == "none":
+        return None
+    if name not in FINISHES:
         raise EngineError(
-            "preset",
+            "finish_unknown",
             f"There is no finish {name!r}.",
-            f"Choose one of {', '.join(PRESETS)}, none.",
+            f"Choose one of {', '.join(FINISHES)}, none.",
         )
-    return None if name == "none" else preset_named(name)
+    return FinishChoice(finish=name, faces=faces, closed=closed)
 
 
 @contextmanager
@@ -269,7 +275,7 @@ def _figures(
     """What developers ask."""
     from engine.residency.memory import peak_bytes
 
-    voxels, size = len(asset.grid.coords), asset.grid.grid_size
+    voxels, size = len(asset.voxels.grid.coords), asset.voxels.grid.grid_size
     yield f"{voxels:,} voxels of {size}^3, seed {asset.recipe['seed']}"
     if delivered.finished is not None:
         yield from finishing_figures(delivered.finished)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from engine.host.files import check_place, write_bytes_atomic
 from engine.host.parallel import map_chunks, thread_count
+from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
 from engine.render.lights import STUDIO, Studio
@@ -30,6 +31,15 @@ def thumbnail(mesh: Mesh, *, size: int = THUMBNAIL, threads: int | None = None) 
     """One picture of the whole mesh, from the front, a little from the right and from above."""
     surface = surface_of(mesh, threads)
     return still(mesh, surface, AZIMUTH, size=size, threads=threads)
+
+
+def save_thumbnail(mesh: Mesh, path: Path) -> None:
+    """Write ``thumbnail`` as a .png file.
+
+    Raises:
+        EngineError: ``disk_full``, ``unwritable``.
+    """
+    write_bytes_atomic(path, png_bytes(Image.fromarray(thumbnail(mesh).rgba)))
 
 
 def still(
@@ -133,13 +143,6 @@ def save_picture(
     )
     write_bytes_atomic(path, stream.getvalue())
     return [path]
-
-
-def png_bytes(image: Image.Image) -> bytes:
-    """A picture as the contents of a .png file."""
-    stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=False, compress_level=6)
-    return stream.getvalue()
 
 
 def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list
     except EngineError as error:  # two steps of training make no shapes that one can count on
         assert error.code in ("structure_empty", "shape_empty")
     else:
-        assert asset.grid.grid_size == 64
+        assert asset.voxels.grid.grid_size == 64
 
 
 def test_the_decoder_learns_on_with_the_encoder_as_it_was(

@@ -69,8 +69,7 @@ def generate(
     material = decode_material(work, texture, decoded.pyramid)
 
     asset = Asset(
-        *voxels_of(decoded, material, resolution),
-        placement=Placement(),
+        voxels=voxels_of(decoded, material, resolution, Placement()),
         latents=Latents(
             structure=structure.coords[:, 1:].cpu().clone(),
             coarse=Latent.of(coarse, route.first.resolution),

@@ -53,8 +53,8 @@ def test_every_policy_gives_the_same_asset(toy: Path, policy: Policy) -> None:
             got, wanted = getattr(asset.latents, name), getattr(expected.latents, name)
             assert torch.equal(got.coords, wanted.coords)
             assert_same_maths(got.feats, wanted.feats, torch.float32)
-        assert np.array_equal(asset.grid.coords, expected.grid.coords)
-        np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+        assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)
+        np.testing.assert_allclose(asset.voxels.materials, expected.voxels.materials, atol=2e-5)
     else:
         same_asset(asset, expected)
     assert any(str(policy) in note for note in report.notes)
@@ -81,10 +81,12 @@ def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
     asset = generate(JOB, models, Report(), INPUTS)
     assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
     assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
-    assert np.array_equal(asset.grid.coords, expected.grid.coords)
-    assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
-    np.testing.assert_allclose(asset.grid.dual_vertices, expected.grid.dual_vertices, atol=2e-5)
-    np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+    assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)
+    assert np.array_equal(asset.voxels.grid.intersected, expected.voxels.grid.intersected)
+    np.testing.assert_allclose(
+        asset.voxels.grid.dual_vertices, expected.voxels.grid.dual_vertices, atol=2e-5
+    )
+    np.testing.assert_allclose(asset.voxels.materials, expected.voxels.materials, atol=2e-5)
 
 
 def test_networks_stay_only_while_they_fit(toy: Path) -> None:
