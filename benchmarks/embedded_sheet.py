@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.mesh import Mesh
 from engine.render.camera import orbit
 from engine.render.picture import render
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.training.data.dataset import Dataset
 from engine.training.evaluate import VIEW
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--type", default=None)
     parser.add_argument("--odd", type=Path, nargs="*", default=[])
     asked = parser.parse_args()
-    models = Models(load_checkpoint(asked.checkpoint, offline=True), offline=True)
+    models = Models(load_checkpoint(asked.checkpoint, offline=True))
     tiles = (
         [odd_tile(models, path, asked.type) for path in asked.odd]
         if asked.odd

@@ -18,31 +18,25 @@ from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
 from engine.assets.folder import FOLDER_SUFFIX, THUMBNAIL, add_to_recipe, check_folder, save_asset
-from engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from engine.checkpoints.image_encoders import is_dinov3
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.host.files import check_place
 from engine.host.machine import known_device
-from engine.images.rembg_matte import RembgMatte
 from engine.mesh import Mesh
 from engine.render.turntable import save_thumbnail
 from engine.report import Report
 from engine.residency.memory import reset_peak
-from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.models import Models
 from engine.settings import Settings
+from engine.systems import opening
 from engine.systems.inputs import Inputs
-from engine.systems.trellis2.expected import expected_stages
-from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.texture import texture
-from engine.systems.trellis2.upscale import upscale
-from engine.weights.catalogue import catalogue
+from engine.systems.table import system_for
 from engine.weights.default_checkpoint import default_checkpoint
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
-from protocol.jobs import GenerateJob, MakingJob, TextureJob
+from protocol.jobs import MakingJob
 
 FINISHED = (".glb", ".obj")
 """What can hold a textured asset."""
@@ -99,16 +93,7 @@ def open_models(
             tell(sentence)
     else:
         place = store.checkpoint(checkpoint)
-    opened = load_checkpoint(place, offline=offline, origin=origin)
-    return Models(
-        opened,
-        device=where,
-        budget=budget,
-        encoder_folder=_encoder_folder(store, opened),
-        matte=_matte_network(store),
-        offline=offline,
-        origin=origin,
-    )
+    return opening.open_models(place, store, device=where, budget=budget)
 
 
 def run(
@@ -129,12 +114,9 @@ def run(
         Cancelled: through ``report.cancel``.
         EngineError: what is wrong with the job, its inputs, the checkpoint or the memory.
     """
-    report.expect((*expected_stages(job, models), *then))
-    if isinstance(job, GenerateJob):
-        return generate(job, models, report, inputs)
-    if isinstance(job, TextureJob):
-        return texture(job, models, report, inputs)
-    return upscale(job, models, report, inputs)
+    system = system_for(job, models.generation.name)
+    report.expect((*system.expect(job, models), *then))
+    return system.run(job, models, report, inputs or Inputs())
 
 
 def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Report) -> Delivered:
@@ -255,36 +237,3 @@ def _check_format(target: Path, finished: bool) -> None:
             f"{target.name} does not end like a mesh file that can be written.",
             f"Use one of {', '.join(SUFFIXES)}.",
         )
-
-
-def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
-    """Where DINOv3 was downloaded to; None where it was not, or another encoder is asked for.
-
-    Raises:
-        EngineError: ``weights_partial``.
-    """
-    component = checkpoint.generation.image_encoder
-    own = IMAGE_ENCODER in checkpoint.models
-    if own or component is None or not is_dinov3(component.name):
-        return None
-    weight = catalogue()["image_encoder"]
-    state = store.state(weight)
-    if state == "partial":
-        raise EngineError(
-            "weights_partial",
-            f"The download of {weight.repository} is not complete.",
-            f"Run: python run.py maquette models download {weight.name}",
-        )
-    return store.folder_of(weight.repository) if state == "present" else None
-
-
-def _matte_network(store: Store) -> RembgMatte:
-    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
-    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
-        if store.state(weight) == "present":
-            return RembgMatte(
-                Path(weight.files[0].name).stem,
-                weights_folder=store.folder_of(weight.repository),
-                allow_download=False,
-            )
-    return RembgMatte(allow_download=not store.offline)

@@ -195,6 +195,9 @@ def _work(
 ) -> None:
     """Jobs to files, one after the other."""
     with results() as show, followed(verbose=verbose) as follow:
+        from engine.warm_up import warm_up
+
+        warm_up("generate")  # beginning while torch is imported
         from engine import session
 
         with session.claimed(targets, finished=choice is not None):

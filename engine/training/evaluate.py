@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from engine.assets.asset import Asset
-from engine.checkpoints.checkpoint import load_checkpoint, load_network
 from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh
 from engine.meshing.nearest import nearest_on_surface
@@ -18,7 +17,9 @@ from engine.ovoxel import dual_grid_to_mesh, sample_attributes
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.networks import load_network
 from engine.training.data.dataset import Dataset, Voxels
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
@@ -89,7 +90,7 @@ def evaluate_checkpoint(
     """
     dataset = Dataset(data, "held_out")
     resolution = max(dataset.resolutions)
-    models = Models(load_checkpoint(shipped, offline=True), offline=True)
+    models = Models(load_checkpoint(shipped, offline=True))
     shape_encoder, shape_decoder, material_decoder = (
         load_network(shipped / CKPTS / name)
         for name in ("shape_encoder", "shape_decoder", "material_decoder")

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.assets.asset import Asset
+from engine.checkpoints.image_encoders import EncoderSource
 from engine.mesh import Mesh
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.ovoxel import dual_grid_to_mesh
@@ -72,7 +73,7 @@ def recorded(goldens: Path) -> Recorded:
     checkpoint = case_checkpoint(folder / "model")
     for name in checkpoint.models:
         checkpoint_network(checkpoint, name)
-    models = Models(checkpoint, encoder=encoder)
+    models = Models(checkpoint, encoder=EncoderSource(0, lambda: encoder))
     report = json.loads(need(folder / "report.json").read_text(encoding="utf-8"))
     return Recorded(folder, models, report)
 

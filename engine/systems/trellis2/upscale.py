@@ -12,8 +12,9 @@ from engine.sampling.noise import Noise
 from engine.sparse import SparseTensor
 from engine.systems.inputs import Inputs
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
 from engine.systems.trellis2.needs import needs_of_upscaling
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, cascade_of, check_finer
+from engine.systems.trellis2.routes import cascade_of, check_finer
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,

@@ -8,11 +8,11 @@ from PIL import Image
 
 from engine import embedded
 from engine.assets.asset import Asset
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.report import Report
 from engine.residency.models import Models
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.routes import qualities
 from engine.systems.trellis2.texture import texture
@@ -36,7 +36,7 @@ ALL_FEW = {"structure": FEW, "shape": FEW, "texture": FEW}
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return Models(load_checkpoint(str(embedded.FOLDER), offline=True), offline=True)
+    return Models(load_checkpoint(str(embedded.FOLDER), offline=True))
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.report import Report
-from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.models import Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, route_of
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
+from engine.systems.trellis2.routes import route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
 from tests.systems.trellis2.test_generate import same_asset

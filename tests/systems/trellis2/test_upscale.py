@@ -10,9 +10,10 @@ from engine.mesh import Mesh
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
 from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
 from engine.systems.trellis2.rerun import job_again
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER, route_of
+from engine.systems.trellis2.routes import route_of
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
