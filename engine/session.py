@@ -11,18 +11,28 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
-from engine.assets.folder import FOLDER_SUFFIX, THUMBNAIL, add_to_recipe, check_folder, save_asset
+from engine.assets.folder import (
+    FOLDER_SUFFIX,
+    THUMBNAIL,
+    add_to_recipe,
+    check_folder,
+    load_asset,
+    save_asset,
+)
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
+from engine.finishing.given_mesh import open_mesh, voxelise
 from engine.host.files import check_place
 from engine.host.machine import known_device
 from engine.mesh import Mesh
+from engine.ovoxel import OVoxels, sample_materials
+from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.render.turntable import save_thumbnail
 from engine.report import Report
 from engine.residency.memory import reset_peak
@@ -135,20 +145,99 @@ def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Rep
     folder = folder_of(target)
     with report.stage("saving"):
         save_asset(asset, folder)
+    return write(asset, folder, target, choice, report)
+
+
+def write(
+    asset: Asset, folder: Path, target: Path, choice: FinishChoice | None, report: Report
+) -> Delivered:
+    """The second half of ``deliver``, for an asset that is in its folder already.
+
+    Raises:
+        Cancelled, EngineError: as ``deliver``.
+    """
     if choice is None:
         mesh, finished = asset.mesh, None
         with report.stage("writing"):
             save_mesh(mesh, target)
     else:
-        settings = fitting(choice.settled(asset.finish_advice), target, report)
-        finished = finish(
-            asset.voxels, settings, report, name=target.stem, given_mesh=asset.given_mesh
-        )
+        finished, settings = finish_source(asset, choice, target, report)
         mesh = finished.meshes[0].mesh
         write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
         save_thumbnail(mesh, folder / THUMBNAIL)
     return Delivered(folder, target, mesh, finished)
+
+
+def finish_source(
+    source: Asset | OVoxels, choice: FinishChoice, target: Path, report: Report
+) -> tuple[Finished, Finish]:
+    """Finish an asset, or O-Voxels, as a file can hold it.
+
+    Args:
+        choice: what it leaves open is as the asset's checkpoint advises.
+        target: which is not written; the object is named after it.
+
+    Returns:
+        What came out, also as the part "finished" of ``report``, and the settings.
+
+    Raises:
+        Cancelled: through ``report.cancel``.
+        EngineError: ``given_mesh``, and what finishing raises.
+    """
+    asset = source if isinstance(source, Asset) else None
+    given = asset.given_mesh if asset else None
+    voxels = source.voxels if isinstance(source, Asset) else source
+    if given is not None and (choice.faces is not None or choice.keep_inner):
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+        )
+    settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
+    finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
+    wanted, most = choice.faces, finished.log.get("cleaned_faces")
+    if wanted is not None and most is not None and wanted > most:
+        report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
+    report.part("finished", lambda: finished)
+    return finished, settings
+
+
+def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxels:
+    """What can be finished: the asset in a folder, the O-Voxels in a file, or those of a mesh.
+
+    Args:
+        resolution: voxels an axis, for a mesh.
+
+    Raises:
+        Cancelled: through ``report.cancel``.
+        EngineError: what is wrong with the file.
+    """
+    if source.is_dir():
+        with report.stage("reading"):
+            return load_asset(source)
+    if source.suffix.lower() == ".vxz":
+        with report.stage("reading"):
+            return load_ovoxels(source)
+    with report.stage("reading"):
+        mesh = open_mesh(source, allow_missing_textures=False)
+    return ovoxels_of(mesh, resolution, report)
+
+
+def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
+    """O-Voxels with the materials of a mesh, made to be finished.
+
+    Raises:
+        Cancelled, EngineError: as ``voxelise``.
+    """
+    voxels = voxelise(mesh, resolution, report)
+    report.note(
+        f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
+        "what is finer than a voxel is lost."
+    )
+    with report.stage("materials"):
+        unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
+        return replace(voxels, materials=sample_materials(unit, voxels.grid))
 
 
 def delivery_stages(

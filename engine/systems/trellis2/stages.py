@@ -16,7 +16,9 @@ from engine.networks.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
+from engine.systems.kept import sample_key
 from engine.systems.trellis2 import needs
+from engine.systems.trellis2.assemble import fingerprint
 from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
@@ -27,6 +29,7 @@ from engine.systems.trellis2.names import (
 from engine.systems.trellis2.routes import Level, Route
 from engine.systems.trellis2.work import Work, repeated_when_full
 from protocol.errors import EngineError
+from protocol.plain import to_dict
 from protocol.samplers import SamplerParams
 
 
@@ -68,7 +71,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     params = work.samplers["shape"]
     feats = _sample(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
-        cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
+        cells=len(cells), wrap=lambda x: SparseTensor(cells, x), decided_by=(cells.coords,),
     )  # fmt: skip
     return SparseTensor(cells, work.shape_norm.denormalize(feats))
 
@@ -83,6 +86,7 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
         work, "texture", level.texture_flow, tokens, work.samplers["texture"], noise,
         sparse_spread(shape.topology.offsets),
         cells=len(shape), wrap=shape.replace, more=(concat_cond,),
+        decided_by=(shape.coords, concat_cond.feats),
     )  # fmt: skip
     return shape.replace(work.texture_norm.denormalize(feats))
 
@@ -211,14 +215,29 @@ def _sample(
     cells: int,
     wrap: Callable[[Tensor], object] = lambda x: x,
     more: tuple[object, ...] = (),
+    decided_by: tuple[Tensor, ...] = (),
 ) -> Tensor:
     """From noise to a sample of a flow, looking at the cancel token before every pass.
+
+    A sample that an earlier attempt kept is taken instead, and the stage does not come.
 
     Args:
         wrap: makes of the state what the flow takes.
         more: further arguments of the flow.
+        decided_by: what the sample depends on beside the network, its settings, the picture and
+            the noise.
     """
     models, cancel = work.models, work.report.cancel
+    key = ""
+    if work.kept.active:
+        network = fingerprint(models.checkpoint.files(name)[1])
+        settings = f"{name} {models.dtype(name)} {to_dict(params)}"
+        key = sample_key(network, settings, tokens, noise, *decided_by)
+        found = work.kept.find(key)
+        if found is not None:
+            work.remember(stage)
+            models.used.add(name)
+            return found.to(models.device)
     use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
     with (
         work.report.stage(stage, params.steps) as step_done,
@@ -243,4 +262,5 @@ def _sample(
         for step in sample(velocity, x, params, spread=spread):
             x = step.x
             step_done(step.index + 1)
-        return x
+    work.kept.put(key, x)
+    return x
