@@ -94,7 +94,7 @@ def pack_mesh(
         items = np.ascontiguousarray(value, dtype=np.dtype(dtype).newbyteorder("<"))
         items = items.reshape(-1) if width == 1 else items.reshape(-1, width)
         arrays.append(Array(name=name, dtype=dtype, shape=items.shape))
-        contents.append(memoryview(items.reshape(-1)).cast("B") if items.size else b"")
+        contents.append(items.reshape(-1).view(np.uint8).data)
     packed = Packed(Layout(kind="mesh", arrays=lay_out(arrays)), tuple(contents))
     check_mesh(packed.layout.arrays, dict(zip(values, contents, strict=True)))
     return packed
@@ -134,8 +134,8 @@ def pack_structure(coords: "NDArray[Any]", grid_size: int) -> Packed:
 
     cells = np.ascontiguousarray(coords, dtype="<i4")
     array = Array(name="coords", dtype="int32", shape=cells.shape)
-    data = memoryview(cells.reshape(-1)).cast("B") if cells.size else b""
-    return Packed(Layout(kind="structure", arrays=(array,), grid_size=grid_size), (data,))
+    layout = Layout(kind="structure", arrays=(array,), grid_size=grid_size)
+    return Packed(layout, (cells.reshape(-1).view(np.uint8).data,))
 
 
 def pack_file(file_name: str, data: Buffer) -> Packed:

@@ -101,7 +101,7 @@ def load_asset(folder: str | Path) -> Asset:
         raise EngineError(
             "asset_missing",
             f"{folder} is no folder of an asset: it has no {RECIPE}.",
-            "Give a folder that 'maquette generate' made.",
+            "Give a folder that generate, texture or upscale made: its name ends in .maquette.",
         )
     name = RECIPE
     try:

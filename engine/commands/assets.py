@@ -9,7 +9,6 @@ import typer
 
 from engine.commands.console import (
     binary_size,
-    command,
     err,
     errors_shown,
     results,
@@ -18,9 +17,11 @@ from engine.commands.console import (
 )
 from engine.commands.finish import finishing_figures
 from engine.commands.progress import followed
+from engine.host.command import command
 from protocol.errors import EngineError
 
 if TYPE_CHECKING:
+    from engine.assets.asset import Asset
     from engine.export.presets import Preset as Finishing
     from engine.report import Report
     from engine.residency.models import Models
@@ -210,7 +211,7 @@ def _work(
                 for line in _lines(delivered):
                     show(line)
                 if verbose:
-                    for line in _figures(delivered, report, models):
+                    for line in _figures(asset, delivered, report, models):
                         show(line)
 
 
@@ -259,10 +260,14 @@ def _lines(delivered: "Delivered") -> Iterator[str]:
     yield f"Next: Blender > File > Import > glTF 2.0; or a finer version: {finer}"
 
 
-def _figures(delivered: "Delivered", report: "Report", models: "Models") -> Iterator[str]:
+def _figures(
+    asset: "Asset", delivered: "Delivered", report: "Report", models: "Models"
+) -> Iterator[str]:
     """What developers ask."""
     from engine.residency.memory import peak_bytes
 
+    voxels, size = len(asset.grid.coords), asset.grid.grid_size
+    yield f"{voxels:,} voxels of {size}^3, seed {asset.recipe['seed']}"
     if delivered.finished is not None:
         yield from finishing_figures(delivered.finished)
     yield seconds_line(report)
@@ -281,6 +286,14 @@ def _targets(output: Path, count: int) -> list[Path]:
 
 def _read(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
+    from engine.meshing.load import READERS
+
+    if image.suffix.lower() in READERS:
+        raise EngineError(
+            "picture_is_mesh",
+            f"{image} is a mesh, and a picture is needed here.",
+            f"To give it materials from a picture: {command('texture', str(image), 'PICTURE')}",
+        )
     from engine.images.reading import read_image
     from protocol.references import File
 

@@ -56,7 +56,7 @@ def generate(
             raise EngineError(
                 "bench_synthetic",
                 "Only random weights can be measured here.",
-                "Add --synthetic; 'maquette generate' shows the seconds of real work.",
+                "Add --synthetic; generate with --verbose shows the seconds of real work.",
             )
         from engine.bench.networks import Reduction
         from engine.bench.plan import Request, make_plan

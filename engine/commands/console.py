@@ -1,6 +1,5 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -81,11 +80,6 @@ def seconds_line(report: "Report") -> str:
     """Seconds of every stage, and of all."""
     times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
     return f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all."
-
-
-def command(*words: str) -> str:
-    """A command of ours as people can paste it."""
-    return shlex.join(["python", "run.py", "maquette", *words])
 
 
 def counted(count: int, noun: str) -> str:

@@ -28,6 +28,7 @@ from engine.commands.console import (
     out,
     settings_of,
 )
+from engine.host.command import command
 from engine.weights.catalogue import PRESETS, catalogue, choose
 from protocol.errors import EngineError
 
@@ -152,7 +153,7 @@ def verify(context: typer.Context, names: Names = None) -> None:
             raise EngineError(
                 "weights_corrupt",
                 f"Not as published: {files}.",
-                f"Run: maquette models download --check {' '.join(names)}",
+                f"Run: {command('models', 'download', '--check', *names)}",
             )
         if not findings:
             out.print(f"There are no weights in {store.folder}", markup=False)

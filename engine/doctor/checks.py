@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import embedded
+from engine.host.command import command
 from engine.weights.catalogue import PRESETS, choose
 from engine.weights.store import RESERVE, Store
 
@@ -173,6 +175,8 @@ def _disk(folder: Path) -> Check:
 
 
 def _weights(store: Store) -> Iterator[Check]:
+    if (embedded.FOLDER / "pipeline.json").is_file():
+        yield Check("small model", "ok", "ships with Maquette; knows toys, needs no GPU")
     for group in PRESETS:
         wanted = choose([group])
         missing = [weight for weight in wanted if store.state(weight) != "present"]
@@ -186,5 +190,5 @@ def _weights(store: Store) -> Iterator[Check]:
             f"weights for {group}",
             "warn",
             f"{what}; {size:.1f} GB to download",
-            f"Run: maquette models download {group}",
+            f"Run: {command('models', 'download', group)}",
         )

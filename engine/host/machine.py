@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from engine.host.command import command
 from protocol.errors import EngineError
 
 SECONDS = 10
@@ -38,7 +39,7 @@ def known_device(name: str | None) -> torch.device:
         raise EngineError(
             "device_unusable",
             f"The device {name} cannot be used: there is no such device.",
-            "Give cpu, cuda or cuda:N, as 'maquette doctor' names them.",
+            f"Give cpu, cuda or cuda:N, as doctor names them: {command('doctor')}",
         ) from error
     try:
         torch.empty(1, device=device)
@@ -47,7 +48,7 @@ def known_device(name: str | None) -> torch.device:
         raise EngineError(
             "device_unusable",
             f"The device {name} cannot be used: {' '.join(str(error).split())[:200]}.",
-            "Give cpu, or what 'maquette doctor' names.",
+            f"Give cpu, or what doctor names: {command('doctor')}",
         ) from error
     return device
 

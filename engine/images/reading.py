@@ -47,6 +47,8 @@ def read_image(source: bytes | str | Path) -> Image.Image:
     """
     name = "The picture" if isinstance(source, bytes) else f"The picture {source}"
     data = source if isinstance(source, bytes) else _read_file(Path(source))
+    if not data:
+        raise _unreadable(f"{name} is empty.")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

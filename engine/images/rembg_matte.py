@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from engine.host.command import command
 from protocol.errors import EngineError
 
 DEFAULT_MODEL = "birefnet-general"
@@ -105,8 +106,8 @@ class RembgMatte:
             raise EngineError(
                 "matte_weights_missing",
                 f"There is no {self.model}.onnx in {where}.",
-                "Run 'maquette models download matte' while online, or give a picture with a "
-                "transparent background.",
+                f"While online, run {command('models', 'download', 'matte')}; or give a picture "
+                "with a transparent background.",
             )
         session_class = _session_class(self.model)
         if weights is not None:

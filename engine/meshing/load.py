@@ -60,7 +60,7 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
         raise EngineError(
             "mesh_format",
             f"{path.name} does not have the suffix of a mesh format that can be read.",
-            f"Use one of {', '.join(READERS)}.",
+            f"Use one of {', '.join(READERS)}; from Blender: File > Export > glTF 2.0.",
         )
     parts, materials = _read(path, reader, allow_missing_textures)
     parts = [part for part in parts if len(part.faces)]

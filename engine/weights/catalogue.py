@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from engine.host.command import command
 from engine.weights.hub_names import DINOV3, GATED, REMBG, TRELLIS, TRELLIS2
 from engine.weights.manifest import FileFacts, NetworkFacts, manifests
 from protocol.errors import EngineError
@@ -131,7 +132,7 @@ def choose(names: Iterable[str]) -> list[Weight]:
         raise EngineError(
             "weights_unknown",
             f"There are no weights called {name}.",
-            f"Give {', '.join(GROUPS)}, or names that 'maquette models list' shows.",
+            f"Give {', '.join(GROUPS)}, or names of this list: {command('models', 'list')}",
         )
     return [
         weight

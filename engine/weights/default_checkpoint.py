@@ -8,7 +8,7 @@ from protocol.errors import EngineError
 
 SMALL_MODEL = (
     "Using the small model that ships with Maquette: it knows toys of 37 kinds, best at standard. "
-    "For real quality: 'maquette models download' (see 'maquette doctor')."
+    "For pictures of anything else: docs/weights.md."
 )
 
 

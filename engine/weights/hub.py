@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub
+from huggingface_hub.errors import (
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage] - of whatever transport the hub uses
+    LocalEntryNotFoundError,
+)
 
 from engine.settings import Settings
 from engine.weights.hub_errors import NotHere, explained
@@ -13,8 +17,8 @@ from protocol.errors import EngineError
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
-
 HUB = "https://huggingface.co"
+CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class Repository:
         pinned = self.revision or pinned_revision(self.name)
         asked, revision = self.origin.place(self.name, pinned)
         with explained(asked, name, offline=self.offline):
+            if not self.offline:
+                self._knock(asked, name, revision)
             return Path(
                 huggingface_hub.hf_hub_download(
                     asked,
@@ -120,6 +126,25 @@ class Repository:
                     token=token_for(self.origin.endpoint),
                 )
             )
+
+    def _knock(self, asked: str, name: str, revision: str | None) -> None:
+        """Fail at once where there is no network: a download would try for half a minute."""
+        cached = huggingface_hub.try_to_load_from_cache(
+            asked, name, cache_dir=self.cache, revision=revision
+        )
+        if isinstance(cached, str):
+            return
+        url = huggingface_hub.hf_hub_url(
+            asked, name, revision=revision, endpoint=self.origin.endpoint
+        )
+        try:
+            huggingface_hub.get_hf_file_metadata(
+                url, token=token_for(self.origin.endpoint), timeout=CONNECT_SECONDS
+            )
+        except (HTTPError, OSError) as error:
+            if getattr(error, "response", None) is not None:
+                raise  # the hub answered
+            raise LocalEntryNotFoundError("the hub cannot be reached") from error
 
 
 Source = Folder | Repository

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engine.host.command import command
 from engine.weights.catalogue import Weight, WeightFile
 from engine.weights.fetch import fetch, part_path, parts_of, sha256_of
 from engine.weights.hub import REPOSITORY, Origin
@@ -114,8 +115,8 @@ class Store:
             raise EngineError(
                 "weights_offline",
                 f"Not on this disk: {names}; and you are working offline.",
-                "Go online once to download them, or copy them to the folder that 'maquette "
-                "models path' shows.",
+                "Go online once to download them, or copy them to the folder that this shows: "
+                f"{command('models', 'path')}",
             )
         self._check_space(missing)
         total = sum(file.bytes for _, file in missing)

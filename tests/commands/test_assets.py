@@ -1,5 +1,6 @@
 """generate, texture and upscale on the command line, with a toy checkpoint."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import trimesh
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from engine import session
 from engine.assets.folder import load_asset
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
-from engine.finishing import finish as finish_room
 from engine.images.rembg_matte import RembgMatte
 from engine.meshing.load import load_mesh
 from engine.systems.trellis2 import stages
@@ -60,8 +61,13 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     # The file names the object in it, so the one to compare with has the same name.
     direct = tmp_path / "direct" / "high.glb"
     options = ("--checkpoint", model, "--device", "cpu", "--finish", "none")
-    result = run("generate", image, "-o", low, "--preset", "draft", "--seed", 3, *options)
+    words = ("--preset", "draft", "--seed", 3, "--verbose")
+    result = run("generate", image, "-o", low, *words, *options)
     assert result.exit_code == 0, result.output
+    assert re.search(
+        r"low.glb: [\d,]+ faces, [\d.]+ KiB, [\d.]+ x [\d.]+ x [\d.]+ m", result.stdout
+    )
+    assert "Next: Blender" in result.stdout and "maquette upscale" in result.stdout
     assert "64^3, seed 3" in result.stdout
     assert "Seconds: picture" in result.stdout
     assert "Peak memory" in result.stdout
@@ -151,9 +157,8 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
     ("arguments", "message"),
     [
         (["generate", "IMAGE", "-o", "x.txt"], "cannot hold a textured asset"),
-        (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "no suffix"),
-        (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no preset 'shiny'"),
-        (["generate", "IMAGE", "-o", "nowhere/x.glb"], "nowhere does not exist"),
+        (["generate", "IMAGE", "-o", "x.txt", "--finish", "none"], "does not end like a mesh file"),
+        (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no finish 'shiny'"),
         (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
         (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no quality 'best'"),
@@ -190,6 +195,20 @@ def test_mistakes_are_told_in_a_sentence(
     assert made_in(tmp_path) <= {"disc.png", "home"}
 
 
+def test_folders_are_made_and_two_runs_into_one_name_are_not_mixed(
+    model: Path, image: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new" / "folder" / "x.glb"
+    options = ("--type", "64", "--checkpoint", model, "--device", "cpu", "--finish", "none")
+    with session.claimed([target], finished=False):
+        other = run("generate", image, "-o", target.with_suffix(".ply"), *options)
+        assert other.exit_code == 2
+        assert "Another run of Maquette" in other.stderr
+    result = run("generate", image, "-o", target, *options)
+    assert result.exit_code == 0, result.output
+    assert made_in(target.parent) == {"x.glb", "x.maquette"}
+
+
 def stopped_at(
     room: object, name: str, monkeypatch: pytest.MonkeyPatch, model: Path, image: Path
 ) -> Result:
@@ -218,7 +237,7 @@ def test_stopped_while_working(
 def test_stopped_while_finishing_says_how_to_go_on(
     model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = stopped_at(finish_room, "finish", monkeypatch, model, image)
+    result = stopped_at(session, "finish", monkeypatch, model, image)
     folder, target = tmp_path / "x.maquette", tmp_path / "x.glb"
     assert f"maquette finish {folder} -o {target}" in " ".join(result.stderr.split())
     assert made_in(tmp_path) == {"disc.png", "x.maquette"}
@@ -237,6 +256,7 @@ def small_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         "matte_lite": weight("lite", {"birefnet-general-lite.onnx": b"12"}, repository=REMBG),
     }  # fmt: skip
     monkeypatch.setattr(catalogue, "catalogue", lambda: small)
+    monkeypatch.setattr(session, "catalogue", lambda: small)
 
 
 def put(home: Path, repository: str, name: str, content: bytes) -> Path:
@@ -302,6 +322,7 @@ def test_the_users_hub_and_mirrors_are_asked(
         raise TimeoutError
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, **_: None)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "config.toml").write_text(
         '[models]\nendpoint = "https://hub.example.org"\n[models.mirrors]\n"me/mine" = "you/copy"\n'

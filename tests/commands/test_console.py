@@ -97,12 +97,6 @@ def _press_and_swallow(then: str, capsys: pytest.CaptureFixture[str], before: ob
         interrupt.check()  # forgotten with the next verb
 
 
-def test_commands_can_be_pasted() -> None:
-    assert console.command("finish", "my rocket", "-o", "a.glb") == (
-        "python run.py maquette finish 'my rocket' -o a.glb"
-    )
-
-
 def test_counted() -> None:
     assert [console.counted(n, "file") for n in (0, 1, 1200)] == [
         "0 files",

@@ -37,7 +37,10 @@ def test_this_machine_works():
     assert found["sparse convolution"]["text"].startswith("torch in float32")
     assert "the package flash-attn is not installed" in found["attention"]["text"]
     assert "none here" in found["weights for standard"]["text"]
-    assert found["weights for standard"]["hint"] == "Run: maquette models download standard"
+    assert (
+        found["weights for standard"]["hint"]
+        == "Run: python run.py maquette models download standard"
+    )
     assert {"Python", "torch", "driver", "device", "RAM", "disk"} <= found.keys()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 LONGEST_FILE = 450
 
 # Made at run time or by git-ignored tools, so absent from a clone.
-MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite")
+MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite", "config.toml")
 # Part of the layout of published checkpoints and of the folder the cases lie in, not of this one.
 NOT_OURS = ("pipeline.json", "texturing_pipeline.json", "../shared/")
 SUFFIXES = (

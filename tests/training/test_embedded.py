@@ -25,6 +25,7 @@ from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.saved import saved_states
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
+from protocol.references import File
 from protocol.samplers import Sampling
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"

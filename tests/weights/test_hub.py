@@ -8,7 +8,8 @@ from huggingface_hub import errors
 
 from engine.checkpoints.checkpoint import load_checkpoint
 from engine.networks.structure_vae import StructureDecoder
-from engine.weights.hub import Origin
+from engine.weights.hub import Origin, Repository
+from protocol.errors import EngineError
 from tests.checkpoints import tiny
 from tests.checkpoints.test_checkpoint import refused
 
@@ -42,6 +43,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     tiny.write_checkpoint(tmp_path / "me/mine", at=tmp_path / "somebody/structure/ckpts/decoder")
     hub = Hub(tmp_path)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, **_: None)
     return hub
 
 
@@ -119,3 +121,21 @@ def test_a_missing_file_in_a_subfolder_names_the_checkpoint_first(hub: Hub, tmp_
     hub.error = answer(errors.RepositoryNotFoundError)
     with refused("file_missing", f"ckpts/sub/flow.json is not in the checkpoint {folder}"):
         load_checkpoint(folder).network("sparse_structure_decoder")
+
+
+def test_without_a_network_it_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """hf_hub_download itself tries for half a minute."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("Name or service not known")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it tried to download")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", never)
+    with pytest.raises(EngineError) as caught:
+        Repository("some/thing", cache=tmp_path).file("pipeline.json")
+    assert caught.value.code == "hub_offline"

@@ -38,7 +38,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     samplers = samplers_of(spec, ("texture",), job.samplers)
     uses = needs_of_texturing(models, level, resolution, factor_of(models))
     report.note(f"Memory: {models.plan(uses)}.", detail=True)
-    with report.stage("mesh"):
+    with report.stage("reading"):
         mesh = inputs.mesh(job.mesh)
     with report.stage("picture"):
         picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)

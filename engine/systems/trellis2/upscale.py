@@ -55,7 +55,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     report.note(f"Memory: {models.plan(uses)}.", detail=True)
     source = origin
     if source is None:
-        with report.stage("mesh"):
+        with report.stage("reading"):
             source = inputs.mesh(job.source)
     with report.stage("picture"):
         picture = load_picture(picture_file, matte, network=models.matte)

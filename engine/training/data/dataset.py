@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from engine.host.command import command
 from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.sparse.topology import Topology
 from engine.training.data.index import ASSETS, open_index
@@ -118,7 +119,7 @@ class Dataset:
             raise EngineError(
                 "dataset_empty",
                 f"{self.folder} has no assets of the split {split}.",
-                "Build some with 'maquette data build'.",
+                f"Build some: {command('data', 'build', '--help')}",
             )
         self.names = tuple(entry.name for entry in entries)
         self.families = tuple(entry.family for entry in entries)

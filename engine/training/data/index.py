@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.host.command import command
 from engine.host.files import unwritable
 from protocol.errors import EngineError
 
@@ -64,7 +65,7 @@ def open_index(folder: Path, *, write: bool = False) -> Iterator["Index"]:
         raise EngineError(
             "dataset_missing",
             f"{folder} is no data folder: it has no {INDEX}.",
-            "Build one with 'maquette data build SOURCE FOLDER --resolution 64'.",
+            f"Build one: {command('data', 'build', '--help')}",
         )
     try:
         database = sqlite3.connect(path, timeout=1.0)

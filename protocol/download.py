@@ -1,0 +1,188 @@
+"""One part on its way to the client: by chunks, resumed where it stopped, or by its file."""
+
+import hashlib
+from io import FileIO
+
+from .errors import EngineError
+from .parts import check_part
+from .replies import PartChunk, PartHead
+from .requests import FetchPart
+from .wire import Buffer
+
+CHUNK = 1 << 20
+WINDOW = 12
+"""Chunks asked for and not there yet, at most."""
+LARGEST_PART = 1 << 32
+
+
+class Download:
+    """A part that is being fetched. It keeps the bytes; somebody else sends its requests.
+
+    Args:
+        id: of whom to tell when it is there.
+        job, name: of the part.
+        by_file: ask for the part's path first.
+
+    Attributes:
+        head: what the part is; None as long as that is unknown.
+        have: bytes that are here.
+        done: all bytes are here and right.
+    """
+
+    def __init__(self, id: int, job: str, name: str, *, by_file: bool) -> None:
+        self.id, self.job, self.name = id, job, name
+        self.head: PartHead | None = None
+        self.have = 0
+        self.done = False
+        self._by_file = by_file
+        self._asked = 0
+        self._asked_head = False
+        self._data = bytearray()
+        self._hash = hashlib.sha256()
+        self._file: FileIO | None = None
+        self._restarted = False
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of the part, once it is done."""
+        return memoryview(self._data)
+
+    @property
+    def reading(self) -> bool:
+        """Whether ``read`` has work."""
+        return self._file is not None
+
+    def resume(self) -> None:
+        """The connection was lost: what was asked for will not come."""
+        self._asked, self._asked_head = self.have, False
+
+    def next_request(self) -> FetchPart | None:
+        """What to ask for now; None: enough is asked for."""
+        if self.done or self.reading:
+            return None
+        if not self._asked_head:
+            credit = 0 if self._by_file else WINDOW
+        elif self.head is None or self._asked >= self.head.size:
+            return None
+        else:
+            # Several chunks a request, so that few requests are needed.
+            credit = WINDOW + (self.have - self._asked) // CHUNK
+            if credit < WINDOW // 2:
+                return None
+        self._asked_head = True
+        request = FetchPart(
+            job=self.job,
+            name=self.name,
+            offset=self._asked,
+            chunk=CHUNK,
+            credit=credit,
+            by_file=self._by_file,
+        )
+        self._asked += credit * CHUNK
+        return request
+
+    def take_head(self, head: PartHead) -> None:
+        """A reply to one of the requests.
+
+        Raises:
+            EngineError: ``part_too_large``, ``part_invalid``.
+        """
+        if self.done or self.reading:
+            return
+        if (
+            self.head is not None
+            and head.sha256 == self.head.sha256
+            and head.size == self.head.size
+        ):
+            return
+        if head.size > LARGEST_PART:
+            raise EngineError(
+                "part_too_large",
+                f"The part {head.name} has {head.size} bytes.",
+                "Simplify the mesh or choose smaller textures.",
+            )
+        self._begin(head)
+        if head.path and self._by_file:
+            self._open(head)
+        self._finish_if_complete()
+
+    def take_chunk(self, chunk: PartChunk, data: Buffer) -> None:
+        """Bytes of the part; those that are here already, or come too early, are dropped.
+
+        Raises:
+            EngineError: ``part_damaged``, ``part_invalid``.
+        """
+        if self.head is None or self.done or self.reading or chunk.offset != self.have:
+            return
+        size = min(memoryview(data).nbytes, self.head.size - self.have)
+        self._take(memoryview(data)[:size])
+        self._finish_if_complete()
+
+    def read(self) -> None:
+        """Another chunk from the file.
+
+        Raises:
+            EngineError: ``part_damaged``, ``part_invalid``.
+        """
+        if self._file is None or self.head is None:
+            return
+        place = memoryview(self._data)[self.have : self.have + CHUNK]
+        try:
+            count = self._file.readinto(place)
+        except OSError:
+            count = 0
+        if count:
+            self._hash.update(place[:count])
+            self.have += count
+        if not count or self.have == self.head.size:
+            self._file.close()
+            self._file = None
+            self._by_file = False
+            if self._hash.hexdigest() != self.head.sha256:
+                # The file is not what the engine says; over the connection it will be.
+                self._begin(self.head)
+            self._finish_if_complete()
+
+    def close(self) -> None:
+        """Give up."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _begin(self, head: PartHead) -> None:
+        self.head, self.have = head, 0
+        self._data = bytearray(head.size)
+        self._hash = hashlib.sha256()
+
+    def _open(self, head: PartHead) -> None:
+        try:
+            file = FileIO(head.path)
+        except (OSError, ValueError):
+            return
+        if file.seek(0, 2) == head.size:
+            file.seek(0)
+            self._file = file
+        else:
+            file.close()
+
+    def _take(self, data: memoryview) -> None:
+        self._data[self.have : self.have + len(data)] = data
+        self._hash.update(data)
+        self.have += len(data)
+
+    def _finish_if_complete(self) -> None:
+        if self.head is None or self.reading or self.have < self.head.size:
+            return
+        if self._hash.hexdigest() != self.head.sha256:
+            if self._restarted:
+                raise EngineError(
+                    "part_damaged",
+                    f"The part {self.name} of the job {self.job} is damaged.",
+                    "Finish the job again.",
+                )
+            self._restarted = True
+            self._asked = 0
+            self._begin(self.head)
+            return
+        check_part(self.head.layout, self._data)
+        self.done = True
