@@ -15,6 +15,7 @@ from engine import __version__
 from engine.commands import assets, bench, data, doctor, models
 from engine.commands import finish as finish_command
 from engine.commands import render as render_command
+from engine.commands import serve as serve_command
 from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.console import errors_shown as _errors_shown
@@ -43,6 +44,7 @@ app.add_typer(data.app, name="data")
 app.command()(finish_command.finish)
 app.command()(render_command.render)
 app.command()(train_command.train)
+app.command()(serve_command.serve)
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

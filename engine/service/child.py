@@ -1,4 +1,4 @@
-"""A child process at the other end of a pipe; see ``engine/pipe.py`` for what is said."""
+"""A child process at the other end of a pipe; see ``engine/pipe`` for what is said."""
 
 import logging
 import subprocess
@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, Any
 
-from engine.pipe import Command, Event, read_frames, write_frame
+from engine.pipe.frames import read_frames, write_frame
 from engine.service import windows
 from engine.service.inbox import Inbox
 from protocol.errors import EngineError
@@ -25,6 +25,7 @@ class Child:
 
     Args:
         command: program and arguments.
+        commands, events: unions of the messages to it and from it.
         inbox: where ``on_event`` and ``on_end`` are called from.
         on_event: gets what the child sends.
         on_end: gets the exit status, after all events; negative: the number of a signal.
@@ -38,7 +39,9 @@ class Child:
         command: Sequence[str],
         inbox: Inbox,
         *,
-        on_event: Callable[[Event], None],
+        commands: Any,
+        events: Any,
+        on_event: Callable[[Any], None],
         on_end: Callable[[int], None],
     ) -> None:
         try:
@@ -59,6 +62,7 @@ class Child:
         if sys.platform == "win32":
             self._job = windows.end_with_us(self._process)
         self._inbox = inbox
+        self._commands, self._events = commands, events
         self._on_event, self._on_end = on_event, on_end
         self._hidden: tuple[str, ...] = ()
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
@@ -68,10 +72,10 @@ class Child:
         for thread in self._threads:
             thread.start()
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Any) -> None:
         """Where the child is gone nothing happens: ``on_end`` tells."""
         with suppress(OSError, ValueError):
-            write_frame(self._pipe(self._process.stdin), command, Command)
+            write_frame(self._pipe(self._process.stdin), command, self._commands)
 
     def hide(self, texts: Sequence[str]) -> None:
         """Keep these, paths of pictures say, out of the log."""
@@ -95,7 +99,7 @@ class Child:
     def _read_events(self) -> None:
         stream = self._pipe(self._process.stdout)
         try:
-            for event in read_frames(stream, Event):
+            for event in read_frames(stream, self._events):
                 self._inbox.post(partial(self._on_event, event))
         except EngineError as error:
             log.error("The worker sent what is no event: %s", error)

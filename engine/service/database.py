@@ -20,6 +20,7 @@ CREATE TABLE jobs (
     finish TEXT NOT NULL,
     checkpoint TEXT NOT NULL,
     attached TEXT NOT NULL,
+    profile TEXT NOT NULL,
     title TEXT NOT NULL,
     client TEXT NOT NULL,
     batch INTEGER NOT NULL,

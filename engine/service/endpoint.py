@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import zmq
 
@@ -170,30 +170,37 @@ class Endpoint:
             if session.client and (job is None or job in session.jobs):
                 self._send(session, event, 0, replaced_by_newer(event))
 
+    def tell_one(self, session: Session, event: Event) -> None:
+        """Send an event to one client, if it is still there."""
+        if self.sessions.get(session.identity) is session:
+            self._send(session, event, 0, replaced_by_newer(event))
+
     def transfer(self, session: Session, transfer: Transfer) -> None:
         """Send chunks as soon as nothing else waits."""
         session.transfers.append(transfer)
 
-    def flush(self) -> bool:
+    def flush(self) -> Literal["done", "more", "blocked"]:
         """Send what waits, and a chunk of a part to whoever waits for one.
 
         Returns:
-            Whether there is more that could not be sent yet.
+            Whether there is more to send; "blocked": nothing of it could be sent now.
         """
-        more = False
+        moved = more = False
         for session in list(self.sessions.values()):
             if self._drain(session) and session.transfers:
-                self._send_chunk(session)
-            more = more or bool(session.waiting or session.transfers)
-        return more
+                moved |= self._send_chunk(session)
+            more |= bool(session.waiting or session.transfers)
+        if not more:
+            return "done"
+        return "more" if moved else "blocked"
 
-    def probe(self, event: Event) -> None:
+    def probe(self, event: Callable[[], Event]) -> None:
         """Send something to those who were silent, so that those who are gone are noticed."""
         now = self._clock()
         for session in list(self.sessions.values()):
             if now - session.seen >= PROBE_SECONDS:
                 session.seen = now
-                self._send(session, event, 0, replaced_by_newer(event))
+                self.tell_one(session, event())
 
     def clients(self) -> int:
         """Sessions that said Hello."""
@@ -214,8 +221,9 @@ class Endpoint:
 
     def _send(self, session: Session, message: Message, id: int, key: object = None) -> None:
         frames = encode(message, id)
-        # In the place of the older one, which was not sent: what is newer must not come first.
-        session.waiting[object() if key is None else key] = frames
+        key = object() if key is None else key
+        session.waiting.pop(key, None)  # the newer one goes to the end, where it belongs
+        session.waiting[key] = frames
         self._drain(session)
         if len(session.waiting) > MOST_WAITING:
             log.warning("a client that does not read was forgotten")
@@ -230,7 +238,8 @@ class Endpoint:
             session.waiting.pop(key, None)
         return True
 
-    def _send_chunk(self, session: Session) -> None:
+    def _send_chunk(self, session: Session) -> bool:
+        """Whether something moved."""
         transfer = session.transfers[0]
         transfer.file.seek(transfer.offset)
         data = transfer.file.read(transfer.chunk)
@@ -240,13 +249,14 @@ class Endpoint:
         if data:
             frames = encode(chunk, transfer.id, {"data": Shaped.of_file(data)})
             if not self._put(session, frames):
-                return
+                return False
             transfer.offset += len(data)
             transfer.left -= 1
         if not data or not transfer.left:
             transfer.file.close()
             if session.transfers:
                 session.transfers.popleft()
+        return True
 
     def _put(self, session: Session, frames: list[Buffer]) -> bool:
         """Whether it could be sent, or need not be any more."""

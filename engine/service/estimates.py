@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from engine.service.records import JobRecord
 from protocol.events import Progress
+from protocol.jobs import FinishJob, Job
 from protocol.stages import STAGES
 
 NEWEST = 9
@@ -68,15 +68,14 @@ class Estimate:
         return sum(known.values()) / shares if shares else 0.0
 
 
-def rough_profile(record: JobRecord) -> str:
+def rough_profile(spec: Job, finish: FinishJob | None, checkpoint: str | None) -> str:
     """What can be said before a worker has looked at a job: the key of its total seconds."""
-    spec = record.spec
     settings = [
         str(getattr(spec, name, ""))
         for name in ("system", "quality", "type", "resolution", "frames", "finish", "texture_size")
     ]
-    finish = record.finish.finish if record.finish else ""
-    return "|".join(("total", record.kind, record.checkpoint or "", *settings, finish))
+    after = finish.finish if finish else ""
+    return "|".join((type(spec).__name__, checkpoint or "", *settings, after))
 
 
 TOTAL = "total"

@@ -42,9 +42,12 @@ class JobQueue:
 
     def position(self, job: str) -> int:
         """How many jobs run or wait before a waiting one."""
-        running = len(self._store.jobs(states=("running",)))
-        waiting = [record.id for record in self._store.waiting()]
-        return running + (waiting.index(job) if job in waiting else 0)
+        return self.positions().get(job, 0)
+
+    def positions(self) -> dict[str, int]:
+        """The same for every job that waits."""
+        running = self._store.count("running")
+        return {job: position for position, job in enumerate(self._store.line(), running)}
 
     def reorder(self, job: str, before: str | None) -> None:
         """Let a waiting job run before another one of its urgency; None: last.
@@ -53,7 +56,7 @@ class JobQueue:
             EngineError: ``job_not_waiting``, ``job_unknown``.
         """
         moved = self._waiting(job)
-        order = [record.id for record in self._store.waiting() if record.id != job]
+        order = [other for other in self._store.line() if other != job]
         if before is None:
             order.append(job)
         else:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.pipe import AttachedFile, PartFile
+from engine.pipe.messages import AttachedFile, PartFile
 from protocol.errors import EngineError
 from protocol.jobs import FinishJob, Job
 from protocol.plain import from_dict
@@ -22,6 +22,7 @@ class NewJob:
         finish: what comes right after it; None: nothing.
         checkpoint: None: the default one.
         attached: files in the job's folder, by the names that the client gave them.
+        profile: key of the seconds that such jobs took (``estimates.rough_profile``).
         title, client: for people.
         batch: waits for interactive jobs.
         retry_of: id of the job that this one is another try of, or empty.
@@ -32,6 +33,7 @@ class NewJob:
     finish: FinishJob | None = None
     checkpoint: str | None = None
     attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])
+    profile: str = ""
     title: str = ""
     client: str = ""
     batch: bool = False

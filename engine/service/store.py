@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.pipe import PartFile
+from engine.pipe.messages import PartFile
 from engine.service.database import open_database, told
 from engine.service.records import JobRecord, NewJob, part_of, record_of
 from protocol.errors import EngineError
@@ -24,6 +24,7 @@ from protocol.requests import JobState
 HISTORY = 40
 """Measurements that are kept of each stage of each kind of job."""
 
+_ORDER = "batch, position, number"
 OPEN: tuple[JobState, ...] = ("queued", "running", "interrupted")
 
 
@@ -72,6 +73,7 @@ class Store:
             "client": new.client,
             "batch": new.batch,
             "retry_of": new.retry_of,
+            "profile": new.profile,
             "state": "queued",
             "created": time.time(),
         }
@@ -126,10 +128,15 @@ class Store:
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         return [record_of(row) for row in self._db.execute(query, (*values, limit))]
 
-    def waiting(self) -> list[JobRecord]:
+    def waiting(self) -> Iterator[JobRecord]:
         """Queued jobs, the next one first: interactive ones before batch."""
-        query = "SELECT * FROM jobs WHERE state = 'queued' ORDER BY batch, position, number"
-        return [record_of(row) for row in self._db.execute(query)]
+        query = f"SELECT * FROM jobs WHERE state = 'queued' ORDER BY {_ORDER}"
+        return map(record_of, self._db.execute(query))
+
+    def line(self) -> dict[str, str]:
+        """Profiles of the queued jobs by their ids, in the order of ``waiting``."""
+        query = f"SELECT id, profile FROM jobs WHERE state = 'queued' ORDER BY {_ORDER}"
+        return dict(map(tuple, self._db.execute(query)))
 
     def arrange(self, jobs: Sequence[str]) -> None:
         """Waiting jobs run in this order, among those of the same urgency."""
@@ -171,15 +178,14 @@ class Store:
         *,
         error: EngineError | None = None,
         size: int = 0,
-        profile: str = "",
-        seconds: Mapping[str, float] | None = None,
+        costs: Mapping[str, Mapping[str, float]] | None = None,
     ) -> bool:
         """A job is done, failed or cancelled.
 
         Args:
             error: why it failed.
             size: bytes of its results.
-            profile, seconds: what its stages cost, for estimates.
+            costs: by profile, the seconds of its stages, for estimates.
 
         Returns:
             False where it had ended before: the first end counts.
@@ -193,8 +199,17 @@ class Store:
                 (state, time.time(), size, code, message, hint, job, *OPEN),
             ).rowcount
             if changed:
-                self._remember(profile, seconds or {})
+                for profile, seconds in (costs or {}).items():
+                    self._remember(profile, seconds)
         return bool(changed)
+
+    def bytes(self) -> int:
+        """Of all results."""
+        return self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0]
+
+    def count(self, state: JobState) -> int:
+        query = "SELECT count(*) FROM jobs WHERE state = ?"
+        return self._db.execute(query, (state,)).fetchone()[0]
 
     def delete(self, job: str) -> None:
         """The row; the folder is housekeeping's."""

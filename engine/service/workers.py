@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.pipe import (
+from engine.pipe.messages import (
     GRACE_SECONDS,
     START_SECONDS,
     Cancel,
+    Command,
     Event,
     Memory,
     Ready,
@@ -98,7 +99,8 @@ class Supervisor:
         self._patience = patience or Patience()
         self._clock = clock
         self._child: Child | None = None
-        self._leaving: list[tuple[Child, float]] = []
+        self._leaving: dict[Child, float] = {}
+        self._when_gone: list[Callable[[], None]] = []
         self._crashes: deque[float] = deque(maxlen=self._patience.crashes)
         self._not_before = 0.0
         self._deadline: float | None = None
@@ -117,7 +119,7 @@ class Supervisor:
     @property
     def pids(self) -> list[int]:
         """Of all workers that may still live."""
-        return [child.pid for child in (*([self._child] if self._child else []), *self._old())]
+        return [child.pid for child in (self._child, *self._leaving) if child]
 
     def start(self) -> None:
         """Have a worker, as soon as crashes before allow it."""
@@ -127,6 +129,8 @@ class Supervisor:
             child = Child(
                 self._command,
                 self._inbox,
+                commands=Command,
+                events=Event,
                 on_event=lambda event: self._on_event(child, event),
                 on_end=lambda status: self._on_end(child, status),
             )
@@ -157,11 +161,21 @@ class Supervisor:
             self._child.send(Cancel(job=self.job))
             self._deadline = self._clock() + self._patience.cancel
 
-    def release(self) -> None:
-        """End the worker, which runs no job, so that the device's memory is free."""
-        if self._child is not None and not self.job:
+    def release(self, then: Callable[[], None] = lambda: None) -> None:
+        """End the worker, which runs no job, so that the device's memory is free.
+
+        Args:
+            then: called when it is.
+        """
+        if self.job:
+            raise RuntimeError("the worker of a job that runs cannot be released")
+        if self._child is not None:
             self._retire()
-            self._set("broken" if self.state == "broken" else "none", None)
+            self._set("none", None)
+        if self._leaving:
+            self._when_gone.append(then)
+        else:
+            then()
 
     def forgive(self) -> None:
         """Start workers again, though they crashed: somebody wants it tried once more."""
@@ -174,7 +188,7 @@ class Supervisor:
     def tick(self) -> None:
         """Look at the clock; to be called a few times a second."""
         now = self._clock()
-        for child, deadline in self._leaving:
+        for child, deadline in self._leaving.items():
             if now >= deadline:
                 child.kill()
         if self._child is None or self._deadline is None or now < self._deadline:
@@ -194,14 +208,11 @@ class Supervisor:
         if self._child is not None:
             self._retire()
         end = self._clock() + self._patience.stop
-        for child, _ in self._leaving:
+        for child in self._leaving:
             if not child.wait(max(0.0, end - self._clock())):
                 child.kill()
                 child.wait(5.0)
         self._leaving.clear()
-
-    def _old(self) -> list[Child]:
-        return [child for child, _ in self._leaving]
 
     def _cancel_by_force(self) -> None:
         job, child = self.job, self._child
@@ -218,7 +229,7 @@ class Supervisor:
         if self._child is None:
             return
         self._child.close()
-        self._leaving.append((self._child, self._clock() + self._patience.stop))
+        self._leaving[self._child] = self._clock() + self._patience.stop
         self._child, self.job, self.memory_used, self.checkpoint = None, "", None, ""
 
     def _on_event(self, child: Child, event: Event) -> None:
@@ -246,8 +257,11 @@ class Supervisor:
                 self._listener.on_worker_event(event)
 
     def _on_end(self, child: Child, status: int) -> None:
-        if child in self._old():
-            self._leaving = [(old, end) for old, end in self._leaving if old is not child]
+        if self._leaving.pop(child, None) is not None:
+            if not self._leaving:
+                calls, self._when_gone = self._when_gone, []
+                for call in calls:
+                    call()
             return
         job = self.job
         self._child, self.job, self.memory_used, self.checkpoint = None, "", None, ""
