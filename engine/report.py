@@ -38,7 +38,8 @@ class Report:
         send: gets the events of ``protocol.events``, in order, on the thread that works.
         on_part: called with the name and value of a part as soon as there is one, before its
             event is sent: "structure", (N, 3) int32 cells and their grid size; "mesh", the
-            coloured ``Mesh``. None: nobody listens, and parts are not made.
+            coloured ``Mesh``; "finished", the ``Finished`` and its ``Finish``. None: nobody
+            listens, and parts are not made.
         job: id that all events carry.
         cancel: how the job is told to stop.
 

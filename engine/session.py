@@ -179,7 +179,7 @@ def finish_source(
         target: which is not written; the object is named after it.
 
     Returns:
-        What came out, also as the part "finished" of ``report``, and the settings.
+        What came out, and the settings; both are the part "finished" of ``report``.
 
     Raises:
         Cancelled: through ``report.cancel``.
@@ -199,7 +199,7 @@ def finish_source(
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
-    report.part("finished", lambda: finished)
+    report.part("finished", lambda: (finished, settings))
     return finished, settings
 
 

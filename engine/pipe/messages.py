@@ -61,6 +61,7 @@ class Run:
         earlier: folder of the job that this is another try of, with changed settings perhaps: what
             it kept may be used where it fits. Empty: none.
         attempt: 1, and one more each time the job was interrupted.
+        title: for people; what is made is named after it.
     """
 
     job: str
@@ -72,6 +73,7 @@ class Run:
     stored: Mapping[str, str] = field(default_factory=dict[str, str])
     earlier: str = ""
     attempt: int = 1
+    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

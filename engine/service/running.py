@@ -273,6 +273,7 @@ class Running:
             stored={job: str(self._store.folder(job).absolute()) for job in sources(record)},
             earlier=str(self._store.folder(record.retry_of).absolute()) if record.retry_of else "",
             attempt=record.attempts,
+            title=record.title,
         )
 
     def tell_positions(self) -> None:

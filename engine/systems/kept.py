@@ -68,5 +68,5 @@ def sample_key(*parts: str | Tensor) -> str:
             continue
         digest.update(f"tensor {tuple(part.shape)} {part.dtype} ".encode())
         flat = part.detach().cpu().contiguous().reshape(-1)
-        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+        digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from engine.checkpoints.build import NetworkKinds
     from engine.report import Report
     from engine.residency.models import Models
+    from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
+    Needs = Callable[[Models], list[Use]]
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
@@ -29,6 +31,7 @@ class System:
         jobs: what it can do, of the classes in ``MakingJob``.
         networks: the networks that a checkpoint may hold; called when one is opened.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
+        usual_needs: the networks of a usual job in order, and their working memory.
         run: does a job.
         rerun: the job that makes an asset of this system again, and what is attached to it.
     """
@@ -39,5 +42,6 @@ class System:
     jobs: tuple[type[MakingJob], ...]
     networks: "Callable[[], NetworkKinds]"
     expect: "Expect"
+    usual_needs: "Needs"
     run: "Run"
     rerun: "Rerun"

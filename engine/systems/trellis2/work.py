@@ -10,6 +10,7 @@ from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.sampling.noise import Noise
+from engine.systems.kept import Kept
 from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams, Sampling
