@@ -103,7 +103,7 @@ def download(
         typer.Option(metavar="REPOSITORY=COPY", help="Take a repository's files from a copy."),
     ] = None,
 ) -> None:
-    """Download weights; without names, what the quality standard needs. A stopped download resumes."""
+    """Download weights; without names, those for standard. A stopped download resumes."""
     with errors_shown(context.obj):
         store = _store(context, offline=offline, endpoint=endpoint, mirrors=mirror or [])
         weights = choose(names or ["standard"])

@@ -13,7 +13,7 @@ SMALL_MODEL = (
 
 
 def default_checkpoint(store: Store) -> tuple[str, str | None]:
-    """The published weights where all that a quality needs is in the store, else the embedded model.
+    """The published weights where all that a quality needs is in the store, else the small model.
 
     Returns:
         What ``load_checkpoint`` takes, and a sentence for the user or None.
