@@ -8,66 +8,43 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from engine.commands.console import (
-    binary_size,
     err,
     errors_shown,
     results,
-    seconds_line,
     settings_of,
 )
-from engine.commands.finish import Closed, Faces, finishing_figures
+from engine.commands.options import (
+    Checkpoint,
+    Closed,
+    Device,
+    Faces,
+    FinerQuality,
+    FinerSteps,
+    Finish,
+    Guidance,
+    Matte,
+    MaxTokens,
+    Memory,
+    Offline,
+    Output,
+    Picture,
+    Quality,
+    Seed,
+    Steps,
+    TextureSteps,
+    Type,
+    Verbose,
+)
 from engine.commands.progress import followed
+from engine.commands.told import figure_lines, result_lines
 from engine.host.command import command
 from protocol.errors import EngineError
-from protocol.finishes import FINISHES, FinishChoice, finish_help
+from protocol.finishes import FINISHES, FinishChoice
 
 if TYPE_CHECKING:
-    from engine.assets.asset import Asset
     from engine.report import Report
-    from engine.residency.models import Models
-    from engine.session import Delivered
     from protocol.references import File
     from protocol.samplers import Sampling
-
-
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
-]
-Finish = Annotated[
-    str, typer.Option("--finish", help=f"{finish_help()}, or none (raw, colours per vertex).")
-]
-Checkpoint = Annotated[
-    str | None,
-    typer.Option(
-        help="A folder with a pipeline.json, or a hub repository's name; if absent the published "
-        "weights where they are on this disk, else the small model that ships."
-    ),
-]
-Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda:1; the best one if absent.")]
-Memory = Annotated[
-    float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
-Preset = Annotated[
-    str | None, typer.Option(help="draft, standard or high; the checkpoint's default if absent.")
-]
-FinerPreset = Annotated[str | None, typer.Option(help="standard or high; high if absent.")]
-Type = Annotated[
-    str | None, typer.Option("--type", help="Instead of a preset, such as 512 or 1024_cascade.")
-]
-Matte = Annotated[str, typer.Option(help="How the background goes: auto, alpha, rembg, plain.")]
-Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
-MaxTokens = Annotated[
-    int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
-]
-Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
-TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
-FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
-Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
-Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
-]
 
 
 def generate(
@@ -77,10 +54,10 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
-    preset: Preset = None,
+    quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
-    variants: Annotated[int, typer.Option(help="So many seeds, one after the other.")] = 1,
+    variants: Annotated[int, typer.Option(help="How many assets, each with the next seed.")] = 1,
     steps: Steps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
@@ -101,7 +78,7 @@ def generate(
             job
             for image in images
             for job in GenerateJob(
-                picture=_read(image), type=kind, quality=preset, seed=seed, matte=_matte(matte),
+                picture=_read(image), type=kind, quality=quality, seed=seed, matte=_matte(matte),
                 max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
@@ -128,7 +105,7 @@ def texture(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """Give a mesh the materials of the thing in a picture."""
+    """Give a mesh the materials of the object in a picture."""
     with errors_shown(context.obj):
         from protocol.jobs import TextureJob
         from protocol.references import File
@@ -154,7 +131,7 @@ def upscale(
     ] = None,
     faces: Faces = None,
     closed: Closed = None,
-    preset: FinerPreset = None,
+    quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
     steps: FinerSteps = None,
@@ -176,7 +153,7 @@ def upscale(
         job = UpscaleJob(
             source=File(str(source)),
             picture=None if image is None else _read(image),
-            type=kind, quality=preset, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
+            type=kind, quality=quality, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
             samplers=_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
@@ -215,10 +192,10 @@ def _work(
                     then = session.delivery_stages(choice, models.generation.finishing)
                     asset = session.run(job, models, report, then=then)
                     delivered = session.deliver(asset, target, choice, report)
-                for line in _lines(delivered):
+                for line in result_lines(delivered):
                     show(line)
                 if verbose:
-                    for line in _figures(asset, delivered, report, models):
+                    for line in figure_lines(asset, delivered, report, models):
                         show(line)
 
 
@@ -253,37 +230,6 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
             resume = command("finish", str(folder), "-o", str(file))
             err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)
         raise
-
-
-def _lines(delivered: "Delivered") -> Iterator[str]:
-    """What a modeler asks first, and what to do next."""
-    vertices, faces = delivered.mesh.vertices, delivered.mesh.faces
-    x, y, z = vertices.max(axis=0) - vertices.min(axis=0)
-    low = vertices[:, 2].min()
-    size = binary_size(delivered.file.stat().st_size)
-    yield (
-        f"{delivered.file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
-        f"feet {low:.2f} m from the origin"
-    )
-    finer = command("upscale", str(delivered.folder), "-o", "finer.glb")
-    yield f"Next: Blender > File > Import > glTF 2.0; or a finer version: {finer}"
-
-
-def _figures(
-    asset: "Asset", delivered: "Delivered", report: "Report", models: "Models"
-) -> Iterator[str]:
-    """What developers ask."""
-    from engine.residency.memory import peak_bytes
-
-    voxels, size = len(asset.voxels.grid.coords), asset.voxels.grid.grid_size
-    yield f"{voxels:,} voxels of {size}^3, seed {asset.recipe['seed']}"
-    if delivered.finished is not None:
-        yield from finishing_figures(delivered.finished)
-    yield seconds_line(report)
-    peak = peak_bytes(models.device)
-    if peak is not None:
-        whose = "on the device" if models.device.type == "cuda" else "of the process"
-        yield f"Peak memory {whose}: {binary_size(peak)}."
 
 
 def _targets(output: Path, count: int) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.commands.console import binary_size, errors_shown, results, seconds_line
+from engine.commands.options import Closed, Faces
 from engine.commands.progress import followed
 from engine.host.files import check_place
 from protocol.errors import EngineError
@@ -14,15 +15,6 @@ from protocol.finishes import FinishChoice, finish_help
 
 if TYPE_CHECKING:
     from engine.finishing.finish import Finished
-
-Faces = Annotated[int | None, typer.Option(help="Faces, other than the finish's.")]
-Closed = Annotated[
-    bool | None,
-    typer.Option(
-        "--closed/--open",
-        help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
-    ),
-]
 
 
 def finish(
@@ -32,9 +24,7 @@ def finish(
         typer.Argument(metavar="ASSET|MESH", help="An asset's folder, a .vxz or a mesh file."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .glb or .obj file.")],
-    finishing: Annotated[
-        str, typer.Option("--finish", "--preset", help=f"{finish_help()}.")
-    ] = "standard",
+    finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the finish's.")

@@ -265,7 +265,7 @@ def out_of_memory() -> EngineError:
     return EngineError(
         "out_of_memory",
         "The device ran out of memory, also with less of the model on it.",
-        "Choose a lower preset, or close other programs that use the device.",
+        "Choose a lower quality, or close other programs that use the device.",
     )
 
 
