@@ -18,8 +18,8 @@ A worker is a program that is started without arguments of its own and does this
 - **Cancel** never waits in the queue: ``end.cancelled`` holds the job's id from the moment it
   arrives, and ``on_cancel`` is called on the reading thread, where it should set the job's
   ``CancelToken``. A worker that has not ended the job after two seconds is killed.
-- **Parts**: ``write_part`` writes a part (packed by ``protocol.parts``) into ``Run.folder``, whole or
-  not at all, and gives the PartFile to send. Within an attempt a name is used once.
+- **Parts**: ``write_part`` writes a part (packed by ``protocol.parts``) into ``Run.folder``, whole
+  or not at all, and gives the PartFile to send. Within an attempt a name is used once.
 - **Resuming**: ``Run.folder`` is the job's own and outlives crashes. What a finished stage made
   should be kept there, written atomically; a job that runs again (``Run.attempt`` above 1) gets
   the same folder and begins at what it finds. Stages that were found rather than done are in no
@@ -33,6 +33,6 @@ A worker is a program that is started without arguments of its own and does this
   it wrote to stderr goes to the log. A worker that is of no use any more, after a CUDA fault say,
   sends the end of its job and then exits with status 0, which is no crash.
 
-``messages.py`` has the dataclasses, ``frames.py`` the framing, ``worker_end.py`` the worker's side, and
-``engine/service/fake.py`` is a whole worker in a few lines. Nothing here imports torch.
+``messages.py`` has the dataclasses, ``frames.py`` the framing, ``worker_end.py`` the worker's side,
+and ``engine/service/fake.py`` is a whole worker in a few lines. Nothing here imports torch.
 """

@@ -18,6 +18,7 @@ from engine.pipe.frames import read_frames, write_frame
 from engine.pipe.messages import GRACE_SECONDS, Cancel, Command, Event, PartFile, Run
 from protocol.parts import Packed
 
+
 class WorkerEnd:
     """The worker's end of the pipe.
 

@@ -1,4 +1,4 @@
-"""The SQLite file of a home: its tables, how it is opened and locked, and its errors as sentences."""
+"""The SQLite file of a home: its tables, how it is opened and locked, its errors as sentences."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -18,7 +18,6 @@ from protocol.errors import EngineError
 from protocol.events import Event, replaced_by_newer
 from protocol.messages import FROM_CLIENT, Message
 from protocol.replies import PartChunk, Refused, Reply
-from protocol.requests import Request
 from protocol.wire import LARGEST_BUFFER, Buffer, Received, Shaped, decode, encode, request_id
 
 log = logging.getLogger(__name__)

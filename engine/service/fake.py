@@ -89,9 +89,7 @@ class _Play:
         except _Stopped:
             self._end.send(Cancelled(job=job))
         except EngineError as error:
-            self._end.send(
-                Failed(job=job, code=error.code, message=error.message, hint=error.hint)
-            )
+            self._end.send(Failed(job=job, code=error.code, message=error.message, hint=error.hint))
         else:
             self._end.send(Done(job=job, seconds=self._seconds))
 

@@ -310,9 +310,7 @@ class Desk:
         if not self.worker.job:
             self.worker.start()
 
-    def _models(
-        self, session: Session, message: Any, received: Received, answer: Answer
-    ) -> None:
+    def _models(self, session: Session, message: Any, received: Received, answer: Answer) -> None:
         if not isinstance(message, requests.ListModels):
             self._only_local(session, "Weights can be changed")
         self.helper.models(message, received.id, answer, session)

@@ -170,9 +170,7 @@ class Submitting:
     def _welcome(self, session: Session, job: str, answer: Answer) -> None:
         session.jobs.add(job)
         position = self._queue.position(job)
-        answer(
-            replies.Submitted(job=job, position=position, eta=self._running.etas().get(job))
-        )
+        answer(replies.Submitted(job=job, position=position, eta=self._running.etas().get(job)))
 
     def _write(self, new: NewJob, buffers: Mapping[str, Shaped]) -> None:
         folder = self._store.folder(new.id)
