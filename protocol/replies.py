@@ -153,7 +153,8 @@ class JobSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class PartHead:
-    """What a part is. A part never changes: the same job and name give the same bytes.
+    """What a part is. A job that was interrupted and runs again may make other bytes of the same
+    name; ``sha256`` tells them apart.
 
     Attributes:
         job: its id.
@@ -294,6 +295,19 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairingOpened:
+    """Whoever has the code can become a client, once.
+
+    Attributes:
+        code: ``str(PairingCode)``, for people to carry over.
+        seconds: that it is good for.
+    """
+
+    code: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paired:
     """The client is known from now on, with its own key.
 
@@ -319,5 +333,6 @@ Reply = (
     | PictureNotes
     | ModelList
     | Status
+    | PairingOpened
     | Paired
 )

@@ -20,6 +20,7 @@ MOST_ROWS = 100
 LARGEST_OFFSET = 1 << 62
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 Priority = Literal["interactive", "batch"]
 
 
@@ -279,6 +280,12 @@ class Shutdown:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenPairing:
+    """Let one client of another machine in; answered by ``PairingOpened``. Refused to clients of
+    other machines."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """Become a known client of another machine; answered by ``Paired``.
 
@@ -321,6 +328,7 @@ Request = (
     | GetStatus
     | ReleaseMemory
     | Shutdown
+    | OpenPairing
     | Pair
 )
 
