@@ -12,16 +12,14 @@ from .wire import Buffer
 CHUNK = 1 << 20
 WINDOW = 12
 """Chunks asked for and not there yet, at most."""
-LARGEST_PART = 1 << 32
+LARGEST_PART = 1 << 31
 
 
 class Download:
     """A part that is being fetched. It keeps the bytes; somebody else sends its requests.
 
     Args:
-        id: of whom to tell when it is there.
         job, name: of the part.
-        by_file: ask for the part's path first.
 
     Attributes:
         head: what the part is; None as long as that is unknown.
@@ -29,12 +27,12 @@ class Download:
         done: all bytes are here and right.
     """
 
-    def __init__(self, id: int, job: str, name: str, *, by_file: bool) -> None:
-        self.id, self.job, self.name = id, job, name
+    def __init__(self, job: str, name: str) -> None:
+        self.job, self.name = job, name
         self.head: PartHead | None = None
         self.have = 0
         self.done = False
-        self._by_file = by_file
+        self._by_file = True
         self._asked = 0
         self._asked_head = False
         self._data = bytearray()
@@ -56,12 +54,16 @@ class Download:
         """The connection was lost: what was asked for will not come."""
         self._asked, self._asked_head = self.have, False
 
-    def next_request(self) -> FetchPart | None:
-        """What to ask for now; None: enough is asked for."""
+    def next_request(self, *, local: bool) -> FetchPart | None:
+        """What to ask for now; None: enough is asked for.
+
+        Args:
+            local: the engine is on this machine, and its files can be tried.
+        """
         if self.done or self.reading:
             return None
         if not self._asked_head:
-            credit = 0 if self._by_file else WINDOW
+            credit = 0 if self._by_file and local else WINDOW
         elif self.head is None or self._asked >= self.head.size:
             return None
         else:
@@ -76,7 +78,7 @@ class Download:
             offset=self._asked,
             chunk=CHUNK,
             credit=credit,
-            by_file=self._by_file,
+            by_file=self._by_file and local,
         )
         self._asked += credit * CHUNK
         return request
@@ -95,13 +97,16 @@ class Download:
             and head.size == self.head.size
         ):
             return
-        if head.size > LARGEST_PART:
+        try:
+            if head.size > LARGEST_PART:
+                raise MemoryError
+            self._begin(head)
+        except MemoryError as error:
             raise EngineError(
                 "part_too_large",
-                f"The part {head.name} has {head.size} bytes.",
-                "Simplify the mesh or choose smaller textures.",
-            )
-        self._begin(head)
+                f"There is no memory for the {head.size} bytes of the part {head.name}.",
+                "Simplify the mesh, choose smaller textures or close other programs.",
+            ) from error
         if head.path and self._by_file:
             self._open(head)
         self._finish_if_complete()
@@ -150,8 +155,8 @@ class Download:
             self._file = None
 
     def _begin(self, head: PartHead) -> None:
-        self.head, self.have = head, 0
         self._data = bytearray(head.size)
+        self.head, self.have = head, 0
         self._hash = hashlib.sha256()
 
     def _open(self, head: PartHead) -> None:
