@@ -12,7 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from engine import __version__
-from engine.commands import assets, bench, data, doctor, models
+from engine.commands import assets, bench, data, doctor, jobs, models, service, submit, watch
 from engine.commands import finish as finish_command
 from engine.commands import render as render_command
 from engine.commands import serve as serve_command
@@ -44,6 +44,11 @@ app.add_typer(data.app, name="data")
 app.command()(finish_command.finish)
 app.command()(render_command.render)
 app.command()(train_command.train)
+for verb in (service.serve, service.status, service.stop, service.pair, service.check):
+    app.command()(verb)
+app.add_typer(submit.app, name="submit")
+for verb in (jobs.jobs, jobs.attach, jobs.cancel, jobs.retry, watch.watch):
+    app.command()(verb)
 app.command()(serve_command.serve)
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

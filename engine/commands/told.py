@@ -1,6 +1,7 @@
 """What is said of a result: two lines for everybody, figures for who asks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.console import binary_size, seconds_line
@@ -9,6 +10,7 @@ from engine.host.command import command
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
+    from engine.mesh import Mesh
     from engine.report import Report
     from engine.residency.models import Models
     from engine.session import Delivered
@@ -17,18 +19,23 @@ _IMPORTERS = {".glb": "glTF 2.0", ".obj": "Wavefront (.obj)", ".ply": "Stanford 
 """What Blender's menu calls them."""
 
 
-def result_lines(delivered: "Delivered") -> Iterator[str]:
-    """What a modeler asks first, and what to do next."""
-    vertices, faces = delivered.mesh.vertices, delivered.mesh.faces
+def result_lines(file: Path, folder: Path, mesh: "Mesh") -> Iterator[str]:
+    """What a modeler asks first, and what to do next.
+
+    Args:
+        file: the model; folder: its asset's.
+        mesh: what is in the file.
+    """
+    vertices, faces = mesh.vertices, mesh.faces
     x, y, z = vertices.max(axis=0) - vertices.min(axis=0)
     low = vertices[:, 2].min()
-    size = binary_size(delivered.file.stat().st_size)
+    size = binary_size(file.stat().st_size)
     yield (
-        f"{delivered.file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
+        f"{file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
         f"feet {low:.2f} m from the origin"
     )
-    kind = _IMPORTERS[delivered.file.suffix.lower()]
-    again = command("finish", str(delivered.folder), "-o", "OTHER.glb", "--faces", "5000")
+    kind = _IMPORTERS[file.suffix.lower()]
+    again = command("finish", str(folder), "-o", "OTHER.glb", "--faces", "5000")
     yield f"Next: Blender > File > Import > {kind}; with fewer faces, in seconds: {again}"
 
 
