@@ -107,7 +107,11 @@ class Child:
         status = self._process.wait()
         self._threads[1].join(1.0)  # its last words; a grandchild may hold the stream open
         stream.close()
-        self._inbox.post(partial(self._on_end, status))
+        self._inbox.post(partial(self._ended, status))
+
+    def _ended(self, status: int) -> None:
+        self.close()
+        self._on_end(status)
 
     def _read_log(self) -> None:
         with self._pipe(self._process.stderr) as stream:

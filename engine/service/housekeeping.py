@@ -100,4 +100,5 @@ def log_to(folder: Path, *, debug: bool = False) -> logging.Handler:
     root = logging.getLogger("engine.service")
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     root.addHandler(handler)
+    root.propagate = False
     return handler

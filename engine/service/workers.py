@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.pipe.messages import (
@@ -23,7 +23,7 @@ from engine.pipe.messages import (
 from engine.service.child import Child, how_it_ended
 from engine.service.inbox import Inbox
 from protocol.errors import EngineError
-from protocol.events import ENDS, Cancelled, WorkerState
+from protocol.events import ENDS, Cancelled, Progress, WorkerState
 
 log = logging.getLogger(__name__)
 
@@ -253,6 +253,8 @@ class Supervisor:
                 child.hide(())
                 self._set("warm", self._patience.idle)
                 self._listener.on_worker_event(event)
+            case Progress():
+                self._listener.on_worker_event(replace(event, memory=self.memory_used))
             case _:
                 self._listener.on_worker_event(event)
 

@@ -14,7 +14,7 @@ import zmq
 
 from protocol import replies
 from protocol.connection import Connection, read_connection
-from protocol.events import Event
+from protocol.events import EngineStatus, Event
 from protocol.jobs import GenerateJob
 from protocol.messages import EVENTS, FROM_ENGINE, PROTOCOL_VERSION
 from protocol.references import Attached
@@ -115,7 +115,8 @@ class Peer:
 
     def of(self, job: str) -> list[Any]:
         """Events of a job."""
-        return [event for event in self.events if getattr(event, "job", None) == job]
+        others = [event for event in self.events if not isinstance(event, EngineStatus)]
+        return [event for event in others if getattr(event, "job", None) == job]
 
     def pump(self, seconds: float) -> None:
         end = time.monotonic() + seconds
