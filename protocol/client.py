@@ -19,7 +19,8 @@ from .connection import Connection
 from .downloads import Downloads
 from .errors import EngineError
 from .events import ENDS, Event, replaced_by_newer
-from .jobs import FinishJob, Job
+from .finishes import FinishChoice
+from .jobs import Job
 from .messages import FROM_ENGINE
 from .presence import LOOK_EVERY, Presence, State
 from .replies import JobSnapshot, PartHead, Refused, Reply, Welcome
@@ -178,7 +179,7 @@ class EngineClient:
         job: Job,
         attached: Mapping[str, Shaped] | None = None,
         *,
-        finish: FinishJob | None = None,
+        finish: FinishChoice | None = None,
         checkpoint: str | None = None,
         priority: Priority = "interactive",
         title: str = "",

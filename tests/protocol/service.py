@@ -53,12 +53,16 @@ class Service:
         parts: by job and name.
         silent: takes messages and answers nothing.
         chunks_left: how many chunks it sends before it forgets to send more.
+        greets_first: whether it answers nobody who has not said Hello.
+        session: of its Welcome.
+        answer: its reply to a request; None: the usual one.
         received: requests, in order.
     """
 
     parts: dict[tuple[str, str], Stored] = field(default_factory=dict[tuple[str, str], Stored])
     silent: bool = False
     chunks_left: int = 1 << 30
+    greets_first: bool = True
     session: str = "first"
     answer: Callable[[Received], Reply | None] = lambda received: None
     received: list[Any] = field(default_factory=list[Any])
@@ -139,7 +143,7 @@ class Service:
             self._peers.add(peer)
             status = EngineStatus(worker="none")
             return Welcome(version=version, engine="fake 1", session=self.session, status=status)
-        if peer not in self._peers:
+        if self.greets_first and peer not in self._peers:
             raise EngineError("hello_first", "Who are you?", "Say Hello.")
         if (special := self.answer(received)) is not None:
             return special
