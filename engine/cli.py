@@ -44,7 +44,7 @@ app.add_typer(data.app, name="data")
 app.command()(finish_command.finish)
 app.command()(render_command.render)
 app.command()(train_command.train)
-for verb in (service.serve, service.status, service.stop, service.pair, service.check):
+for verb in (service.status, service.stop, service.pair, service.check):
     app.command()(verb)
 app.add_typer(submit.app, name="submit")
 for verb in (jobs.jobs, jobs.attach, jobs.cancel, jobs.retry, watch.watch):

@@ -1,68 +1,19 @@
-"""`maquette serve`, `status`, `stop`, `pair` and `check`: the engine as a service."""
+"""`maquette status`, `stop`, `pair` and `check`: the engine as a service."""
 
 import json
-import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine import __version__
 from engine.commands.console import binary_size, errors_shown, out, settings_of
-from engine.commands.options import Device, Json
+from engine.commands.options import Json
 from engine.commands.remotely import engine_of
 from engine.remote import is_running
 from protocol import requests
 from protocol.events import EngineStatus
 from protocol.plain import to_dict
-from protocol.replies import Accepted, PairingOpened, PictureNotes
-
-WORKER = (sys.executable, "-m", "engine.worker")
-HELPER = (sys.executable, "-m", "engine.helper")
-
-
-def serve(
-    context: typer.Context,
-    bind: Annotated[
-        str, typer.Option(help="Also listen at this address of this machine, for paired clients.")
-    ] = "",
-    port: Annotated[int, typer.Option(help="For --bind; the system chooses if absent.")] = 0,
-    device: Device = None,
-    idle: Annotated[
-        float, typer.Option(min=0.01, help="Minutes without clients and jobs until it leaves.")
-    ] = 10.0,
-    worker_idle: Annotated[
-        float,
-        typer.Option(min=0.01, help="Minutes without jobs until the device's memory is free."),
-    ] = 5.0,
-    quota: Annotated[float, typer.Option(min=0.01, help="GiB for results; the oldest go.")] = 20.0,
-    fake: Annotated[
-        Path | None, typer.Option(help="Play the jobs of a script instead, without networks.")
-    ] = None,
-) -> None:
-    """Run the engine: jobs from many clients, one after the other, kept on disk."""
-    with errors_shown(context.obj):
-        from engine.service.main import serve as run
-        from engine.service.options import Options
-        from engine.service.workers import Patience
-
-        worker = WORKER
-        if fake is not None:
-            worker = (sys.executable, "-m", "engine.service.fake", str(fake))
-        options = Options(
-            settings=settings_of(context),
-            worker=worker,
-            helper=HELPER,
-            host=bind,
-            port=port,
-            idle=idle * 60,
-            quota=round(quota * 2**30),
-            device=device,
-            patience=Patience(idle=worker_idle * 60),
-            engine=f"maquette {__version__}",
-        )
-        run(options)
+from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
@@ -130,22 +81,24 @@ def check(
 ) -> None:
     """Say what may go wrong with a picture, before anything is spent."""
     with errors_shown(context.obj):
-        logging.getLogger("engine.images").setLevel(logging.ERROR)
-        found = _notes_on(image)
+        from engine.images.check import check_picture
+        from engine.images.reading import read_image
+
+        picture = read_image(image)
+        notes = check_picture(picture)
         if as_json:
+            found = PictureNotes(
+                width=picture.width,
+                height=picture.height,
+                notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in notes),
+            )
             out.print_json(json.dumps(to_dict(found)))
             return
-        out.print(f"{image}: {found.width} x {found.height} pixels", markup=False)
-        for note in found.notes:
+        out.print(f"{image}: {picture.width} x {picture.height} pixels", markup=False)
+        for note in notes:
             out.print(f"- {note.sentence}", markup=False)
-        if not found.notes:
+        if not notes:
             out.print("Nothing speaks against it.")
-
-
-def _notes_on(image: Path) -> PictureNotes:
-    from engine.images.check import check_picture
-
-    return check_picture(image)
 
 
 def _state_in_words(state: EngineStatus) -> str:
