@@ -29,9 +29,10 @@ from protocol.client import Answer, EngineClient, Fetched
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
 from protocol.events import ENDS, Cancelled, Done, Event, Failed, Interrupted
-from protocol.jobs import FinishJob, GenerateJob, Job
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob, Job
 from protocol.layout import views
-from protocol.references import Attached, File, Stored
+from protocol.references import Attached, File
 from protocol.replies import JobList, JobRow, JobSnapshot, Refused, Reply, Status
 from protocol.wire import Shaped
 
@@ -119,37 +120,33 @@ class Engine:
         """
         data = picture if isinstance(picture, bytes) else read_bytes(Path(picture))
         job = GenerateJob(picture=Attached("picture"), **settings)
-        id = requests.new_job_id()
         chosen = None
         if finish is not None:
-            chosen = FinishJob(
-                source=Stored(id), finish=finish, texture_size=texture_size, faces=faces
-            )
+            chosen = FinishChoice(finish=finish, texture_size=texture_size, faces=faces)
         title = "" if isinstance(picture, bytes) else Path(picture).stem
-        return self.submit(job, {"picture": Shaped.of_file(data)}, chosen, title=title, id=id)
+        return self.submit(job, {"picture": Shaped.of_file(data)}, chosen, title=title)
 
     def submit(
         self,
         job: Job,
         attached: Mapping[str, Shaped] | None = None,
-        finish: FinishJob | None = None,
+        finish: FinishChoice | None = None,
         *,
         checkpoint: str | None = None,
         batch: bool = False,
         title: str = "",
-        id: str | None = None,
     ) -> "RemoteJob":
         """Put a job into the queue, on disk.
 
         Args:
             attached: what its ``Attached`` references name.
-            finish: what comes right after it; its source is ``Stored(id)``.
+            finish: how the asset is made ready; None: it is left as it is.
             batch: lets interactive jobs go before.
 
         Raises:
             EngineError: why the engine does not take it.
         """
-        id = id or requests.new_job_id()
+        id = requests.new_job_id()
         message = requests.Submit(
             id=id,
             job=job,
@@ -300,16 +297,14 @@ class RemoteJob:
         self._engine.client.ask(message, timeout_s=PATIENCE)
         return self
 
-    def retry(self, changed: Job | None = None, finish: FinishJob | None = None) -> "RemoteJob":
+    def retry(self, changed: Job | None = None, finish: FinishChoice | None = None) -> "RemoteJob":
         """A new job like this one, which has ended.
 
         Args:
             changed: with other settings; None: the same.
-            finish: other than before; its source is this job. None: as before.
+            finish: other than before; None: as before.
         """
         id = requests.new_job_id()
-        if finish is not None:
-            finish = replace(finish, source=Stored(id))
         message = requests.Retry(job=self.id, id=id, changed=changed, finish=finish)
         self._engine.client.ask(message, timeout_s=PATIENCE)
         return RemoteJob(self._engine, id)

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,6 @@ from engine.remote import Engine, RemoteJob, sendable
 from protocol.errors import EngineError
 from protocol.events import Done, Event
 from protocol.finishes import FinishChoice
-from protocol.jobs import FinishJob
-from protocol.references import Stored
-from protocol.requests import new_job_id
 
 FOLDER_SUFFIX = ".maquette"
 
@@ -81,15 +77,8 @@ def submitted_job(
     title: str = "",
 ) -> RemoteJob:
     """A job of ``protocol.jobs`` whose references are files of this machine, in the queue."""
-    id = new_job_id()
     sent, attached = sendable(job)
-    finish = None
-    if choice is not None:
-        values = {field.name: getattr(choice, field.name) for field in fields(FinishChoice)}
-        finish = FinishJob(source=Stored(id), **values)
-    return engine.submit(
-        sent, attached, finish, checkpoint=checkpoint, batch=batch, title=title, id=id
-    )
+    return engine.submit(sent, attached, choice, checkpoint=checkpoint, batch=batch, title=title)
 
 
 def save_result(job: RemoteJob, target: Path, *, finished: bool) -> Iterator[str]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.events import Cancelled, Done, Failed, Note, Progress
-from protocol.jobs import FinishJob, Job
+from protocol.finishes import FinishChoice
+from protocol.jobs import Job
 from protocol.layout import Array, Layout
 
 START_SECONDS = 120.0
@@ -66,7 +67,7 @@ class Run:
 
     job: str
     spec: Job
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
     checkpoint: str | None = None
     folder: str
     attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])

@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from engine.service.store import Store
 from protocol import replies, requests
 from protocol.errors import EngineError
 from protocol.layout import Array
-from protocol.references import Attached, Stored
+from protocol.references import Attached
 from protocol.wire import Shaped
 
 INPUTS = "inputs"
@@ -114,8 +113,6 @@ class Submitting:
             )
         spec = message.changed or old.spec
         finish = message.finish or old.finish
-        if finish is not None and finish.source == Stored(old.id):
-            finish = replace(finish, source=Stored(message.id))
         new = NewJob(
             id=message.id,
             spec=spec,
