@@ -35,7 +35,7 @@ from protocol.wire import Shaped
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "examples" / "rocket.png"
-FINISH = FinishChoice(finish="standard", faces=2000, texture_size=64, closed=False)
+FINISH = FinishChoice(finish="standard", faces=300, texture_size=32, closed=False)
 VICTIMS = ("worker", "service", "client")
 ORPHAN_SECONDS = 5.0
 LONGEST = 900.0
@@ -163,7 +163,9 @@ class Trial:
     def _begin(self) -> "tuple[RemoteJob, subprocess.Popen[bytes] | None]":
         """A job of this process, or of another one that is to be killed."""
         if self.outcome.victim != "client":
-            job = GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=self.outcome.number)
+            job = GenerateJob(
+                picture=File(str(PICTURE)), quality="draft", seed=1000 + self.outcome.number
+            )
             return submitted(self.engine, job), None
         known = {row.id for row in self.engine.jobs()}
         client = self.house.command(
@@ -273,41 +275,56 @@ def _attach(job: RemoteJob) -> Attach:
 
 def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -> list[Outcome]:
     """So many runs; their outcomes are also printed as they come."""
-    house, draw = House(home), random.Random(seed)
-    house.start()
-    with Engine(home, name="reliability") as engine:
-        submitted(engine, GenerateJob(picture=File(str(PICTURE)), quality="draft")).wait()
+    house = House(home)
+    try:
+        house.start()
+        usual = usual_seconds(house)
+        print(f"an undisturbed job with a warm worker: {usual:.1f} s", flush=True)
+        outcomes: list[Outcome] = []
+        draw = random.Random(seed)
+        for number in range(1, count + 1):
+            since = draw.choice(("submission", "first stage", "first stage", "first stage"))
+            victim, moment = draw.choice(victims), draw.uniform(0.0, usual)
+            outcome = Outcome(number, victim, moment, since)
+            Trial(house, outcome).run()
+            outcomes.append(outcome)
+            print(line(outcome), flush=True)
+        outcomes[-1].wrong += left_in_the_end(house)
+        return outcomes
+    finally:
+        if house.service is not None:
+            house.kill_service()
+
+
+def usual_seconds(house: House) -> float:
+    """How long the usual job takes when nothing happens, by a worker that has done one before."""
+    job = GenerateJob(picture=File(str(PICTURE)), quality="draft")
+    with Engine(house.home, name="reliability") as engine:
+        submitted(engine, job).wait()
         start = time.monotonic()
-        submitted(engine, GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=1)).wait()
-        usual = time.monotonic() - start
-    print(f"an undisturbed job with a warm worker: {usual:.1f} s", flush=True)
-    outcomes: list[Outcome] = []
-    for number in range(1, count + 1):
-        since = draw.choice(("submission", "first stage", "first stage", "first stage"))
-        outcome = Outcome(number + 1, draw.choice(victims), draw.uniform(0.0, usual), since)
-        Trial(house, outcome).run()
-        outcomes.append(outcome)
-        print(line(outcome), flush=True)
-    with Engine(home, name="reliability") as engine:
-        undone = [row.id for row in engine.jobs() if row.state != "done"]
+        submitted(engine, replace(job, seed=1)).wait()
+        return time.monotonic() - start
+
+
+def left_in_the_end(house: House) -> list[str]:
+    """What is left of a service that was stopped, and should not be."""
+    with Engine(house.home, name="reliability") as engine:
+        wrong = [f"job {row.id} is {row.state}" for row in engine.jobs() if row.state != "done"]
         engine.ask(Shutdown(), Accepted)
-    assert house.service is not None
-    house.service.wait(60)
-    house.service = None
-    left = [str(process.pid) for process in house.processes()]
-    if undone or left or (home / FILE_NAME).exists():
-        outcomes[-1].wrong.append(
-            f"in the end: not done {undone}, processes {left}, "
-            f"connection file {(home / FILE_NAME).exists()}"
-        )
-    return outcomes
+    if house.service is not None:
+        house.service.wait(60)
+        house.service = None
+    wrong += [f"process {process.pid} is left over" for process in house.processes()]
+    if (house.home / FILE_NAME).exists():
+        wrong.append("the connection file is left over")
+    return wrong
 
 
 def line(outcome: Outcome) -> str:
     """A row of the table."""
     gone = "" if outcome.gone is None else f"{outcome.gone:.1f}"
     return (
-        f"| {outcome.number - 1} | {outcome.victim} | {outcome.moment:.1f} s after the "
+        f"| {outcome.number} | {outcome.victim} | {outcome.moment:.1f} s after the "
         f"{outcome.since} | {outcome.stage or '-'} | {outcome.resumed_at or '-'} | {gone} | "
         f"{outcome.seconds:.1f} | {'; '.join(outcome.wrong) or 'right'} |"
     )

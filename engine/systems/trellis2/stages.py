@@ -202,7 +202,6 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
         return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
 
 
-@repeated_when_full
 def _sample(
     work: Work,
     stage: str,
@@ -217,9 +216,7 @@ def _sample(
     more: tuple[object, ...] = (),
     decided_by: tuple[Tensor, ...] = (),
 ) -> Tensor:
-    """From noise to a sample of a flow, looking at the cancel token before every pass.
-
-    A sample that an earlier attempt kept is taken instead, and the stage does not come.
+    """A sample of a flow: from noise, or as an earlier attempt kept it, and no stage comes.
 
     Args:
         wrap: makes of the state what the flow takes.
@@ -227,17 +224,37 @@ def _sample(
         decided_by: what the sample depends on beside the network, its settings, the picture and
             the noise.
     """
+    models, kept = work.models, work.kept
+    if not kept.active:
+        return _drawn(work, stage, name, tokens, params, noise, spread, cells, wrap, more)
+    network = fingerprint(models.checkpoint.files(name)[1])
+    settings = f"{name} {models.dtype(name)} {to_dict(params)}"
+    key = sample_key(network, settings, tokens, noise, *decided_by)
+    found = kept.find(key)
+    if found is not None:
+        work.remember(stage)
+        models.used.add(name)
+        return found.to(models.device)
+    drawn = _drawn(work, stage, name, tokens, params, noise, spread, cells, wrap, more)
+    kept.put(key, drawn)
+    return drawn
+
+
+@repeated_when_full
+def _drawn(
+    work: Work,
+    stage: str,
+    name: str,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+    spread: Spread,
+    cells: int,
+    wrap: Callable[[Tensor], object],
+    more: tuple[object, ...],
+) -> Tensor:
+    """As ``_sample``, from noise, looking at the cancel token before every pass."""
     models, cancel = work.models, work.report.cancel
-    key = ""
-    if work.kept.active:
-        network = fingerprint(models.checkpoint.files(name)[1])
-        settings = f"{name} {models.dtype(name)} {to_dict(params)}"
-        key = sample_key(network, settings, tokens, noise, *decided_by)
-        found = work.kept.find(key)
-        if found is not None:
-            work.remember(stage)
-            models.used.add(name)
-            return found.to(models.device)
     use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
     with (
         work.report.stage(stage, params.steps) as step_done,
@@ -262,5 +279,4 @@ def _sample(
         for step in sample(velocity, x, params, spread=spread):
             x = step.x
             step_done(step.index + 1)
-    work.kept.put(key, x)
-    return x
+        return x
