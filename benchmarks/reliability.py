@@ -284,7 +284,7 @@ def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -
         draw = random.Random(seed)
         for number in range(1, count + 1):
             since = draw.choice(("submission", "first stage", "first stage", "first stage"))
-            victim, moment = draw.choice(victims), draw.uniform(0.0, usual)
+            victim, moment = victims[number % len(victims)], draw.uniform(0.0, usual)
             outcome = Outcome(number, victim, moment, since)
             Trial(house, outcome).run()
             outcomes.append(outcome)

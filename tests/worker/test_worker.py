@@ -213,7 +213,11 @@ def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
     assert np.allclose(np.frombuffer(mesh["position"], "<f4").reshape(-1, 3), corners)
 
     files["mesh.corner_vert"] = _file(
-        bench.home / "bad", "mesh.corner_vert", np.int32([0, 1, 9]).tobytes(), "int32", (3,)
+        bench.home / "bad",
+        "mesh.corner_vert",
+        np.array([0, 1, 9], np.int32).tobytes(),
+        "int32",
+        (3,),
     )
     with pytest.raises(EngineError, match="corner_vert"):
         attached_values(files)
