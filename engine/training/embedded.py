@@ -60,7 +60,7 @@ TEXTURE_SAMPLER = SamplerParams(steps=5, guidance_strength=1.0, rescale_t=3.0)
 """Chosen on eight held-out toys that the evaluation does not see; more steps were rougher."""
 
 FINISHING = FinishAdvice(closed=True, resolution=64, faces=30_000)
-"""Chosen by eye, see docs/decisions/0031-small-model-closed.md."""
+"""Chosen by eye, see docs/decisions/0032-small-model-closed.md."""
 
 
 Watch = Callable[[str, int, int], None]
