@@ -38,6 +38,7 @@ from engine.training.tasks.table import CACHE_BYTES, norm_of, train_networks
 from engine.training.tasks.unit_spread import give_unit_spread
 from engine.weights.fetch import sha256_of
 from protocol.errors import EngineError
+from protocol.finishes import FinishAdvice
 from protocol.samplers import SamplerParams
 
 TOYS = "toybox:0-2959"
@@ -57,6 +58,9 @@ STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0
 SHAPE_SAMPLER = SamplerParams(steps=8, guidance_strength=2.0, rescale_t=3.0)
 TEXTURE_SAMPLER = SamplerParams(steps=5, guidance_strength=1.0, rescale_t=3.0)
 """Chosen on eight held-out toys that the evaluation does not see; more steps were rougher."""
+
+FINISHING = FinishAdvice(closed=True, resolution=64, faces=30_000)
+"""Chosen by eye, see docs/decisions/0032-small-model-closed.md."""
 
 
 Watch = Callable[[str, int, int], None]
@@ -274,6 +278,7 @@ def write_pipelines(paths: Paths) -> None:
             texture=TEXTURE_SAMPLER,
             shape_norm=norm_of(store, dataset, "shape"),
             texture_norm=norm_of(store, dataset, "texture"),
+            finishing=FINISHING,
         ),
     )
 
