@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.systems.system import System
-from engine.systems.trellis2.names import SAMPLERS
+from engine.systems.trellis2.names import SAMPLERS, SYSTEM
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _rerun(asset: "Asset") -> "tuple[MakingJob, Inputs]":
 
 
 TRELLIS2 = System(
-    name="trellis2",
+    name=SYSTEM,
     pipelines=frozenset({"Trellis2ImageTo3DPipeline"}),
     samplers=SAMPLERS,
     jobs=(GenerateJob, TextureJob, UpscaleJob),
