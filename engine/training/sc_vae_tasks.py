@@ -37,6 +37,7 @@ from engine.training.reconstruct import (
     reconstruct_shape,
     side_by_side,
 )
+from engine.training.sc_vae_start import fit_read_out
 
 E = TypeVar("E", bound=ScVaeEncoder)
 D = TypeVar("D", bound=ScVaeDecoder)
@@ -44,6 +45,11 @@ Result = TypeVar("Result", bound=Decoded)
 
 LATENT_CELL = 16
 """Voxels an axis to a cell of the latent."""
+FITTED_BATCHES = 4
+CERTAIN = 2.0
+"""Logit of a flag that is known, for a fit by least squares."""
+NEARLY = 0.02
+"""No dual vertex lies nearer to the end of what a sigmoid can say."""
 
 
 class VoxelSource(Protocol):
@@ -179,6 +185,22 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return decoded, parts
 
+    @torch.no_grad()
+    def fit_read_out(self, random: np.random.Generator) -> None:
+        """Give the decoder's output layer what reads most out of its first features, in place."""
+        inputs: list[Tensor] = []
+        targets: list[Tensor] = []
+        hook = self.decoder.output_layer.register_forward_pre_hook(
+            lambda _, given: inputs.append(given[0])
+        )
+        with hook:
+            for _ in range(FITTED_BATCHES):
+                voxels = self.batch(random).voxels
+                encoded = self._encode(voxels)
+                self.decoder(encoded.mean, encoded.pyramid)
+                targets.append(self._targets(voxels))
+        fit_read_out(self.decoder.output_layer, torch.cat(inputs), torch.cat(targets))
+
     @abstractmethod
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
@@ -188,6 +210,10 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
 
     @abstractmethod
     def _compare(self, decoded: Result, voxels: VoxelBatch) -> dict[str, Tensor]: ...
+
+    @abstractmethod
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        """(N, C) what the first C outputs of the decoder should be, before any activation."""
 
     def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
         resolution = max(self.resolutions)
@@ -208,6 +234,12 @@ class ShapeVaeTask(ScVaeTask[ShapeEncoder, ShapeDecoder, DecodedShape]):
     def _compare(self, decoded: DecodedShape, voxels: VoxelBatch) -> dict[str, Tensor]:
         return shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
 
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        margin = self.decoder.voxel_margin
+        inside = (voxels.dual_vertices + margin) / (1 + 2 * margin)
+        edges = (voxels.intersected.float() * 2 - 1) * CERTAIN
+        return torch.cat([torch.logit(inside, eps=NEARLY), edges], dim=1)
+
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
         voxels, resolution = self._an_asset(random)
@@ -227,6 +259,9 @@ class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMateria
 
     def _compare(self, decoded: DecodedMaterial, voxels: VoxelBatch) -> dict[str, Tensor]:
         return material_losses(decoded, voxels.materials)
+
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        return voxels.materials * 2 - 1
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""

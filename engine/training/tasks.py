@@ -35,8 +35,8 @@ from engine.training.latents import LatentStore, PackedLatents
 from engine.training.loop import train
 from engine.training.publish import CKPTS, network_of, save_network
 from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
-from engine.training.sc_vae_start import initialise_sc_vae
-from engine.training.sc_vae_tasks import MaterialVaeTask, ShapeVaeTask
+from engine.training.sc_vae_start import initialise_as_mean, initialise_sc_vae
+from engine.training.sc_vae_tasks import MaterialVaeTask, ScVaeTask, ShapeVaeTask
 from engine.training.structure_vae_task import StructureVaeTask
 from engine.training.task import Task
 from engine.training.tokens import stored_tokens
@@ -78,19 +78,24 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             if isinstance(network, FlowTransformer):
                 initialise_flow(network, torch.Generator().manual_seed(config.seed))
                 network.checkpointing = config.gradient_checkpointing
-            if config.quick_start and isinstance(network, ScVaeEncoder | ScVaeDecoder):
+            if isinstance(network, ScVaeEncoder | ScVaeDecoder):
                 initialise_sc_vae(network)
+            if config.quick_start and isinstance(network, MaterialEncoder | MaterialDecoder):
+                initialise_as_mean(network)
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
         for name in config.frozen:
             networks[name].requires_grad_(False)
         try:
-            return make(networks.to(device), data, device, config.options)
+            task = make(networks.to(device), data, device, config.options)
         except (TypeError, KeyError, ValueError) as error:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
+    if config.start is None and isinstance(task, ScVaeTask):
+        task.fit_read_out(np.random.default_rng(config.seed))
+    return task
 
 
 def train_networks(
