@@ -6,21 +6,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.errors import EngineError
 from engine.models.flow import FlowTransformer
 from engine.models.latent_flow import LatentFlow
-from engine.models.material_vae import MaterialDecoder, MaterialEncoder
+from engine.models.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
 from engine.models.networks import build_network
 from engine.models.pipeline import Normalization
 from engine.models.sc_vae import ScVaeDecoder, ScVaeEncoder
-from engine.models.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.models.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
 from engine.models.structure_flow import StructureFlow
 from engine.models.structure_vae import StructureDecoder, StructureEncoder
 from engine.models.tensors import load_tensors
 from engine.training.config import TrainConfig
-from engine.training.dataset import Dataset
+from engine.training.dataset import Dataset, VoxelBatch
 from engine.training.encoder_task import EncoderTask
 from engine.training.flow_levels import cells_level, structure_level
 from engine.training.flow_matching import initialise_flow
@@ -33,8 +33,11 @@ from engine.training.flow_tasks import (
 )
 from engine.training.latents import LatentStore, PackedLatents
 from engine.training.loop import train
+from engine.training.ovoxel_losses import material_losses, shape_losses
 from engine.training.publish import CKPTS, network_of, save_network
 from engine.training.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
+from engine.training.sampled import SHAPE, TEXTURE, read_sampled
+from engine.training.sampled_tasks import Sampled, SampledDecoderTask
 from engine.training.sc_vae_start import initialise_as_mean, initialise_sc_vae
 from engine.training.sc_vae_tasks import MaterialVaeTask, ScVaeTask, ShapeVaeTask
 from engine.training.structure_vae_task import StructureVaeTask
@@ -193,6 +196,40 @@ def _by_stage(options: Options) -> tuple[Options, Options]:
     return stage1, options.get("rendered", {})
 
 
+def _sampled_shape(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    decoder = _network(networks, "shape_decoder", ShapeDecoder)
+
+    def compare(decoded: DecodedShape, voxels: VoxelBatch) -> dict[str, Tensor]:
+        return shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
+
+    sampled, rest = _sampled(data, SHAPE, options)
+    return SampledDecoderTask(
+        "shape_decoder", decoder, _dataset(data), sampled, compare, device=device, **rest
+    )
+
+
+def _sampled_material(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    decoder = _network(networks, "material_decoder", MaterialDecoder)
+
+    def compare(decoded: DecodedMaterial, voxels: VoxelBatch) -> dict[str, Tensor]:
+        return material_losses(decoded, voxels.materials)
+
+    sampled, rest = _sampled(data, TEXTURE, options)
+    return SampledDecoderTask(
+        "material_decoder", decoder, _dataset(data), sampled, compare, device=device, **rest
+    )
+
+
+def _sampled(data: Path, kind: str, options: Options) -> tuple[Sampled, Options]:
+    rest = dict(options)
+    store = LatentStore(data, rest.pop("latents"))
+    return read_sampled(store, kind, rest.pop("resolutions")), rest
+
+
 def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
@@ -289,6 +326,8 @@ TASKS: Mapping[str, Maker] = {
     "material_vae": _material_vae,
     "shape_vae_rendered": _shape_vae_rendered,
     "material_vae_rendered": _material_vae_rendered,
+    "sampled_shape": _sampled_shape,
+    "sampled_material": _sampled_material,
     "structure_flow": _structure_flow,
     "shape_flow": _shape_flow,
     "texture_flow": _texture_flow,
