@@ -45,7 +45,7 @@ def sample_latents(
         on_progress: told how many assets of how many are done; may raise to stop.
 
     Raises:
-        EngineError: what loading, sampling and writing raise.
+        EngineError: ``samples_empty``, and what loading, sampling and writing raise.
     """
     models = Models(load_checkpoint(checkpoint, offline=True), offline=True)
     names: dict[int, list[str]] = {resolution: [] for resolution in dataset.resolutions}
@@ -64,6 +64,12 @@ def sample_latents(
             names[resolution].append(dataset.names[index])
             shapes[resolution].append(shape)
             textures[resolution].append(texture)
+    if not names[max(dataset.resolutions)]:
+        raise EngineError(
+            "samples_empty",
+            f"The flows of {checkpoint} saw no object in any of {len(indices)} pictures.",
+            "Train them for longer; the decoders can only learn from latents of some asset.",
+        )
     for resolution in dataset.resolutions:
         coords = [each.coords[:, 1:].numpy() for each in shapes[resolution]]
         for kind, samples in ((SHAPE, shapes), (TEXTURE, textures)):

@@ -18,6 +18,7 @@ from engine.pipelines.types import presets
 from engine.training import embedded
 from engine.training.embedded import (
     AUTO_ENCODERS,
+    DECODERS,
     FLOWS,
     Places,
     encode_all,
@@ -34,7 +35,7 @@ FEW = Sampling(steps=2)
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     folder = tmp_path_factory.mktemp("embedded")
-    for stage in (*AUTO_ENCODERS, *FLOWS):
+    for stage in (*AUTO_ENCODERS, *FLOWS, *DECODERS):
         config = json.loads((CONFIGS / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
@@ -65,8 +66,8 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
     places: Places, trained: tuple[Path, list[str]]
 ) -> None:
     _, stages = trained
-    wanted = [stage for stage in (*AUTO_ENCODERS, *FLOWS) if stage in stages]
-    assert wanted == [*AUTO_ENCODERS, *FLOWS]
+    wanted = [stage for stage in (*AUTO_ENCODERS, *FLOWS, *DECODERS) if stage in stages]
+    assert wanted == [*AUTO_ENCODERS, *FLOWS, *DECODERS]
     for stage in wanted:
         assert saved_states(places.out / stage / "states")[-1].name == "step-0000002.pt"
 
