@@ -48,7 +48,7 @@ class TrainConfig:
         ema: decay of the moving average of the weights, which is what gets exported.
         max_grad_norm: gradients longer than this are shortened to it, or to the 95th percentile of
             recent lengths where that is shorter.
-        bf16: the losses run under autocast to bfloat16.
+        bf16: the losses run under autocast to bfloat16, where the device gains by it.
         gradient_checkpointing: activations are computed again on the way back, to save memory.
         save_every, log_every, picture_every: steps; 0 pictures: none.
     """
