@@ -10,8 +10,8 @@ from engine.checkpoints.pipeline import read_pipeline
 from engine.host.command import command
 from engine.images.rembg_matte import RembgMatte
 from engine.residency.models import Models
+from engine.systems.catalogue import catalogue
 from engine.systems.table import system_of_pipeline
-from engine.weights.catalogue import catalogue
 from engine.weights.hub import Origin, source
 from engine.weights.store import Store
 from protocol.errors import EngineError

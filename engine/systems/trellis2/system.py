@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from engine.systems.system import System
 from engine.systems.trellis2.names import SAMPLERS, SYSTEM
+from engine.systems.trellis2.weights import weights
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ TRELLIS2 = System(
     samplers=SAMPLERS,
     jobs=(GenerateJob, TextureJob, UpscaleJob),
     networks=_networks,
+    weights=weights,
     expect=_expect,
     run=_run,
     rerun=_rerun,
