@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PARENT = """
 import sys, time
 from engine import warm_up
+warm_up._NICE = 0
 assert warm_up.warm_up("generate", helpers=1) == 1
 print(warm_up._helpers[0].pid, flush=True)
 {ending}
@@ -28,6 +29,7 @@ print(warm_up._helpers[0].pid, flush=True)
 def empty(tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder without machine code, for this process and its children."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(warm_up, "_NICE", 0)  # tests may run beside much else
     folder = tmp_path / "kernels"
     for kernel, _ in warm_up.recorded("generate"):
         monkeypatch.setattr(cache_of(kernel), "_folder", folder)
