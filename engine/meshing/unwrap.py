@@ -33,7 +33,7 @@ class UnwrapSettings:
         padding: least distance between charts in texels: 2 keep linear filtering apart (about 4
             lie between them on average); filling the gaps is left to baking.
         time_limit: processor seconds of this process after which blocks of faces take the place of
-            charts. Not seconds of the clock: on a busy machine those gave worse UVs for the same job.
+            charts. By the clock a busy machine would give other UVs for the same job.
     """
 
     texture_size: int = 2048
