@@ -115,7 +115,8 @@ def test_time_is_looked_at_in_every_phase(monkeypatch: pytest.MonkeyPatch) -> No
         asked.setdefault(asking.f_code.co_name, set()).add(asking.f_lineno)
         return now
 
-    monkeypatch.setattr(unwrap, "time", SimpleNamespace(monotonic=lambda: 0.0, process_time=process_time))
+    clock = SimpleNamespace(monotonic=lambda: 0.0, process_time=process_time)
+    monkeypatch.setattr(unwrap, "time", clock)
     arrays = meshes.sphere(12, noise=0.2)
     assert unwrap_mesh(*arrays, UnwrapSettings(time_limit=np.inf)).method == "charts"
     places = ("cut_into_charts", "_merge", "flatten_charts", "pack_charts", "_lay_out")
