@@ -26,7 +26,7 @@ def to_dict(value: Any, kind: Any = None) -> Any:
     if kind is not None:
         choices = _dataclasses_in(kind)
         if len(choices) > 1 and value is not None:
-            return {_tag(value.__class__): to_dict(value)}
+            return {tag(value.__class__): to_dict(value)}
     if is_dataclass(value) and not isinstance(value, type):
         hints = _hints(type(value))
         return {f.name: to_dict(getattr(value, f.name), hints[f.name]) for f in fields(value)}
@@ -99,11 +99,11 @@ def _read_union(kind: Any, data: Any, path: str) -> Any:
         return None
     choices = _dataclasses_in(kind)
     if len(choices) > 1:
-        names = {_tag(choice): choice for choice in choices}
+        names = {tag(choice): choice for choice in choices}
         if _is_object(data) and len(data) == 1:
-            tag, inner = next(iter(data.items()))
-            if tag in names:
-                return _read(names[tag], inner, f"{path}.{tag}" if path else tag)
+            name, inner = next(iter(data.items()))
+            if name in names:
+                return _read(names[name], inner, f"{path}.{name}" if path else name)
         raise _invalid(path, data, f"an object of one entry, {' or '.join(names)}")
     rest = [choice for choice in get_args(kind) if choice is not type(None)]
     if len(rest) == 1:
@@ -169,7 +169,8 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _tag(kind: type) -> str:
+def tag(kind: type) -> str:
+    """The name of a dataclass in plain data: ``FinishJob`` is finish_job."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
 
 
