@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from protocol import download
 from protocol.client import EngineClient
 from protocol.connection import Connection
 from protocol.events import Progress
+from protocol.jobs import GenerateJob
 from protocol.messages import FROM_ENGINE
 from protocol.parts import check_part, pack_mesh
-from protocol.wire import decode, encode
+from protocol.references import Attached
+from protocol.wire import Shaped, decode, encode
 from tests.protocol.service import Service, noise, stored
 
 JOB = "0" * 32
@@ -46,16 +49,31 @@ def measure(what: str, size: int, work: Callable[[], Any]) -> None:
     print(f"{what}: {wall * 1000:.1f} ms, {cpu * 1000:.1f} CPU ms of this process{rate}")
 
 
-def fetch(connection: Connection) -> Callable[[], None]:
+def connected(connection: Connection) -> EngineClient:
     client = EngineClient(lambda: connection, name="bench", program="bench 1")
     while client.state != "alive":
         client.poll(wait_s=0.1)
+    return client
+
+
+def fetch(connection: Connection) -> Callable[[], None]:
+    client = connected(connection)
 
     def work() -> None:
         client.wait_for(client.fetch(JOB, "asset"), 300)
         client.close()
 
     return work
+
+
+def close(connection: Connection) -> Callable[[], None]:
+    """Of a client that has much to send."""
+    client = connected(connection)
+    for _ in range(20):
+        job = GenerateJob(picture=Attached("picture"))
+        client.submit(job, {"picture": Shaped.of_file(bytes(4 << 20))})
+    client.poll()
+    return client.close
 
 
 def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +94,7 @@ def main(megabytes: int, chunks: list[int]) -> None:
         process = spawn.Process(target=serve, args=(theirs, size, folder))
         process.start()
         local: Connection = ours.recv()
-        remote = Connection(**(vars(local) | {"pid": 0}))
+        remote = replace(local, pid=0)
         for chunk in chunks:
             download.CHUNK = chunk << 20
             download.WINDOW = max(2, 12 // chunk)
@@ -84,6 +102,8 @@ def main(megabytes: int, chunks: list[int]) -> None:
                 measure(f"{megabytes} MB in chunks of {chunk} MiB", size, fetch(remote))
         for _ in range(3):
             measure(f"{megabytes} MB by file", size, fetch(local))
+        for _ in range(5):
+            measure("closing with 80 MB unsent", 0, close(local))
         ours.send(None)
         process.join()
     position, faces = grid(708)

@@ -63,8 +63,9 @@ class Download:
         """
         if self.done or self.reading:
             return None
+        self._by_file = self._by_file and local
         if not self._asked_head:
-            credit = 0 if self._by_file and local else WINDOW
+            credit = 0 if self._by_file else WINDOW
         elif self.head is None or self._asked >= self.head.size:
             return None
         else:
@@ -79,7 +80,7 @@ class Download:
             offset=self._asked,
             chunk=CHUNK,
             credit=credit,
-            by_file=self._by_file and local,
+            by_file=self._by_file,
         )
         self._asked += credit * CHUNK
         return request

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.residency.models import Models
     from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
+    from engine.weights.weight import Weight
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
@@ -30,6 +31,7 @@ class System:
         samplers: stage whose sampler a job may change -> its entry in ``pipeline.json``.
         jobs: what it can do, of the classes in ``MakingJob``.
         networks: the networks that a checkpoint may hold; called when one is opened.
+        weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
         usual_needs: the networks of a usual job in order, and their working memory.
         run: does a job.
@@ -41,6 +43,7 @@ class System:
     samplers: Mapping[str, str]
     jobs: tuple[type[MakingJob], ...]
     networks: "Callable[[], NetworkKinds]"
+    weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
     usual_needs: "Needs"
     run: "Run"
