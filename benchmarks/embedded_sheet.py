@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.mesh import Mesh
 from engine.render.camera import orbit
 from engine.render.picture import render
-from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.training.data.dataset import Dataset
 from engine.training.evaluate import VIEW
-from engine.training.reconstruct import coloured_mesh, grid_of
+from engine.training.reconstruct import opaque_surface, ovoxels_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--type", default=None)
     parser.add_argument("--odd", type=Path, nargs="*", default=[])
     asked = parser.parse_args()
-    models = Models(load_checkpoint(asked.checkpoint, offline=True), offline=True)
+    models = Models(load_checkpoint(asked.checkpoint, offline=True))
     tiles = (
         [odd_tile(models, path, asked.type) for path in asked.odd]
         if asked.odd
@@ -60,8 +59,8 @@ def held_out_tiles(models: Models, data: Path, kind: str | None) -> list[np.ndar
         picture = dataset.picture(index, VIEW)
         azimuth = float(str(dataset.camera(index, VIEW)["azimuth_degrees"]))
         voxels = dataset.voxels(index, resolution)
-        truth = coloured_mesh(grid_of(voxels, resolution), voxels.materials / 255)
-        result = generated(models, png_bytes(Image.fromarray(picture)), kind)
+        truth = opaque_surface(ovoxels_of(voxels, resolution))
+        result = generated(models, Image.fromarray(picture), kind)
         tiles.append(np.hstack([flat(picture), seen(result, azimuth), seen(truth, azimuth), gap()]))
         print(f"{index + 1} {dataset.names[index]} {dataset.families[index]}", flush=True)
     return tiles
@@ -72,8 +71,8 @@ def odd_tile(models: Models, path: Path, kind: str | None) -> np.ndarray:
     return np.hstack([flat(picture), seen(generated(models, path, kind), 25.0), gap()])
 
 
-def generated(models: Models, picture: Path | bytes, kind: str | None) -> Mesh | None:
-    matte = "cutout" if isinstance(picture, bytes) else "auto"
+def generated(models: Models, picture: Path | Image.Image, kind: str | None) -> Mesh | None:
+    matte = "cutout" if isinstance(picture, Image.Image) else "auto"
     inputs = Inputs()
     job = GenerateJob(picture=inputs.attach(picture), type=kind, matte=matte)
     try:
@@ -81,7 +80,7 @@ def generated(models: Models, picture: Path | bytes, kind: str | None) -> Mesh |
     except EngineError as error:
         print(error)
         return None
-    return coloured_mesh(asset.grid, np.clip(asset.materials, 0, 1))
+    return opaque_surface(asset.voxels)
 
 
 def seen(mesh: Mesh | None, azimuth: float) -> np.ndarray:

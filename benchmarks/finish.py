@@ -22,26 +22,25 @@ import numpy as np
 
 from benchmarks.meshes import noisy_sphere
 from engine.export.mesh_file import save_scene
-from engine.export.presets import PRESETS
-from engine.finishing.finish import Finished, FinishJob, finish
+from engine.finishing.finish import Finished, finish
 from engine.mesh import Mesh
 from engine.meshing.report import report_mesh
 from engine.meshing.unwrap import count_cover
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import mesh_to_dual_grid, sample_materials
+from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.render.turntable import thumbnail
 from engine.report import Report
+from protocol.finishes import FINISHES, Finish
 
 COVER_SIZE = 2048
 
 
-def _job(grid_size: int, faces: int, texture: int) -> FinishJob:
+def _raw(grid_size: int) -> OVoxels:
     mesh = noisy_sphere(100, textured=True)
     grid = mesh_to_dual_grid(mesh.vertices, mesh.faces, grid_size=grid_size)
-    preset = replace(PRESETS["standard"], faces=faces, texture_size=texture)
-    job = FinishJob(grid, sample_materials(mesh, grid), preset)
-    _ = job.surface  # kept by the job; what is timed begins with the raw mesh
-    return job
+    voxels = OVoxels(grid, sample_materials(mesh, grid))
+    _ = voxels.grid_surface  # kept by the voxels; what is timed begins with the raw mesh
+    return voxels
 
 
 def print_table(head: Sequence[str], *rows: Sequence[str]) -> None:
@@ -49,10 +48,10 @@ def print_table(head: Sequence[str], *rows: Sequence[str]) -> None:
         print("| " + " | ".join(row) + " |", flush=True)
 
 
-def _ours(job: FinishJob) -> tuple[Finished, dict[str, float]]:
+def _ours(voxels: OVoxels, settings: Finish) -> tuple[Finished, dict[str, float]]:
     report = Report()
     start = time.perf_counter()
-    finished = finish(job, report)
+    finished = finish(voxels, settings, report)
     with tempfile.TemporaryDirectory() as folder, report.stage("writing"):
         save_scene(finished.meshes, Path(folder) / "asset.glb")
     total = time.perf_counter() - start
@@ -68,7 +67,7 @@ def _quality(vertices: np.ndarray, faces: np.ndarray) -> list[str]:
 
 
 def _compare(
-    job: FinishJob, ours: Mesh, charts: int, seconds: dict[str, float], limit: int
+    raw: Mesh, target: int, ours: Mesh, charts: int, seconds: dict[str, float], limit: int
 ) -> None:
     """Simplifying and unwrapping by libraries, in a table beside ours."""
     rows = [
@@ -82,7 +81,7 @@ def _compare(
         ]
     ]
     try:
-        rows.append(_libraries(job.surface, job.preset.faces, limit))
+        rows.append(_libraries(raw, target, limit))
     except ImportError as error:
         print(f"nothing to compare with: {error}")
     head = "tools, simplify, faces, open edges, non-manifold edges, unwrap, charts, covered"
@@ -168,15 +167,18 @@ def main() -> None:
     parser.add_argument("--texture", type=int, default=2048)
     parser.add_argument("--xatlas-limit", type=int, default=600, help="seconds")
     arguments = parser.parse_args()
-    finish(_job(48, 500, 64), Report())  # compiles the kernels
-    job = _job(arguments.grid, arguments.faces, arguments.texture)
+    usual = FINISHES["standard"]
+    finish(_raw(48), replace(usual, faces=500, texture_size=64), Report())  # compiles the kernels
+    voxels = _raw(arguments.grid)
+    settings = replace(usual, faces=arguments.faces, texture_size=arguments.texture)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{len(job.surface.faces):,} faces, {arguments.texture}^2 texels")
-    finished, seconds = _ours(job)
+    print(f"{len(voxels.grid_surface.faces):,} faces, {arguments.texture}^2 texels")
+    finished, seconds = _ours(voxels, settings)
     thumbnail(noisy_sphere(10, textured=True))
     _thumbnail(224)
     charts = finished.log["levels"][0]["after"]["charts"]
-    _compare(job, finished.meshes[0].mesh, charts, seconds, arguments.xatlas_limit)
+    raw, ours = voxels.grid_surface, finished.meshes[0].mesh
+    _compare(raw, settings.faces, ours, charts, seconds, arguments.xatlas_limit)
 
 
 if __name__ == "__main__":

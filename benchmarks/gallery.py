@@ -14,18 +14,17 @@ from PIL import Image
 
 from benchmarks import gallery_meshes as meshes
 from benchmarks.finish import print_table
-from engine.export.presets import PRESETS
-from engine.finishing.finish import FinishJob, finish
+from engine.finishing.finish import finish
+from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import mesh_to_dual_grid, sample_materials
-from engine.ovoxel.ovoxel_file import OVoxels
-from engine.ovoxel.placement import Placement
+from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.render.asset import mesh_of_ovoxels
 from engine.render.camera import Camera, orbit
 from engine.render.picture import render
-from engine.render.turntable import on_background, png_bytes
+from engine.render.turntable import on_background
 from engine.report import Report
+from protocol.finishes import FINISHES
 
 GRID, FACES, TEXTURE, SIDE = 256, 20_000, 1024, 288
 BACKGROUND = (72, 72, 76)
@@ -44,10 +43,10 @@ def before_and_after(mesh: Mesh) -> tuple[Mesh, Mesh, list[str]]:
     mesh = meshes.in_unit_cube(mesh)
     kept, new_index = weld_positions(mesh.vertices)
     grid = mesh_to_dual_grid(mesh.vertices[kept], new_index[mesh.faces], grid_size=GRID)
-    materials = sample_materials(mesh, grid)
-    raw = mesh_of_ovoxels(OVoxels(grid, materials, Placement()))
-    preset = replace(PRESETS["game"], faces=FACES, texture_size=TEXTURE, lod_shares=(1.0,))
-    done = finish(FinishJob(grid, materials, preset), Report())
+    voxels = OVoxels(grid, sample_materials(mesh, grid))
+    raw = mesh_of_ovoxels(voxels)
+    settings = replace(FINISHES["game"], faces=FACES, texture_size=TEXTURE, lod_shares=(1.0,))
+    done = finish(voxels, settings, Report())
     before, after = done.log["before"], done.log["levels"][0]["after"]
     keys = ("faces", "components", "open_edges", "non_manifold_edges", "flipped_edges")
     figures = [f"{before[key]:,} -> {after[key]:,}" for key in keys]

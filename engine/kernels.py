@@ -1,77 +1,71 @@
-"""How numba kernels are compiled, and where their machine code is kept.
+"""How numba kernels are compiled, and the folder where their machine code is kept."""
 
-numba caches each kernel beside its own source file and looks at that file only: a kernel whose
-callee changed in another file would silently run the old machine code. So the cache folder is named
-after the contents of all files with kernels. The newest few folders stay: versions that share a
-cache may run side by side.
-"""
-
-import hashlib
-import shutil
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from numba import config, njit
+from numba.core.dispatcher import Dispatcher
+
+from engine.kernel_cache import SUFFIX, KernelCache
 
 _PACKAGE = Path(__file__).parent
-_KEPT = 4
 
 
-def _stamp() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        source = path.read_bytes()
-        if b"engine.kernels" in source or path == Path(__file__):
-            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
-    return digest.hexdigest()[:16]
-
-
-def _choose_cache() -> None:
-    name = f"kernels-{_stamp()}"
+def _choose_folder() -> Path | None:
+    """The first place that may be written to; None: there is none, and kernels are not kept."""
     chosen = getattr(config, "CACHE_DIR", "")  # the user's NUMBA_CACHE_DIR
     roots = [Path(chosen)] if chosen else []
     for root in (*roots, _PACKAGE / "__pycache__", Path.home() / ".cache" / "maquette"):
-        folder = root / name
+        folder = root / "kernels"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            folder.touch()  # the folder in use counts as the newest
         except OSError:  # an installation that its user may not write to
             continue
-        setattr(config, "CACHE_DIR", str(folder))  # noqa: B010 (numba declares its settings late)
-        _drop_old(root)
-        return
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
 
 
-def _drop_old(root: Path) -> None:
-    aged = []
-    for folder in root.glob("kernels-*"):
-        try:
-            aged.append((folder.stat().st_mtime, folder))
-        except OSError:  # another process has just removed it
-            continue
-    for _, folder in sorted(aged, reverse=True)[_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-_choose_cache()
+FOLDER = _choose_folder()
+_COLD = FOLDER is None or next(FOLDER.glob(f"*{SUFFIX}"), None) is None
 
 
 def are_cold() -> bool:
-    """Whether nothing has been compiled yet, so that the first use takes long."""
-    return not any(Path(config.CACHE_DIR).iterdir())  # pyright: ignore[reportAttributeAccessIssue]
+    """Whether nothing had been compiled when this process began: the first use takes long."""
+    return _COLD
 
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
-"""Decorator of compiled functions: cached on disk, runs beside other threads, divides as C does."""
+def is_missing(kernel: Dispatcher, kinds: tuple) -> bool:
+    """Whether a kernel's machine code for arguments of some numba types could be kept but is not.
 
-tight = njit(  # the flag is numba's own, and not in its stubs
-    cache=True, nogil=True, error_model="numpy", _nrt=False
-)  # pyright: ignore[reportCallIssue]
-"""Decorator of inner loops and their helpers, which may not make arrays.
+    Args:
+        kernel: made by ``kernel`` or ``tight``.
+    """
+    cache = kernel._cache
+    return isinstance(cache, KernelCache) and cache.is_missing(kinds)
 
-numba counts references to an array by atomic operations at every call and every row view, and
-threads that share the array wait for each other: that was more than half of the time of the loops
-here. Functions that make no arrays can go without.
-"""
+
+def _compiled(function: Callable, **options: bool) -> Dispatcher:
+    made = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    if isinstance(made, Dispatcher):  # not so under NUMBA_DISABLE_JIT
+        made._cache = KernelCache(made, FOLDER)
+    return made
+
+
+def kernel(function: Callable) -> Dispatcher:
+    """Decorator of compiled functions: kept on disk, runs beside other threads, divides as C."""
+    return _compiled(function)
+
+
+def tight(function: Callable) -> Dispatcher:
+    """Decorator of inner loops and their helpers, which may not make arrays.
+
+    numba counts references to an array by atomic operations at every call and every row view, and
+    threads that share the array wait for each other: that was more than half of the time of the
+    loops here. Functions that make no arrays can go without.
+    """
+    return _compiled(function, _nrt=False)
 
 
 @tight

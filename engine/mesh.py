@@ -5,13 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from protocol.errors import EngineError
-
 AlphaMode = Literal["opaque", "mask", "blend"]
 Wrap = Literal["repeat", "clamp", "mirror"]
 Filter = Literal["linear", "nearest"]
-SMALLEST_TEXTURE, LARGEST_TEXTURE = 16, 8192
-"""Sides in texels of the textures that are made here; given ones may have any size."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +80,6 @@ class Mesh:
     metallic_roughness: np.ndarray | None = None
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
-
-
-def check_texture_size(size: int) -> None:
-    """Raises:
-    EngineError: ``texture_size`` unless 16 <= size <= 8192.
-    """
-    if not SMALLEST_TEXTURE <= size <= LARGEST_TEXTURE:
-        raise EngineError(
-            "texture_size",
-            f"A texture of {size} x {size} texels is not possible.",
-            f"Choose a size from {SMALLEST_TEXTURE} to {LARGEST_TEXTURE}; 2048 is usual.",
-        )
 
 
 def drop_unused_vertices(mesh: Mesh) -> Mesh:

@@ -4,7 +4,7 @@ The command line, the service's worker and Python users call these three, and no
 
     models = open_models(settings)
     asset = run(GenerateJob(picture=...), models, report)
-    delivered = deliver(asset, Path("out/rocket.glb"), FINISHES["standard"], report)
+    delivered = deliver(asset, Path("out/rocket.glb"), FinishChoice(), report)
 """
 
 import hashlib
@@ -17,37 +17,26 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
-from engine.assets.folder import (
-    FOLDER_SUFFIX,
-    add_to_recipe,
-    check_folder,
-    save_asset,
-    save_thumbnail,
-)
-from engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from engine.checkpoints.image_encoders import is_dinov3
+from engine.assets.folder import FOLDER_SUFFIX, THUMBNAIL, add_to_recipe, check_folder, save_asset
 from engine.export.mesh_file import SUFFIXES, save_mesh
-from engine.export.presets import Preset
-from engine.finishing.finish import Finished, FinishJob, finish, finishing_stages
+from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.host.files import check_place
 from engine.host.machine import known_device
-from engine.images.rembg_matte import RembgMatte
 from engine.mesh import Mesh
+from engine.render.turntable import save_thumbnail
 from engine.report import Report
 from engine.residency.memory import reset_peak
-from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.models import Models
 from engine.settings import Settings
+from engine.systems import opening
 from engine.systems.inputs import Inputs
-from engine.systems.trellis2.expected import expected_stages
-from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.texture import texture
-from engine.systems.trellis2.upscale import upscale
-from engine.weights.catalogue import catalogue
+from engine.systems.table import system_for
 from engine.weights.default_checkpoint import default_checkpoint
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
-from protocol.jobs import GenerateJob, MakingJob, TextureJob
+from protocol.finishes import Finish, FinishAdvice, FinishChoice
+from protocol.jobs import MakingJob
 
 FINISHED = (".glb", ".obj")
 """What can hold a textured asset."""
@@ -104,16 +93,7 @@ def open_models(
             tell(sentence)
     else:
         place = store.checkpoint(checkpoint)
-    opened = load_checkpoint(place, offline=offline, origin=origin)
-    return Models(
-        opened,
-        device=where,
-        budget=budget,
-        encoder_folder=_encoder_folder(store, opened),
-        matte=_matte_network(store),
-        offline=offline,
-        origin=origin,
-    )
+    return opening.open_models(place, store, device=where, budget=budget)
 
 
 def run(
@@ -134,21 +114,19 @@ def run(
         Cancelled: through ``report.cancel``.
         EngineError: what is wrong with the job, its inputs, the checkpoint or the memory.
     """
-    report.expect((*expected_stages(job, models), *then))
-    if isinstance(job, GenerateJob):
-        return generate(job, models, report, inputs)
-    if isinstance(job, TextureJob):
-        return texture(job, models, report, inputs)
-    return upscale(job, models, report, inputs)
+    system = system_for(job, models.generation.name)
+    report.expect((*system.expect(job, models), *then))
+    return system.run(job, models, report, inputs or Inputs())
 
 
-def deliver(asset: Asset, target: Path, preset: Preset | None, report: Report) -> Delivered:
-    """Write an asset's folder, and then its file: finished, or raw without a preset.
+def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Report) -> Delivered:
+    """Write an asset's folder, and then its file: finished, or raw without a choice.
 
     The folder comes first, so that minutes of sampling are safe whatever finishing does.
 
     Args:
-        target: a .glb or .obj file; without a preset also .ply. The folder is named after it.
+        target: a .glb or .obj file; without a choice also .ply. The folder is named after it.
+        choice: what it leaves open is as the asset's checkpoint advises.
 
     Raises:
         Cancelled: through ``report.cancel``; the folder may be there already.
@@ -157,43 +135,47 @@ def deliver(asset: Asset, target: Path, preset: Preset | None, report: Report) -
     folder = folder_of(target)
     with report.stage("saving"):
         save_asset(asset, folder)
-    if preset is None:
+    if choice is None:
         mesh, finished = asset.mesh, None
         with report.stage("writing"):
             save_mesh(mesh, target)
     else:
-        job = FinishJob.of(asset, fitting(preset, target, report), target.stem)
-        finished = finish(job, report)
+        settings = fitting(choice.settled(asset.finish_advice), target, report)
+        finished = finish(
+            asset.voxels, settings, report, name=target.stem, given_mesh=asset.given_mesh
+        )
         mesh = finished.meshes[0].mesh
-        write_finished(finished, target, job.preset, report, folder=folder)
+        write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
-        save_thumbnail(mesh, folder)
+        save_thumbnail(mesh, folder / THUMBNAIL)
     return Delivered(folder, target, mesh, finished)
 
 
-def delivery_stages(preset: Preset | None) -> tuple[str, ...]:
-    """The stages of ``deliver``."""
-    finishing = () if preset is None else finishing_stages(preset)
+def delivery_stages(
+    choice: FinishChoice | None, advice: FinishAdvice | None = None
+) -> tuple[str, ...]:
+    """The stages of ``deliver`` for an asset of a checkpoint with that advice."""
+    finishing = () if choice is None else finishing_stages(choice.settled(advice))
     return ("saving", *finishing, "writing", "thumbnail")
 
 
 def write_finished(
-    finished: Finished, target: Path, preset: Preset, report: Report, *, folder: Path | None
+    finished: Finished, target: Path, settings: Finish, report: Report, *, folder: Path | None
 ) -> None:
     """Write a finished asset, and how it was finished into the recipe of its folder."""
     with report.stage("writing"):
-        finished.save(target, image_format=preset.image_format)
+        finished.save(target, image_format=settings.image_format)
         if folder is not None:
-            entry = {"file": target.name, "preset": asdict(preset), **finished.log}
+            entry = {"file": target.name, "settings": asdict(settings), **finished.log}
             add_to_recipe(folder, "finish", entry)
 
 
-def fitting(preset: Preset, target: Path, report: Report) -> Preset:
-    """What the file can hold of a preset; a note says when that is less."""
-    preset, note = preset.fitting(target.name)
+def fitting(settings: Finish, target: Path, report: Report) -> Finish:
+    """What the file can hold of a finish; a note says when that is less."""
+    settings, note = settings.fitting(target.name)
     if note is not None:
         report.note(note)
-    return preset
+    return settings
 
 
 def folder_of(target: Path) -> Path:
@@ -255,36 +237,3 @@ def _check_format(target: Path, finished: bool) -> None:
             f"{target.name} does not end like a mesh file that can be written.",
             f"Use one of {', '.join(SUFFIXES)}.",
         )
-
-
-def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
-    """Where DINOv3 was downloaded to; None where it was not, or another encoder is asked for.
-
-    Raises:
-        EngineError: ``weights_partial``.
-    """
-    component = checkpoint.generation.image_encoder
-    own = IMAGE_ENCODER in checkpoint.models
-    if own or component is None or not is_dinov3(component.name):
-        return None
-    weight = catalogue()["image_encoder"]
-    state = store.state(weight)
-    if state == "partial":
-        raise EngineError(
-            "weights_partial",
-            f"The download of {weight.repository} is not complete.",
-            f"Run: python run.py maquette models download {weight.name}",
-        )
-    return store.folder_of(weight.repository) if state == "present" else None
-
-
-def _matte_network(store: Store) -> RembgMatte:
-    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
-    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
-        if store.state(weight) == "present":
-            return RembgMatte(
-                Path(weight.files[0].name).stem,
-                weights_folder=store.folder_of(weight.repository),
-                allow_download=False,
-            )
-    return RembgMatte(allow_download=not store.offline)

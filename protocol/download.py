@@ -2,6 +2,7 @@
 
 import hashlib
 from io import FileIO
+from mmap import ACCESS_READ, mmap
 
 from .errors import EngineError
 from .parts import check_part
@@ -12,54 +13,57 @@ from .wire import Buffer
 CHUNK = 1 << 20
 WINDOW = 12
 """Chunks asked for and not there yet, at most."""
-LARGEST_PART = 1 << 32
+LARGEST_PART = 1 << 31
 
 
 class Download:
     """A part that is being fetched. It keeps the bytes; somebody else sends its requests.
 
     Args:
-        id: of whom to tell when it is there.
         job, name: of the part.
-        by_file: ask for the part's path first.
 
     Attributes:
         head: what the part is; None as long as that is unknown.
-        have: bytes that are here.
+        have: bytes that are here, and in the hash.
         done: all bytes are here and right.
     """
 
-    def __init__(self, id: int, job: str, name: str, *, by_file: bool) -> None:
-        self.id, self.job, self.name = id, job, name
+    def __init__(self, job: str, name: str) -> None:
+        self.job, self.name = job, name
         self.head: PartHead | None = None
         self.have = 0
         self.done = False
-        self._by_file = by_file
+        self._by_file = True
         self._asked = 0
         self._asked_head = False
         self._data = bytearray()
         self._hash = hashlib.sha256()
-        self._file: FileIO | None = None
+        self._file: mmap | None = None
         self._restarted = False
 
     @property
-    def data(self) -> memoryview:
+    def data(self) -> "memoryview[int]":
         """The bytes of the part, once it is done."""
-        return memoryview(self._data)
+        return memoryview(self._data if self._file is None else self._file)
 
     @property
     def reading(self) -> bool:
         """Whether ``read`` has work."""
-        return self._file is not None
+        return self._file is not None and not self.done
 
     def resume(self) -> None:
         """The connection was lost: what was asked for will not come."""
         self._asked, self._asked_head = self.have, False
 
-    def next_request(self) -> FetchPart | None:
-        """What to ask for now; None: enough is asked for."""
+    def next_request(self, *, local: bool) -> FetchPart | None:
+        """What to ask for now; None: enough is asked for.
+
+        Args:
+            local: the engine is on this machine, and its files can be tried.
+        """
         if self.done or self.reading:
             return None
+        self._by_file = self._by_file and local
         if not self._asked_head:
             credit = 0 if self._by_file else WINDOW
         elif self.head is None or self._asked >= self.head.size:
@@ -89,17 +93,16 @@ class Download:
         """
         if self.done or self.reading:
             return
-        if (
-            self.head is not None
-            and head.sha256 == self.head.sha256
-            and head.size == self.head.size
-        ):
-            return
+        if self.head is not None:
+            if (head.size, head.sha256) == (self.head.size, self.head.sha256):
+                return
+            # The job ran again and made another part of this name: from the start.
+            self._asked = 0
         if head.size > LARGEST_PART:
             raise EngineError(
                 "part_too_large",
                 f"The part {head.name} has {head.size} bytes.",
-                "Simplify the mesh or choose smaller textures.",
+                "Simplify the mesh, or choose smaller textures.",
             )
         self._begin(head)
         if head.path and self._by_file:
@@ -114,75 +117,65 @@ class Download:
         """
         if self.head is None or self.done or self.reading or chunk.offset != self.have:
             return
-        size = min(memoryview(data).nbytes, self.head.size - self.have)
-        self._take(memoryview(data)[:size])
+        piece = memoryview(data)[: self.head.size - self.have]
+        self._data += piece
+        self._hash.update(piece)
+        self.have += len(piece)
         self._finish_if_complete()
 
     def read(self) -> None:
-        """Another chunk from the file.
+        """Another piece of the file.
 
         Raises:
-            EngineError: ``part_damaged``, ``part_invalid``.
+            EngineError: ``part_invalid``.
         """
-        if self._file is None or self.head is None:
+        if self._file is None or self.head is None or self.done:
             return
-        place = memoryview(self._data)[self.have : self.have + CHUNK]
-        try:
-            count = self._file.readinto(place)
-        except OSError:
-            count = 0
-        if count:
-            self._hash.update(place[:count])
-            self.have += count
-        if not count or self.have == self.head.size:
-            self._file.close()
-            self._file = None
-            self._by_file = False
-            if self._hash.hexdigest() != self.head.sha256:
-                # The file is not what the engine says; over the connection it will be.
-                self._begin(self.head)
-            self._finish_if_complete()
+        with memoryview(self._file)[self.have : self.have + CHUNK] as piece:
+            self._hash.update(piece)
+            self.have += len(piece)
+        if self.have == self.head.size and self._hash.hexdigest() != self.head.sha256:
+            # The file is not what the engine says; over the connection it will be.
+            self.close()
+            self._begin(self.head)
+        self._finish_if_complete()
 
     def close(self) -> None:
         """Give up."""
-        if self._file is not None:
+        if self._file is not None and not self.done:
             self._file.close()
             self._file = None
 
     def _begin(self, head: PartHead) -> None:
         self.head, self.have = head, 0
-        self._data = bytearray(head.size)
+        # It grows with what comes, so that nobody's word makes it large.
+        self._data = bytearray()
         self._hash = hashlib.sha256()
 
     def _open(self, head: PartHead) -> None:
+        """Map the file into memory: half the work of reading it. The engine replaces and removes
+        files, but never changes one."""
+        self._by_file = False
         try:
-            file = FileIO(head.path)
+            with FileIO(head.path) as file:
+                if head.size and file.seek(0, 2) == head.size:
+                    self._file = mmap(file.fileno(), head.size, access=ACCESS_READ)
         except (OSError, ValueError):
             return
-        if file.seek(0, 2) == head.size:
-            file.seek(0)
-            self._file = file
-        else:
-            file.close()
-
-    def _take(self, data: memoryview) -> None:
-        self._data[self.have : self.have + len(data)] = data
-        self._hash.update(data)
-        self.have += len(data)
 
     def _finish_if_complete(self) -> None:
-        if self.head is None or self.reading or self.have < self.head.size:
+        if self.head is None or self.have < self.head.size:
             return
-        if self._hash.hexdigest() != self.head.sha256:
-            if self._restarted:
-                raise EngineError(
-                    "part_damaged",
-                    f"The part {self.name} of the job {self.job} is damaged.",
-                    "Finish the job again.",
-                )
+        if self._hash.hexdigest() == self.head.sha256:
+            check_part(self.head.layout, self.data)
+            self.done = True
+        elif self._restarted:
+            raise EngineError(
+                "part_damaged",
+                f"The part {self.name} of the job {self.job} is damaged.",
+                "Finish the job again.",
+            )
+        else:
             self._restarted = True
             self._asked = 0
             self._begin(self.head)
-            return
-        check_part(self.head.layout, self._data)
-        self.done = True

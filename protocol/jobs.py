@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .errors import EngineError
+from .finishes import FinishChoice
 from .limits import (
     DEFAULT_SEED,
-    FEWEST_FACES,
-    FINISHES,
     HIGHEST_RESOLUTION,
-    IMAGE_FORMATS,
     LARGEST_SEED,
     LARGEST_TEXTURE,
     LOWEST_RESOLUTION,
@@ -22,8 +20,6 @@ from .limits import (
     MOST_FRAMES,
     MOST_VARIANTS,
     QUALITIES,
-    SMALLEST_TEXTURE,
-    ImageFormat,
     MatteMethod,
     check_one_of,
     check_seed,
@@ -146,36 +142,23 @@ class UpscaleJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishJob:
+class FinishJob(FinishChoice):
     """An asset, O-Voxels or a mesh made ready for use: cleaned, simplified, unwrapped, baked.
 
     Args:
         source: an asset, a .vxz file or a mesh.
-        finish: full, standard or game.
-        faces, texture_size, image_format: other than the finish's; None: as it says.
-        closed: remesh to a closed surface; None: as the asset's checkpoint says.
-        keep_inner: keep parts that nobody outside can see.
         resolution: voxels an axis, for a mesh.
 
     Raises:
-        EngineError: ``reference_invalid``, ``finish_unknown``, ``image_format``, ``job_invalid``.
+        EngineError: ``reference_invalid``, ``job_invalid``, and as ``FinishChoice``.
     """
 
     source: Reference
-    finish: str = "standard"
-    faces: int | None = None
-    texture_size: int | None = None
-    image_format: ImageFormat | None = None
-    closed: bool | None = None
-    keep_inner: bool = False
     resolution: int = 512
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_reference("source", self.source)
-        check_one_of("finish_unknown", "finish", self.finish, FINISHES)
-        check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
-        check_whole("faces", self.faces, FEWEST_FACES, LARGEST_SEED)
-        check_whole("texture_size", self.texture_size, SMALLEST_TEXTURE, LARGEST_TEXTURE)
         check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
 
 

@@ -8,9 +8,6 @@ from .errors import EngineError
 QUALITIES = ("draft", "standard", "high")
 """How good a shape is wanted; what it means is a system's and a checkpoint's to say."""
 
-FINISHES = ("full", "standard", "game")
-"""What a finished asset is for."""
-
 MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
 """How the background is removed; "cutout": it was removed before."""
 MATTE_METHODS: tuple[str, ...] = get_args(MatteMethod)

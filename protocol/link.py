@@ -57,7 +57,7 @@ class Link:
     def changes(self) -> Iterator[Change]:
         """What has become of the connection since the last call, in order."""
         while self._monitor.poll(0):
-            event: Any = recv_monitor_message(self._monitor)
+            event: Any = recv_monitor_message(self._monitor)  # pyright: ignore[reportUnknownVariableType]
             if event["event"] in _CHANGES:
                 yield _CHANGES[event["event"]]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from .errors import EngineError
 from .events import EngineStatus, Failed, Note
-from .jobs import FinishJob, Job
+from .finishes import FinishChoice
+from .jobs import Job
 from .layout import Layout
 from .limits import check_whole
 from .requests import LARGEST_CHUNK, LARGEST_OFFSET, JobState, Priority
@@ -147,7 +148,7 @@ class JobSnapshot:
 
     row: JobRow
     job: Job
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
     notes: tuple[Note, ...] = ()
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .errors import EngineError
-from .jobs import FinishJob, Job
+from .finishes import FinishChoice
+from .jobs import Job
 from .limits import check_whole, short
-from .references import Reference, Stored
+from .references import Reference
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 16, 1 << 22
 MOST_CREDIT = 16
@@ -61,8 +62,7 @@ class Submit:
     Attributes:
         id: of the job, 32 hexadecimal digits that the client draws (``new_job_id``).
         job: what to do. ``Stored`` references to jobs that have not ended wait for them.
-        finish: how the asset is made ready as soon as it exists; its source is ``Stored(id)``.
-            None: the asset is left as it is.
+        finish: how the asset is made ready as soon as it exists; None: it is left as it is.
         checkpoint: folder or hub repository of the networks; None: as the engine is set.
         priority: interactive jobs run before batch jobs.
         title: for people, such as the name of the picture.
@@ -70,14 +70,13 @@ class Submit:
 
     id: str
     job: Job
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
     checkpoint: str | None = None
     priority: Priority = "interactive"
     title: str = ""
 
     def __post_init__(self) -> None:
         check_job_id(self.id)
-        _check_finish(self.id, self.finish)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +105,10 @@ class Retry:
     job: str
     id: str
     changed: Job | None = None
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
 
     def __post_init__(self) -> None:
         check_job_id(self.id)
-        _check_finish(self.id, self.finish)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,13 +347,4 @@ def check_job_id(job: str) -> None:
             "job_id_invalid",
             f"{short(job)} is no id of a job.",
             "Give 32 hexadecimal digits in lower case.",
-        )
-
-
-def _check_finish(job: str, finish: FinishJob | None) -> None:
-    if finish is not None and finish.source != Stored(job):
-        raise EngineError(
-            "job_invalid",
-            "finish.source is another asset than the one of this job.",
-            "Name this job's id as Stored(id).",
         )

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from engine.mesh import Mesh, drop_unused_vertices
-from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
-from engine.ovoxel.placement import Placement
+from engine.ovoxel.ovoxels import OVoxels, painted
 from engine.sparse import SparseTensor
+from protocol.finishes import FinishAdvice
 
 
 @dataclass(frozen=True)
@@ -58,26 +57,23 @@ class Asset:
     """An O-Voxel mesh with materials.
 
     Args:
-        grid: its voxels; dual vertices may lie outside of their voxel by a margin (half a voxel
-            with the published networks).
-        split_weight: (N, 1) float32 of each voxel, how quads are cut; None for a textured mesh.
-        materials: (N, 6) float32 of each voxel: base colour, metallic, roughness, alpha; as
-            decoded, so somewhat beyond 0 to 1.
-        placement: from object space to the unit cube of the grid.
-        latents: see there.
+        voxels: over the unit cube, with materials as they were decoded.
+        latents: what the voxels were decoded from.
         recipe: what is needed to make it again, as JSON values.
         picture: what it was made from, mode "RGBA", the background transparent.
         given_mesh: the mesh that was textured, in its own coordinates; None: the shape is ours.
     """
 
-    grid: DualGrid
-    split_weight: np.ndarray | None
-    materials: np.ndarray
-    placement: Placement
+    voxels: OVoxels
     latents: Latents
     recipe: Mapping[str, Any]
     picture: Image.Image
     given_mesh: Mesh | None = None
+
+    @property
+    def finish_advice(self) -> FinishAdvice | None:
+        """How the checkpoint that made it says it is best finished; None for a given mesh."""
+        return None if self.given_mesh else FinishAdvice.read(self.recipe.get("finishing"))
 
     @cached_property
     def mesh(self) -> Mesh:
@@ -86,19 +82,10 @@ class Asset:
         Generated shapes have the winding made consistent and no vertex that no face uses; a given
         mesh keeps its vertices and faces.
         """
+        placement = self.voxels.placement
         if self.given_mesh is not None:
             mesh = Mesh(self.given_mesh.vertices, self.given_mesh.faces)
-            return self._painted(mesh, self.placement.to_unit(mesh.vertices))
-        mesh = drop_unused_vertices(dual_grid_to_mesh(self.grid, self.split_weight, orient=True))
-        placed = replace(mesh, vertices=self.placement.to_object(mesh.vertices))
-        return self._painted(placed, mesh.vertices)
-
-    def materials_at(self, points: np.ndarray) -> np.ndarray:
-        """(P, 6) materials at (P, 3) points of the unit cube, between voxels and clamped."""
-        low = np.float32(self.grid.aabb[0][0])
-        voxels = (np.asarray(points, np.float32) - low) / np.float32(self.grid.voxel_size[0])
-        return np.clip(sample_attributes(self.grid.coords, self.materials, voxels), 0, 1)
-
-    def _painted(self, mesh: Mesh, unit_vertices: np.ndarray) -> Mesh:
-        values = self.materials_at(unit_vertices)
-        return replace(mesh, colors=values[:, [0, 1, 2, 5]], metallic_roughness=values[:, 3:5])
+            return painted(mesh, self.voxels.materials_at(placement.to_unit(mesh.vertices)))
+        mesh = drop_unused_vertices(self.voxels.grid_surface)
+        placed = replace(mesh, vertices=placement.to_object(mesh.vertices))
+        return painted(placed, self.voxels.materials_at(mesh.vertices))

@@ -10,6 +10,7 @@ cannot, lie beside the latents with 16 bits, and a mesh that was textured lies t
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from engine.assets.asset import Asset, Latent, Latents
 from engine.assets.recipe import checked_recipe
 from engine.host.files import default_permissions, flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
-from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
-from engine.render.turntable import png_bytes, thumbnail
+from engine.ovoxel.ovoxel_file import load_ovoxels, save_ovoxels
+from engine.ovoxel.ovoxels import OVoxels
 from protocol.errors import EngineError
 
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
@@ -49,16 +50,6 @@ def check_folder(folder: Path) -> None:
             f"{folder} is there already and is no asset.",
             "Choose another name, or remove it.",
         )
-
-
-def save_thumbnail(mesh: Mesh, folder: Path) -> None:
-    """A picture of the asset, 512 x 512, into its folder.
-
-    Raises:
-        EngineError: ``disk_full``, ``unwritable``.
-    """
-    picture = Image.fromarray(thumbnail(mesh).rgba)
-    write_bytes_atomic(folder / THUMBNAIL, png_bytes(picture))
 
 
 def save_asset(asset: Asset, folder: str | Path) -> None:
@@ -182,16 +173,15 @@ def _write(asset: Asset, folder: Path) -> None:
     (folder / RECIPE).write_bytes(_json(asset.recipe))
     asset.picture.save(folder / SOURCE)
     save_file(_tensors(asset), folder / LATENTS)
-    materials = np.clip(asset.materials, 0, 1)
-    save_ovoxels(folder / VOXELS, OVoxels(asset.grid, materials, asset.placement))
+    save_ovoxels(folder / VOXELS, asset.voxels)
 
 
 def _tensors(asset: Asset) -> dict[str, Tensor]:
     tensors = {
-        "surface.dual_vertices": torch.from_numpy(asset.grid.dual_vertices).half(),
+        "surface.dual_vertices": torch.from_numpy(asset.voxels.grid.dual_vertices).half(),
     }
-    if asset.split_weight is not None:
-        tensors["surface.split_weight"] = torch.from_numpy(asset.split_weight).half()
+    if asset.voxels.split_weight is not None:
+        tensors["surface.split_weight"] = torch.from_numpy(asset.voxels.split_weight).half()
     if asset.latents.structure is not None:
         tensors["structure"] = asset.latents.structure
     for name in _LATENTS:
@@ -232,12 +222,12 @@ def _assembled(
             tensors["mesh.faces"].numpy(),
             None if uvs is None else uvs.numpy(),
         )
-    grid = ovoxels.grid
     return Asset(
-        grid=type(grid)(grid.coords, dual_vertices, grid.intersected, grid.grid_size, grid.aabb),
-        split_weight=None if split is None else split.float().numpy(),
-        materials=ovoxels.materials,
-        placement=ovoxels.placement,
+        voxels=replace(
+            ovoxels,
+            grid=replace(ovoxels.grid, dual_vertices=dual_vertices),
+            split_weight=None if split is None else split.float().numpy(),
+        ),
         latents=Latents(structure=tensors.get("structure"), **latents),
         recipe=recipe,
         picture=picture,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from protocol.errors import EngineError
+from protocol.finishes import FinishAdvice
 from protocol.samplers import SamplerParams
 
 RECIPE_VERSION = 1
@@ -30,6 +31,7 @@ def checked_recipe(recipe: Any) -> dict[str, Any]:
         raise ValueError("its type is missing or no text")
     _check_draws(recipe.get("coarse_draws"))
     _check_samplers(recipe.get("samplers"))
+    FinishAdvice.read(recipe.get("finishing"))
     return recipe
 
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from engine.checkpoints.checkpoint import Checkpoint
-from engine.checkpoints.network_classes import build_network
 from engine.networks.sc_vae import Pyramid
 from engine.networks.sc_vae_blocks import UpBlock
-from engine.systems.trellis2.routes import (
+from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
+from engine.systems.trellis2.networks import NETWORKS, build_network
 from engine.weights.hub import Folder
 from engine.weights.hub_names import TRELLIS, TRELLIS2
 from engine.weights.manifest import NetworkFacts, manifests
@@ -119,6 +119,7 @@ class RandomCheckpoint(Checkpoint):
     def __init__(self, reduction: Reduction) -> None:
         self.home = Folder(Path("random weights"))
         self.models = STEMS
+        self.kinds = NETWORKS
         self.texturing = None
         self.reduction = reduction
 

@@ -24,7 +24,7 @@ from engine.sampling.euler import sample, schedule
 from engine.sampling.spread import dense_spread, sparse_spread
 from engine.sparse import SparseTensor
 from engine.systems.trellis2 import needs
-from engine.systems.trellis2.routes import (
+from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     STRUCTURE_DECODER,

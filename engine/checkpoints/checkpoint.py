@@ -8,16 +8,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.checkpoints.network_classes import build_network, read_description
-from engine.checkpoints.pipeline import Normalization, PipelineSpec, read_pipeline
+from engine.checkpoints.build import (
+    NetworkKind,
+    NetworkKinds,
+    build_network,
+    network_kind,
+    read_description,
+)
+from engine.checkpoints.pipeline import NORMALIZATION, PipelineSpec, read_pipeline
 from engine.checkpoints.tensors import load_tensors
-from engine.weights.hub import NotHere, Origin, Source, source, sources_of
+from engine.weights.hub import NotHere, Origin, Source, sources_of
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
-
-_LATENT_OF = {"shape": "shape_slat_", "texture": "tex_slat_"}
-"""How the names of the networks begin that make or take a kind of latent."""
 
 
 class Checkpoint:
@@ -32,6 +35,7 @@ class Checkpoint:
     def __init__(
         self,
         home: Source,
+        kinds: NetworkKinds,
         *,
         device: torch.device | str = "cpu",
         torso_dtype: torch.dtype | None = None,
@@ -40,6 +44,7 @@ class Checkpoint:
         origin: Origin | None = None,
     ) -> None:
         self.home = home
+        self.kinds = kinds
         self.device = device
         self.torso_dtype = torso_dtype
         self._offline = offline
@@ -76,7 +81,11 @@ class Checkpoint:
         """
         description, weights = self.files(name)
         return load_network(
-            description.with_suffix(""), weights=weights, device=device, torso_dtype=torso_dtype
+            self.kinds,
+            description.with_suffix(""),
+            weights=weights,
+            device=device,
+            torso_dtype=torso_dtype,
         )
 
     def description(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -86,6 +95,14 @@ class Checkpoint:
             EngineError: as ``files``.
         """
         return read_description(self.files(name)[0])
+
+    def kind(self, name: str) -> NetworkKind:
+        """What a network is.
+
+        Raises:
+            EngineError: ``network_unknown``, and as ``files``.
+        """
+        return network_kind(self.kinds, self.description(name)[0])
 
     def release(self, name: str) -> None:
         """Forget a network; it is loaded anew when asked for again."""
@@ -135,20 +152,20 @@ class Checkpoint:
             raise
 
     def _check_latent(self, name: str, description: Path) -> None:
-        kind = next((k for k in ("shape", "texture") if name.startswith(_LATENT_OF[k])), None)
-        if kind is None:
-            return
-        _, args = read_description(description)
-        channels = args.get("latent_channels", args.get("out_channels"))
+        """``x_normalization`` is that of the networks whose names begin with ``x_``."""
         for spec in (self.generation, self.texturing):
-            known: Normalization | None = getattr(spec, f"{kind}_normalization", None)
-            if known is not None and len(known.mean) != channels:
-                raise EngineError(
-                    "pipeline_invalid",
-                    f"The checkpoint {self.home} normalises {len(known.mean)} channels of the "
-                    f"{kind} latent, and {name} has {channels}.",
-                    "Its JSON files must belong together: download them again.",
-                )
+            for key, known in spec.normalizations.items() if spec else ():
+                if not name.startswith(key.removesuffix(NORMALIZATION)):
+                    continue
+                _, args = read_description(description)
+                channels = args.get("latent_channels", args.get("out_channels"))
+                if len(known.mean) != channels:
+                    raise EngineError(
+                        "pipeline_invalid",
+                        f"The checkpoint {self.home} normalises {len(known.mean)} channels of the "
+                        f"latent by its {key}, and {name} has {channels}.",
+                        "Its JSON files must belong together: download them again.",
+                    )
 
     def _pipeline(self, name: str) -> PipelineSpec:
         return read_pipeline(self.home.file(name))
@@ -179,35 +196,8 @@ def _pair(place: Source, stem: str) -> tuple[Path, Path]:
     return place.file(f"{stem}.json"), place.file(f"{stem}.safetensors")
 
 
-def load_checkpoint(
-    folder_or_hub_id: str | Path,
-    *,
-    device: torch.device | str = "cpu",
-    torso_dtype: torch.dtype | None = None,
-    offline: bool = False,
-    cache: Path | None = None,
-    origin: Origin | None = None,
-) -> Checkpoint:
-    """Open a checkpoint; networks are loaded when asked for.
-
-    Args:
-        folder_or_hub_id: a folder with a ``pipeline.json``, or a hub repository's name.
-        device: where networks go.
-        torso_dtype: bfloat16 or float16 for the wide middle of every network; None: float32.
-        offline: never ask the hub, use its cache only.
-        cache: the hub cache's folder; None: huggingface_hub's own.
-        origin: which hub is asked, and mirrors; None: huggingface.co.
-
-    Raises:
-        EngineError: ``checkpoint_unknown``, ``file_missing``, ``pipeline_invalid``, ``hub_*``.
-    """
-    home = source(folder_or_hub_id, offline=offline, cache=cache, origin=origin)
-    return Checkpoint(
-        home, device=device, torso_dtype=torso_dtype, offline=offline, cache=cache, origin=origin
-    )
-
-
 def load_network(
+    kinds: NetworkKinds,
     stem: str | Path,
     *,
     weights: Path | None = None,
@@ -217,6 +207,7 @@ def load_network(
     """A network from ``<stem>.json`` and ``<stem>.safetensors``, in evaluation mode.
 
     Args:
+        kinds: that the network may be of.
         stem: path without suffix; dots in it belong to the name.
         weights: the safetensors file, where it is not beside the JSON.
         device: where it goes.
@@ -234,6 +225,6 @@ def load_network(
             "Download the checkpoint again.",
         )
     name, args = read_description(description)
-    network = build_network(name, args, torso_dtype=torso_dtype)
+    network = build_network(kinds, name, args, torso_dtype=torso_dtype)
     load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device)
     return network

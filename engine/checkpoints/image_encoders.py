@@ -1,13 +1,19 @@
 """Which picture encoder a checkpoint's ``image_cond_model`` means: one table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.checkpoints.checkpoint import Checkpoint
 from engine.networks.dinov3 import PUBLISHED_ID, DinoV3
 from engine.networks.image_encoder import ImageEncoder
+from engine.weights.hub import Origin, Repository
 from protocol.errors import EngineError
+
+IMAGE_ENCODER = "image_encoder"
+"""Our name for the picture encoder, which is no network of the published checkpoint. A checkpoint
+that has a network of that name brings its own."""
 
 Loader = Callable[..., ImageEncoder]
 
@@ -58,17 +64,55 @@ def encoder_kind(name: str) -> EncoderKind:
     return kind
 
 
-def load_encoder(
-    name: str, args: Mapping[str, Any], *, folder: Path | None = None, offline: bool = False
-) -> ImageEncoder:
-    """Load the encoder of a published class name in host memory.
+@dataclass(frozen=True)
+class EncoderSource:
+    """A picture encoder that is not among the networks of the checkpoint.
+
+    Attributes:
+        bytes: of its weights.
+        load: gives it, in host memory.
+    """
+
+    bytes: int
+    load: Callable[[], ImageEncoder]
+
+
+def encoder_of(
+    checkpoint: Checkpoint,
+    *,
+    folder: Path | None = None,
+    offline: bool = False,
+    origin: Origin | None = None,
+) -> EncoderSource | None:
+    """The encoder that a checkpoint names; None: it has one among its networks.
 
     Args:
-        name, args: ``image_cond_model`` of ``pipeline.json``.
-        folder: where its weights are, if they were downloaded.
+        folder: where the encoder's weights are, if they were downloaded.
         offline: never ask the hub.
+        origin: which hub and mirrors are asked; None: huggingface.co.
 
     Raises:
-        EngineError: ``image_encoder_*``.
+        EngineError: ``image_encoder_unknown``; and ``image_encoder_*`` when it is loaded.
     """
-    return encoder_kind(name).load(**args, folder=folder, offline=offline)
+    if IMAGE_ENCODER in checkpoint.models:
+        return None
+    component = checkpoint.generation.image_encoder
+    if component is None:
+        raise EngineError(
+            "image_encoder_unknown",
+            f"The checkpoint {checkpoint.home} names no picture encoder.",
+            "Its pipeline.json must have an image_cond_model; download it again.",
+        )
+    kind, origin = encoder_kind(component.name), origin or Origin()
+
+    def load() -> ImageEncoder:
+        found = folder
+        if found is None and is_dinov3(component.name) and origin != Origin():
+            # transformers asks no other hub than its own.
+            published = component.args.get("model_name", PUBLISHED_ID)
+            home = Repository(str(published), offline=offline, origin=origin)
+            home.file("config.json")
+            found = home.file("model.safetensors").parent
+        return kind.load(**component.args, folder=found, offline=offline)
+
+    return EncoderSource(kind.bytes, load)

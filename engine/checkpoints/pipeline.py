@@ -10,11 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from protocol.errors import EngineError
+from protocol.finishes import FinishAdvice
 from protocol.limits import is_number
 from protocol.samplers import SamplerParams
 
 log = logging.getLogger(__name__)
 
+SAMPLER, NORMALIZATION = "_sampler", "normalization"
+"""How the names of the entries end."""
 EULER_SAMPLER = "FlowEulerGuidanceIntervalSampler"
 
 
@@ -49,20 +52,21 @@ class PipelineSpec:
     Attributes:
         name: published class name.
         models: published network name -> stem of its two files.
-        structure_sampler: None in a texturing pipeline, as is ``shape_sampler``.
+        samplers: by the names of their entries, such as "shape_slat_sampler".
+        normalizations: of latents, by the names of their entries, such as
+            "shape_slat_normalization".
         image_encoder: what turns a picture into image_tokens (``image_cond_model``).
         default_type: 512, 1024, 1024_cascade or 1536_cascade; None where the file says nothing.
+        finishing: how results are best finished; None where the file says nothing.
     """
 
     name: str
     models: Mapping[str, str]
-    structure_sampler: SamplerParams | None
-    shape_sampler: SamplerParams | None
-    texture_sampler: SamplerParams | None
-    shape_normalization: Normalization | None
-    texture_normalization: Normalization | None
+    samplers: Mapping[str, SamplerParams]
+    normalizations: Mapping[str, Normalization]
     image_encoder: Component | None
     default_type: str | None
+    finishing: FinishAdvice | None = None
 
 
 def read_pipeline(path: Path) -> PipelineSpec:
@@ -84,15 +88,15 @@ def read_pipeline(path: Path) -> PipelineSpec:
         return PipelineSpec(
             name=name,
             models={key: _text(models, key) for key in models},
-            structure_sampler=_sampler(args, "sparse_structure_sampler"),
-            shape_sampler=_sampler(args, "shape_slat_sampler"),
-            texture_sampler=_sampler(args, "tex_slat_sampler"),
-            shape_normalization=_normalization(args, "shape_slat_normalization"),
-            texture_normalization=_normalization(args, "tex_slat_normalization"),
+            samplers={key: _sampler(args, key) for key in args if key.endswith(SAMPLER)},
+            normalizations={
+                key: _normalization(args, key) for key in args if key.endswith(NORMALIZATION)
+            },
             image_encoder=_component(args, "image_cond_model"),
             default_type=_text(args, "default_pipeline_type")
             if "default_pipeline_type" in args
             else None,
+            finishing=FinishAdvice.read(content.get("finishing")),
         )
     except ValueError as error:
         raise _invalid(path, str(error)) from error
@@ -116,9 +120,7 @@ def _text(parent: Any, key: str) -> str:
     return value
 
 
-def _sampler(args: dict[str, Any], key: str) -> SamplerParams | None:
-    if key not in args:
-        return None
+def _sampler(args: dict[str, Any], key: str) -> SamplerParams:
     entry = _object(args, key)
     for part in ("args", "params"):
         _object(entry, part, optional=True)
@@ -156,9 +158,7 @@ def _component(args: dict[str, Any], key: str) -> Component | None:
     return Component(_text(entry, "name"), _object(entry, "args", optional=True))
 
 
-def _normalization(args: dict[str, Any], key: str) -> Normalization | None:
-    if key not in args:
-        return None
+def _normalization(args: dict[str, Any], key: str) -> Normalization:
     entry = _object(args, key)
     mean, std = (_numbers(entry, part, key) for part in ("mean", "std"))
     if len(mean) != len(std) or min(std, default=0.0) <= 0:

@@ -8,66 +8,43 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from engine.commands.console import (
-    binary_size,
     err,
     errors_shown,
     results,
-    seconds_line,
     settings_of,
 )
-from engine.commands.finish import finishing_figures
+from engine.commands.options import (
+    Checkpoint,
+    Closed,
+    Device,
+    Faces,
+    FinerQuality,
+    FinerSteps,
+    Finish,
+    Guidance,
+    Matte,
+    MaxTokens,
+    Memory,
+    Offline,
+    Output,
+    Picture,
+    Quality,
+    Seed,
+    Steps,
+    TextureSteps,
+    Type,
+    Verbose,
+)
 from engine.commands.progress import followed
+from engine.commands.told import figure_lines, result_lines
 from engine.host.command import command
 from protocol.errors import EngineError
+from protocol.finishes import FINISHES, FinishChoice
 
 if TYPE_CHECKING:
-    from engine.assets.asset import Asset
-    from engine.export.presets import Preset as Finishing
     from engine.report import Report
-    from engine.residency.models import Models
-    from engine.session import Delivered
     from protocol.references import File
     from protocol.samplers import Sampling
-
-
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
-]
-Finish = Annotated[
-    str, typer.Option("--finish", help="full, standard, game, or none: raw, colours per vertex.")
-]
-Checkpoint = Annotated[
-    str | None,
-    typer.Option(
-        help="A folder with a pipeline.json, or a hub repository's name; if absent the published "
-        "weights where they are on this disk, else the small model that ships."
-    ),
-]
-Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda:1; the best one if absent.")]
-Memory = Annotated[
-    float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
-Preset = Annotated[
-    str | None, typer.Option(help="draft, standard or high; the checkpoint's default if absent.")
-]
-FinerPreset = Annotated[str | None, typer.Option(help="standard or high; high if absent.")]
-Type = Annotated[
-    str | None, typer.Option("--type", help="Instead of a preset, such as 512 or 1024_cascade.")
-]
-Matte = Annotated[str, typer.Option(help="How the background goes: auto, alpha, rembg, plain.")]
-Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
-MaxTokens = Annotated[
-    int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
-]
-Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
-TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
-FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
-Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
-Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
-]
 
 
 def generate(
@@ -75,10 +52,12 @@ def generate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
     finishing: Finish = "standard",
-    preset: Preset = None,
+    faces: Faces = None,
+    closed: Closed = None,
+    quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
-    variants: Annotated[int, typer.Option(help="So many seeds, one after the other.")] = 1,
+    variants: Annotated[int, typer.Option(help="How many assets, each with the next seed.")] = 1,
     steps: Steps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
@@ -93,13 +72,13 @@ def generate(
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
-        chosen = _finishing(finishing)
+        chosen = _finishing(finishing, faces, closed)
         changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
         jobs = [
             job
             for image in images
             for job in GenerateJob(
-                picture=_read(image), type=kind, quality=preset, seed=seed, matte=_matte(matte),
+                picture=_read(image), type=kind, quality=quality, seed=seed, matte=_matte(matte),
                 max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
@@ -126,7 +105,7 @@ def texture(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """Give a mesh the materials of the thing in a picture."""
+    """Give a mesh the materials of the object in a picture."""
     with errors_shown(context.obj):
         from protocol.jobs import TextureJob
         from protocol.references import File
@@ -150,7 +129,9 @@ def upscale(
     image: Annotated[
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
-    preset: FinerPreset = None,
+    faces: Faces = None,
+    closed: Closed = None,
+    quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
     steps: FinerSteps = None,
@@ -168,11 +149,11 @@ def upscale(
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
-        chosen = _finishing(finishing)
+        chosen = _finishing(finishing, faces, closed)
         job = UpscaleJob(
             source=File(str(source)),
             picture=None if image is None else _read(image),
-            type=kind, quality=preset, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
+            type=kind, quality=quality, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
             samplers=_samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
@@ -182,7 +163,7 @@ def _work(
     context: typer.Context,
     jobs: Sequence[Any],
     targets: Sequence[Path],
-    preset: "Finishing | None",
+    choice: FinishChoice | None,
     checkpoint: str | None,
     device: str | None,
     memory: float | None,
@@ -191,9 +172,12 @@ def _work(
 ) -> None:
     """Jobs to files, one after the other."""
     with results() as show, followed(verbose=verbose) as follow:
+        from engine.warm_up import warm_up
+
+        warm_up("generate")  # beginning while torch is imported
         from engine import session
 
-        with session.claimed(targets, finished=preset is not None):
+        with session.claimed(targets, finished=choice is not None):
             models = session.open_models(
                 settings_of(context),
                 checkpoint=checkpoint,
@@ -205,27 +189,29 @@ def _work(
             for job, target in zip(jobs, targets, strict=True):
                 report = follow.report(target.name if len(jobs) > 1 else "")
                 with report.ending(), _told_where_it_is(report, target):
-                    then = session.delivery_stages(preset)
+                    then = session.delivery_stages(choice, models.generation.finishing)
                     asset = session.run(job, models, report, then=then)
-                    delivered = session.deliver(asset, target, preset, report)
-                for line in _lines(delivered):
+                    delivered = session.deliver(asset, target, choice, report)
+                for line in result_lines(delivered):
                     show(line)
                 if verbose:
-                    for line in _figures(asset, delivered, report, models):
+                    for line in figure_lines(asset, delivered, report, models):
                         show(line)
 
 
-def _finishing(name: str) -> "Finishing | None":
-    """The finish of that name, None for "none"."""
-    from engine.export.presets import PRESETS, preset_named
-
-    if name != "none" and name not in PRESETS:
+def _finishing(
+    name: str, faces: int | None = None, closed: bool | None = None
+) -> FinishChoice | None:
+    """What the options say, None for "none"."""
+    if name == "none":
+        return None
+    if name not in FINISHES:
         raise EngineError(
-            "preset",
+            "finish_unknown",
             f"There is no finish {name!r}.",
-            f"Choose one of {', '.join(PRESETS)}, none.",
+            f"Choose one of {', '.join(FINISHES)}, none.",
         )
-    return None if name == "none" else preset_named(name)
+    return FinishChoice(finish=name, faces=faces, closed=closed)
 
 
 @contextmanager
@@ -244,37 +230,6 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
             resume = command("finish", str(folder), "-o", str(file))
             err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)
         raise
-
-
-def _lines(delivered: "Delivered") -> Iterator[str]:
-    """What a modeler asks first, and what to do next."""
-    vertices, faces = delivered.mesh.vertices, delivered.mesh.faces
-    x, y, z = vertices.max(axis=0) - vertices.min(axis=0)
-    low = vertices[:, 2].min()
-    size = binary_size(delivered.file.stat().st_size)
-    yield (
-        f"{delivered.file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
-        f"feet {low:.2f} m from the origin"
-    )
-    finer = command("upscale", str(delivered.folder), "-o", "finer.glb")
-    yield f"Next: Blender > File > Import > glTF 2.0; or a finer version: {finer}"
-
-
-def _figures(
-    asset: "Asset", delivered: "Delivered", report: "Report", models: "Models"
-) -> Iterator[str]:
-    """What developers ask."""
-    from engine.residency.memory import peak_bytes
-
-    voxels, size = len(asset.grid.coords), asset.grid.grid_size
-    yield f"{voxels:,} voxels of {size}^3, seed {asset.recipe['seed']}"
-    if delivered.finished is not None:
-        yield from finishing_figures(delivered.finished)
-    yield seconds_line(report)
-    peak = peak_bytes(models.device)
-    if peak is not None:
-        whose = "on the device" if models.device.type == "cuda" else "of the process"
-        yield f"Peak memory {whose}: {binary_size(peak)}."
 
 
 def _targets(output: Path, count: int) -> list[Path]:

@@ -3,21 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.commands.console import binary_size, errors_shown, results, seconds_line
+from engine.commands.options import Closed, Faces
 from engine.commands.progress import followed
 from engine.host.files import check_place
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice, finish_help
 
 if TYPE_CHECKING:
-    from engine.export.presets import Preset
-    from engine.finishing.finish import Finished, FinishJob
+    from engine.assets.asset import Asset
+    from engine.finishing.finish import Finished
+    from engine.ovoxel import OVoxels
     from engine.report import Report
-
-PRESET_HELP = "full, standard or game."
 
 
 def finish(
@@ -27,15 +28,15 @@ def finish(
         typer.Argument(metavar="ASSET|MESH", help="An asset's folder, a .vxz or a mesh file."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .glb or .obj file.")],
-    preset: Annotated[str, typer.Option(help=PRESET_HELP)] = "standard",
-    faces: Annotated[int | None, typer.Option(help="Faces, other than the preset's.")] = None,
+    finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
+    faces: Faces = None,
     texture: Annotated[
-        int | None, typer.Option(help="Texture size in texels, other than the preset's.")
+        int | None, typer.Option(help="Texture size in texels, other than the finish's.")
     ] = None,
     image_format: Annotated[
         str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
     ] = None,
-    closed: Annotated[bool, typer.Option("--closed", help="Remesh to a closed surface.")] = False,
+    closed: Closed = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
@@ -47,35 +48,35 @@ def finish(
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
         from engine import session
-        from engine.export.presets import preset_named
         from engine.finishing.finish import finish as run
 
         check_finished_output(output)
+        choice = FinishChoice(
+            finish=finishing, faces=faces, texture_size=texture, closed=closed,
+            keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
         _check_image_format(image_format, output)
-        changes = {"faces": faces, "texture_size": texture, "image_format": image_format}
-        chosen = replace(
-            preset_named(preset), **{k: v for k, v in changes.items() if v is not None}
-        )
-        chosen.check()
         report = follow.report()
-        report.expect(("reading", *session.delivery_stages(chosen)[1:-1]))
+        report.expect(("reading", *session.delivery_stages(choice)[1:-1]))
         with report.ending():
-            job = _job(source, session.fitting(chosen, output, report), resolution, report)
-            if job.given_mesh is not None and (faces is not None or keep_inner):
+            asset, voxels = _opened(source, resolution, report)
+            given = asset.given_mesh if asset else None
+            if given is not None and (faces is not None or keep_inner):
                 raise EngineError(
                     "given_mesh",
                     f"{source} is a mesh that was textured: its faces stay as they are.",
                     "Leave out --faces and --keep-inner, or finish the mesh's own file.",
                 )
-            job = replace(job, name=output.stem, closed=closed, keep_inner=keep_inner)
-            folder = source if source.is_dir() else None
-            finished = run(job, report)
+            settings = choice.settled(asset.finish_advice if asset else None)
+            settings = session.fitting(settings, output, report)
+            finished = run(voxels, settings, report, name=output.stem, given_mesh=given)
             if faces is not None and faces > finished.log.get("cleaned_faces", faces):
                 report.note(
                     f"{faces:,} faces were asked for; the cleaned surface has only "
                     f"{finished.log['cleaned_faces']:,}."
                 )
-            session.write_finished(finished, output, job.preset, report, folder=folder)
+            folder = source if asset else None
+            session.write_finished(finished, output, settings, report, folder=folder)
         mesh = finished.meshes[0].mesh
         show(f"{output}: {len(mesh.faces):,} faces, {binary_size(output.stat().st_size)}")
         if verbose:
@@ -111,17 +112,7 @@ def check_finished_output(output: Path) -> None:
 
 
 def _check_image_format(name: str | None, output: Path) -> None:
-    from engine.export.gltf import ImageFormat
-
-    if name is None:
-        return
-    if name not in get_args(ImageFormat):
-        raise EngineError(
-            "image_format",
-            f"Pictures cannot be written as {name!r}.",
-            f"Choose one of {', '.join(get_args(ImageFormat))}.",
-        )
-    if name != "png" and output.suffix.lower() != ".glb":
+    if name == "jpeg" and output.suffix.lower() != ".glb":
         raise EngineError(
             "image_format",
             f"The pictures beside {output.name} are .png files.",
@@ -129,30 +120,27 @@ def _check_image_format(name: str | None, output: Path) -> None:
         )
 
 
-def _job(source: Path, preset: "Preset", resolution: int, report: "Report") -> "FinishJob":
+def _opened(source: Path, resolution: int, report: "Report") -> "tuple[Asset | None, OVoxels]":
     """The asset in a folder, the O-Voxels in a file, or those of a mesh."""
     from engine.assets.folder import load_asset
-    from engine.finishing.finish import FinishJob
     from engine.finishing.given_mesh import open_mesh, voxelise
     from engine.ovoxel import sample_materials
     from engine.ovoxel.ovoxel_file import load_ovoxels
 
     if source.is_dir():
         with report.stage("reading"):
-            return FinishJob.of(load_asset(source), preset)
+            asset = load_asset(source)
+        return asset, asset.voxels
     if source.suffix.lower() == ".vxz":
         with report.stage("reading"):
-            voxels = load_ovoxels(source)
-        grid, materials, placement = voxels.grid, voxels.materials, voxels.placement
-    else:
-        with report.stage("reading"):
-            mesh = open_mesh(source, allow_missing_textures=False)
-        grid, placement = voxelise(mesh, resolution, report)
-        report.note(
-            f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
-            "what is finer than a voxel is lost."
-        )
-        with report.stage("materials"):
-            unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
-            materials = sample_materials(unit, grid)
-    return FinishJob(grid, materials, preset, placement)
+            return None, load_ovoxels(source)
+    with report.stage("reading"):
+        mesh = open_mesh(source, allow_missing_textures=False)
+    voxels = voxelise(mesh, resolution, report)
+    report.note(
+        f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
+        "what is finer than a voxel is lost."
+    )
+    with report.stage("materials"):
+        unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
+        return None, replace(voxels, materials=sample_materials(unit, voxels.grid))

@@ -29,7 +29,7 @@ from engine.commands.console import (
     settings_of,
 )
 from engine.host.command import command
-from engine.weights.catalogue import PRESETS, catalogue, choose
+from engine.weights.catalogue import USES, catalogue, choose
 from protocol.errors import EngineError
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
@@ -103,7 +103,7 @@ def download(
         typer.Option(metavar="REPOSITORY=COPY", help="Take a repository's files from a copy."),
     ] = None,
 ) -> None:
-    """Download weights; without names, those of the preset standard. Stopped, it goes on later."""
+    """Download weights; without names, those for standard. A stopped download resumes."""
     with errors_shown(context.obj):
         store = _store(context, offline=offline, endpoint=endpoint, mirrors=mirror or [])
         weights = choose(names or ["standard"])
@@ -200,9 +200,9 @@ def path(
 
 
 def _groups(groups: frozenset[str]) -> str:
-    if len(groups) == len(PRESETS):
+    if len(groups) == len(USES):
         return "everything"
-    return ", ".join(name for name in PRESETS if name in groups) or "nothing yet"
+    return ", ".join(name for name in USES if name in groups) or "nothing yet"
 
 
 def _store(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine import embedded
 from engine.host.command import command
-from engine.weights.catalogue import PRESETS, choose
+from engine.weights.catalogue import USES, choose
 from engine.weights.store import RESERVE, Store
 
 OLDEST_PYTHON = (3, 11)
@@ -177,7 +177,7 @@ def _disk(folder: Path) -> Check:
 def _weights(store: Store) -> Iterator[Check]:
     if (embedded.FOLDER / "pipeline.json").is_file():
         yield Check("small model", "ok", "ships with Maquette; knows toys, needs no GPU")
-    for group in PRESETS:
+    for group in USES:
         wanted = choose([group])
         missing = [weight for weight in wanted if store.state(weight) != "present"]
         if not missing:

@@ -6,7 +6,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,11 +19,11 @@ from engine.meshing.axes import Y_UP_FROM_Z_UP
 from engine.meshing.normals import vertex_normals
 from engine.meshing.rows import unique_rows
 from protocol.errors import EngineError
+from protocol.limits import ImageFormat
 
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-ImageFormat = Literal["png", "jpeg"]
 
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _COMPONENTS = {np.dtype(np.float32): 5126, np.dtype(np.uint16): 5123, np.dtype(np.uint32): 5125}

@@ -7,12 +7,13 @@ import numpy as np
 import trimesh
 from trimesh.exchange.ply import export_ply
 
-from engine.export.gltf import ImageFormat, NamedMesh, check_mesh, glb_bytes
+from engine.export.gltf import NamedMesh, check_mesh, glb_bytes
 from engine.export.obj import obj_files
 from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh
 from engine.meshing.normals import vertex_normals
 from protocol.errors import EngineError
+from protocol.limits import ImageFormat
 
 SUFFIXES = (".glb", ".ply", ".obj")
 

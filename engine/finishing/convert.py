@@ -9,7 +9,7 @@ from engine.finishing.given_mesh import dual_grid_of
 from engine.host.files import check_place
 from engine.mesh import Mesh, drop_unused_vertices
 from engine.meshing.load import load_mesh
-from engine.ovoxel import dual_grid_to_mesh, sample_materials
+from engine.ovoxel import sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
@@ -104,16 +104,7 @@ def ovoxels_to_mesh_file(source: Path, target: Path, report: Report) -> Conversi
     with report.stage("reading"):
         ovoxels = load_ovoxels(source)
     with report.stage("surface"):
-        mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
-    # One vertex for each voxel, so the rows of the materials are those of the vertices.
-    mesh = drop_unused_vertices(
-        replace(
-            mesh,
-            vertices=ovoxels.placement.to_object(mesh.vertices),
-            colors=ovoxels.materials[:, [0, 1, 2, 5]],
-            metallic_roughness=ovoxels.materials[:, 3:5],
-        )
-    )
+        mesh = drop_unused_vertices(ovoxels.surface())
     with report.stage("writing"):
         save_mesh(mesh, target)
     return Conversion(

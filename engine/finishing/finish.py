@@ -1,17 +1,15 @@
 """From raw O-Voxels to an asset one can use: clean, simplify, unwrap, bake."""
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from engine.export.gltf import ImageFormat, NamedMesh
+from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
-from engine.export.presets import Preset
-from engine.finishing.baking.bake import Baked, bake, check_materials
+from engine.finishing.baking.bake import Baked, bake
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -20,13 +18,12 @@ from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import DualGrid, dual_grid_to_mesh
+from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
-
-if TYPE_CHECKING:
-    from engine.assets.asset import Asset
+from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
+from protocol.limits import ImageFormat
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
@@ -37,59 +34,12 @@ _FAR = 1e4
 
 
 @dataclass(frozen=True)
-class FinishJob:
-    """What is to be finished, and for what.
-
-    Args:
-        grid: the O-Voxels.
-        materials: (N, 6) float32 of each voxel; what lies beyond [0, 1] is clamped.
-        preset: faces, textures, levels of detail, hull.
-        placement: from object space to the unit cube.
-        name: of the object.
-        given_mesh: a mesh in object space that is only to be textured: its vertices, faces and,
-            if they are valid, UVs stay; neither cleaned nor simplified.
-        closed: remesh to a closed surface before simplifying; not with a given mesh.
-        keep_inner: keep parts that nobody outside can see.
-        split_weight: (N, 1) float32 of each voxel, how quads are cut; None for equal halves.
-    """
-
-    grid: DualGrid
-    materials: np.ndarray
-    preset: Preset
-    placement: Placement = field(default_factory=Placement)
-    name: str = "asset"
-    given_mesh: Mesh | None = None
-    closed: bool = False
-    keep_inner: bool = False
-    split_weight: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, asset: "Asset", preset: Preset, name: str = "asset") -> "FinishJob":
-        """How a pipeline's result is finished."""
-        return cls(
-            asset.grid,
-            asset.materials,
-            preset,
-            asset.placement,
-            name,
-            given_mesh=asset.given_mesh,
-            split_weight=asset.split_weight,
-        )
-
-    @cached_property
-    def surface(self) -> Mesh:
-        """The unsimplified mesh in the unit cube of ``grid``, a vertex for each voxel in order."""
-        return dual_grid_to_mesh(self.grid, self.split_weight, orient=True)
-
-
-@dataclass(frozen=True)
 class Finished:
     """Meshes in object space, ready to be written, and what was done.
 
     Args:
         meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
-        log: what was asked for beside the preset, reports before and after, and each step's
-            figures, as JSON values for the recipe.
+        log: reports before and after, and each step's figures, as JSON values for the recipe.
     """
 
     meshes: tuple[NamedMesh, ...]
@@ -107,92 +57,97 @@ class Finished:
             save_mesh(self.meshes[0].mesh, path)
 
 
-def finishing_stages(preset: Preset, *, closed: bool = False) -> tuple[str, ...]:
+def finishing_stages(settings: Finish) -> tuple[str, ...]:
     """The stages of ``finish``, in order."""
-    remeshing = ("remesh",) if closed else ()
-    return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(preset.lod_shares))
+    remeshing = ("remesh",) if settings.closed else ()
+    return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(settings.lod_shares))
 
 
-def finish(job: FinishJob, report: Report) -> Finished:
+def finish(
+    voxels: OVoxels,
+    settings: Finish,
+    report: Report,
+    *,
+    name: str = "asset",
+    given_mesh: Mesh | None = None,
+) -> Finished:
     """Clean, simplify, unwrap and bake an asset; once more for each further level of detail.
+
+    Args:
+        voxels: what is finished; materials beyond [0, 1] are clamped.
+        settings: how.
+        report: told about stages, steps and what the user should know.
+        name: of the object.
+        given_mesh: a mesh in object space that is only to be textured: its vertices, faces and,
+            if they are valid, UVs stay; neither cleaned nor simplified.
 
     Raises:
         Cancelled: through ``report.cancel``, between stages and while baking.
-        EngineError: at once ``face_target``, ``texture_size``, ``materials_shape``, ``given_mesh``;
-            later ``mesh_empty`` when cleaning leaves nothing, and what baking raises.
+        EngineError: at once ``given_mesh`` when that is to be closed; later ``mesh_empty`` when
+            cleaning leaves nothing, and what baking raises.
     """
-    _check(job)
-    materials = np.clip(np.asarray(job.materials, np.float32), 0, 1)
-    if job.given_mesh is not None:
-        return _textured(job, job.given_mesh, materials, report)
+    if given_mesh is not None:
+        return _textured(voxels, given_mesh, settings, name, report)
 
-    clean = _cleaned(job, materials[:, 5], report)
+    clean = _cleaned(voxels, settings, report)
     log: dict[str, Any] = {
-        "closed": job.closed,
-        "keep_inner": job.keep_inner,
         "before": clean.before.to_dict(),
         "removed": clean.removed,
         "one_sided_parts": clean.one_sided_parts,
         "levels": [],
     }
-    _warn_if_far(job.placement, report)
-    vertices, faces, colors = clean.vertices, clean.faces, materials[clean.source][:, :3]
-    if job.closed:
+    _warn_if_far(voxels.placement, report)
+    vertices, faces = clean.vertices, clean.faces
+    colors = np.clip(voxels.base_color[clean.source], 0, 1)
+    if settings.closed:
         with report.stage("remesh"):
-            closed = remesh(vertices, faces, min(job.grid.grid_size, 512))
+            closed = remesh(vertices, faces, _remesh_resolution(settings, voxels.grid.grid_size))
             vertices, faces, colors = closed.vertices, closed.faces, None
     log["cleaned_faces"] = len(faces)
 
     meshes: list[NamedMesh] = []
-    shares = job.preset.lod_shares
+    shares = settings.lod_shares
     for level, share in enumerate(shares):
         with report.stage("simplify"):
             simple = simplify_mesh(
-                vertices, faces, max(4, int(job.preset.faces * share)), colors=colors
+                vertices, faces, max(4, int(settings.faces * share)), colors=colors
             )
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
-        size = _texture_size(job.preset, level)
+        size = _texture_size(settings, level)
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
-        baked = _baked(job, mesh, materials, size, report)
+        baked = _baked(mesh, voxels, settings, size, name, report)
         suffix = f"_LOD{level}" if len(shares) > 1 else ""
-        meshes.append(NamedMesh(job.name + suffix, _placed(baked.mesh, job.placement)))
+        meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
-    if job.preset.collision_hull:
+    if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
-            meshes.append(NamedMesh(f"UCX_{job.name}", hull, bare=True))
+            meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     return Finished(tuple(meshes), log)
 
 
-def _texture_size(preset: Preset, level: int) -> int:
+def _texture_size(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
-    return max(preset.texture_size >> level, min(_SMALLEST_OF_LEVELS, preset.texture_size))
+    return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
 
 
-def _check(job: FinishJob) -> None:
-    """Better to refuse now than after minutes of work."""
-    job.preset.check()
-    check_materials(job.grid, np.asarray(job.materials))
-    if job.given_mesh is not None and job.closed:
-        raise EngineError(
-            "given_mesh",
-            "A mesh that was given keeps its faces, so it cannot be made closed.",
-            "Leave that out, or finish the mesh by itself.",
-        )
+def _remesh_resolution(settings: Finish, grid_size: int) -> int:
+    """Cells along the longest side: the voxels' own size, within what ``remesh`` can do."""
+    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), MOST_CELLS)
 
 
-def _cleaned(job: FinishJob, alpha: np.ndarray, report: Report) -> CleanResult:
-    hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / job.grid.grid_size)
-    settings = CleanSettings(hole_perimeter=hole, remove_inner=not job.keep_inner)
+def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
+    hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / voxels.grid.grid_size)
+    limits = CleanSettings(hole_perimeter=hole, remove_inner=not settings.keep_inner)
     with report.stage("clean"):
-        see_through = alpha < GLASS
+        see_through = voxels.alpha < GLASS
         if see_through.mean() < LEAST_SHARE:
             see_through = None
-        vertices, faces = job.surface.vertices, job.surface.faces
-        clean = clean_mesh(vertices, faces, settings, see_through=see_through)
+        raw = voxels.grid_surface
+        clean = clean_mesh(raw.vertices, raw.faces, limits, see_through=see_through)
     if clean.one_sided_parts:
         report.note(
             "1 part has only one side and keeps a seam."
@@ -217,29 +172,37 @@ def _warn_if_far(placement: Placement, report: Report) -> None:
         )
 
 
-def _textured(job: FinishJob, given: Mesh, materials: np.ndarray, report: Report) -> Finished:
+def _textured(
+    voxels: OVoxels, given: Mesh, settings: Finish, name: str, report: Report
+) -> Finished:
     """Textures for a mesh that stays as it is."""
-    if not job.preset.has_one_mesh:
+    if settings.closed:
+        raise EngineError(
+            "given_mesh",
+            "A mesh that was given keeps its faces, so it cannot be made closed.",
+            "Leave that out, or finish the mesh by itself.",
+        )
+    if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
     mesh = replace(
         given,
-        vertices=job.placement.to_unit(given.vertices),
+        vertices=voxels.placement.to_unit(given.vertices),
         materials=(),
         face_material=None,
         colors=None,
         metallic_roughness=None,
     )
-    size, method = job.preset.texture_size, "given"
+    size, method = settings.texture_size, "given"
     with report.stage("check_uvs"):
         valid = uvs_are_valid(mesh.uvs)
     if not valid:
         if mesh.uvs is not None:
             report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
         mesh, method = _unwrapped(mesh, size, report)
-    baked = _baked(job, mesh, materials, size, report)
-    finished = replace(_placed(baked.mesh, job.placement), vertices=given.vertices)
+    baked = _baked(mesh, voxels, settings, size, name, report)
+    finished = replace(_placed(baked.mesh, voxels.placement), vertices=given.vertices)
     log = {"levels": [_level(baked, size, method)]}
-    return Finished((NamedMesh(job.name, finished),), log)
+    return Finished((NamedMesh(name, finished),), log)
 
 
 def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
@@ -255,16 +218,16 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
     return replace(mesh, uvs=unwrapped.corner_uvs), unwrapped.method
 
 
-def _baked(job: FinishJob, mesh: Mesh, materials: np.ndarray, size: int, report: Report) -> Baked:
+def _baked(
+    mesh: Mesh, voxels: OVoxels, settings: Finish, size: int, name: str, report: Report
+) -> Baked:
     with report.stage("bake", 100) as step:
         baked = bake(
             mesh,
-            job.grid,
-            materials,
-            source=job.surface,
+            voxels,
             size=size,
-            normal_map=job.preset.normal_map,
-            name=job.name,
+            normal_map=settings.normal_map,
+            name=name,
             on_progress=percent(step),
         )
     if baked.lost:

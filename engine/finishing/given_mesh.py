@@ -12,7 +12,8 @@ from engine.meshing.edges import face_areas
 from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
-from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.ovoxel.ovoxels import OVoxels
+from engine.ovoxel.placement import fit_unit_cube
 from engine.report import Report, percent
 from protocol.errors import EngineError
 
@@ -42,8 +43,8 @@ def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Me
     return mesh
 
 
-def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Placement]:
-    """O-Voxels of a mesh in object space, which is also how the networks see shapes.
+def voxelise(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
+    """Plain O-Voxels of a mesh in object space, which is also how the networks see shapes.
 
     Raises:
         Cancelled: between slabs.
@@ -53,7 +54,7 @@ def voxelise(mesh: Mesh, resolution: int, report: Report) -> tuple[DualGrid, Pla
     unit = replace(mesh, vertices=placement.to_unit(mesh.vertices))
     with report.stage("voxels", 100) as step:
         grid = dual_grid_of(unit, resolution, percent(step))
-    return grid, placement
+    return OVoxels.plain(grid, placement)
 
 
 def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], None]) -> DualGrid:

@@ -13,6 +13,8 @@ from engine.images.reading import read_image
 
 PictureMatte = Method | Literal["cutout"]
 """As ``remove_background`` takes it; "cutout": the background was removed before."""
+PictureSource = Image.Image | bytes | str | Path
+"""An upright picture in sRGB, the bytes of a picture file, or where that is."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,21 @@ class Picture:
 
 
 def load_picture(
-    source: bytes | str | Path, matte: PictureMatte = "auto", *, network: MatteNetwork | None = None
+    source: PictureSource, matte: PictureMatte = "auto", *, network: MatteNetwork | None = None
 ) -> Picture:
     """Read, remove the background, crop.
+
+    Args:
+        source: see ``PictureSource``.
+        matte: how the background is removed.
+        network: for the matte "rembg".
 
     Raises:
         EngineError: what ``read_image``, ``remove_background`` and ``crop_to_foreground`` raise.
     """
-    image = shrink(read_image(source))
+    image = shrink(
+        source.convert("RGBA") if isinstance(source, Image.Image) else read_image(source)
+    )
     if matte == "cutout":
         removed = Matte(image, "cutout", "The background was removed before.")
     else:

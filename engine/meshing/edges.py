@@ -153,7 +153,9 @@ def _group_sides(faces, vertex_count):
 @kernel
 def _parts(simplices, node_count):
     """Union by smaller root with path halving."""
-    parent = np.arange(node_count).astype(np.int32)
+    parent = np.empty(node_count, np.int32)
+    for node in range(node_count):
+        parent[node] = node
     for i in range(simplices.shape[0]):
         a = simplices[i, 0]
         while parent[a] != a:

@@ -1,4 +1,4 @@
-"""Levels of detail and collision hulls beside a mesh, as the preset game writes them."""
+"""Levels of detail and collision hulls beside a mesh, as the finish game writes them."""
 
 import logging
 import re

@@ -85,7 +85,8 @@ def _simple_loops(ends, node_count):
     for e in range(ends.shape[0]):
         leaving[cursor[ends[e, 0]]] = e
         cursor[ends[e, 0]] += 1
-    cursor[:] = start[:-1]
+    for v in range(node_count):  # assigning the row takes seconds to compile
+        cursor[v] = start[v]
     place = np.full(node_count, -1, np.int64)
     walk = np.empty(ends.shape[0] + 1, np.int32)
     loops = np.empty(ends.shape[0], np.int32)

@@ -186,7 +186,9 @@ def _place(spans, size, offsets, order, thorough, next_used, next_free, floors, 
         longer, shorter = max(w, h) // 3, min(w, h) // 3
         floor = 0 if thorough else np.int64(floors[longer, shorter])
         turns = 1 if w * h <= 100 else 4 if thorough else 2
-        top, best_x, best_y, best_turn = LIMIT + 1, 0, 0, 0
+        # Typed, or what they are given to is compiled for literal numbers too.
+        best_x, best_y = np.int64(0), np.int64(0)
+        top, best_turn = LIMIT + 1, 0
         for turn in range(turns):
             rows, cols = (h, w) if turn % 2 == 0 else (w, h)
             x, y = _lowest_place(lines[turn], rows, cols, floor, top, next_used, next_free)

@@ -23,6 +23,7 @@ from engine.meshing.clean import checked_mesh
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.overlap import overlaps, prepare_overlap
 from protocol.errors import EngineError
+from protocol.finishes import check_remesh_cells
 
 MARGIN = 2
 OFFSET = 0.02
@@ -58,12 +59,7 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
         EngineError: ``mesh_empty``, ``mesh_broken``, ``mesh_not_finite``, ``remesh_resolution``.
     """
     vertices, faces = checked_mesh(vertices, faces)
-    if not 8 <= resolution <= 512:
-        raise EngineError(
-            "remesh_resolution",
-            f"A remesh resolution of {resolution} cells is out of range.",
-            "Choose 8 to 512.",
-        )
+    check_remesh_cells(resolution)
     corners = vertices[faces]
     if not np.isfinite(corners).all():
         raise EngineError(

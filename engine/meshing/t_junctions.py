@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import kernel, tight
 from engine.meshing.edges import find_edges, side_ends
 
 
@@ -72,6 +72,19 @@ def _vertex_on_side(
     )
 
 
+@tight
+def _first_from(keys, key):
+    """The first place in sorted keys with one not below; numba's takes long to compile."""
+    low, high = 0, keys.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @kernel
 def _search(a, b, start, end, distance, low, cell, size, keys, candidates, points):
     best = np.full(a.shape[0], -1, np.int64)
@@ -89,7 +102,7 @@ def _search(a, b, start, end, distance, low, cell, size, keys, candidates, point
             for y in range(lower[1], upper[1] + 1):
                 # Cells along z have consecutive keys.
                 row = (x * size[1] + y) * size[2]
-                i = np.searchsorted(keys, row + lower[2])
+                i = _first_from(keys, row + lower[2])
                 while i < keys.shape[0] and keys[i] <= row + upper[2]:
                     v = candidates[i]
                     if v != start[e] and v != end[e]:

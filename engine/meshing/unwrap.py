@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import kernel
-from engine.mesh import check_texture_size
 from engine.meshing.charts import cut_into_charts
 from engine.meshing.clean import checked_mesh
 from engine.meshing.edges import face_neighbours, face_normals, find_edges
 from engine.meshing.flatten import flatten_charts
 from engine.meshing.pack import pack_charts
 from protocol.errors import EngineError
+from protocol.finishes import check_texture_size
 
 MAX_SHARES = (1.0, 1 / 40)
 """Charts may be as large as this share of the surface; smaller ones, which pack better, are tried

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.kernels import kernel, tight
+from engine.kernels import tight
 from engine.mesh import Mesh
 from engine.meshing.orient import orient_faces
 from engine.ovoxel.checks import checked_box, checked_coords
@@ -61,7 +61,11 @@ def dual_grid_to_mesh(
             "diagonals", f"Quads cannot be cut {diagonals!r}.", "Choose aligned or first."
         )
     aligned = diagonals == "aligned"
-    faces = _quads(coords, intersected, column_start, vertices, weight, aligned, grid.grid_size)
+    faces, quad = np.empty((2 * int(intersected.sum()), 3), np.int32), np.empty(4, np.int64)
+    count = _fill_quads(
+        coords, intersected, column_start, vertices, weight, aligned, grid.grid_size, quad, faces
+    )
+    faces = faces[:count].copy()
     if orient:
         faces = orient_faces(vertices, faces)
     return Mesh(vertices, faces)
@@ -75,26 +79,11 @@ def _find(coords, column_start, grid_size, x, y, z):
     return row_in_column(coords, column_start, x * grid_size + y, z)
 
 
-@kernel
-def _quads(coords, intersected, column_start, vertices, weight, aligned, grid_size):
-    """(F, 3) int32 triangles, two after each other for a quad, by voxel and axis."""
-    possible = 0
-    for row in range(coords.shape[0]):
-        for axis in range(3):
-            possible += intersected[row, axis]
-    faces = np.empty((2 * possible, 3), np.int32)
-    quad = np.empty(4, np.int64)
-    count = _fill_quads(
-        coords, intersected, column_start, vertices, weight, aligned, grid_size, quad, faces
-    )
-    return faces[:count].copy()
-
-
 @tight
 def _fill_quads(
     coords, intersected, column_start, vertices, weight, aligned, grid_size, quad, faces
 ):
-    """Write the triangles into ``faces``; returns how many."""
+    """Write triangles, two after each other for a quad, by voxel and axis; returns how many."""
     count = 0
     for row in range(coords.shape[0]):
         x, y, z = np.int64(coords[row, 0]), np.int64(coords[row, 1]), np.int64(coords[row, 2])

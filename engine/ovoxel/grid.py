@@ -36,6 +36,10 @@ class DualGrid:
         low, high = np.asarray(self.aabb, dtype=np.float32)
         return (high - low) / np.float32(self.grid_size)
 
+    def in_voxels(self, points: np.ndarray) -> np.ndarray:
+        """(P, 3) float32 points of the box, in voxels from its lower corner."""
+        return (points - np.asarray(self.aabb[0], np.float32)) / self.voxel_size
+
     def downsample(self, factor: int) -> "DualGrid":
         """The grid with ``factor`` times fewer cells per axis over the same box.
 

@@ -4,13 +4,13 @@ import logging
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.ovoxel.grid import UNIT_CUBE, Aabb, DualGrid
+from engine.ovoxel.ovoxels import MATERIAL_COLUMNS, PLAIN, OVoxels
 from engine.ovoxel.placement import Placement
 from engine.ovoxel.vxz import VxzFile, read_vxz, write_vxz
 from protocol.errors import EngineError
@@ -21,32 +21,8 @@ log = logging.getLogger(__name__)
 HEADER_KEY = "maquette"
 HEADER_VERSION = 1
 
-# Columns of a material row, and what stands for an attribute that a file lacks.
-MATERIAL_COLUMNS = {
-    "base_color": slice(0, 3),
-    "metallic": slice(3, 4),
-    "roughness": slice(4, 5),
-    "alpha": slice(5, 6),
-}
-MISSING_MATERIAL = np.array([1, 1, 1, 0, 1, 1], np.float32)
-
 LARGEST_GRID = 1 << 21
 MOST_BYTES = 8 << 30  # a box of 4096^3 has 100 million voxels
-
-
-@dataclass(frozen=True)
-class OVoxels:
-    """What an O-Voxel file holds.
-
-    Args:
-        grid: the voxels, sorted.
-        materials: (N, 6) float32 base colour r, g, b, metallic, roughness, alpha in [0, 1].
-        placement: where the mesh stood.
-    """
-
-    grid: DualGrid
-    materials: np.ndarray
-    placement: Placement
 
 
 def save_ovoxels(path: str | Path, ovoxels: OVoxels) -> None:
@@ -126,7 +102,7 @@ def load_ovoxels(path: str | Path) -> OVoxels:
 
 
 def _materials(path: Path, file: VxzFile) -> np.ndarray:
-    materials = np.tile(MISSING_MATERIAL, (len(file.coords), 1))
+    materials = np.tile(PLAIN, (len(file.coords), 1))
     for name, columns in MATERIAL_COLUMNS.items():
         if name in file.attributes:
             channels = columns.stop - columns.start

@@ -125,28 +125,35 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
     for c in range(CHANNELS):
         out[c] = np.float32(0)
     level = np.log2(mip_length * np.float32(pool.level_size[first, 1])) + mip_offset
-    if not level > np.float32(0) or level == np.float32(np.inf):
-        _add_bilinear(pool, first, wrap, u, v, np.float32(1), out)
-    elif level >= np.float32(last - first):
-        _add_bilinear(pool, last, wrap, u, v, np.float32(1), out)
-    else:
-        lower = int(level)
-        share = level - np.float32(lower)
-        _add_bilinear(pool, first + lower, wrap, u, v, np.float32(1) - share, out)
-        _add_bilinear(pool, first + lower + 1, wrap, u, v, share, out)
+    lower, share = first, np.float32(0)
+    if level >= np.float32(last - first) and level < np.float32(np.inf):
+        lower = last
+    elif level > np.float32(0) and level < np.float32(np.inf):
+        lower = first + int(level)
+        share = level - np.float32(int(level))
+    # Given one by one, since taking a tuple of arrays apart at each call costs more than the rest.
+    texels, starts, sizes = pool.texels, pool.level_start, pool.level_size
+    _add_bilinear(
+        *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap),
+        *(u, v, np.float32(1) - share, out),
+    )
+    if share > np.float32(0):
+        lower += 1
+        _add_bilinear(
+            *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap),
+            *(u, v, share, out),
+        )
 
 
 @tight
-def _add_bilinear(pool, level, wrap, u, v, weight, out):
-    """Add ``weight`` times the value between the four texels around (u, v)."""
-    width, height = pool.level_size[level, 0], pool.level_size[level, 1]
+def _add_bilinear(texels, start, width, height, wrap, u, v, weight, out):
+    """Add ``weight`` times the value between the four texels around (u, v) of a level."""
     x = u * np.float32(width) - np.float32(0.5)
     y = (np.float32(1) - v) * np.float32(height) - np.float32(0.5)
     left, top = int(np.floor(x)), int(np.floor(y))
     right_share, bottom_share = x - np.float32(left), y - np.float32(top)
     x0, x1 = _wrapped(left, width, wrap), _wrapped(left + 1, width, wrap)
     y0, y1 = _wrapped(top, height, wrap), _wrapped(top + 1, height, wrap)
-    start = pool.level_start[level]
     one = np.float32(1)
     w00 = weight * (one - right_share) * (one - bottom_share)
     w01 = weight * right_share * (one - bottom_share)
@@ -156,10 +163,10 @@ def _add_bilinear(pool, level, wrap, u, v, weight, out):
     t10, t11 = start + y1 * width + x0, start + y1 * width + x1
     for c in range(CHANNELS):
         out[c] += (
-            w00 * np.float32(pool.texels[t00, c])
-            + w01 * np.float32(pool.texels[t01, c])
-            + w10 * np.float32(pool.texels[t10, c])
-            + w11 * np.float32(pool.texels[t11, c])
+            w00 * np.float32(texels[t00, c])
+            + w01 * np.float32(texels[t01, c])
+            + w10 * np.float32(texels[t10, c])
+            + w11 * np.float32(texels[t11, c])
         )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from engine.mesh import Material, Mesh
 from engine.meshing.alpha import choose_alpha_mode
 from engine.meshing.load import READERS, load_mesh
-from engine.ovoxel import dual_grid_to_mesh
-from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels
+from engine.ovoxel.ovoxel_file import load_ovoxels
+from engine.ovoxel.ovoxels import OVoxels
+from engine.ovoxel.placement import Placement
 from protocol.errors import EngineError
 
 
@@ -33,11 +34,6 @@ def load_surface(path: Path) -> Mesh:
 
 def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:
     """The surface in the unit cube; a vertex for each voxel, with its values."""
-    mesh = dual_grid_to_mesh(ovoxels.grid, orient=True)
-    alpha = np.rint(np.clip(ovoxels.materials[:, 5], 0, 1) * 255).astype(np.uint8)
-    return replace(
-        mesh,
-        colors=ovoxels.materials[:, [0, 1, 2, 5]],
-        metallic_roughness=ovoxels.materials[:, 3:5],
-        materials=(Material(alpha_mode=choose_alpha_mode(alpha)),),
-    )
+    mesh = replace(ovoxels, placement=Placement()).surface()
+    alpha = np.rint(np.clip(ovoxels.alpha, 0, 1) * 255).astype(np.uint8)
+    return replace(mesh, materials=(Material(alpha_mode=choose_alpha_mode(alpha)),))

@@ -128,7 +128,7 @@ def render(
                 break
             raster_band(view, bands, band, number > 0, before_near, before_face, near, face)
             shade_band(
-                *(view, surface, axes, *lights, band, near, face, through, light, layer, seen),
+                *(view, surface, axes, *lights, band, face, through, light, layer, seen),
                 *(lamp_view, lamp_near),
             )
             before_near, near = near, before_near

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from engine.host.parallel import map_chunks
-from engine.kernels import kernel, tight
+from engine.kernels import tight
 from engine.meshing.bands import Bands, fill_bands
 from engine.render.camera import Camera
 
@@ -102,18 +102,15 @@ def sort_into_bands(view: View, threads: int | None = None) -> Bands:
     """Find the bands that each triangle touches, in the order of triangles within a band."""
     reach = np.empty((len(view.faces), 2), np.int32)
     chunks = [(i, min(i + _CHUNK, len(reach))) for i in range(0, len(reach), _CHUNK)]
-    map_chunks(lambda part: _find_reach(view, *part, reach), chunks, threads=threads)
+    map_chunks(
+        lambda part: _fill_reach(view, *part, np.empty((4, 3)), reach), chunks, threads=threads
+    )
     return fill_bands(reach, -(-view.height // BAND_ROWS))
-
-
-@kernel
-def _find_reach(view, first, end, reach):
-    """First and last band of each triangle; first > last when it is not in the picture."""
-    _fill_reach(view, first, end, np.empty((4, 3)), reach)
 
 
 @tight
 def _fill_reach(view, first, end, corners, reach):
+    """First and last band of each triangle; first > last when it is not in the picture."""
     for f in range(first, end):
         reach[f, 0], reach[f, 1] = 1, 0
         count = _screen_polygon(view, f, corners)
@@ -158,8 +155,16 @@ def _screen_polygon(view, f, corners):
     return kept
 
 
-@kernel
-def raster_band(view, bands, band, peel, before_near, before_face, nearness, face):
+def raster_band(
+    view: View,
+    bands: Bands,
+    band: int,
+    peel: bool,
+    before_near: np.ndarray,
+    before_face: np.ndarray,
+    nearness: np.ndarray,
+    face: np.ndarray,
+) -> None:
     """Find the nearest triangle at each point of a band.
 
     Args:
@@ -171,7 +176,7 @@ def raster_band(view, bands, band, peel, before_near, before_face, nearness, fac
     """
     face[:] = -1
     nearness[:] = -np.inf
-    corners = np.empty((4, 3), np.float64)
+    corners = np.empty((4, 3))
     _fill_band(view, bands, band, peel, before_near, before_face, corners, nearness, face)
 
 

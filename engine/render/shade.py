@@ -11,15 +11,17 @@ Khronos PBR Neutral tone mapper, which preserves base colours.
 import numpy as np
 from numba import njit
 
-from engine.kernels import kernel, tight
-from engine.render.raster import BAND_ROWS, corner_weights
-from engine.render.surface import material_at, normal_at
+from engine.kernels import tight
+from engine.render.raster import BAND_ROWS, View, corner_weights
+from engine.render.surface import Surface, material_at, normal_at
 
 # A clamped cosine as a spherical Gaussian: sharpness and height.
 _COSINE_SHARPNESS, _COSINE_HEIGHT = 2.133, 1.17
 _LEAST_ALPHA = 0.03 * 0.03
 _DONE = 1e-3
 """What is behind a point that lets through less than this is not seen."""
+_REACH = 3
+"""Looks at the lamp's view go so far to each side, 1.5 of its points apart."""
 
 
 @njit(inline="always")
@@ -125,29 +127,27 @@ def tone_map(out):
             out[c] = out[c] * pressed / peak * (1 - mix) + pressed * mix
 
 
-@kernel
 def shade_band(
-    view,
-    surface,
-    axes,
-    lamps,
-    sky,
-    ground,
-    band,
-    nearness,
-    face,
-    through,
-    light,
-    layer,
-    seen,
-    shadow_view,
-    shadow_near,
-):
+    view: View,
+    surface: Surface,
+    axes: np.ndarray,
+    lamps: np.ndarray,
+    sky: np.ndarray,
+    ground: np.ndarray,
+    band: int,
+    face: np.ndarray,
+    through: np.ndarray,
+    light: np.ndarray,
+    layer: np.ndarray,
+    seen: np.ndarray,
+    shadow_view: View,
+    shadow_near: np.ndarray,
+) -> None:
     """Shade one layer of a band and put it behind the layers before.
 
     Args:
-        band: which one; nearness, face: the layer, from ``raster_band``; ``face`` becomes -1 where
-            no more layers can be seen.
+        band: which one.
+        face: the layer, from ``raster_band``; becomes -1 where no more layers can be seen.
         through: (R, W) share of light that earlier layers let through; updated.
         light: (R, W, 3) tone-mapped linear light so far; updated.
         layer: (R, W, 10) depth, normal (3), base colour (3), metallic, roughness, alpha of the
@@ -158,7 +158,8 @@ def shade_band(
     n_object, n, v, out = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     _shade_points(
         *(view, surface, axes, lamps, sky, ground, band, face, through, light, layer, seen),
-        *(shadow_view, shadow_near, axes[:, 2].copy(), texel, value, n_object, n, v, out),
+        *(shadow_view, shadow_near, _slack_of(shadow_view), axes[:, 2].copy()),
+        *(texel, value, n_object, n, v, out),
     )
 
 
@@ -178,6 +179,7 @@ def _shade_points(
     seen,
     shadow_view,
     shadow_near,
+    slack,
     up,
     texel,
     value,
@@ -224,7 +226,7 @@ def _shade_points(
                 _scale(n, 1 / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]))
             shadow = 1.0
             if shadow_near.shape[0] > 0:
-                shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near)
+                shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near, slack)
             shade(value, n, v, up, lamps, sky, ground, shadow, out)
             tone_map(out)
             for i in range(3):
@@ -287,7 +289,7 @@ def _points_in(view, f):
 
 
 @tight
-def _unshadowed(view, f, wa, wb, wc, lamp, nearness):
+def _unshadowed(view, f, wa, wb, wc, lamp, nearness, slack):
     """Share of the first lamp's light that arrives, from the lamp's view around the point."""
     a, b, c = view.faces[f, 0], view.faces[f, 1], view.faces[f, 2]
     # The lamp sees the same vertices, so the same weights give the place in its space.
@@ -296,20 +298,24 @@ def _unshadowed(view, f, wa, wb, wc, lamp, nearness):
     y = wa * points[a, 1] + wb * points[b, 1] + wc * points[c, 1]
     z = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
     px, py = lamp.width * 0.5 + x * lamp.focal, lamp.height * 0.5 - y * lamp.focal
-    size = 1.0 / lamp.focal
-    lit, total = 0.0, 0.0
-    for j in range(-3, 4):
-        for i in range(-3, 4):
-            weight = 16.0 - i * i - j * j
+    lit, total = 0, 0
+    for j in range(-_REACH, _REACH + 1):
+        row = int(py + j * 1.5)
+        inside = 0 <= row < lamp.height
+        for i in range(-_REACH, _REACH + 1):
+            weight = 16 - i * i - j * j
             if weight <= 0:
                 continue
-            column, row = int(px + i * 1.5), int(py + j * 1.5)
             total += weight
-            if not (0 <= column < lamp.width and 0 <= row < lamp.height):
-                lit += weight
-                continue
-            # The slack grows with the distance looked aside, as slanted surfaces do.
-            slack = size * (2.5 + 1.5 * np.sqrt(i * i + j * j))
-            if -nearness[row, column] > z - slack:
+            column = int(px + i * 1.5)
+            outside = not (inside and 0 <= column < lamp.width)
+            if outside or -nearness[row, column] > z - slack[j + _REACH, i + _REACH]:
                 lit += weight
     return lit / total
+
+
+def _slack_of(lamp: View) -> np.ndarray:
+    """(7, 7) float64: how much nearer to the lamp something must be to cast a shadow on a point,
+    by rows and columns away; more further away, as slanted surfaces need."""
+    i = np.arange(-_REACH, _REACH + 1)
+    return 1.0 / lamp.focal * (2.5 + 1.5 * np.sqrt(i * i + (i * i)[:, None]))

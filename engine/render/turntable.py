@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from engine.host.files import check_place, write_bytes_atomic
+from engine.host.parallel import map_chunks, thread_count
+from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
 from engine.render.lights import STUDIO, Studio
@@ -19,12 +21,25 @@ THUMBNAIL = 512
 AZIMUTH, ELEVATION = 30.0, 18.0
 SUFFIXES = (".png", ".webp")
 MOST_FRAMES = 720
+_BESIDE = 2
+"""Frames made at the same time, since a part of each keeps one core busy only."""
+_LARGEST_BESIDE = 1024
+"""Larger frames are made one by one: the memory for one is enough."""
 
 
 def thumbnail(mesh: Mesh, *, size: int = THUMBNAIL, threads: int | None = None) -> Picture:
     """One picture of the whole mesh, from the front, a little from the right and from above."""
     surface = surface_of(mesh, threads)
     return still(mesh, surface, AZIMUTH, size=size, threads=threads)
+
+
+def save_thumbnail(mesh: Mesh, path: Path) -> None:
+    """Write ``thumbnail`` as a .png file.
+
+    Raises:
+        EngineError: ``disk_full``, ``unwritable``.
+    """
+    write_bytes_atomic(path, png_bytes(Image.fromarray(thumbnail(mesh).rgba)))
 
 
 def still(
@@ -95,13 +110,15 @@ def save_picture(
     surface = surface_of(mesh, threads)
     turning = path.suffix.lower() == ".webp" or "#" in path.stem
     count = frames if turning else 1
-    pictures = []
-    for number in range(count):
+    threads = threads or thread_count()
+    beside = min(_BESIDE if size <= _LARGEST_BESIDE else 1, threads, count)
+
+    def frame(number: int) -> Image.Image:
         azimuth = AZIMUTH + 360.0 * number / count
-        picture = still(mesh, surface, azimuth, size=size, threads=threads)
-        pictures.append(Image.fromarray(picture.rgba))
-        if on_progress is not None:
-            on_progress(number + 1, count)
+        picture = still(mesh, surface, azimuth, size=size, threads=threads // beside)
+        return Image.fromarray(picture.rgba)
+
+    pictures = map_chunks(frame, range(count), threads=beside, on_done=on_progress)
     if not any(image.getchannel("A").getbbox() for image in pictures):
         raise EngineError(
             "picture_empty",
@@ -126,13 +143,6 @@ def save_picture(
     )
     write_bytes_atomic(path, stream.getvalue())
     return [path]
-
-
-def png_bytes(image: Image.Image) -> bytes:
-    """A picture as the contents of a .png file."""
-    stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=False, compress_level=6)
-    return stream.getvalue()
 
 
 def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:

@@ -5,33 +5,25 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from engine.checkpoints.build import build_network
 from engine.checkpoints.checkpoint import Checkpoint
-from engine.checkpoints.image_encoders import encoder_kind, is_dinov3, load_encoder
-from engine.checkpoints.network_classes import build_network
+from engine.checkpoints.image_encoders import IMAGE_ENCODER, EncoderSource
 from engine.checkpoints.pipeline import PipelineSpec
 from engine.host.machine import working_dtypes
 from engine.images.matte import MatteNetwork
 from engine.images.rembg_matte import RembgMatte
-from engine.networks.dinov3 import PUBLISHED_ID
-from engine.networks.image_encoder import ImageEncoder
 from engine.residency import memory
 from engine.residency.picture_cache import PictureCache
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, too_small
 from engine.residency.streaming import BlockStream, streamed_bytes
-from engine.weights.hub import Origin, Repository
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
-
-IMAGE_ENCODER = "image_encoder"
-"""Our name for the picture encoder, which is no network of the published checkpoint. A checkpoint
-that has a network of that name brings its own."""
 
 
 @dataclass
@@ -50,11 +42,8 @@ class Models:
         dtypes: of the flows' and of the other networks' torsos; None: what the device is good at.
         budget: bytes that weights and working memory may take; None: what is free.
         policy: insist on one; None: the fastest that fits.
-        encoder: the picture encoder itself; None: the one that the checkpoint names.
-        encoder_folder: where the encoder's weights are, if they were downloaded.
+        encoder: the picture encoder; None: the checkpoint has one among its networks.
         matte: the network that removes backgrounds; None: what rembg has on this machine.
-        offline: never ask the hub for the encoder.
-        origin: which hub and mirrors are asked for it; None: huggingface.co.
 
     Attributes:
         pictures: what was computed of the last picture, for every request that shows it again.
@@ -71,16 +60,13 @@ class Models:
         dtypes: tuple[torch.dtype, torch.dtype] | None = None,
         budget: int | None = None,
         policy: Policy | None = None,
-        encoder: ImageEncoder | None = None,
-        encoder_folder: Path | None = None,
+        encoder: EncoderSource | None = None,
         matte: MatteNetwork | None = None,
-        offline: bool = False,
-        origin: Origin | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.device = torch.device(device)
         self.dtypes = dtypes or working_dtypes(self.device)
-        self.matte = matte or RembgMatte(allow_download=not offline)
+        self.matte = matte or RembgMatte(allow_download=False)
         self.pictures = PictureCache()
         self.peak_bytes = 0
         self.used: set[str] = set()
@@ -89,9 +75,6 @@ class Models:
         self.policy = policy or Policy.RESIDENT
         self.budget = budget
         self._encoder = encoder
-        self._encoder_folder = encoder_folder
-        self._offline = offline
-        self._origin = origin or Origin()
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
         self._skeletons: dict[str, nn.Module] = {}
         self._weights: dict[str, Weights] = {}
@@ -126,21 +109,23 @@ class Models:
         """
         if name not in self._skeletons:
             self._skeletons[name] = build_network(
-                *self.checkpoint.description(name), torso_dtype=self.dtype(name)
+                self.checkpoint.kinds,
+                *self.checkpoint.description(name),
+                torso_dtype=self.dtype(name),
             )
         return self._skeletons[name]
 
     def dtype(self, name: str) -> torch.dtype:
         """The torso's dtype of a network."""
-        if name == IMAGE_ENCODER:
-            return torch.float32
-        return self.dtypes[0] if "flow_model" in name else self.dtypes[1]
+        flow, codec = self.dtypes
+        choice = {"flow": flow, "codec": codec, "float32": torch.float32}
+        return choice[self.checkpoint.kind(name).works_in]
 
     def weights(self, name: str) -> Weights:
         """How large a network is, without loading it."""
         if name not in self._weights:
-            if self._comes_from_elsewhere(name):
-                self._weights[name] = self._encoder_weights()
+            if name == IMAGE_ENCODER and self._encoder is not None:
+                self._weights[name] = Weights(self._encoder.bytes, self._encoder.bytes)
             else:
                 skeleton = self.skeleton(name)
                 whole = memory.network_bytes(skeleton)
@@ -262,11 +247,11 @@ class Models:
         self.pictures.forget_network(name)
 
     def _load(self, name: str, stream: bool) -> _Placed:
-        if self._comes_from_elsewhere(name):
-            encoder: Any = self._encoder or self._load_encoder()
+        if name == IMAGE_ENCODER and self._encoder is not None:
+            encoder: Any = self._encoder.load()
             if isinstance(encoder, nn.Module):
                 encoder = encoder.to(self.device)
-            return _Placed(encoder, self.weights(name).whole)
+            return _Placed(encoder, self._encoder.bytes)
         network = self.checkpoint.load(
             name, device="cpu" if stream else self.device, torso_dtype=self.dtype(name)
         )
@@ -274,45 +259,13 @@ class Models:
             return _Placed(network, self.weights(name).whole)
         return _Placed(network, self.weights(name).streamed, BlockStream(network, self.device))
 
-    def _comes_from_elsewhere(self, name: str) -> bool:
-        return name == IMAGE_ENCODER and (self._encoder is not None or not self.has(name))
-
-    def _load_encoder(self) -> ImageEncoder:
-        name, args = self._encoder_component()
-        folder = self._encoder_folder
-        if folder is None and is_dinov3(name) and self._origin != Origin():
-            # transformers asks no other hub than its own.
-            published = args.get("model_name", PUBLISHED_ID)
-            home = Repository(str(published), offline=self._offline, origin=self._origin)
-            home.file("config.json")
-            folder = home.file("model.safetensors").parent
-        return load_encoder(name, args, folder=folder, offline=self._offline)
-
-    def _encoder_component(self) -> tuple[str, Any]:
-        component = self.generation.image_encoder
-        if component is None:
-            raise EngineError(
-                "image_encoder_unknown",
-                f"The checkpoint {self.checkpoint.home} names no picture encoder.",
-                "Its pipeline.json must have an image_cond_model; download it again.",
-            )
-        return component.name, component.args
-
-    def _encoder_weights(self) -> Weights:
-        if self._encoder is None:
-            count = encoder_kind(self._encoder_component()[0]).bytes
-        else:
-            encoder: Any = self._encoder
-            count = memory.network_bytes(encoder) if isinstance(encoder, nn.Module) else 0
-        return Weights(count, count)
-
 
 def out_of_memory() -> EngineError:
     """The error for work that failed twice."""
     return EngineError(
         "out_of_memory",
         "The device ran out of memory, also with less of the model on it.",
-        "Choose a lower preset, or close other programs that use the device.",
+        "Choose a lower quality, or close other programs that use the device.",
     )
 
 

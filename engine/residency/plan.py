@@ -125,5 +125,5 @@ def too_small(wanted: int, budget: int) -> EngineError:
         "memory_too_small",
         f"This needs about {wanted / 2**30:.2f} GiB of memory on the device, and "
         f"{budget / 2**30:.2f} GiB are free.",
-        "Choose a lower preset, close other programs that use the device, or use another device.",
+        "Choose a lower quality, close other programs that use the device, or use another device.",
     )

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from engine.assets.asset import Asset
 from engine.assets.folder import load_asset
 from engine.finishing.given_mesh import open_mesh
+from engine.images.picture import PictureSource
 from engine.mesh import Mesh
 from protocol.errors import EngineError
 from protocol.references import Attached, File, Reference, Stored
@@ -16,8 +19,8 @@ class Inputs:
     """What travels beside a job.
 
     Args:
-        attached: values by the names that the job gives them: a picture's bytes, a Mesh,
-            an Asset.
+        attached: values by the names that the job gives them: a picture's bytes or an Image,
+            a Mesh, an Asset.
         stored: the asset folder of an earlier job by its id; None: nothing is stored here.
     """
 
@@ -61,14 +64,14 @@ class Inputs:
                     )
                 return self._stored(job)
 
-    def picture(self, reference: Reference) -> bytes | Path:
+    def picture(self, reference: Reference) -> PictureSource:
         """What ``load_picture`` takes.
 
         Raises:
             EngineError: ``attachment_kind``, and as ``resolve``.
         """
         value = self.resolve(reference)
-        if not isinstance(value, bytes | Path):
+        if not isinstance(value, bytes | Path | Image.Image):
             raise _kind(reference, value, "a picture")
         return value
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.checkpoints.checkpoint import load_network
 from engine.host.files import write_bytes_atomic
 from engine.networks.material_vae import MaterialEncoder
 from engine.networks.shape_vae import ShapeEncoder
 from engine.networks.small_encoder import SmallEncoder
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
+from engine.systems.trellis2.networks import load_network
 from engine.training.config import TrainConfig, read_config
 from engine.training.data.build import build
 from engine.training.data.dataset import Dataset

@@ -10,20 +10,20 @@ import numpy as np
 from PIL import Image
 
 from engine.assets.asset import Asset
-from engine.checkpoints.checkpoint import load_checkpoint, load_network
 from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh
 from engine.meshing.nearest import nearest_on_surface
 from engine.ovoxel import dual_grid_to_mesh, sample_attributes
-from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.networks import load_network
 from engine.training.data.dataset import Dataset, Voxels
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
-from engine.training.reconstruct import grid_of, reconstruct_material, reconstruct_shape
+from engine.training.reconstruct import ovoxels_of, reconstruct_material, reconstruct_shape
 from engine.training.tasks.structure_vae import occupancy
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
@@ -90,7 +90,7 @@ def evaluate_checkpoint(
     """
     dataset = Dataset(data, "held_out")
     resolution = max(dataset.resolutions)
-    models = Models(load_checkpoint(shipped, offline=True), offline=True)
+    models = Models(load_checkpoint(shipped, offline=True))
     shape_encoder, shape_decoder, material_decoder = (
         load_network(shipped / CKPTS / name)
         for name in ("shape_encoder", "shape_decoder", "material_decoder")
@@ -101,16 +101,16 @@ def evaluate_checkpoint(
     for index in chosen:
         watch("evaluation", index, len(chosen))
         voxels = dataset.voxels(index, resolution)
-        truth = dual_grid_to_mesh(grid_of(voxels, resolution))
-        grid, split_weight = reconstruct_shape(shape_encoder, shape_decoder, voxels, resolution)  # pyright: ignore[reportArgumentType]
-        again = dual_grid_to_mesh(grid, split_weight) if len(grid.coords) else Mesh(
+        truth = dual_grid_to_mesh(ovoxels_of(voxels, resolution).grid)
+        made = reconstruct_shape(shape_encoder, shape_decoder, voxels, resolution)  # pyright: ignore[reportArgumentType]
+        again = dual_grid_to_mesh(made.grid, made.split_weight) if len(made.grid.coords) else Mesh(
             np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
         )  # fmt: skip
         materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
         try:
             inputs = Inputs()
             job = GenerateJob(
-                picture=inputs.attach(png_bytes(Image.fromarray(dataset.picture(index, VIEW)))),
+                picture=inputs.attach(Image.fromarray(dataset.picture(index, VIEW))),
                 type=type,
                 seed=seed,
                 matte="cutout",
@@ -137,14 +137,15 @@ def _generated(
     """Structure IoU, IoU of cells, F-score, error of the base colour."""
     structure = asset.latents.structure
     assert structure is not None
-    grid = asset.latents.coarse.resolution // 16
-    sampled = np.zeros((grid,) * 3, bool)
+    side = asset.latents.coarse.resolution // 16
+    sampled = np.zeros((side,) * 3, bool)
     sampled[tuple(structure.numpy().T)] = True
-    wanted = occupancy([voxels.coords], resolution, grid)[0, 0]
-    made = asset.grid.coords * CELLS // asset.grid.grid_size
+    wanted = occupancy([voxels.coords], resolution, side)[0, 0]
+    grid = asset.voxels.grid
+    made = grid.coords * CELLS // grid.grid_size
     cells = np.zeros((CELLS,) * 3, bool)
     cells[tuple(made.T)] = True
-    mesh = dual_grid_to_mesh(asset.grid, asset.split_weight)
+    mesh = dual_grid_to_mesh(grid, asset.voxels.split_weight)
     return (
         structure_iou(sampled, wanted),
         structure_iou(cells, occupancy([voxels.coords], resolution, CELLS)[0, 0]),
@@ -166,7 +167,7 @@ def color_error(
         return 1.0
     points = surface_points(truth, POINTS, np.random.default_rng(0))
     nearest, _ = nearest_on_surface(mesh.vertices, mesh.faces, points)
-    got = asset.materials_at(nearest.astype(np.float32))[:, :3]
+    got = asset.voxels.materials_at(nearest.astype(np.float32))[:, :3]
     wanted = sample_attributes(
         voxels.coords.astype(np.int32),
         voxels.materials[:, :3].astype(np.float32) / 255,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from engine.checkpoints.int8_weights import to_int8
 from engine.checkpoints.pipeline import Normalization
 from engine.host.files import atomic_path, write_bytes_atomic
 from engine.training.config import NetworkConfig
+from protocol.finishes import FinishAdvice
 from protocol.samplers import SamplerParams
 
 CKPTS = "ckpts"
@@ -63,6 +64,7 @@ class Pipelines:
         default_type: of a request that names none.
         structure, shape, texture: samplers.
         shape_norm, texture_norm: statistics of the latents.
+        finishing: how results are best finished; None leaves that open.
     """
 
     resolutions: Sequence[int]
@@ -72,6 +74,7 @@ class Pipelines:
     texture: SamplerParams
     shape_norm: Normalization
     texture_norm: Normalization
+    finishing: FinishAdvice | None = None
 
 
 def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
@@ -107,8 +110,12 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
         **shared,
     }
     texturing = {"models": {"shape_slat_encoder": f"{CKPTS}/shape_encoder", **common}, **shared}
-    _save(folder / GENERATION, "Trellis2ImageTo3DPipeline", generation)
-    _save(folder / TEXTURING, "Trellis2TexturingPipeline", texturing)
+    beside = {"finishing": asdict(pipelines.finishing)} if pipelines.finishing else {}
+    for file, content in (
+        (GENERATION, {"name": "Trellis2ImageTo3DPipeline", "args": generation, **beside}),
+        (TEXTURING, {"name": "Trellis2TexturingPipeline", "args": texturing}),
+    ):
+        write_bytes_atomic(folder / file, _json(content))
 
 
 def ship(checkpoint: Path, folder: Path) -> int:
@@ -134,10 +141,6 @@ def ship(checkpoint: Path, folder: Path) -> int:
         with atomic_path(folder / f"{stem}.safetensors") as temporary:
             save_file(weights if stem in AS_THEY_ARE else to_int8(weights), temporary)
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _save(path: Path, name: str, args: dict[str, Any]) -> None:
-    write_bytes_atomic(path, _json({"name": name, "args": args}))
 
 
 def _sampler(params: SamplerParams) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
 from engine.networks.sc_vae import Encoded
 from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
-from engine.ovoxel import DualGrid, dual_grid_to_mesh
+from engine.ovoxel.grid import DualGrid
+from engine.ovoxel.ovoxels import MATERIAL_COLUMNS, OVoxels
 from engine.render.camera import orbit
 from engine.render.picture import render
 from engine.sparse import SparseTensor
@@ -33,14 +34,14 @@ def encode_material(encoder: MaterialEncoder, batch: VoxelBatch) -> Encoded:
 @torch.inference_mode()
 def reconstruct_shape(
     encoder: ShapeEncoder, decoder: ShapeDecoder, voxels: Voxels, resolution: int
-) -> tuple[DualGrid, np.ndarray]:
-    """The grid that the decoder makes of an asset's latent, pruned by its own predictions.
+) -> OVoxels:
+    """The voxels that the decoder makes of an asset's latent, pruned by its own predictions.
 
     Args:
         voxels: of the asset at ``resolution``.
 
     Returns:
-        Voxels sorted by x, y, z, perhaps none, and their split weights (N, 1) float32.
+        Plain voxels sorted by x, y, z, perhaps none, with split weights.
     """
     encoded = encode_shape(encoder, collate([voxels], _device(encoder)))
     decoded = decoder(encoded.mean)
@@ -52,7 +53,7 @@ def reconstruct_shape(
         intersected=_rows(decoded.intersected, order),
         grid_size=resolution,
     )
-    return grid, _rows(decoded.split_weight, order)
+    return replace(OVoxels.plain(grid), split_weight=_rows(decoded.split_weight, order))
 
 
 @torch.inference_mode()
@@ -73,25 +74,18 @@ def reconstruct_structure(
     return (decoder(encoder(given)[0]) > 0).cpu().numpy()
 
 
-def grid_of(voxels: Voxels, resolution: int) -> DualGrid:
-    """The stored voxels of an asset as a grid."""
+def ovoxels_of(voxels: Voxels, resolution: int) -> OVoxels:
+    """The stored voxels of an asset."""
     coords = voxels.coords.astype(np.int32)
-    return DualGrid(coords, voxels.dual(), voxels.intersected, resolution)
+    grid = DualGrid(coords, voxels.dual(), voxels.intersected, resolution)
+    return OVoxels(grid, (voxels.materials / 255).astype(np.float32))
 
 
-def coloured_mesh(grid: DualGrid, materials: np.ndarray | None = None) -> Mesh:
-    """The mesh of a grid with the material of each voxel at its vertex.
-
-    Args:
-        materials: (N, 6) float in [0, 1] as in ``Voxels``; None: plain white.
-    """
-    mesh = dual_grid_to_mesh(grid, orient=True)
-    if materials is None:
-        return mesh
-    values = np.clip(materials, 0, 1).astype(np.float32)
-    # Opaque: a picture of voxels is to show all of them.
-    colors = np.concatenate([values[:, :3], np.ones_like(values[:, :1])], axis=1)
-    return replace(mesh, colors=colors, metallic_roughness=values[:, 3:5].copy())
+def opaque_surface(voxels: OVoxels) -> Mesh:
+    """The coloured surface as if nothing were see-through: a picture is to show all voxels."""
+    materials = voxels.materials.copy()
+    materials[:, MATERIAL_COLUMNS["alpha"]] = 1
+    return replace(voxels, materials=materials).surface()
 
 
 def side_by_side(meshes: list[Mesh], size: int = 192) -> np.ndarray:

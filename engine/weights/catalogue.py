@@ -14,6 +14,7 @@ from engine.host.command import command
 from engine.weights.hub_names import DINOV3, GATED, REMBG, TRELLIS, TRELLIS2
 from engine.weights.manifest import FileFacts, NetworkFacts, manifests
 from protocol.errors import EngineError
+from protocol.limits import QUALITIES
 
 LICENCES = {
     "MIT": (True, ""),
@@ -21,8 +22,8 @@ LICENCES = {
 }
 """Licence -> whether commercial use is allowed, and what else it requires."""
 
-PRESETS = ("draft", "standard", "high", "texture")
-GROUPS = (*PRESETS, "all")
+USES = (*QUALITIES, "texture")
+GROUPS = (*USES, "all")
 
 _SIZE = {"F32": 4, "F16": 2, "BF16": 2}
 _JSON_BYTES = 4096  # a generous guess for descriptions of unknown size
@@ -61,7 +62,7 @@ class Weight:
         commercial: whether the licence allows commercial use.
         conditions: what else the licence requires, or nothing.
         gated: whether its owner requires a login and consent.
-        groups: presets and ``texture`` that need it; empty: optional.
+        groups: qualities and ``texture`` that need it; empty: optional.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Weight:
 @cache
 def catalogue() -> Mapping[str, Weight]:
     """Every weight by name, in the order in which a generation uses them."""
-    flow, every = "ckpts/slat_flow_", frozenset(PRESETS)
+    flow, every = "ckpts/slat_flow_", frozenset(USES)
     generate, fine = every - {"texture"}, every - {"draft"}
     weights = [
         _plain("pipeline", "settings of the pipelines", TRELLIS2, every,

@@ -1,7 +1,7 @@
 """Which checkpoint serves a request that names none."""
 
 from engine import embedded
-from engine.weights.catalogue import PRESETS, choose
+from engine.weights.catalogue import USES, choose
 from engine.weights.hub_names import TRELLIS2
 from engine.weights.store import Store
 from protocol.errors import EngineError
@@ -13,7 +13,7 @@ SMALL_MODEL = (
 
 
 def default_checkpoint(store: Store) -> tuple[str, str | None]:
-    """The published weights where a whole preset of them is in the store, else the embedded model.
+    """The published weights where all that a quality needs is in the store, else the small model.
 
     Returns:
         What ``load_checkpoint`` takes, and a sentence for the user or None.
@@ -22,8 +22,8 @@ def default_checkpoint(store: Store) -> tuple[str, str | None]:
         EngineError: ``weights_absent`` when neither is there, as in a source tree whose embedded
             model has not been trained. Gigabytes are downloaded only when that is asked for.
     """
-    for preset in PRESETS:
-        if all(store.state(weight) == "present" for weight in choose([preset])):
+    for use in USES:
+        if all(store.state(weight) == "present" for weight in choose([use])):
             return store.checkpoint(TRELLIS2), None
     if not (embedded.FOLDER / "pipeline.json").is_file():
         size = sum(weight.bytes for weight in choose(["standard"])) / 1e9

@@ -48,13 +48,13 @@ def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
             assert one.resolution == other.resolution
         assert back.recipe == asset.recipe
         assert back.picture.tobytes() == asset.picture.tobytes()
-        assert back.placement == asset.placement
-        assert np.array_equal(back.grid.coords, asset.grid.coords)
-        assert np.array_equal(back.grid.intersected, asset.grid.intersected)
-        apart = np.abs(back.grid.dual_vertices - asset.grid.dual_vertices)
+        assert back.voxels.placement == asset.voxels.placement
+        assert np.array_equal(back.voxels.grid.coords, asset.voxels.grid.coords)
+        assert np.array_equal(back.voxels.grid.intersected, asset.voxels.grid.intersected)
+        apart = np.abs(back.voxels.grid.dual_vertices - asset.voxels.grid.dual_vertices)
         assert apart.max() <= 2**-11
-        clamped = np.clip(asset.materials, 0, 1)
-        assert np.abs(back.materials - clamped).max() <= 0.5 / 255 + 1e-6
+        clamped = np.clip(asset.voxels.materials, 0, 1)
+        assert np.abs(back.voxels.materials - clamped).max() <= 0.5 / 255 + 1e-6
         assert len(back.mesh.faces) == len(asset.mesh.faces)
         assert (back.given_mesh is None) == (asset.given_mesh is None)
 

@@ -8,10 +8,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.bench.networks import Reduction, random_network
 from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER, guided_steps
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
-from engine.checkpoints.network_classes import build_network
 from engine.networks.dit import FlowConfig
 from engine.networks.latent_flow import LatentFlow
 from engine.sparse import SparseTensor
+from engine.systems.trellis2.networks import build_network
 
 CPU = torch.device("cpu")
 

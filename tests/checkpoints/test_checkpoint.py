@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.checkpoints.checkpoint import load_checkpoint, load_network
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder
+from engine.systems.opening import load_checkpoint
+from engine.systems.trellis2.networks import load_network
 from protocol.errors import EngineError
 from tests.checkpoints import tiny
 
@@ -67,18 +68,17 @@ def test_everything_in_one_folder(folder: Path):
 def test_what_the_pipeline_says(folder: Path):
     checkpoint = load_checkpoint(folder)
     spec = checkpoint.generation
-    assert spec.structure_sampler is not None
-    assert spec.structure_sampler.guidance_interval == (0.6, 1.0)
-    assert spec.structure_sampler.sigma_min == 1e-5
-    assert spec.texture_sampler is None
+    sampler = spec.samplers["sparse_structure_sampler"]
+    assert (sampler.guidance_interval, sampler.sigma_min) == ((0.6, 1.0), 1e-5)
+    assert "tex_slat_sampler" not in spec.samplers
     assert spec.image_encoder is not None
     assert spec.image_encoder.args["model_name"] == "a/b"
     assert spec.default_type == "512"
     assert checkpoint.texturing is None
     latents = torch.tensor([[4.5, 3.0]])
-    assert spec.shape_normalization is not None
-    assert torch.equal(spec.shape_normalization.normalize(latents), torch.tensor([[2.0, 1.0]]))
-    assert torch.equal(spec.shape_normalization.denormalize(torch.tensor([[2.0, 1.0]])), latents)
+    normalization = spec.normalizations["shape_slat_normalization"]
+    assert torch.equal(normalization.normalize(latents), torch.tensor([[2.0, 1.0]]))
+    assert torch.equal(normalization.denormalize(torch.tensor([[2.0, 1.0]])), latents)
 
 
 def test_networks_are_loaded_when_asked_for(folder: Path):

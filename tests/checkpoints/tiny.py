@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from engine.checkpoints.network_classes import build_network
+from engine.systems.trellis2.networks import build_network
 
 FLOW_ARGS: dict[str, Any] = {
     "resolution": 2,

@@ -61,13 +61,13 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     # The file names the object in it, so the one to compare with has the same name.
     direct = tmp_path / "direct" / "high.glb"
     options = ("--checkpoint", model, "--device", "cpu", "--finish", "none")
-    words = ("--preset", "draft", "--seed", 3, "--verbose")
+    words = ("--quality", "draft", "--seed", 3, "--verbose")
     result = run("generate", image, "-o", low, *words, *options)
     assert result.exit_code == 0, result.output
     assert re.search(
         r"low.glb: [\d,]+ faces, [\d.]+ KiB, [\d.]+ x [\d.]+ x [\d.]+ m", result.stdout
     )
-    assert "Next: Blender" in result.stdout and "maquette upscale" in result.stdout
+    assert "Next: Blender" in result.stdout and "maquette finish" in result.stdout
     assert "64^3, seed 3" in result.stdout
     assert "Seconds: picture" in result.stdout
     assert "Peak memory" in result.stdout
@@ -161,8 +161,8 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["generate", "IMAGE", "-o", "x.glb", "--finish", "shiny"], "no finish 'shiny'"),
         (["generate", "IMAGE", "-o", "home/x.glb", "--variants", "2"], "x_2.maquette is there"),
         (["generate", "absent.png", "-o", "x.glb"], "'absent.png' cannot be opened"),
-        (["generate", "IMAGE", "-o", "x.glb", "--preset", "best"], "no quality 'best'"),
-        (["generate", "IMAGE", "-o", "x.glb", "--type", "64", "--preset", "a"], "no quality 'a'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--quality", "best"], "no quality 'best'"),
+        (["generate", "IMAGE", "-o", "x.glb", "--type", "64", "--quality", "a"], "no quality 'a'"),
         (["generate", "IMAGE", "-o", "x.glb", "--type", "513"], "cannot make the type '513'"),
         (["generate", "IMAGE", "-o", "x.glb", "--seed", "-1"], "seed cannot be -1"),
         (["generate", "IMAGE", "-o", "x.glb", "--variants", "0"], "variants cannot be 0"),

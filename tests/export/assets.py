@@ -14,17 +14,18 @@ from tests.finishing.baking.scenes import bright_ball, uv_sphere
 def textured_ball(*, see_through: bool = False) -> Mesh:
     """A baked ball with a normal map; glass above, when asked for."""
     scene = bright_ball()
-    materials = scene.materials.copy()
+    materials = scene.voxels.materials.copy()
     if see_through:
-        materials[scene.grid.coords[:, 2] > 60, 5] = 0.4
-    return bake(scene.low, scene.grid, materials, size=128, normal_map=True, name="ball").mesh
+        materials[scene.voxels.grid.coords[:, 2] > 60, 5] = 0.4
+    voxels = replace(scene.voxels, materials=materials)
+    return bake(scene.low, voxels, size=128, normal_map=True, name="ball").mesh
 
 
 def game_asset() -> list[NamedMesh]:
     """Two levels of detail and a hull."""
     scene = bright_ball()
     levels = [textured_ball()]
-    baked = bake(uv_sphere(8, 16), scene.grid, scene.materials, size=64, normal_map=True)
+    baked = bake(uv_sphere(8, 16), scene.voxels, size=64, normal_map=True)
     levels.append(baked.mesh)
     hull = collision_hull(levels[0].vertices)
     assert hull is not None

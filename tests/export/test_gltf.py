@@ -11,7 +11,6 @@ import trimesh
 from engine.export.gltf import NamedMesh, glb_bytes
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
-from engine.export.presets import PRESETS, preset_named
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from protocol.errors import EngineError
@@ -160,14 +159,6 @@ def test_hull_of_points() -> None:
     box = collision_hull(np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]))
     assert box is not None
     assert len(box.vertices) == 8
-
-
-def test_presets() -> None:
-    assert PRESETS["full"].texture_size == 4096
-    assert preset_named("standard").faces == 200_000
-    assert len(preset_named("game").lod_shares) == 4
-    with pytest.raises(EngineError, match="no preset 'huge'"):
-        preset_named("huge")
 
 
 def test_named_mesh_keeps_its_name() -> None:

@@ -9,26 +9,26 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import app
-from engine.export.presets import PRESETS
 from engine.finishing import given_mesh
-from engine.finishing.finish import FinishJob, finish
+from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.meshing.unwrap import uvs_are_valid
-from engine.ovoxel import mesh_to_dual_grid
+from engine.ovoxel import OVoxels, mesh_to_dual_grid
 from engine.ovoxel.placement import Placement
 from engine.report import Cancelled, CancelToken, Report
 from protocol.errors import EngineError
 from protocol.events import Progress
+from protocol.finishes import FINISHES
 from tests.events import progress_to
 from tests.meshes import sphere
 
-SMALL = replace(PRESETS["standard"], faces=800, texture_size=256)
+SMALL = replace(FINISHES["standard"], faces=800, texture_size=256)
 
 
 @pytest.fixture(scope="module")
-def job() -> FinishJob:
+def ball() -> OVoxels:
     """A ball whose upper half is red and whose lower half is blue."""
     vertices, faces = sphere(40)
     vertices = 0.4 * vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
@@ -36,12 +36,12 @@ def job() -> FinishJob:
     materials = np.tile(np.array([0, 0, 1, 0.5, 0.25, 1], np.float32), (len(grid.coords), 1))
     materials[grid.coords[:, 2] >= 32, :3] = (1, 0, 0)
     placement = Placement(scale=0.5, centre=(1.0, 2.0, 3.0))
-    return FinishJob(grid, materials, SMALL, placement)
+    return OVoxels(grid, materials, placement)
 
 
-def test_a_ball_becomes_a_textured_mesh_in_its_place(job: FinishJob) -> None:
+def test_a_ball_becomes_a_textured_mesh_in_its_place(ball: OVoxels) -> None:
     report = Report()
-    finished = finish(job, report)
+    finished = finish(ball, SMALL, report)
     assert [named.name for named in finished.meshes] == ["asset"]
     mesh = finished.meshes[0].mesh
     assert 0 < len(mesh.faces) <= SMALL.faces
@@ -70,11 +70,11 @@ def _color_at(mesh: Mesh, *, top: bool) -> tuple[int, ...]:
     return tuple(texture.pixels[int((1 - v) * size), int(u * size), :3].tolist())
 
 
-def test_levels_of_detail_and_a_hull(job: FinishJob) -> None:
-    preset = replace(
-        PRESETS["game"], faces=600, texture_size=256, lod_shares=(1.0, 0.5), normal_map=True
+def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
+    settings = replace(
+        FINISHES["game"], faces=600, texture_size=256, lod_shares=(1.0, 0.5), normal_map=True
     )
-    finished = finish(replace(job, preset=preset, name="ball"), Report())
+    finished = finish(ball, settings, Report(), name="ball")
     assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
     first, second, hull = (named.mesh for named in finished.meshes)
     assert len(second.faces) <= 300 < len(first.faces) <= 600
@@ -84,13 +84,13 @@ def test_levels_of_detail_and_a_hull(job: FinishJob) -> None:
     np.testing.assert_allclose(hull.vertices.max(axis=0), high, atol=0.05)
 
 
-def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(job: FinishJob) -> None:
-    vertices = job.placement.to_object(np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0, 0.3, 0]]))
+def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
+    vertices = ball.placement.to_object(np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0, 0.3, 0]]))
     faces = np.array([[0, 1, 2]], np.int32)
     uvs = np.array([[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]], np.float32)
     for given, kept in ((uvs, True), (uvs + 3, False), (None, False)):
         mesh = Mesh(vertices, faces, uvs=given)
-        finished = finish(replace(job, given_mesh=mesh), Report()).meshes[0].mesh
+        finished = finish(ball, SMALL, Report(), given_mesh=mesh).meshes[0].mesh
         np.testing.assert_array_equal(finished.vertices, vertices)
         np.testing.assert_array_equal(finished.faces, faces)
         assert finished.uvs is not None
@@ -98,7 +98,7 @@ def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(job: FinishJob) -> None
 
 
 @pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
-def test_cancel(job: FinishJob, when: str) -> None:
+def test_cancel(ball: OVoxels, when: str) -> None:
     token, seen = CancelToken(), []
     if when == "at once":
         token.cancel()
@@ -109,16 +109,16 @@ def test_cancel(job: FinishJob, when: str) -> None:
         if baked and (when == "within a stage" or baked[-1] == progress.steps):
             token.cancel()
 
-    preset = replace(SMALL, lod_shares=(1.0, 0.5))
+    settings = replace(SMALL, lod_shares=(1.0, 0.5))
     with pytest.raises(Cancelled):
-        finish(replace(job, preset=preset), Report(progress_to(watch), cancel=token))
+        finish(ball, settings, Report(progress_to(watch), cancel=token))
     stages = [progress.stage for progress in seen if progress.step == 0]
     assert stages == ([] if when == "at once" else ["clean", "simplify", "unwrap", "bake"])
     if when == "within a stage":
         assert seen[-1].stage == "bake" and 0 < seen[-1].step < seen[-1].steps
 
 
-def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
+def test_what_is_inside_goes_or_stays(ball: OVoxels) -> None:
     """A ball in a shell: hidden when it is opaque, seen through glass, kept on demand."""
     vertices, faces = sphere(30)
     unit = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
@@ -129,7 +129,8 @@ def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
         materials = np.ones((len(grid.coords), 6), np.float32)
         materials[radius > 0.33, 5] = 0.2 if glass else 1
         report = Report()
-        finished = finish(FinishJob(grid, materials, SMALL, keep_inner=keep_inner), report)
+        settings = replace(SMALL, keep_inner=keep_inner)
+        finished = finish(OVoxels(grid, materials), settings, report)
         mesh = finished.meshes[0].mesh
         stays = glass or keep_inner
         assert (np.linalg.norm(mesh.vertices, axis=1).min() < 0.3) == stays
@@ -139,35 +140,34 @@ def test_what_is_inside_goes_or_stays(job: FinishJob) -> None:
         json.dumps(finished.log, allow_nan=False)
 
 
-def test_a_given_mesh_says_what_it_does_not_get(job: FinishJob) -> None:
+def test_a_given_mesh_says_what_it_does_not_get(ball: OVoxels) -> None:
     triangle = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
-    given = replace(job, given_mesh=triangle, preset=replace(PRESETS["game"], texture_size=256))
+    settings = replace(FINISHES["game"], texture_size=256)
     report = Report()
-    assert len(finish(given, report).meshes) == 1
+    assert len(finish(ball, settings, report, given_mesh=triangle).meshes) == 1
     assert any("neither levels of detail nor a hull" in note for note in report.notes)
     with pytest.raises(EngineError) as caught:
-        finish(replace(given, closed=True), Report())
+        finish(ball, replace(settings, closed=True), Report(), given_mesh=triangle)
     assert caught.value.code == "given_mesh"
 
 
-@pytest.mark.parametrize(
-    ("faces", "size", "code"), [(0, 256, "face_target"), (800, 0, None), (800, 16384, None)]
-)
-def test_impossible_targets(job: FinishJob, faces: int, size: int, code: str | None) -> None:
-    begun: list[Progress] = []
-    with pytest.raises(EngineError) as caught:
-        finish(
-            replace(job, preset=replace(SMALL, faces=faces, texture_size=size)),
-            Report(progress_to(begun.append)),
-        )
-    assert caught.value.code == (code or "texture_size")
-    assert not begun
-
-
-def test_materials_of_other_voxels(job: FinishJob) -> None:
-    with pytest.raises(EngineError) as caught:
-        finish(replace(job, materials=job.materials[1:]), Report())
-    assert caught.value.code == "materials_shape"
+def test_a_closed_surface_of_as_many_cells_as_are_asked_for(ball: OVoxels) -> None:
+    """The ball, without its top: the opening stays open, or becomes the rim of a closed bowl."""
+    rows = ball.grid.coords[:, 2] < 44
+    coords = ball.grid.coords[rows]
+    grid = replace(
+        ball.grid, coords=coords, dual_vertices=ball.grid.dual_vertices[rows],
+        intersected=ball.grid.intersected[rows],
+    )  # fmt: skip
+    bowl = replace(ball, grid=grid, materials=ball.materials[rows])
+    faces: dict[int | None, int] = {}
+    for cells in (None, 64, 24):
+        settings = replace(SMALL, closed=True, remesh_cells=cells)
+        log = finish(bowl, settings, Report()).log
+        assert log["levels"][0]["after"]["open_edges"] == 0
+        faces[cells] = log["cleaned_faces"]
+    assert faces[None] == faces[64] > 4 * faces[24]
+    assert finish(bowl, SMALL, Report()).log["levels"][0]["after"]["open_edges"] > 0
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
         result = run(name, *options)
         assert result.exit_code == 2 and message in " ".join(result.stderr.split())
     small = ["--resolution", "32", "--faces", "400", "--texture", "64"]
-    result = run("x.obj", "--preset", "game", *small)
+    result = run("x.obj", "--finish", "game", *small)
     assert result.exit_code == 0, result.output
     assert "without further levels of detail and hull" in " ".join(result.stderr.split())
     assert "Removed or mended:" in result.stdout and "UVs charts" in result.stdout

@@ -10,13 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.checkpoints.checkpoint import load_network
-from engine.checkpoints.network_classes import build_network
 from engine.networks.dit import FlowConfig
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureDecoderConfig, pixel_shuffle
 from engine.sparse.tensor import SparseTensor
+from engine.systems.trellis2.networks import build_network, load_network
 from engine.weights.manifest import manifests
 from tests.checkpoints.tiny import FLOW_ARGS
 from tests.tolerances import assert_same_maths

@@ -5,9 +5,10 @@ import logging
 import pytest
 import torch
 
-from engine.checkpoints.network_classes import WITHOUT_EFFECT, build_network
+from engine.checkpoints.build import WITHOUT_EFFECT
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_vae import StructureEncoder
+from engine.systems.trellis2.networks import build_network
 from tests.checkpoints.test_checkpoint import refused
 from tests.checkpoints.tiny import DECODER_ARGS, FLOW_ARGS
 

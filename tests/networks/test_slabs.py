@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from engine.checkpoints.network_classes import build_network
 from engine.networks.sc_vae import ScVaeDecoder, pyramid_of
 from engine.sparse import SparseTensor, Topology
+from engine.systems.trellis2.networks import build_network
 from tests.tolerances import assert_same_maths
 
 

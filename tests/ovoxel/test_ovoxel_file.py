@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engine.ovoxel.grid import DualGrid
-from engine.ovoxel.ovoxel_file import HEADER_KEY, OVoxels, load_ovoxels, save_ovoxels
+from engine.ovoxel.ovoxel_file import HEADER_KEY, load_ovoxels, save_ovoxels
+from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
 from engine.ovoxel.vxz import read_vxz, write_vxz
 from protocol.errors import EngineError

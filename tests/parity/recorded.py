@@ -16,8 +16,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from engine.checkpoints.checkpoint import Checkpoint, load_checkpoint, load_network
+from engine.checkpoints.checkpoint import Checkpoint
 from engine.sparse import SparseTensor, Topology
+from engine.systems.opening import load_checkpoint
+from engine.systems.trellis2.networks import load_network
 from tests.parity.conftest import DEFAULT
 from tests.tolerances import assert_parity
 

@@ -41,17 +41,17 @@ def test_a_network_loads(checkpoint: Checkpoint, name: str):
 
 def test_generation_is_described(checkpoint: Checkpoint):
     generation = checkpoint.generation
-    assert generation.structure_sampler is not None
-    assert generation.shape_sampler is not None
-    assert generation.texture_sampler is not None
+    assert "sparse_structure_sampler" in generation.samplers
+    assert "shape_slat_sampler" in generation.samplers
+    assert "tex_slat_sampler" in generation.samplers
     assert generation.default_type in {"512", "1024", "1024_cascade", "1536_cascade"}
 
 
 def test_texturing_is_described(checkpoint: Checkpoint):
     if checkpoint.texturing is None:
         pytest.skip("no texturing_pipeline.json was recorded")
-    assert checkpoint.texturing.structure_sampler is None
-    assert checkpoint.texturing.texture_sampler is not None
+    assert "sparse_structure_sampler" not in checkpoint.texturing.samplers
+    assert "tex_slat_sampler" in checkpoint.texturing.samplers
 
 
 def test_both_say_how_pictures_and_latents_are_made(checkpoint: Checkpoint):
@@ -60,5 +60,5 @@ def test_both_say_how_pictures_and_latents_are_made(checkpoint: Checkpoint):
             continue
         assert spec.image_encoder is not None
         assert spec.image_encoder.name == "DinoV3FeatureExtractor"
-        assert spec.shape_normalization is not None
-        assert spec.texture_normalization is not None
+        assert "shape_slat_normalization" in spec.normalizations
+        assert "tex_slat_normalization" in spec.normalizations

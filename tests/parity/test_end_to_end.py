@@ -174,7 +174,7 @@ def structure(run: Run, noise: Noise, grid: int) -> Topology:
     flow = run.network("sparse_structure_flow_model")
     decoder = run.network("sparse_structure_decoder")
     velocity = bound(flow, run.tokens("512"), lambda x: x)
-    params = run.checkpoint.generation.structure_sampler
+    params = run.checkpoint.generation.samplers["sparse_structure_sampler"]
     latent = sampled(velocity, noise.draw("ss"), params, dense_spread)
     run.check("out.z_s", latent)
 
@@ -196,10 +196,11 @@ def shape_latent(
     velocity = bound(flow, run.tokens(network), lambda x: SparseTensor(cells, x))
     start = noise.draw("shape_hr" if number else "shape")
     pipeline = run.checkpoint.generation
-    feats = sampled(velocity, start, pipeline.shape_sampler, sparse_spread(cells.offsets))
+    params = pipeline.samplers["shape_slat_sampler"]
+    feats = sampled(velocity, start, params, sparse_spread(cells.offsets))
     run.check(f"out.shape_sampler{number}_samples", feats)
-    assert pipeline.shape_normalization is not None
-    return SparseTensor(cells, pipeline.shape_normalization.denormalize(feats))
+    normalization = pipeline.normalizations["shape_slat_normalization"]
+    return SparseTensor(cells, normalization.denormalize(feats))
 
 
 def finer_cells(run: Run, coarse: SparseTensor, resolution: int) -> tuple[Topology, int]:
@@ -231,11 +232,12 @@ def texture_latent(run: Run, noise: Noise, network: str, shape: SparseTensor) ->
 
 def textured(run: Run, start: Tensor, network: str, shape: SparseTensor, pipeline):
     flow = run.network(f"tex_slat_flow_model_{network}")
-    normalised = shape.replace(pipeline.shape_normalization.normalize(shape.feats))
+    normalization = pipeline.normalizations["shape_slat_normalization"]
+    normalised = shape.replace(normalization.normalize(shape.feats))
     velocity = bound(flow, run.tokens(network), shape.replace, normalised)
     spread = sparse_spread(shape.topology.offsets)
-    feats = sampled(velocity, start, pipeline.texture_sampler, spread)
-    return shape.replace(pipeline.texture_normalization.denormalize(feats))
+    feats = sampled(velocity, start, pipeline.samplers["tex_slat_sampler"], spread)
+    return shape.replace(pipeline.normalizations["tex_slat_normalization"].denormalize(feats))
 
 
 def decode(run: Run, shape: SparseTensor, texture: SparseTensor, resolution: int) -> None:

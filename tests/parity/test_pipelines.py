@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.assets.asset import Asset
+from engine.checkpoints.image_encoders import EncoderSource
 from engine.mesh import Mesh
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.ovoxel import dual_grid_to_mesh
@@ -72,7 +73,7 @@ def recorded(goldens: Path) -> Recorded:
     checkpoint = case_checkpoint(folder / "model")
     for name in checkpoint.models:
         checkpoint_network(checkpoint, name)
-    models = Models(checkpoint, encoder=encoder)
+    models = Models(checkpoint, encoder=EncoderSource(0, lambda: encoder))
     report = json.loads(need(folder / "report.json").read_text(encoding="utf-8"))
     return Recorded(folder, models, report)
 
@@ -97,7 +98,7 @@ def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     parts += " mesh_vertices mesh_faces vertex_attrs"
     need_tensors(run, *(f"out.{part}" for part in parts.split()))
     latents = asset.latents
-    assert asset.grid.grid_size == int(run["out.resolution"])
+    assert asset.voxels.grid.grid_size == int(run["out.resolution"])
     assert latents.structure is not None
     assert torch.equal(latents.structure, run["out.ss_coords"][:, 1:].int())
     if "out.lr_shape_slat" in run:
@@ -109,10 +110,10 @@ def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     # Recorded in the decoder's order; a grid is sorted.
     coords = run["out.dec_coords"][:, 1:].int().numpy()
     order = np.lexsort(coords.T[::-1])
-    assert np.array_equal(asset.grid.coords, coords[order])
+    assert np.array_equal(asset.voxels.grid.coords, coords[order])
     materials = run["out.pbr_attrs"][order]
-    assert_parity(torch.from_numpy(asset.materials), materials, f"{what}: materials")
-    mesh = dual_grid_to_mesh(asset.grid, asset.split_weight)
+    assert_parity(torch.from_numpy(asset.voxels.materials), materials, f"{what}: materials")
+    mesh = dual_grid_to_mesh(asset.voxels.grid, asset.voxels.split_weight)
     vertices = run["out.mesh_vertices"][order]
     assert_parity(torch.from_numpy(mesh.vertices), vertices, f"{what}: vertices")
     new_row = np.empty_like(order)
@@ -120,7 +121,7 @@ def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     faces = new_row[run["out.mesh_faces"].numpy()]
     assert np.array_equal(sorted_faces(mesh.faces), sorted_faces(faces)), f"{what}: faces"
     # From the recorded vertices: a last bit of theirs is 1e-4 of a voxel, too much at steep places.
-    at_vertices = asset.materials_at(vertices.numpy())
+    at_vertices = asset.voxels.materials_at(vertices.numpy())
     expected = run["out.vertex_attrs"][order].clamp(0, 1)
     assert_parity(torch.from_numpy(at_vertices), expected, f"{what}: materials at vertices")
 
@@ -155,16 +156,16 @@ def test_texture(recorded: Recorded):
     )
     asset = texture(job, recorded.models, Report(), INPUTS)
 
-    unit = asset.placement.to_unit(vertices)
+    unit = asset.voxels.placement.to_unit(vertices)
     assert_parity(torch.from_numpy(unit), run["out.preprocessed_vertices"], "vertices")
     coords = run["out.pbr_coords"][:, -3:].int().numpy()
-    assert np.array_equal(asset.grid.coords, coords[np.lexsort(coords.T[::-1])])
+    assert np.array_equal(asset.voxels.grid.coords, coords[np.lexsort(coords.T[::-1])])
     assert torch.equal(asset.latents.shape.coords, run["out.shape_slat_coords"][:, 1:].int())
     # Not within the tolerance of parity, for the reason that test_end_to_end.py gives.
     for name, got, limit in (
         ("out.shape_slat", asset.latents.shape.feats, 0.02),
         ("out.tex_slat", asset.latents.texture.feats, 0.02),
-        ("out.pbr_attrs", torch.from_numpy(asset.materials), 0.05),
+        ("out.pbr_attrs", torch.from_numpy(asset.voxels.materials), 0.05),
     ):
         apart = (got - run[name]).abs()
         assert apart.max() < limit * run[name].abs().max(), name

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.report import Report
 from engine.residency.models import Models
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.routes import qualities
 from engine.training import embedded
@@ -75,7 +75,7 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
 
 def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list[str]]) -> None:
     folder, _ = trained
-    models = Models(load_checkpoint(folder, offline=True), offline=True)
+    models = Models(load_checkpoint(folder, offline=True))
     assert qualities(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
     assert not (folder / "ckpts" / "material_encoder.json").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
@@ -86,7 +86,7 @@ def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list
     except EngineError as error:  # two steps of training make no shapes that one can count on
         assert error.code in ("structure_empty", "shape_empty")
     else:
-        assert asset.grid.grid_size == 64
+        assert asset.voxels.grid.grid_size == 64
 
 
 def test_the_decoder_learns_on_with_the_encoder_as_it_was(

@@ -9,7 +9,7 @@ from engine.training.data.dataset import Dataset, collate
 from engine.training.data.encode import encode_structures, encode_voxels
 from engine.training.data.latents import LatentStore
 from engine.training.metrics import voxel_agreement
-from engine.training.reconstruct import grid_of, reconstruct_material, reconstruct_shape
+from engine.training.reconstruct import ovoxels_of, reconstruct_material, reconstruct_shape
 from engine.training.tasks.ovoxel_losses import SHAPE_WEIGHTS
 from engine.training.tasks.sc_vae import MaterialVaeTask, ShapeVaeTask
 from engine.training.tasks.structure_vae import occupancy
@@ -29,7 +29,9 @@ def test_a_trained_vae_gives_a_shape_back():
     )
     train(task, 150, rate=5e-3)
     truth = source.voxels(0, 16)
-    grid, split = reconstruct_shape(task.encoder, task.decoder, truth, 16)
+    made = reconstruct_shape(task.encoder, task.decoder, truth, 16)
+    grid, split = made.grid, made.split_weight
+    assert split is not None
     assert min(voxel_agreement(grid.coords, truth.coords)) > 0.9
     assert split.shape == (len(grid.coords), 1) and bool((split > 0).all())
     assert (np.diff(np.ravel_multi_index(tuple(grid.coords.T), (16, 16, 16))) > 0).all()
@@ -62,7 +64,7 @@ def test_structure_pictures_show_truth_above_results():
 
 def test_a_grid_of_stored_voxels():
     voxels = ShapeSource(1).voxels(0, 16)
-    grid = grid_of(voxels, 16)
+    grid = ovoxels_of(voxels, 16).grid
     assert grid.grid_size == 16 and np.array_equal(grid.coords, voxels.coords)
     assert grid.dual_vertices.max() <= 1 and grid.intersected.dtype == bool
 

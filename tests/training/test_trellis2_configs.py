@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.checkpoints.network_classes import NETWORKS, build_network
 from engine.checkpoints.pipeline import Normalization
+from engine.systems.trellis2.networks import NETWORKS, build_network
 from engine.training.config import NetworkConfig, TrainConfig, read_config
 from engine.training.tasks.flow_matching import initialise_flow
 from engine.training.tasks.flow_tasks import (

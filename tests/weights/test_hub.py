@@ -6,8 +6,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.networks.structure_vae import StructureDecoder
+from engine.systems.opening import load_checkpoint
 from engine.weights.hub import Origin, Repository
 from protocol.errors import EngineError
 from tests.checkpoints import tiny

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from engine.checkpoints.network_classes import NETWORKS, build_network
+from engine.systems.trellis2.networks import NETWORKS, build_network
 from engine.weights.manifest import NetworkFacts, manifests, pinned_revision
 
 PUBLISHED = [

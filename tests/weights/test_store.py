@@ -11,8 +11,8 @@ import filelock
 import numpy as np
 import pytest
 
-from engine.checkpoints.checkpoint import load_checkpoint
 from engine.images.rembg_matte import DEFAULT_MODEL
+from engine.systems.opening import load_checkpoint
 from engine.weights import fetch
 from engine.weights.catalogue import GROUPS, Weight, catalogue, choose
 from engine.weights.hub import Origin

@@ -8,9 +8,9 @@ chart are then true values, not padding. On the CPU; a variant for the GPU may c
 import numpy as np
 
 from engine.kernels import kernel
-from engine.mesh import check_texture_size
 from engine.meshing.bands import Bands, fill_bands
 from protocol.errors import EngineError
+from protocol.finishes import check_texture_size
 
 BAND_ROWS = 64
 MARGIN = 1.5

@@ -16,8 +16,7 @@ from engine.mesh import AlphaMode, Material, Mesh, Texture
 from engine.meshing.alpha import choose_alpha_mode, solid_faces
 from engine.meshing.normals import CREASE_DEGREES, corner_normals
 from engine.meshing.tangents import corner_tangents
-from engine.ovoxel import dual_grid_to_mesh, sample_attributes
-from engine.ovoxel.grid import DualGrid
+from engine.ovoxel import OVoxels, sample_attributes
 from engine.ovoxel.lookup import build_lookup, find_row
 from protocol.errors import EngineError
 
@@ -47,10 +46,8 @@ class Baked:
 
 def bake(
     mesh: Mesh,
-    grid: DualGrid,
-    materials: np.ndarray,
+    voxels: OVoxels,
     *,
-    source: Mesh | None = None,
     size: int = 2048,
     normal_map: bool = False,
     crease_degrees: float = CREASE_DEGREES,
@@ -67,11 +64,9 @@ def bake(
     outside of charts are padding.
 
     Args:
-        mesh: simplified, with UVs inside 0..1 that do not overlap, in the space of ``grid.aabb``;
+        mesh: simplified, with UVs inside 0..1 that do not overlap, in the box of the grid;
             its own ``normals`` are kept if there are any.
-        grid: the O-Voxels; materials: (N, 6) float32 in [0, 1], a row for each voxel.
-        source: the detailed surface in the same space, vertices about a voxel apart; made from
-            ``grid`` without.
+        voxels: what it was made from, at least one; materials beyond [0, 1] are clamped.
         size: side of the square textures in texels, 16 to 8192.
         crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
         name: of the material.
@@ -80,9 +75,9 @@ def bake(
 
     Raises:
         EngineError: ``mesh_empty``, ``mesh_broken``, ``texture_size``, ``uvs_missing``,
-            ``uvs_outside``, ``uvs_flat``, ``materials_shape``.
+            ``uvs_outside``, ``uvs_flat``.
     """
-    _check(mesh, grid, materials)
+    _check(mesh)
     corners = place_corners(np.zeros(0) if mesh.uvs is None else mesh.uvs, size)
     bands = bands_of(corners, size)
     vertices = np.ascontiguousarray(mesh.vertices, np.float32)
@@ -93,14 +88,13 @@ def bake(
     tangents = None
     if normal_map and mesh.uvs is not None:
         tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
-    if source is None:
-        source = dual_grid_to_mesh(grid, orient=True)
-    low, voxel_size = np.asarray(grid.aabb[0], np.float32), grid.voxel_size
-    surface = source_of((source.vertices - low) / voxel_size, source.faces, threads=threads)
+    grid, detailed = voxels.grid, voxels.grid_surface
+    surface = source_of(grid.in_voxels(detailed.vertices), detailed.faces, threads=threads)
     lookup = build_lookup(grid.coords)
     # The last column becomes 1 where any voxel was found.
+    materials = np.clip(np.asarray(voxels.materials, np.float32), 0, 1)
     feats = np.column_stack([materials, np.ones(len(materials))]).astype(np.float32)
-    in_voxels = np.ascontiguousarray((vertices - low) / voxel_size, np.float32)
+    in_voxels = np.ascontiguousarray(grid.in_voxels(vertices), np.float32)
 
     base, orm = np.zeros((size, size, 4), np.uint8), np.zeros((size, size, 3), np.uint8)
     relief = np.zeros((size, size, 3) if tangents is not None else (0, 0, 3), np.uint8)
@@ -144,7 +138,7 @@ def bake(
     return Baked(baked, charts, alpha_mode, lost)
 
 
-def _check(mesh: Mesh, grid: DualGrid, materials: np.ndarray) -> None:
+def _check(mesh: Mesh) -> None:
     faces = np.asarray(mesh.faces)
     if len(faces) == 0:
         raise EngineError("mesh_empty", "There are no triangles to bake on.", "Check the input.")
@@ -153,19 +147,6 @@ def _check(mesh: Mesh, grid: DualGrid, materials: np.ndarray) -> None:
             "mesh_broken",
             "The mesh has triangles without corners or vertices that are not finite.",
             "Clean the mesh first.",
-        )
-    check_materials(grid, materials)
-
-
-def check_materials(grid: DualGrid, materials: np.ndarray) -> None:
-    """Raises:
-    EngineError: ``materials_shape`` unless there is a row of 6 values for each voxel.
-    """
-    if materials.shape != (len(grid.coords), 6) or len(materials) == 0:
-        raise EngineError(
-            "materials_shape",
-            f"Materials of shape {materials.shape} do not fit {len(grid.coords)} voxels.",
-            "Give a row of 6 values for each voxel.",
         )
 
 

@@ -111,7 +111,10 @@ def project(source, points, facing, normals, found):
     around, corners, vertex_facing = source.start, source.corners, source.facing
     lookup, start, members = source.near.lookup, source.near.start, source.near.vertices
     # Neighbouring points mostly lie in the same voxel, whose surroundings are gathered once.
-    gathered = np.empty(27 * np.max(np.diff(start)), np.int64)
+    most = 0
+    for cell in range(len(start) - 1):
+        most = max(most, start[cell + 1] - start[cell])
+    gathered = np.empty(27 * most, np.int64)
     count, last_i, last_j, last_k = 0, np.int64(0), np.int64(0), np.int64(0)
     for p in range(len(points)):
         x, y, z = np.float64(points[p, 0]), np.float64(points[p, 1]), np.float64(points[p, 2])

@@ -13,7 +13,8 @@ from engine.assets.recipe import RECIPE_VERSION
 from engine.host.machine import device_name
 from engine.networks.material_vae import DecodedMaterial
 from engine.networks.shape_vae import DecodedShape
-from engine.ovoxel.grid import DualGrid
+from engine.ovoxel import DualGrid, OVoxels
+from engine.ovoxel.placement import Placement
 from engine.residency.models import Models
 from engine.systems.trellis2.routes import Route
 from engine.systems.trellis2.work import Work
@@ -25,9 +26,9 @@ _ENDS = 1 << 20
 
 
 def voxels_of(
-    shape: DecodedShape, material: DecodedMaterial, resolution: int
-) -> tuple[DualGrid, np.ndarray, np.ndarray]:
-    """Grid, split weights and materials, ordered by x, y, z."""
+    shape: DecodedShape, material: DecodedMaterial, resolution: int, placement: Placement
+) -> OVoxels:
+    """What two decoders gave, ordered by x, y, z."""
     coords = shape.raw.coords[:, 1:].cpu().numpy()
     order = np.lexsort(coords.T[::-1])
     grid = DualGrid(
@@ -36,8 +37,12 @@ def voxels_of(
         intersected=shape.intersected.cpu().numpy()[order],
         grid_size=resolution,
     )
-    materials = material.attributes.cpu().numpy()
-    return grid, shape.split_weight.cpu().numpy()[order], materials[order]
+    return OVoxels(
+        grid,
+        material.attributes.cpu().numpy()[order],
+        placement,
+        split_weight=shape.split_weight.cpu().numpy()[order],
+    )
 
 
 def recipe_of(
@@ -79,6 +84,7 @@ def recipe_of(
             "device": device_name(models.device),
             "dtypes": [str(dtype).removeprefix("torch.") for dtype in models.dtypes],
         },
+        "finishing": to_dict(models.generation.finishing) if models.generation.finishing else None,
         "memory": work.memory,
         "notes": list(work.report.notes),
     }

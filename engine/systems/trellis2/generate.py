@@ -10,8 +10,9 @@ from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
+from engine.systems.trellis2.names import MAX_TOKENS
 from engine.systems.trellis2.needs import needs_of_generation
-from engine.systems.trellis2.routes import MAX_TOKENS, route_of
+from engine.systems.trellis2.routes import route_of
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -68,8 +69,7 @@ def generate(
     material = decode_material(work, texture, decoded.pyramid)
 
     asset = Asset(
-        *voxels_of(decoded, material, resolution),
-        placement=Placement(),
+        voxels=voxels_of(decoded, material, resolution, Placement()),
         latents=Latents(
             structure=structure.coords[:, 1:].cpu().clone(),
             coarse=Latent.of(coarse, route.first.resolution),

@@ -1,18 +1,18 @@
 """What a request will need of the device, before anything is known but its type."""
 
 from engine.assets.asset import Asset
+from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.residency import memory
-from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
-from engine.systems.trellis2.routes import (
+from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     SHAPE_ENCODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
-    Level,
-    Route,
 )
+from engine.systems.trellis2.routes import Level, Route
 
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""

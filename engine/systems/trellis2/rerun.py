@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from engine.assets.asset import Asset
-from engine.render.turntable import png_bytes
 from engine.systems.inputs import Inputs
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
@@ -23,7 +22,7 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
     """
     recipe, inputs = asset.recipe, Inputs()
     common: dict[str, Any] = {
-        "picture": inputs.attach(png_bytes(asset.picture)),
+        "picture": inputs.attach(asset.picture),
         "seed": recipe["seed"],
         "matte": "cutout",
         "samplers": {name: Sampling(**values) for name, values in recipe["samplers"].items()},

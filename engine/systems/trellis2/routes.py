@@ -12,18 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.residency.models import Models
+from engine.systems.trellis2.names import MATERIAL_DECODER
 from protocol.errors import EngineError
 
-STRUCTURE_FLOW = "sparse_structure_flow_model"
-STRUCTURE_DECODER = "sparse_structure_decoder"
-SHAPE_ENCODER = "shape_slat_encoder"
-SHAPE_DECODER = "shape_slat_decoder"
-MATERIAL_DECODER = "tex_slat_decoder"
 _SHAPE_FLOW = "shape_slat_flow_model_"
 _TEXTURE_FLOW = "tex_slat_flow_model_"
 
-MAX_TOKENS = 49152
-"""More cells than this and the resolution of a cascade is lowered (the published limit)."""
 CASCADE_STEPS = 8
 """It is lowered by this part of the finer networks' latent grid at a time (8 cells of 64, which are
 128 voxels, as published)."""

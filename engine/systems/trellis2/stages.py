@@ -9,23 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.networks.material_vae import DecodedMaterial
 from engine.networks.sc_vae import Encoded, Pyramid
 from engine.networks.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
-from engine.residency.models import IMAGE_ENCODER
 from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 from engine.systems.trellis2 import needs
-from engine.systems.trellis2.routes import (
+from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
     SHAPE_ENCODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
-    Level,
-    Route,
 )
+from engine.systems.trellis2.routes import Level, Route
 from engine.systems.trellis2.work import Work, repeated_when_full
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams

@@ -1,5 +1,7 @@
 """New materials for a mesh that exists."""
 
+from dataclasses import replace
+
 import torch
 
 from engine.assets.asset import Asset, Latent, Latents
@@ -22,7 +24,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     """Give a mesh the materials of the thing in a picture.
 
     The mesh keeps its vertices, faces and coordinates; the O-Voxels around it lie in the unit
-    cube, to which ``Asset.placement`` leads.
+    cube, to which their placement leads.
 
     Args:
         job: what is wanted.
@@ -46,19 +48,16 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     noise = Noise(job.seed)
     work = Work(models, report, spec, picture, noise, samplers)
 
-    grid, placement = voxelise(mesh, resolution, report)
-    encoded = encode_shape(work, grid)
+    voxels = voxelise(mesh, resolution, report)
+    encoded = encode_shape(work, voxels.grid)
     shape = encoded.mean
     latent = sample_texture(work, level, shape)
     material = decode_material(work, latent, encoded.pyramid)
 
     shape_latent = Latent.of(shape, resolution)
     asset = Asset(
-        grid=grid,
-        split_weight=None,
-        # The way back leads to the encoded voxels in their own order.
-        materials=material.attributes.cpu().numpy(),
-        placement=placement,
+        # The decoder leads back to the encoded voxels in their own order.
+        voxels=replace(voxels, materials=material.attributes.cpu().numpy()),
         latents=Latents(
             structure=None,
             coarse=shape_latent,

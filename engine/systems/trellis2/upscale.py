@@ -1,22 +1,20 @@
 """A finer version of an asset or of a mesh."""
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 
 from engine.assets.asset import Asset, Latent, Latents
 from engine.finishing.given_mesh import mesh_key, voxelise
-from engine.images.picture import load_picture
-from engine.render.turntable import png_bytes
+from engine.images.picture import PictureSource, load_picture
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.sparse import SparseTensor
 from engine.systems.inputs import Inputs
 from engine.systems.trellis2.assemble import recipe_of, voxels_of
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
 from engine.systems.trellis2.needs import needs_of_upscaling
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, cascade_of, check_finer
+from engine.systems.trellis2.routes import cascade_of, check_finer
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -67,10 +65,11 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):
         structure, coarse_latent = source.latents.structure, source.latents.coarse
-        placement, key = source.placement, source.recipe.get("mesh_sha256")
+        placement, key = source.voxels.placement, source.recipe.get("mesh_sha256")
     else:
-        grid, placement = voxelise(source, route.first.resolution, report)
-        encoded = encode_shape(work, grid)
+        voxels = voxelise(source, route.first.resolution, report)
+        placement = voxels.placement
+        encoded = encode_shape(work, voxels.grid)
         coarse_latent = Latent.of(encoded.mean, route.first.resolution)
         structure, key = None, mesh_key(source)
     coarse = _on_device(work, coarse_latent)
@@ -83,8 +82,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     material = decode_material(work, texture, decoded.pyramid)
 
     asset = Asset(
-        *voxels_of(decoded, material, resolution),
-        placement=placement,
+        voxels=voxels_of(decoded, material, resolution, placement),
         latents=Latents(
             structure=structure,
             coarse=coarse_latent,
@@ -105,7 +103,7 @@ def _resolution(origin: Asset | None) -> int:
 
 def _picture_of(
     job: UpscaleJob, origin: Asset | None, inputs: Inputs
-) -> tuple[bytes | Path, MatteMethod]:
+) -> tuple[PictureSource, MatteMethod]:
     """What the finer details are taken from, and how its background goes.
 
     Raises:
@@ -114,7 +112,7 @@ def _picture_of(
     if job.picture is not None:
         return inputs.picture(job.picture), job.matte
     if origin is not None:
-        return png_bytes(origin.picture), "cutout"
+        return origin.picture, "cutout"
     raise EngineError(
         "picture_missing",
         "A mesh alone does not say what its finer details look like.",

@@ -10,7 +10,7 @@ from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.sampling.noise import Noise
-from engine.systems.trellis2.routes import MAX_TOKENS
+from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams, Sampling
 
@@ -46,11 +46,11 @@ class Work:
 
     @property
     def shape_norm(self) -> Normalization:
-        return required(self.spec.shape_normalization, "shape_slat_normalization")
+        return required(self.spec.normalizations, "shape_slat_normalization")
 
     @property
     def texture_norm(self) -> Normalization:
-        return required(self.spec.texture_normalization, "tex_slat_normalization")
+        return required(self.spec.normalizations, "tex_slat_normalization")
 
 
 def samplers_of(
@@ -72,27 +72,25 @@ def samplers_of(
                 f"This job has no stage {name!r} whose sampler could be changed.",
                 f"Choose one of {', '.join(stages)}.",
             )
-    published = {
-        "structure": (spec.structure_sampler, "sparse_structure_sampler"),
-        "shape": (spec.shape_sampler, "shape_slat_sampler"),
-        "texture": (spec.texture_sampler, "tex_slat_sampler"),
+    return {
+        name: changes.get(name, Sampling()).over(required(spec.samplers, SAMPLERS[name]))
+        for name in stages
     }
-    return {name: changes.get(name, Sampling()).over(required(*published[name])) for name in stages}
 
 
-def required(value: Value | None, name: str) -> Value:
-    """The value of an entry of ``pipeline.json`` that may be absent.
+def required(entries: Mapping[str, Value], name: str) -> Value:
+    """An entry of ``pipeline.json`` that may be absent.
 
     Raises:
         EngineError: ``pipeline_invalid`` when it is.
     """
-    if value is None:
+    if name not in entries:
         raise EngineError(
             "pipeline_invalid",
             f"The checkpoint's pipeline.json has no {name}.",
             "Download it again; it must be laid out as in microsoft/TRELLIS.2-4B.",
         )
-    return value
+    return entries[name]
 
 
 def repeated_when_full(

@@ -6,7 +6,7 @@ have pruned itself; what it would have pruned is a loss of its own.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from engine.networks.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
 from engine.networks.sc_vae import Decoded, Encoded, ScVaeDecoder, ScVaeEncoder
 from engine.networks.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
+from engine.ovoxel import OVoxels
 from engine.sparse import SparseTensor
 from engine.training.data.dataset import VoxelBatch, Voxels, collate
 from engine.training.reconstruct import (
-    coloured_mesh,
     encode_material,
     encode_shape,
-    grid_of,
+    opaque_surface,
+    ovoxels_of,
     reconstruct_material,
     reconstruct_shape,
     side_by_side,
@@ -211,9 +212,9 @@ class ShapeVaeTask(ScVaeTask[ShapeEncoder, ShapeDecoder, DecodedShape]):
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
         voxels, resolution = self._an_asset(random)
-        grid, _ = reconstruct_shape(self.encoder, self.decoder, voxels, resolution)
-        truth = coloured_mesh(grid_of(voxels, resolution))
-        return {"shape": side_by_side([truth, coloured_mesh(grid)])}
+        made = reconstruct_shape(self.encoder, self.decoder, voxels, resolution)
+        truth = OVoxels.plain(ovoxels_of(voxels, resolution).grid)
+        return {"shape": side_by_side([truth.surface(), made.surface()])}
 
 
 class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMaterial]):
@@ -231,10 +232,10 @@ class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMateria
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""
         voxels, resolution = self._an_asset(random)
-        grid = grid_of(voxels, resolution)
-        made = reconstruct_material(self.encoder, self.decoder, voxels)
-        truth = coloured_mesh(grid, voxels.materials / 255)
-        return {"material": side_by_side([truth, coloured_mesh(grid, made)])}
+        truth = ovoxels_of(voxels, resolution)
+        materials = reconstruct_material(self.encoder, self.decoder, voxels)
+        made = replace(truth, materials=materials)
+        return {"material": side_by_side([opaque_surface(truth), opaque_surface(made)])}
 
 
 def _sampled(encoded: Encoded, generator: torch.Generator) -> SparseTensor:

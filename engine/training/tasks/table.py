@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.checkpoints.network_classes import build_network
 from engine.checkpoints.pipeline import Normalization
 from engine.checkpoints.tensors import load_tensors
 from engine.networks.flow import FlowTransformer
@@ -18,6 +17,7 @@ from engine.networks.sc_vae import ScVaeDecoder, ScVaeEncoder
 from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
+from engine.systems.trellis2.networks import build_network
 from engine.training.config import TrainConfig
 from engine.training.data.dataset import Dataset
 from engine.training.data.flow_levels import cells_level, structure_level

@@ -9,11 +9,10 @@ import numpy as np
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid, sample_materials
-from engine.ovoxel.grid import DualGrid
+from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.placement import fit_unit_cube
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -21,17 +20,7 @@ class Scene:
     """A simple mesh with UVs, and the O-Voxels of a detailed one."""
 
     low: Mesh
-    grid: DualGrid
-    materials: np.ndarray
-
-    @property
-    def voxels(self) -> Mesh:
-        """The surface of the O-Voxels with their values on its vertices."""
-        return replace(
-            dual_grid_to_mesh(self.grid, orient=True),
-            colors=self.materials[:, [0, 1, 2, 5]],
-            metallic_roughness=self.materials[:, 3:5],
-        )
+    voxels: OVoxels
 
 
 def uv_sphere(rows: int, columns: int, radius: float = 0.4) -> Mesh:
@@ -54,7 +43,7 @@ def uv_sphere(rows: int, columns: int, radius: float = 0.4) -> Mesh:
 def voxelised(mesh: Mesh, low: Mesh, grid_size: int) -> Scene:
     kept, new_index = weld_positions(mesh.vertices)
     grid = mesh_to_dual_grid(mesh.vertices[kept], new_index[mesh.faces], grid_size=grid_size)
-    return Scene(low, grid, sample_materials(mesh, grid))
+    return Scene(low, OVoxels(grid, sample_materials(mesh, grid)))
 
 
 @functools.cache

@@ -19,7 +19,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 def compare(scene: Scene, mesh: Mesh, azimuth: float) -> tuple[Picture, Picture, np.ndarray]:
     camera = orbit(azimuth, 20, radius=0.6)
-    pictures = [render(m, camera, width=256, samples=4) for m in (scene.voxels, mesh)]
+    pictures = [render(m, camera, width=256, samples=4) for m in (scene.voxels.surface(), mesh)]
     both = (pictures[0].mask == 1) & (pictures[1].mask == 1)
     return pictures[0], pictures[1], both
 
@@ -27,7 +27,7 @@ def compare(scene: Scene, mesh: Mesh, azimuth: float) -> tuple[Picture, Picture,
 @pytest.mark.parametrize(("make", "size"), [(lantern, 1024), (bright_ball, 512)])
 def test_render_equals_that_of_the_voxels(make, size: int) -> None:
     scene = make()
-    baked = bake(scene.low, scene.grid, scene.materials, size=size)
+    baked = bake(scene.low, scene.voxels, size=size)
     assert baked.lost == 0
     for azimuth in (30, 200):
         voxels, textured, both = compare(scene, baked.mesh, azimuth)
@@ -40,9 +40,9 @@ def test_render_equals_that_of_the_voxels(make, size: int) -> None:
 
 def test_no_texel_of_the_background_at_any_mip_level() -> None:
     scene = bright_ball()
-    materials = scene.materials.copy()
+    materials = scene.voxels.materials.copy()
     materials[:, :5] = 0.6 + 0.4 * materials[:, :5]
-    baked = bake(scene.low, scene.grid, materials, size=256)
+    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=256)
     assert 0.5 < baked.charts.mean() < 0.7  # there is a background
     (material,) = baked.mesh.materials
     for texture, channels in (
@@ -60,10 +60,7 @@ def test_no_texel_of_the_background_at_any_mip_level() -> None:
 
 def test_does_not_depend_on_threads() -> None:
     scene = bright_ball()
-    one, two = (
-        bake(scene.low, scene.grid, scene.materials, size=256, normal_map=True, threads=n)
-        for n in (1, 3)
-    )
+    one, two = (bake(scene.low, scene.voxels, size=256, normal_map=True, threads=n) for n in (1, 3))
     for name in ("base_color_texture", "metallic_roughness_texture", "normal_texture"):
         a, b = getattr(one.mesh.materials[0], name), getattr(two.mesh.materials[0], name)
         np.testing.assert_array_equal(a.pixels, b.pixels)
@@ -71,10 +68,10 @@ def test_does_not_depend_on_threads() -> None:
 
 def test_orm_and_opaque() -> None:
     scene = bright_ball()
-    materials = scene.materials.copy()
+    materials = scene.voxels.materials.copy()
     materials[:, 3:5] = 0.2, 0.8
     materials[:, 5] = 0.99  # noise of a network is no glass
-    baked = bake(scene.low, scene.grid, materials, size=128)
+    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=128)
     (material,) = baked.mesh.materials
     assert (baked.alpha_mode, material.alpha_mode) == ("opaque", "opaque")
     assert material.base_color_texture is not None
@@ -89,9 +86,9 @@ def test_orm_and_opaque() -> None:
 
 def test_only_see_through_faces_are_blended() -> None:
     scene = bright_ball()
-    materials = scene.materials.copy()
-    materials[scene.grid.coords[:, 2] > 60, 5] = 0.4
-    baked = bake(scene.low, scene.grid, materials, size=256)
+    materials = scene.voxels.materials.copy()
+    materials[scene.voxels.grid.coords[:, 2] > 60, 5] = 0.4
+    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=256)
     assert baked.alpha_mode == "blend"
     assert [m.alpha_mode for m in baked.mesh.materials] == ["opaque", "blend"]
     assert baked.mesh.face_material is not None
@@ -102,9 +99,11 @@ def test_only_see_through_faces_are_blended() -> None:
 
 def test_leaves_are_cut_out() -> None:
     scene = bright_ball()
-    materials = scene.materials.copy()
-    materials[:, 5] = scene.grid.coords[:, 2] < 60
-    assert bake(scene.low, scene.grid, materials, size=256).alpha_mode == "mask"
+    materials = scene.voxels.materials.copy()
+    materials[:, 5] = scene.voxels.grid.coords[:, 2] < 60
+    assert (
+        bake(scene.low, replace(scene.voxels, materials=materials), size=256).alpha_mode == "mask"
+    )
 
 
 def test_normal_map_brings_detail_back() -> None:
@@ -114,7 +113,7 @@ def test_normal_map_brings_detail_back() -> None:
     low = uv_sphere(24, 48)
     bumpy = replace(detail, vertices=(detail.vertices * bumps).astype(np.float32), uvs=None)
     scene = voxelised(bumpy, low, 128)
-    baked = bake(low, scene.grid, scene.materials, size=512, normal_map=True)
+    baked = bake(low, scene.voxels, size=512, normal_map=True)
     truth, mapped, both = compare(scene, baked.mesh, 30)
     _, plain, _ = compare(scene, replace(baked.mesh, materials=()), 30)
 
@@ -130,7 +129,7 @@ def test_normal_map_brings_detail_back() -> None:
 def test_impossible_texture_sizes(size: int) -> None:
     scene = bright_ball()
     with pytest.raises(EngineError, match="is not possible") as caught:
-        bake(scene.low, scene.grid, scene.materials, size=size)
+        bake(scene.low, scene.voxels, size=size)
     assert caught.value.code == "texture_size"
 
 
@@ -150,16 +149,13 @@ def test_bad_meshes() -> None:
         (replace(low, faces=low.faces + 10**6), "mesh_broken"),
     ]:
         with pytest.raises(EngineError) as caught:
-            bake(mesh, scene.grid, scene.materials, size=64)
+            bake(mesh, scene.voxels, size=64)
         assert caught.value.code == code
-    with pytest.raises(EngineError) as caught:
-        bake(low, scene.grid, scene.materials[:-1], size=64)
-    assert caught.value.code == "materials_shape"
 
 
 def test_far_from_the_voxels_is_padding() -> None:
     """A mesh that has nothing to do with the voxels: said, not crashed."""
     scene = bright_ball()
     away = replace(scene.low, vertices=scene.low.vertices + np.float32(40))
-    baked = bake(away, scene.grid, scene.materials, size=64)
+    baked = bake(away, scene.voxels, size=64)
     assert baked.lost == baked.charts.sum() > 0

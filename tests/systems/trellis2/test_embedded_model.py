@@ -8,11 +8,11 @@ from PIL import Image
 
 from engine import embedded
 from engine.assets.asset import Asset
-from engine.checkpoints.checkpoint import load_checkpoint
+from engine.images.writing import png_bytes
 from engine.mesh import Mesh
-from engine.render.turntable import png_bytes
 from engine.report import Report
 from engine.residency.models import Models
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.routes import qualities
 from engine.systems.trellis2.texture import texture
@@ -36,7 +36,7 @@ ALL_FEW = {"structure": FEW, "shape": FEW, "texture": FEW}
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return Models(load_checkpoint(str(embedded.FOLDER), offline=True), offline=True)
+    return Models(load_checkpoint(str(embedded.FOLDER), offline=True))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_it_is_small_and_whole() -> None:
 
 
 def test_a_picture_becomes_the_thing_in_it(asset: Asset) -> None:
-    assert asset.grid.grid_size == 128
+    assert asset.voxels.grid.grid_size == 128
     truth = the_true_mushroom()
     near = f_score(asset.mesh, truth, NEAR, samples=2000)
     other = f_score(asset.mesh, make_toy(0).mesh, NEAR, samples=2000)
@@ -69,7 +69,7 @@ def test_a_picture_becomes_the_thing_in_it(asset: Asset) -> None:
 def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:
     """The cap is seen from above, the stem below it: both have their own colour."""
     height = asset.mesh.vertices[:, 2]
-    materials = asset.materials_at(asset.mesh.vertices)
+    materials = asset.voxels.materials_at(asset.mesh.vertices)
     cap = np.median(materials[height > np.quantile(height, 0.7), :3], axis=0)
     stem = np.median(materials[height < np.quantile(height, 0.2), :3], axis=0)
     assert np.abs(cap - stem).max() > 0.15
@@ -82,13 +82,13 @@ def test_every_preset_is_served(models: Models) -> None:
         models,
         Report(),
     )
-    assert draft.grid.grid_size == 64
+    assert draft.voxels.grid.grid_size == 64
 
 
 def test_a_result_can_be_made_finer(models: Models, asset: Asset) -> None:
     job = UpscaleJob(source=given(asset), picture=PICTURE, samplers={"shape": FEW, "texture": FEW})
     finer = upscale(job, models, Report(), INPUTS)
-    assert finer.grid.grid_size > asset.grid.grid_size
+    assert finer.voxels.grid.grid_size > asset.voxels.grid.grid_size
     assert f_score(finer.mesh, the_true_mushroom(), NEAR, samples=2000) > 0.6
 
 
@@ -97,7 +97,7 @@ def test_a_mesh_gets_the_materials_of_a_picture(models: Models) -> None:
     job = TextureJob(mesh=given(mesh), picture=PICTURE, samplers={"texture": FEW})
     textured = texture(job, models, Report(), INPUTS)
     assert len(textured.mesh.faces) == len(mesh.faces)
-    assert np.isfinite(textured.materials).all()
+    assert np.isfinite(textured.voxels.materials).all()
 
 
 def png(pixels: np.ndarray) -> bytes:

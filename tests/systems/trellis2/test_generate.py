@@ -46,10 +46,10 @@ def same_asset(a: Asset, b: Asset) -> None:
         assert torch.equal(one.coords, other.coords)
         assert torch.equal(one.feats, other.feats)
         assert one.resolution == other.resolution
-    assert np.array_equal(a.grid.coords, b.grid.coords)
-    assert np.array_equal(a.grid.dual_vertices, b.grid.dual_vertices)
-    assert np.array_equal(a.grid.intersected, b.grid.intersected)
-    assert np.array_equal(a.materials, b.materials)
+    assert np.array_equal(a.voxels.grid.coords, b.voxels.grid.coords)
+    assert np.array_equal(a.voxels.grid.dual_vertices, b.voxels.grid.dual_vertices)
+    assert np.array_equal(a.voxels.grid.intersected, b.voxels.grid.intersected)
+    assert np.array_equal(a.voxels.materials, b.voxels.materials)
     assert np.array_equal(a.mesh.vertices, b.mesh.vertices)
     assert np.array_equal(a.mesh.faces, b.mesh.faces)
     assert a.mesh.colors is not None
@@ -66,7 +66,7 @@ def test_types_and_qualities_come_from_the_files(models: Models) -> None:
     }
     asset = generate(job(type=None, quality="standard"), models, Report(), INPUTS)
     assert asset.recipe["type"] == "128_cascade"
-    assert asset.grid.grid_size == 128
+    assert asset.voxels.grid.grid_size == 128
     assert generate(job(type=None), models, Report(), INPUTS).recipe["type"] == "128_cascade"
 
 
@@ -219,12 +219,12 @@ def test_the_models_matte_network_is_asked(toy: Path) -> None:
 def test_the_limit_of_tokens_is_never_silent(models: Models) -> None:
     report = Report()
     asset = generate(job(type="192_cascade", max_tokens=150), models, report, INPUTS)
-    assert asset.grid.grid_size == asset.recipe["resolution"] < 192
+    assert asset.voxels.grid.grid_size == asset.recipe["resolution"] < 192
     assert asset.recipe["asked_resolution"] == 192
     assert any("lowered from 192 to" in note for note in report.notes)
     assert any("lowered from 192 to" in note for note in asset.recipe["notes"])
     lowest = generate(job(type="192_cascade", max_tokens=1), models, Report(), INPUTS)
-    assert lowest.grid.grid_size == 128
+    assert lowest.voxels.grid.grid_size == 128
 
 
 def test_draws_go_on_where_others_ended() -> None:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.report import Report
-from engine.residency.models import IMAGE_ENCODER, Models
+from engine.residency.models import Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, route_of
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
+from engine.systems.trellis2.routes import route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
 from tests.systems.trellis2.test_generate import same_asset
@@ -51,8 +53,8 @@ def test_every_policy_gives_the_same_asset(toy: Path, policy: Policy) -> None:
             got, wanted = getattr(asset.latents, name), getattr(expected.latents, name)
             assert torch.equal(got.coords, wanted.coords)
             assert_same_maths(got.feats, wanted.feats, torch.float32)
-        assert np.array_equal(asset.grid.coords, expected.grid.coords)
-        np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+        assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)
+        np.testing.assert_allclose(asset.voxels.materials, expected.voxels.materials, atol=2e-5)
     else:
         same_asset(asset, expected)
     assert any(str(policy) in note for note in report.notes)
@@ -79,10 +81,12 @@ def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
     asset = generate(JOB, models, Report(), INPUTS)
     assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
     assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
-    assert np.array_equal(asset.grid.coords, expected.grid.coords)
-    assert np.array_equal(asset.grid.intersected, expected.grid.intersected)
-    np.testing.assert_allclose(asset.grid.dual_vertices, expected.grid.dual_vertices, atol=2e-5)
-    np.testing.assert_allclose(asset.materials, expected.materials, atol=2e-5)
+    assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)
+    assert np.array_equal(asset.voxels.grid.intersected, expected.voxels.grid.intersected)
+    np.testing.assert_allclose(
+        asset.voxels.grid.dual_vertices, expected.voxels.grid.dual_vertices, atol=2e-5
+    )
+    np.testing.assert_allclose(asset.voxels.materials, expected.voxels.materials, atol=2e-5)
 
 
 def test_networks_stay_only_while_they_fit(toy: Path) -> None:

@@ -52,13 +52,13 @@ def test_the_mesh_stays_and_its_place_does_not_matter(models: Models) -> None:
     assert at_home.mesh.colors is not None
     assert np.ptp(asset.mesh.colors, axis=0).max() > 0.01
     np.testing.assert_allclose(asset.mesh.colors, at_home.mesh.colors, atol=0.05)
-    assert np.array_equal(asset.grid.coords, at_home.grid.coords)
+    assert np.array_equal(asset.voxels.grid.coords, at_home.voxels.grid.coords)
     # Every vertex has voxels around it: no colour is missing.
-    to_unit = asset.placement.to_unit(far.vertices)
+    to_unit = asset.voxels.placement.to_unit(far.vertices)
     assert np.abs(to_unit).max() <= 0.5
     cells = np.floor((to_unit + 0.5) * 64).astype(int)
     for cell in cells:
-        assert (np.abs(asset.grid.coords - cell).max(axis=1) <= 1).any()
+        assert (np.abs(asset.voxels.grid.coords - cell).max(axis=1) <= 1).any()
 
 
 def test_a_file_with_y_up_comes_back_in_its_own_coordinates(models: Models, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_file_with_y_up_comes_back_in_its_own_coordinates(models: Models, tmp_
 
 def test_the_highest_resolution_is_the_default(models: Models) -> None:
     asset = texture(job(box(SIZE), resolution=None), models, Report(), INPUTS)
-    assert asset.grid.grid_size == 128
+    assert asset.voxels.grid.grid_size == 128
     assert asset.recipe["resolution"] == 128
 
 

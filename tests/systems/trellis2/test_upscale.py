@@ -10,9 +10,10 @@ from engine.mesh import Mesh
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
 from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
 from engine.systems.trellis2.rerun import job_again
-from engine.systems.trellis2.routes import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER, route_of
+from engine.systems.trellis2.routes import route_of
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
@@ -87,7 +88,7 @@ def test_an_asset_without_a_coarse_stage_goes_on_from_its_own_shape(models: Mode
         GenerateJob(picture=given(picture()), type="128", seed=3), models, Report(), INPUTS
     )
     high = upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS)
-    assert high.grid.grid_size == 192
+    assert high.voxels.grid.grid_size == 192
     assert high.latents.coarse.resolution == 128
 
 
@@ -110,7 +111,10 @@ def test_a_mesh_is_encoded_first_and_keeps_its_place(models: Models) -> None:
 def test_a_textured_asset_can_be_upscaled(models: Models) -> None:
     job = TextureJob(mesh=given(box((1, 1, 1))), picture=given(picture()), resolution=64)
     asset = texture(job, models, Report(), INPUTS)
-    assert upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS).grid.grid_size == 192
+    assert (
+        upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS).voxels.grid.grid_size
+        == 192
+    )
 
 
 def test_changes_leave_the_rest_of_the_assets_settings(models: Models) -> None:

@@ -15,10 +15,11 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.checkpoints.checkpoint import load_checkpoint
-from engine.checkpoints.network_classes import build_network
+from engine.checkpoints.image_encoders import EncoderSource
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
+from engine.systems.opening import load_checkpoint
+from engine.systems.trellis2.networks import build_network
 from protocol.references import Attached
 
 COND, LATENT = 8, 4
@@ -140,7 +141,7 @@ def _write_pipeline(path: Path, networks: dict[str, Any]) -> None:
                 "rescale_t": rescale_t,
             },
         }
-    path.write_text(json.dumps({"name": "Toy", "args": args}))
+    path.write_text(json.dumps({"name": "Trellis2ImageTo3DPipeline", "args": args}))
 
 
 class ToyEncoder(nn.Module):
@@ -159,7 +160,8 @@ class ToyEncoder(nn.Module):
 
 def toy_models(checkpoint: Path, **kwargs: Any) -> Models:
     """The checkpoint on the CPU, with a ``ToyEncoder``."""
-    kwargs.setdefault("encoder", ToyEncoder())
+    encoder = kwargs.pop("encoder", None) or ToyEncoder()
+    kwargs["encoder"] = EncoderSource(4, lambda: encoder)
     return Models(load_checkpoint(checkpoint), **kwargs)
 
 

@@ -17,7 +17,7 @@ from engine.training.tasks.table import make_task
 from protocol.errors import EngineError
 from tests.training.shapes import ShapeSource, material_vae, shape_vae
 
-CONFIG = Path(__file__).parents[2] / "configs" / "embedded" / "shape_vae_rendered.json"
+CONFIG = Path(__file__).parents[3] / "configs" / "embedded" / "shape_vae_rendered.json"
 
 
 def shape_task(**more) -> RenderedShapeTask:

@@ -1,4 +1,4 @@
-"""Which of our networks a published class name means: one table."""
+"""From a published class name and its arguments to one of our networks."""
 
 import inspect
 import json
@@ -6,34 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from engine.checkpoints.arguments import check_arguments
-from engine.networks.dit import FlowConfig
-from engine.networks.latent_flow import LatentFlow
-from engine.networks.material_vae import (
-    MaterialDecoder,
-    MaterialDecoderConfig,
-    MaterialEncoder,
-    MaterialEncoderConfig,
-)
-from engine.networks.shape_vae import (
-    ShapeDecoder,
-    ShapeDecoderConfig,
-    ShapeEncoder,
-    ShapeEncoderConfig,
-)
-from engine.networks.small_encoder import SmallEncoder, SmallEncoderConfig
-from engine.networks.structure_flow import StructureFlow
-from engine.networks.structure_vae import (
-    StructureDecoder,
-    StructureDecoderConfig,
-    StructureEncoder,
-    StructureEncoderConfig,
-)
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -41,31 +19,45 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A network and the dataclass of its arguments, whose fields have the published names."""
+    """A network and the dataclass of its arguments, whose fields have the published names.
+
+    Attributes:
+        works_in: the dtype of its torso: what the device is good at for flows, or for decoders and
+            encoders, or always float32.
+    """
 
     network: Callable[..., nn.Module]
     config: Callable[..., Any]
+    works_in: Literal["flow", "codec", "float32"] = "codec"
 
 
-NETWORKS: Mapping[str, NetworkKind] = {
-    "SparseStructureFlowModel": NetworkKind(StructureFlow, FlowConfig),
-    "SLatFlowModel": NetworkKind(LatentFlow, FlowConfig),
-    "ElasticSLatFlowModel": NetworkKind(LatentFlow, FlowConfig),
-    "SparseStructureEncoder": NetworkKind(StructureEncoder, StructureEncoderConfig),
-    "SparseStructureDecoder": NetworkKind(StructureDecoder, StructureDecoderConfig),
-    "FlexiDualGridVaeEncoder": NetworkKind(ShapeEncoder, ShapeEncoderConfig),
-    "FlexiDualGridVaeDecoder": NetworkKind(ShapeDecoder, ShapeDecoderConfig),
-    "SparseUnetVaeEncoder": NetworkKind(MaterialEncoder, MaterialEncoderConfig),
-    "SparseUnetVaeDecoder": NetworkKind(MaterialDecoder, MaterialDecoderConfig),
-    "SmallImageEncoder": NetworkKind(SmallEncoder, SmallEncoderConfig),
-}
+NetworkKinds = Mapping[str, NetworkKind]
+"""A system's networks, by their published class names."""
+
 
 # Known, and without meaning here: how to begin a training, how to save memory in one, and the
 # dtype, which the caller decides.
 WITHOUT_EFFECT = frozenset({"initialization", "use_checkpoint", "dtype", "use_fp16", "use_bf16"})
 
 
+def network_kind(kinds: NetworkKinds, name: str) -> NetworkKind:
+    """The network of a published class name.
+
+    Raises:
+        EngineError: ``network_unknown``.
+    """
+    kind = kinds.get(name)
+    if kind is None:
+        raise EngineError(
+            "network_unknown",
+            f"The network class {name!r} is not known here.",
+            f"Known are {', '.join(sorted(kinds))}; use a checkpoint of the same system.",
+        )
+    return kind
+
+
 def build_network(
+    kinds: NetworkKinds,
     name: str,
     args: Mapping[str, Any],
     *,
@@ -75,7 +67,8 @@ def build_network(
     """A network on the meta device: shapes and dtypes, no memory, no values.
 
     Args:
-        name: published class name, a key of ``NETWORKS``.
+        kinds: that a checkpoint of the system may hold.
+        name: published class name.
         args: published arguments; those that the network does not take are ignored with a line
             in the log.
         torso_dtype: see the networks; None: float32.
@@ -85,13 +78,7 @@ def build_network(
         EngineError: ``network_unknown`` for a class name that is not in the table,
             ``network_arguments`` for arguments that are missing or make no sense.
     """
-    kind = NETWORKS.get(name)
-    if kind is None:
-        raise EngineError(
-            "network_unknown",
-            f"The network class {name!r} is not known here.",
-            f"Known are {', '.join(sorted(NETWORKS))}; use a TRELLIS.2 checkpoint.",
-        )
+    kind = network_kind(kinds, name)
     parameters = inspect.signature(kind.config).parameters
     for unknown in sorted(args.keys() - parameters.keys() - WITHOUT_EFFECT):
         log.info("%s: the argument %r is not used here and is ignored.", name, unknown)

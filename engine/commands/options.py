@@ -1,0 +1,59 @@
+"""Options that several verbs share, with what --help says of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protocol.finishes import finish_help
+from protocol.limits import QUALITIES
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
+]
+Finish = Annotated[
+    str, typer.Option("--finish", help=f"{finish_help()}, or none (raw, colours per vertex).")
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder with a pipeline.json, or a hub repository's name; if absent the published "
+        "weights where they are on this disk, else the small model that ships."
+    ),
+]
+Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda:1; the best one if absent.")]
+Memory = Annotated[
+    float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
+Quality = Annotated[
+    str | None,
+    typer.Option(help=f"{', '.join(QUALITIES)}; the checkpoint's default if absent."),
+]
+FinerQuality = Annotated[str | None, typer.Option(help="standard or high; high if absent.")]
+Type = Annotated[
+    str | None, typer.Option("--type", help="Instead of a quality, such as 512 or 1024_cascade.")
+]
+Matte = Annotated[
+    str, typer.Option(help="How the background is removed: auto, alpha, rembg, plain.")
+]
+Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
+]
+Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
+TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
+FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
+Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
+Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
+]
+Faces = Annotated[int | None, typer.Option(help="Faces, other than the finish's.")]
+Closed = Annotated[
+    bool | None,
+    typer.Option(
+        "--closed/--open",
+        help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
+    ),
+]

@@ -1,0 +1,115 @@
+"""A checkpoint opened as what its own file says that it is, and its networks made ready to run."""
+
+from pathlib import Path
+
+import torch
+
+from engine.checkpoints.checkpoint import Checkpoint
+from engine.checkpoints.image_encoders import IMAGE_ENCODER, encoder_of, is_dinov3
+from engine.checkpoints.pipeline import read_pipeline
+from engine.images.rembg_matte import RembgMatte
+from engine.residency.models import Models
+from engine.systems.table import system_of_pipeline
+from engine.weights.catalogue import catalogue
+from engine.weights.hub import Origin, source
+from engine.weights.store import Store
+from protocol.errors import EngineError
+
+
+def load_checkpoint(
+    folder_or_hub_id: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    torso_dtype: torch.dtype | None = None,
+    offline: bool = False,
+    cache: Path | None = None,
+    origin: Origin | None = None,
+) -> Checkpoint:
+    """Open a checkpoint of any system; networks are loaded when asked for.
+
+    Args:
+        folder_or_hub_id: a folder with a ``pipeline.json``, or a hub repository's name.
+        device: where networks go.
+        torso_dtype: bfloat16 or float16 for the wide middle of every network; None: float32.
+        offline: never ask the hub, use its cache only.
+        cache: the hub cache's folder; None: huggingface_hub's own.
+        origin: which hub is asked, and mirrors; None: huggingface.co.
+
+    Raises:
+        EngineError: ``checkpoint_unknown``, ``system_unknown``, ``file_missing``,
+            ``pipeline_invalid``, ``hub_*``.
+    """
+    home = source(folder_or_hub_id, offline=offline, cache=cache, origin=origin)
+    system = system_of_pipeline(read_pipeline(home.file("pipeline.json")).name)
+    return Checkpoint(
+        home,
+        system.networks(),
+        device=device,
+        torso_dtype=torso_dtype,
+        offline=offline,
+        cache=cache,
+        origin=origin,
+    )
+
+
+def open_models(
+    place: str | Path,
+    store: Store,
+    *,
+    device: torch.device | str = "cpu",
+    budget: int | None = None,
+) -> Models:
+    """The networks of a checkpoint, with the picture encoder and the matte that are in the store.
+
+    Args:
+        place: a folder or a hub repository's name, as ``load_checkpoint`` takes it.
+        store: also says which hub may be asked, and whether.
+        device: where the networks run.
+        budget: bytes that weights and working memory may take; None: what is free.
+
+    Raises:
+        EngineError: as ``load_checkpoint``; ``weights_partial``, ``image_encoder_unknown``.
+    """
+    checkpoint = load_checkpoint(place, offline=store.offline, origin=store.origin)
+    encoder = encoder_of(
+        checkpoint,
+        folder=_encoder_folder(store, checkpoint),
+        offline=store.offline,
+        origin=store.origin,
+    )
+    return Models(
+        checkpoint, device=device, budget=budget, encoder=encoder, matte=_matte_network(store)
+    )
+
+
+def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
+    """Where DINOv3 was downloaded to; None where it was not, or another encoder is asked for.
+
+    Raises:
+        EngineError: ``weights_partial``.
+    """
+    component = checkpoint.generation.image_encoder
+    own = IMAGE_ENCODER in checkpoint.models
+    if own or component is None or not is_dinov3(component.name):
+        return None
+    weight = catalogue()["image_encoder"]
+    state = store.state(weight)
+    if state == "partial":
+        raise EngineError(
+            "weights_partial",
+            f"The download of {weight.repository} is not complete.",
+            f"Run: python run.py maquette models download {weight.name}",
+        )
+    return store.folder_of(weight.repository) if state == "present" else None
+
+
+def _matte_network(store: Store) -> RembgMatte:
+    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
+    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
+        if store.state(weight) == "present":
+            return RembgMatte(
+                Path(weight.files[0].name).stem,
+                weights_folder=store.folder_of(weight.repository),
+                allow_download=False,
+            )
+    return RembgMatte(allow_download=not store.offline)

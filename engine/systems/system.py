@@ -1,0 +1,43 @@
+"""What a system of networks says about itself; importing it loads no networks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from protocol.jobs import MakingJob
+
+if TYPE_CHECKING:
+    from engine.assets.asset import Asset
+    from engine.checkpoints.build import NetworkKinds
+    from engine.report import Report
+    from engine.residency.models import Models
+    from engine.systems.inputs import Inputs
+
+    Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
+    Expect = Callable[[MakingJob, Models], tuple[str, ...]]
+    Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A system of networks that makes assets, such as TRELLIS.2.
+
+    Attributes:
+        name: in jobs and recipes; never changes.
+        pipelines: the names by which a checkpoint's ``pipeline.json`` says that it is one.
+        samplers: stage whose sampler a job may change -> its entry in ``pipeline.json``.
+        jobs: what it can do, of the classes in ``MakingJob``.
+        networks: the networks that a checkpoint may hold; called when one is opened.
+        expect: names of ``protocol.stages`` that a job is going to pass, in order.
+        run: does a job.
+        rerun: the job that makes an asset of this system again, and what is attached to it.
+    """
+
+    name: str
+    pipelines: frozenset[str]
+    samplers: Mapping[str, str]
+    jobs: tuple[type[MakingJob], ...]
+    networks: "Callable[[], NetworkKinds]"
+    expect: "Expect"
+    run: "Run"
+    rerun: "Rerun"

@@ -1,0 +1,58 @@
+"""TRELLIS.2: a structure, a shape in one step or in a cascade of two, and materials."""
+
+from typing import TYPE_CHECKING
+
+from engine.systems.system import System
+from engine.systems.trellis2.names import SAMPLERS
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+
+if TYPE_CHECKING:
+    from engine.assets.asset import Asset
+    from engine.checkpoints.build import NetworkKinds
+    from engine.report import Report
+    from engine.residency.models import Models
+    from engine.systems.inputs import Inputs
+
+
+def _networks() -> "NetworkKinds":
+    from engine.systems.trellis2.networks import NETWORKS
+
+    return NETWORKS
+
+
+def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
+    from engine.systems.trellis2.expected import expected_stages
+
+    return expected_stages(job, models)
+
+
+def _run(job: MakingJob, models: "Models", report: "Report", inputs: "Inputs") -> "Asset":
+    from engine.systems.trellis2.generate import generate
+    from engine.systems.trellis2.texture import texture
+    from engine.systems.trellis2.upscale import upscale
+
+    match job:
+        case GenerateJob():
+            return generate(job, models, report, inputs)
+        case TextureJob():
+            return texture(job, models, report, inputs)
+        case UpscaleJob():
+            return upscale(job, models, report, inputs)
+
+
+def _rerun(asset: "Asset") -> "tuple[MakingJob, Inputs]":
+    from engine.systems.trellis2.rerun import job_again
+
+    return job_again(asset)
+
+
+TRELLIS2 = System(
+    name="trellis2",
+    pipelines=frozenset({"Trellis2ImageTo3DPipeline"}),
+    samplers=SAMPLERS,
+    jobs=(GenerateJob, TextureJob, UpscaleJob),
+    networks=_networks,
+    expect=_expect,
+    run=_run,
+    rerun=_rerun,
+)

@@ -1,0 +1,230 @@
+"""How an asset is finished, as data: the choices, what a user chose, what a checkpoint advises."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+from .errors import EngineError
+from .limits import (
+    FEWEST_FACES,
+    IMAGE_FORMATS,
+    LARGEST_TEXTURE,
+    SMALLEST_TEXTURE,
+    ImageFormat,
+    check_one_of,
+    short,
+)
+
+LEAST_CELLS, MOST_CELLS = 8, 512
+"""Cells along the longest side that remeshing to a closed surface can work with."""
+
+
+def check_faces(faces: int) -> None:
+    """Refuse what no mesh can become: better now than after minutes of work.
+
+    Raises:
+        EngineError: ``face_target``.
+    """
+    if type(faces) is not int or faces < FEWEST_FACES:
+        raise EngineError(
+            "face_target",
+            f"A mesh of {short(faces)} faces is not possible.",
+            f"Ask for at least {FEWEST_FACES} faces; 20000 to 200000 are usual.",
+        )
+
+
+def check_texture_size(size: int) -> None:
+    """Raises:
+    EngineError: ``texture_size`` unless 16 <= size <= 8192.
+    """
+    if type(size) is not int or not SMALLEST_TEXTURE <= size <= LARGEST_TEXTURE:
+        raise EngineError(
+            "texture_size",
+            f"A texture of {short(size)} x {short(size)} texels is not possible.",
+            f"Choose a size from {SMALLEST_TEXTURE} to {LARGEST_TEXTURE}; 2048 is usual.",
+        )
+
+
+def check_remesh_cells(cells: int | None) -> None:
+    """Raises:
+    EngineError: ``remesh_resolution`` unless 8 <= cells <= 512, or None.
+    """
+    if cells is not None and (type(cells) is not int or not LEAST_CELLS <= cells <= MOST_CELLS):
+        raise EngineError(
+            "remesh_resolution",
+            f"A remesh resolution of {short(cells)} cells is out of range.",
+            f"Choose {LEAST_CELLS} to {MOST_CELLS}.",
+        )
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How an asset is finished, all decided.
+
+    Args:
+        faces: target of the simplification.
+        texture_size: side of the textures in texels.
+        normal_map: whether the detail that simplification removes goes into a normal map.
+        lod_shares: faces of LOD0, LOD1, ... as shares of ``faces``; one level has no _LOD suffix.
+        collision_hull: whether a convex hull UCX_ goes along.
+        image_format: of pictures without alpha in a .glb file.
+        closed: whether to remesh to a closed surface before simplifying; not with a given mesh.
+        remesh_cells: cells along the longest side when remeshing; None: as many as the grid has.
+        keep_inner: whether to keep parts that nobody outside can see.
+
+    Raises:
+        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``.
+    """
+
+    faces: int
+    texture_size: int
+    normal_map: bool = False
+    lod_shares: tuple[float, ...] = (1.0,)
+    collision_hull: bool = False
+    image_format: ImageFormat = "png"
+    closed: bool = False
+    remesh_cells: int | None = None
+    keep_inner: bool = False
+
+    def __post_init__(self) -> None:
+        check_faces(self.faces)
+        check_texture_size(self.texture_size)
+        check_remesh_cells(self.remesh_cells)
+
+    @property
+    def has_one_mesh(self) -> bool:
+        return len(self.lod_shares) == 1 and not self.collision_hull
+
+    def fitting(self, name: str) -> "tuple[Finish, str | None]":
+        """What a file of that name can hold of it, and a note when that is less.
+
+        Only a .glb file holds several meshes, and pictures of other kinds than PNG.
+        """
+        if name.lower().endswith(".glb"):
+            return self, None
+        note = None
+        if not self.has_one_mesh:
+            note = (
+                f"{name} holds one mesh, without further levels of detail and hull; "
+                "a .glb file holds them too."
+            )
+        return replace(self.with_one_mesh(), image_format="png"), note
+
+    def with_one_mesh(self) -> "Finish":
+        """The same without further levels of detail and hull."""
+        return replace(self, lod_shares=self.lod_shares[:1], collision_hull=False)
+
+
+FINISHES: dict[str, Finish] = {
+    "full": Finish(faces=1_000_000, texture_size=4096),
+    "standard": Finish(faces=200_000, texture_size=2048),
+    "game": Finish(
+        faces=20_000,
+        texture_size=2048,
+        normal_map=True,
+        lod_shares=(1.0, 0.5, 0.25, 0.125),
+        collision_hull=True,
+    ),
+}
+"""The only place that says what their names mean; help texts are made from it."""
+
+
+def finish_help() -> str:
+    """The finishes in words: "full (1,000,000 faces, 4096^2 texels), ..."."""
+    told: list[str] = []
+    for name, finish in FINISHES.items():
+        words = [f"{finish.faces:,} faces", f"{finish.texture_size}^2 texels"]
+        words += ["normal map"] * finish.normal_map
+        words += ["levels of detail"] * (len(finish.lod_shares) > 1)
+        words += ["collision hull"] * finish.collision_hull
+        told.append(f"{name} ({', '.join(words)})")
+    return ", ".join(told)
+
+
+@dataclass(frozen=True)
+class FinishAdvice:
+    """How the results of a checkpoint are best finished; a user's own choice goes before.
+
+    Args:
+        closed: whether to remesh them to a closed surface.
+        resolution: cells along the longest side when doing so; None: as many as the grid has.
+        faces: more than these do not show anything more; None: no bound.
+
+    Raises:
+        EngineError: ``face_target``, ``remesh_resolution``.
+    """
+
+    closed: bool = False
+    resolution: int | None = None
+    faces: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.faces is not None:
+            check_faces(self.faces)
+        check_remesh_cells(self.resolution)
+
+    @classmethod
+    def read(cls, content: Any) -> "FinishAdvice | None":
+        """The advice that a JSON object gives, such as an entry of a ``pipeline.json``; None for
+        None. Entries of later versions are ignored.
+
+        Raises:
+            ValueError: saying which entry is wrong.
+        """
+        if content is None:
+            return None
+        if not isinstance(content, dict):
+            raise ValueError('"finishing" is no object')
+        given = cast("dict[str, Any]", content)
+        values = {field.name: given[field.name] for field in fields(cls) if field.name in given}
+        if type(values.get("closed", False)) is not bool:
+            raise ValueError('"closed" of "finishing" is neither true nor false')
+        try:
+            return cls(**values)
+        except EngineError as error:
+            raise ValueError(f'"finishing": {error.message}') from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishChoice:
+    """What a user wants; None leaves it to the finish and to the checkpoint's advice.
+
+    Args:
+        finish: full, standard or game.
+        faces, texture_size, image_format: other than the finish's.
+        closed: whether to remesh to a closed surface.
+        keep_inner: keep parts that nobody outside can see.
+
+    Raises:
+        EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``.
+    """
+
+    finish: str = "standard"
+    faces: int | None = None
+    texture_size: int | None = None
+    image_format: ImageFormat | None = None
+    closed: bool | None = None
+    keep_inner: bool = False
+
+    def __post_init__(self) -> None:
+        check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
+        check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
+        if type(self.closed or False) is not bool or type(self.keep_inner) is not bool:
+            raise EngineError(
+                "job_invalid", "closed and keep_inner are true or false.", "Give one of these."
+            )
+        self.settled()
+
+    def settled(self, advice: FinishAdvice | None = None) -> Finish:
+        """The finish with the user's changes over the advice."""
+        usual, advice = FINISHES[self.finish], advice or FinishAdvice()
+        return replace(
+            usual,
+            faces=min(usual.faces, advice.faces or usual.faces)
+            if self.faces is None
+            else self.faces,
+            texture_size=usual.texture_size if self.texture_size is None else self.texture_size,
+            image_format=self.image_format or usual.image_format,
+            closed=advice.closed if self.closed is None else self.closed,
+            remesh_cells=advice.resolution,
+            keep_inner=self.keep_inner,
+        )

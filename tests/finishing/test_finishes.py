@@ -1,0 +1,74 @@
+"""What there is to choose, what a user chose, what a checkpoint advises, and what comes of it."""
+
+from typing import Any
+
+import pytest
+
+from protocol.errors import EngineError
+from protocol.finishes import FINISHES, Finish, FinishAdvice, FinishChoice, finish_help
+
+
+def test_a_file_of_one_mesh_gets_one_mesh_and_says_so() -> None:
+    game = FINISHES["game"]
+    fitting, note = game.fitting("b.obj")
+    assert fitting.has_one_mesh and fitting.image_format == "png"
+    assert note is not None and "b.obj holds one mesh" in note
+
+
+def test_nothing_is_said_where_everything_fits() -> None:
+    assert FINISHES["game"].fitting("b.GLB") == (FINISHES["game"], None)
+    assert FINISHES["standard"].fitting("b.obj")[1] is None
+
+
+def test_help_comes_from_the_table() -> None:
+    words = finish_help()
+    for name, finish in FINISHES.items():
+        assert f"{name} ({finish.faces:,} faces" in words
+    assert words.count("collision hull") == 1
+
+
+def test_a_choice_goes_before_advice_and_advice_before_the_table() -> None:
+    advice = FinishAdvice(closed=True, resolution=96, faces=50_000)
+    for name, usual in FINISHES.items():
+        assert FinishChoice(finish=name).settled() == usual
+        advised = FinishChoice(finish=name).settled(advice)
+        assert advised.closed and advised.remesh_cells == 96
+        assert advised.faces == min(50_000, usual.faces)  # a bound, not a target
+        assert advised.lod_shares == usual.lod_shares
+    chosen = FinishChoice(faces=300_000, closed=False, texture_size=512).settled(advice)
+    assert (chosen.faces, chosen.closed, chosen.texture_size) == (300_000, False, 512)
+    assert FinishChoice(closed=True).settled().closed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"finish": "huge"}, "finish_unknown"),
+        ({"faces": 3}, "face_target"),
+        ({"faces": 0}, "face_target"),
+        ({"texture_size": 0}, "texture_size"),
+        ({"texture_size": 16384}, "texture_size"),
+        ({"image_format": "gif"}, "image_format"),
+    ],
+)
+def test_an_impossible_choice_is_refused_when_it_is_made(wrong: dict[str, Any], code: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        FinishChoice(**wrong)
+    assert caught.value.code == code
+    with pytest.raises(EngineError):
+        Finish(faces=100, texture_size=64, remesh_cells=513)
+
+
+def test_advice_from_a_file() -> None:
+    assert FinishAdvice.read(None) is None
+    assert FinishAdvice.read({"closed": True, "later": 1}) == FinishAdvice(closed=True)
+    for wrong, words in (
+        ([], "no object"),
+        ({"closed": 1}, '"closed"'),
+        ({"faces": 2.5}, "2.5 faces"),
+        ({"faces": 2}, "2 faces"),
+        ({"resolution": "fine"}, "'fine' cells"),
+        ({"resolution": 4}, "4 cells"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            FinishAdvice.read(wrong)
