@@ -81,8 +81,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     """The database, locked for as long as it is open; its tables are made when they are missing.
 
     Raises:
-        EngineError: ``home_too_long``; ``service_running``: another process has it; ``home_unwritable``;
-            ``store_newer``; ``store_damaged``; ``disk_full``.
+        EngineError: ``home_too_long``; ``home_unwritable``; ``service_running``: another process
+            has it; ``store_newer``; ``store_damaged``; ``disk_full``.
     """
     if len(os.fsencode(path.absolute())) > LONGEST_PATH:
         raise EngineError(
