@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.events import Cancelled, Done, Failed, Note, Progress
-from protocol.jobs import FinishJob, Job
+from protocol.finishes import FinishChoice
+from protocol.jobs import Job
 from protocol.layout import Array, Layout
 
 START_SECONDS = 120.0
@@ -61,17 +62,19 @@ class Run:
         earlier: folder of the job that this is another try of, with changed settings perhaps: what
             it kept may be used where it fits. Empty: none.
         attempt: 1, and one more each time the job was interrupted.
+        title: for people; what is made is named after it.
     """
 
     job: str
     spec: Job
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
     checkpoint: str | None = None
     folder: str
     attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])
     stored: Mapping[str, str] = field(default_factory=dict[str, str])
     earlier: str = ""
     attempt: int = 1
+    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

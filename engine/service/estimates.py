@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from protocol.events import Progress
-from protocol.jobs import FinishJob, Job
+from protocol.finishes import FinishChoice
+from protocol.jobs import Job
 from protocol.stages import STAGES
 
 NEWEST = 9
@@ -68,7 +69,7 @@ class Estimate:
         return sum(known.values()) / shares if shares else 0.0
 
 
-def rough_profile(spec: Job, finish: FinishJob | None, checkpoint: str | None) -> str:
+def rough_profile(spec: Job, finish: FinishChoice | None, checkpoint: str | None) -> str:
     """What can be said before a worker has looked at a job: the key of its total seconds."""
     settings = [
         str(getattr(spec, name, ""))

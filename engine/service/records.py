@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from engine.pipe.messages import AttachedFile, PartFile
 from protocol.errors import EngineError
-from protocol.jobs import FinishJob, Job
+from protocol.finishes import FinishChoice
+from protocol.jobs import Job
 from protocol.plain import from_dict
 from protocol.requests import JobState
 
@@ -30,7 +31,7 @@ class NewJob:
 
     id: str
     spec: Job
-    finish: FinishJob | None = None
+    finish: FinishChoice | None = None
     checkpoint: str | None = None
     attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])
     profile: str = ""
@@ -75,7 +76,7 @@ def record_of(row: sqlite3.Row) -> JobRecord:
     code, message, hint = (values.pop(name) for name in ("code", "message", "hint"))
     for name, kind in (
         ("spec", Job),
-        ("finish", FinishJob | None),
+        ("finish", FinishChoice | None),
         ("attached", Mapping[str, AttachedFile]),
     ):
         values[name] = from_dict(kind, json.loads(values[name]))  # pyright: ignore[reportArgumentType]

@@ -273,6 +273,7 @@ class Running:
             stored={job: str(self._store.folder(job).absolute()) for job in sources(record)},
             earlier=str(self._store.folder(record.retry_of).absolute()) if record.retry_of else "",
             attempt=record.attempts,
+            title=record.title,
         )
 
     def tell_positions(self) -> None:
@@ -306,6 +307,4 @@ def _fields(error: EngineError) -> dict[str, str]:
 
 def _paths(record: JobRecord) -> list[str]:
     """Paths that a job names: of pictures, which are nobody else's business."""
-    specs = (record.spec, record.finish)
-    values = [value for spec in specs if spec for value in vars(spec).values()]
-    return [value.path for value in values if isinstance(value, File)]
+    return [value.path for value in vars(record.spec).values() if isinstance(value, File)]

@@ -143,7 +143,7 @@ class Service:
         wait, tick_due = 0.0, 0.0
         try:
             while not self._ended:
-                ready = dict(poller.poll(wait * 1000))
+                ready = dict(poller.poll(int(wait * 1000)))
                 if self._admission.socket in ready:
                     self._admission.answer()
                 if self._endpoint.socket in ready:

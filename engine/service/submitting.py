@@ -4,9 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from engine.host.files import unwritable, write_bytes_atomic
 from engine.pipe.messages import AttachedFile
@@ -20,7 +18,7 @@ from engine.service.store import Store
 from protocol import replies, requests
 from protocol.errors import EngineError
 from protocol.layout import Array
-from protocol.references import Attached, Stored
+from protocol.references import Attached
 from protocol.wire import Shaped
 
 INPUTS = "inputs"
@@ -114,8 +112,6 @@ class Submitting:
             )
         spec = message.changed or old.spec
         finish = message.finish or old.finish
-        if finish is not None and finish.source == Stored(old.id):
-            finish = replace(finish, source=Stored(message.id))
         new = NewJob(
             id=message.id,
             spec=spec,
@@ -193,8 +189,7 @@ class Submitting:
 
 
 def _check_attached(new: NewJob) -> None:
-    specs: list[Any] = [spec for spec in (new.spec, new.finish) if spec is not None]
-    for value in (value for spec in specs for value in vars(spec).values()):
+    for value in vars(new.spec).values():
         if isinstance(value, Attached):
             names = new.attached
             if value.name not in names and not any(n.startswith(f"{value.name}.") for n in names):

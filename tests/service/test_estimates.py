@@ -5,8 +5,9 @@ from statistics import median
 
 from engine.service.estimates import TOTAL, Estimate, rough_profile, total_seconds
 from protocol.events import Progress
-from protocol.jobs import FinishJob, GenerateJob
-from protocol.references import Attached, Stored
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob
+from protocol.references import Attached
 from protocol.stages import STAGES
 
 STEPS = {"encode": 1, "structure": 12, "shape": 12, "texture": 12, "unwrap": 1, "bake": 100}
@@ -94,7 +95,7 @@ def test_jobs_are_alike_when_their_settings_are() -> None:
     job = GenerateJob(picture=Attached("a"), quality="high", seed=1)
     alike = GenerateJob(picture=Attached("b"), quality="high", seed=2)
     draft = GenerateJob(picture=Attached("a"), quality="draft")
-    finish = FinishJob(source=Stored("x"))
+    finish = FinishChoice()
     assert rough_profile(job, None, None) == rough_profile(alike, None, None)
     profiles = {
         rough_profile(job, None, None),

@@ -51,7 +51,7 @@ def test_a_peer_without_encryption_gets_nothing(serve: Serve) -> None:
     plain = context.socket(zmq.DEALER)
     plain.connect(local.service.connection.endpoint)
     plain.send_multipart(encode(hello(local.service.connection.token), 1))
-    assert not plain.poll(SILENCE * 1000)
+    assert not plain.poll(int(SILENCE * 1000))
     context.destroy(linger=0)
     assert isinstance(local.peer().welcome, replies.Welcome)
 
@@ -114,6 +114,22 @@ def test_nonsense_is_answered_by_an_error(serve: Serve) -> None:
     peer.socket.send_multipart([b""])
     peer.until(lambda: peer._replies.pop(0, None))
     assert peer.ask(requests.Ping()) == replies.Pong()
+
+
+def test_a_mistake_of_ours_does_not_end_the_service(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    local = serve({})
+    peer = local.peer()
+
+    def wrong() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(local.service, "full_status", wrong)
+    assert peer.ask(requests.GetStatus()).code == "internal"
+    local.service._inbox.post(wrong)
+    assert peer.ask(requests.Ping()) == replies.Pong()
+    assert caplog.text.count("ZeroDivisionError") >= 2
 
 
 def paired(code: PairingCode, own: tuple[str, str]) -> tuple[Peer, Connection]:
