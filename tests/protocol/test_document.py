@@ -1,4 +1,4 @@
-"""docs/protocol.md tells the truth: its exchange is replayed, its bounds and kinds are the code's."""
+"""docs/protocol.md tells the truth: its exchange, its bounds and its kinds are the code's."""
 
 import re
 from pathlib import Path
