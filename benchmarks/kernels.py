@@ -19,9 +19,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 JOBS = {
     "generate": [f"generate {EXAMPLES}/mushroom.png -o made.glb"],
     "render": ["render made.glb -o m.webp --frames 2", f"render {EXAMPLES}/lantern.glb -o l.png"],
-    "finish": [f"finish {EXAMPLES}/lantern.glb -o finished.glb --resolution 128"],
-    "convert": [f"convert {EXAMPLES}/lantern.glb l.vxz --resolution 128", "convert l.vxz l.glb"],
-}  # fmt: skip
+}
 """Commands in a folder where those of the jobs before were run."""
 
 _RUN = """

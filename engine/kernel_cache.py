@@ -72,7 +72,7 @@ class KernelCache(NullCache):
         self._stamp: str | None = None
 
     @property
-    def cache_path(self) -> str | None:
+    def cache_path(self) -> Any:
         return None if self._folder is None else str(self._folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -91,13 +91,13 @@ class KernelCache(NullCache):
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(data))
 
-    def save_overload(self, sig: Any, data: Any) -> None:
+    def save_overload(self, sig: Any, cres: Any) -> None:
         if self._folder is None or _nesting.depth > 0:
             return
-        if data.lifted or data.library.has_dynamic_globals:
+        if cres.lifted or cres.library.has_dynamic_globals:
             return  # its code holds addresses of this process
-        code = dumps(data._reduce())
-        target = self._file(sig, data.codegen)
+        code = dumps(cres._reduce())
+        target = self._file(sig, cres.codegen)
         part = target.with_suffix(f".{uuid4().hex[:8]}.tmp")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,8 @@ class KernelCache(NullCache):
         """Whether code for arguments of these types could be kept but is not."""
         if self._folder is None:
             return False
-        return not self._file(sig, self._dispatcher.targetctx.codegen()).exists()
+        context: Any = self._dispatcher.targetctx
+        return not self._file(sig, context.codegen()).exists()
 
     def _file(self, sig: Any, codegen: Any) -> Path:
         """The code for some argument types on this processor."""
@@ -140,6 +141,16 @@ def _age(file: Path) -> float:
         return file.stat().st_mtime
     except OSError:  # another process has just removed it
         return 0.0
+
+
+def keep(dispatcher: Dispatcher, folder: Path | None) -> None:
+    """Keep a kernel's machine code in a folder; None: nowhere."""
+    setattr(dispatcher, "_cache", KernelCache(dispatcher, folder))  # noqa: B010 (not in the stubs)
+
+
+def cache_of(dispatcher: Dispatcher) -> KernelCache:
+    """Where a kernel's machine code is kept, after ``keep``."""
+    return getattr(dispatcher, "_cache")  # noqa: B009 (not in the stubs)
 
 
 def stamp_of(dispatcher: Dispatcher) -> str:
@@ -212,13 +223,13 @@ def spelled(kind: types.Type) -> Any:
         maker = getattr(kind, "instance_class", tuple)
         named = maker is not tuple
         name = f"{maker.__module__}:{maker.__qualname__}" if named else ""
-        fields = list(maker._fields) if named else []  # pyright: ignore[reportAttributeAccessIssue]
-        return [name, fields, *(spelled(item) for item in kind.types)]
+        fields = list(getattr(maker, "_fields")) if named else []  # noqa: B009
+        return [name, fields, *(spelled(item) for item in tuple(kind))]  # pyright: ignore
     return repr(kind)
 
 
-def read_type(spelling: Any) -> types.Type:
-    """The type that ``spelled`` spelled.
+def read_type(spelling: Any) -> Any:
+    """The numba type that ``spelled`` spelled.
 
     Raises:
         ValueError, AttributeError, ImportError: it is none that can be read.

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from numba import config, njit
 from numba.core.dispatcher import Dispatcher
 
-from engine.kernel_cache import SUFFIX, KernelCache
+from engine.kernel_cache import SUFFIX, cache_of, keep
 
 _PACKAGE = Path(__file__).parent
 
@@ -42,14 +43,14 @@ def is_missing(kernel: Dispatcher, kinds: tuple) -> bool:
     Args:
         kernel: made by ``kernel`` or ``tight``.
     """
-    cache = kernel._cache
-    return isinstance(cache, KernelCache) and cache.is_missing(kinds)
+    return cache_of(kernel).is_missing(kinds)
 
 
-def _compiled(function: Callable, **options: bool) -> Dispatcher:
-    made = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+def _compiled(function: Callable, **options: Any) -> Dispatcher:
+    options |= {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    made = njit(**options)(function)
     if isinstance(made, Dispatcher):  # not so under NUMBA_DISABLE_JIT
-        made._cache = KernelCache(made, FOLDER)
+        keep(made, FOLDER)
     return made
 
 

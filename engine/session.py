@@ -29,9 +29,9 @@ from engine.residency.memory import reset_peak
 from engine.residency.models import Models
 from engine.settings import Settings
 from engine.systems import opening
+from engine.systems.default_checkpoint import default_checkpoint
 from engine.systems.inputs import Inputs
 from engine.systems.table import system_for
-from engine.weights.default_checkpoint import default_checkpoint
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError

@@ -78,12 +78,12 @@ def recorded(*jobs: str) -> list[tuple[Dispatcher, tuple]]:
     return list(found.values())
 
 
-def help_with(jobs: tuple[str, ...], k: int, count: int) -> None:
+def help_with(jobs: tuple[str, ...], k: int, count: int, nice: int) -> None:
     """What helper ``k`` of ``count`` does; ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "nice"):
-        os.nice(_NICE)
+        os.nice(nice)
     for kernel, kinds in recorded(*jobs)[::-1][k::count]:
         if is_missing(kernel, kinds):
             with suppress(Exception):  # whoever calls the kernel will be told
@@ -100,7 +100,7 @@ def _end_with_parent() -> None:
 
 def _start(jobs: tuple[str, ...], k: int, count: int) -> subprocess.Popen:
     code = f"import sys; sys.path[:] = {sys.path!r}; import engine.warm_up as warm; "
-    code += f"warm.help_with({jobs!r}, {k}, {count})"
+    code += f"warm.help_with({jobs!r}, {k}, {count}, {_NICE})"
     flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "BELOW_NORMAL_PRIORITY_CLASS")
     return subprocess.Popen(
         [sys.executable, "-c", code],

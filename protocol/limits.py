@@ -7,6 +7,8 @@ from .errors import EngineError
 
 QUALITIES = ("draft", "standard", "high")
 """How good a shape is wanted; what it means is a system's and a checkpoint's to say."""
+USES = (*QUALITIES, "texture")
+"""What weights are downloaded for."""
 
 MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
 """How the background is removed; "cutout": it was removed before."""

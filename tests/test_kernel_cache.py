@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -141,7 +141,8 @@ def test_types_are_read_as_they_were_spelled(value):
 def test_the_order_of_fields_is_spelled():
     """Machine code finds a field by its place, and Python by its name."""
     arrays = (types.float64[::1], types.float64[::1])
-    ordered, swapped = (types.BaseTuple.from_types(arrays, c) for c in (Ordered, Swapped))
+    ordered: Any = types.BaseTuple.from_types(arrays, Ordered)
+    swapped: Any = types.BaseTuple.from_types(arrays, Swapped)
     assert spelled(ordered)[1:] != spelled(swapped)[1:]
 
 

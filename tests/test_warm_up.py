@@ -5,18 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kernels import JOBS, used_by
 from engine import kernels, warm_up
-from engine.kernel_cache import SUFFIX, read_type, spelled
+from engine.kernel_cache import SUFFIX, cache_of, read_type, spelled
 
 ROOT = Path(__file__).parents[1]
 PARENT = """
 import sys, time
 from engine import warm_up
+warm_up._NICE = 0
 assert warm_up.warm_up("generate", helpers=1) == 1
 print(warm_up._helpers[0].pid, flush=True)
 {ending}
@@ -24,17 +26,18 @@ print(warm_up._helpers[0].pid, flush=True)
 
 
 @pytest.fixture
-def empty(tmp_path, monkeypatch) -> Path:
+def empty(tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder without machine code, for this process and its children."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(warm_up, "_NICE", 0)  # tests may run beside much else
     folder = tmp_path / "kernels"
     for kernel, _ in warm_up.recorded("generate"):
-        monkeypatch.setattr(kernel._cache, "_folder", folder)
+        monkeypatch.setattr(cache_of(kernel), "_folder", folder)
     yield folder
     warm_up.stop()
 
 
-def until(condition, seconds: float = 250) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 250) -> bool:
     end = time.monotonic() + seconds
     while not (done := condition()) and time.monotonic() < end:
         time.sleep(0.1)

@@ -1,7 +1,7 @@
 """The result of a pipeline: O-Voxels with materials, what they were decoded from, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,40 +35,24 @@ class Latent:
 
 
 @dataclass(frozen=True)
-class Latents:
-    """What an asset was decoded from.
-
-    Args:
-        structure: (N, 3) int32 cells that the first shape was sampled on; None where there was
-            none, because the shape came from a mesh.
-        coarse: the shape that a cascade starts from; without a cascade the shape itself.
-        shape: the final shape_latent.
-        texture: the texture_latent, on the cells of ``shape``.
-    """
-
-    structure: Tensor | None
-    coarse: Latent
-    shape: Latent
-    texture: Latent
-
-
-@dataclass(frozen=True)
 class Asset:
     """An O-Voxel mesh with materials.
 
     Args:
         voxels: over the unit cube, with materials as they were decoded.
-        latents: what the voxels were decoded from.
+        latents: what the voxels were decoded from, by the names that its system gives them.
         recipe: what is needed to make it again, as JSON values.
         picture: what it was made from, mode "RGBA", the background transparent.
         given_mesh: the mesh that was textured, in its own coordinates; None: the shape is ours.
+        tensors: whatever else its system keeps to continue from, in host memory.
     """
 
     voxels: OVoxels
-    latents: Latents
+    latents: Mapping[str, Latent]
     recipe: Mapping[str, Any]
     picture: Image.Image
     given_mesh: Mesh | None = None
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def finish_advice(self) -> FinishAdvice | None:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.assets.asset import Asset, Latent, Latents
+from engine.assets.asset import Asset, Latent
 from engine.assets.recipe import checked_recipe
 from engine.host.files import default_permissions, flush, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
@@ -32,7 +32,6 @@ from protocol.errors import EngineError
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
 THUMBNAIL = "thumbnail.png"
 FOLDER_SUFFIX = ".maquette"
-_LATENTS = ("coarse", "shape", "texture")
 
 
 def is_asset_folder(path: Path) -> bool:
@@ -182,10 +181,9 @@ def _tensors(asset: Asset) -> dict[str, Tensor]:
     }
     if asset.voxels.split_weight is not None:
         tensors["surface.split_weight"] = torch.from_numpy(asset.voxels.split_weight).half()
-    if asset.latents.structure is not None:
-        tensors["structure"] = asset.latents.structure
-    for name in _LATENTS:
-        latent: Latent = getattr(asset.latents, name)
+    # Names of ours have a dot in them, so that those of a system cannot meet them.
+    tensors |= asset.tensors
+    for name, latent in asset.latents.items():
         tensors[f"{name}.coords"] = latent.coords
         tensors[f"{name}.feats"] = latent.feats
         tensors[f"{name}.resolution"] = torch.tensor(latent.resolution)
@@ -212,7 +210,7 @@ def _assembled(
             tensors[f"{name}.feats"],
             int(tensors[f"{name}.resolution"]),
         )
-        for name in _LATENTS
+        for name in recipe["latents"]
     }
     given = None
     if "mesh.vertices" in tensors:
@@ -228,8 +226,9 @@ def _assembled(
             grid=replace(ovoxels.grid, dual_vertices=dual_vertices),
             split_weight=None if split is None else split.float().numpy(),
         ),
-        latents=Latents(structure=tensors.get("structure"), **latents),
+        latents=latents,
         recipe=recipe,
         picture=picture,
         given_mesh=given,
+        tensors={name: tensor for name, tensor in tensors.items() if "." not in name},
     )

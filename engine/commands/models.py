@@ -29,8 +29,9 @@ from engine.commands.console import (
     settings_of,
 )
 from engine.host.command import command
-from engine.weights.catalogue import USES, catalogue, choose
+from engine.systems.catalogue import catalogue, choose
 from protocol.errors import EngineError
+from protocol.limits import USES
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 

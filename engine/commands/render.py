@@ -30,6 +30,9 @@ def render(
     with errors_shown(debug or context.obj):
         start = time.perf_counter()
         with followed() as follow:
+            from engine.warm_up import warm_up
+
+            warm_up("render")
             from engine.assets.folder import load_asset
             from engine.render.asset import load_surface
             from engine.render.turntable import save_picture

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from engine import embedded
 from engine.host.command import command
-from engine.weights.catalogue import USES, choose
+from engine.systems.catalogue import choose
 from engine.weights.store import RESERVE, Store
+from protocol.limits import USES
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)

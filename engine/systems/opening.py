@@ -7,10 +7,11 @@ import torch
 from engine.checkpoints.checkpoint import Checkpoint
 from engine.checkpoints.image_encoders import IMAGE_ENCODER, encoder_of, is_dinov3
 from engine.checkpoints.pipeline import read_pipeline
+from engine.host.command import command
 from engine.images.rembg_matte import RembgMatte
 from engine.residency.models import Models
+from engine.systems.catalogue import catalogue
 from engine.systems.table import system_of_pipeline
-from engine.weights.catalogue import catalogue
 from engine.weights.hub import Origin, source
 from engine.weights.store import Store
 from protocol.errors import EngineError
@@ -98,7 +99,7 @@ def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
         raise EngineError(
             "weights_partial",
             f"The download of {weight.repository} is not complete.",
-            f"Run: python run.py maquette models download {weight.name}",
+            f"Run: {command('models', 'download', weight.name)}",
         )
     return store.folder_of(weight.repository) if state == "present" else None
 

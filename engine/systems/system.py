@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.report import Report
     from engine.residency.models import Models
     from engine.systems.inputs import Inputs
+    from engine.weights.weight import Weight
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
@@ -28,6 +29,7 @@ class System:
         samplers: stage whose sampler a job may change -> its entry in ``pipeline.json``.
         jobs: what it can do, of the classes in ``MakingJob``.
         networks: the networks that a checkpoint may hold; called when one is opened.
+        weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
         run: does a job.
         rerun: the job that makes an asset of this system again, and what is attached to it.
@@ -38,6 +40,7 @@ class System:
     samplers: Mapping[str, str]
     jobs: tuple[type[MakingJob], ...]
     networks: "Callable[[], NetworkKinds]"
+    weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
     run: "Run"
     rerun: "Rerun"

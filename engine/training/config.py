@@ -32,8 +32,8 @@ class TrainConfig:
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
             networks of these names, all of which must be there; None: random ones by the seed.
         frozen: networks of these names keep their first weights, those of ``start``.
-        quick_start: SC-VAEs begin with the weights of ``initialise_sc_vae``, not the published
-            start, whose residual branches are closed.
+        quick_start: the SC-VAE of a material begins as the mean over cells
+            (``initialise_as_mean``).
         steps: optimiser steps in all.
         batches_per_step: batches whose gradients are averaged for a step, spread over the ranks; so
             the number of ranks does not change the result.
@@ -48,7 +48,7 @@ class TrainConfig:
         ema: decay of the moving average of the weights, which is what gets exported.
         max_grad_norm: gradients longer than this are shortened to it, or to the 95th percentile of
             recent lengths where that is shorter.
-        bf16: the losses run under autocast to bfloat16.
+        bf16: the losses run under autocast to bfloat16, where the device gains by it.
         gradient_checkpointing: activations are computed again on the way back, to save memory.
         save_every, log_every, picture_every: steps; 0 pictures: none.
     """

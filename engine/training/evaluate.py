@@ -135,9 +135,9 @@ def _generated(
     asset: Asset, voxels: Voxels, truth: Mesh, resolution: int
 ) -> tuple[float, float, float, float]:
     """Structure IoU, IoU of cells, F-score, error of the base colour."""
-    structure = asset.latents.structure
+    structure = asset.tensors.get("structure")
     assert structure is not None
-    side = asset.latents.coarse.resolution // 16
+    side = asset.latents["coarse"].resolution // 16
     sampled = np.zeros((side,) * 3, bool)
     sampled[tuple(structure.numpy().T)] = True
     wanted = occupancy([voxels.coords], resolution, side)[0, 0]

@@ -18,6 +18,7 @@ from engine.training.logbook import Logbook
 from engine.training.optimiser import (
     GradientClipper,
     MovingAverage,
+    bf16_pays,
     learning_rate,
     mean_of_logs,
     parameter_groups,
@@ -111,6 +112,7 @@ class _Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self.bf16 = config.bf16 and bf16_pays(device)
         self.clipper = GradientClipper(config.max_grad_norm)
         self.average = MovingAverage(task.networks, config.ema)
         self.step = 0
@@ -138,7 +140,7 @@ class _Trainer:
         random = np.random.default_rng(seeds)
         generator = torch.Generator().manual_seed(int(random.integers(1 << 62)))
         batch = self.task.batch(random)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             loss, parts = self.task.loss(batch, generator)
         value = float(loss.detach())
         if not math.isfinite(value):

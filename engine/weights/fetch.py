@@ -17,10 +17,10 @@ import huggingface_hub
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
-from engine.weights.catalogue import Weight, WeightFile
 from engine.weights.hub import HUB, Origin, check_name, token_for
 from engine.weights.hub_errors import explained
 from engine.weights.hub_names import KNOWN_MIRRORS
+from engine.weights.weight import Weight, WeightFile
 from protocol.errors import EngineError
 
 CHUNK = 1 << 22

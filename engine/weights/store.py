@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.host.command import command
-from engine.weights.catalogue import Weight, WeightFile
 from engine.weights.fetch import fetch, part_path, parts_of, sha256_of
 from engine.weights.hub import REPOSITORY, Origin
+from engine.weights.weight import Weight, WeightFile
 from protocol.errors import EngineError
 
 RESERVE = 1 << 30

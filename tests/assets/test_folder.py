@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from engine.report import Report
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
 from protocol.errors import EngineError
+from protocol.finishes import FinishAdvice
 from protocol.jobs import GenerateJob, TextureJob
 from tests.finishing.shapes import box
 from tests.systems.trellis2.toy import INPUTS, given, make_checkpoint, picture, toy_models
@@ -42,7 +44,7 @@ def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
         assert len({file.stat().st_mode for file in folder.iterdir()}) == 1
         back = load_asset(folder)
         for name in ("coarse", "shape", "texture"):
-            one, other = getattr(asset.latents, name), getattr(back.latents, name)
+            one, other = asset.latents[name], back.latents[name]
             assert torch.equal(one.coords, other.coords)
             assert torch.equal(one.feats, other.feats)
             assert one.resolution == other.resolution
@@ -57,6 +59,15 @@ def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
         assert np.abs(back.voxels.materials - clamped).max() <= 0.5 / 255 + 1e-6
         assert len(back.mesh.faces) == len(asset.mesh.faces)
         assert (back.given_mesh is None) == (asset.given_mesh is None)
+
+
+def test_advice_of_the_checkpoint_rides_along(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
+    advice = FinishAdvice(closed=True, resolution=64, faces=30_000)
+    for asset, expected in zip(assets, (advice, None), strict=True):  # a given mesh stays as it is
+        assert asset.finish_advice is None
+        advised = replace(asset, recipe={**asset.recipe, "finishing": asdict(advice)})
+        save_asset(advised, tmp_path / "a")
+        assert load_asset(tmp_path / "a").finish_advice == expected
 
 
 def test_an_asset_is_replaced_and_nothing_else_is(
@@ -141,16 +152,15 @@ def without(name: str) -> Callable[[dict[str, Any]], object]:
     ("damage", "words"),
     [
         (dict.clear, "version is None"),
-        (lambda recipe: recipe.update(version=2), "version is 2"),
+        (lambda recipe: recipe.update(version=3), "version is 3"),
         (without("kind"), "kind is None"),
+        (lambda recipe: recipe.update(finishing={"closed": 1}), "neither true nor false"),
+        (without("system"), "system is None"),
+        (without("latents"), "latents are None"),
+        (lambda recipe: recipe.update(latents=[1]), "latents are [1]"),
         (without("seed"), "seed is None"),
         (lambda recipe: recipe.update(seed=-1), "seed is -1"),
-        (without("max_tokens"), "max_tokens is None"),
-        (without("type"), "type is missing"),
-        (without("coarse_draws"), "coarse_draws are missing"),
-        (lambda recipe: recipe.update(coarse_draws=[[1, "x"]]), "[1, 'x']"),
         (without("samplers"), "samplers are missing"),
-        (lambda recipe: recipe["samplers"].pop("texture"), "samplers are missing"),
         (lambda recipe: recipe["samplers"]["shape"].update(steps=0), "sampler for shape: "),
         (lambda recipe: recipe["samplers"]["shape"].update(speed=1), "'speed'"),
     ],

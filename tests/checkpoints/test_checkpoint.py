@@ -133,6 +133,8 @@ def test_no_checkpoint_at_all(tmp_path: Path):
         (lambda c: c["args"]["shape_slat_normalization"].update(mean=[1]), "mean"),
         (lambda c: c["args"].update(image_cond_model="DINOv3"), "image_cond_model"),
         (lambda c: c["args"].update(default_pipeline_type=512), "default_pipeline_type"),
+        (lambda c: c.update(finishing={"closed": "yes"}), "closed"),
+        (lambda c: c.update(finishing={"faces": 2}), "2 faces"),
     ],
 )
 def test_a_wrong_pipeline(tmp_path: Path, change, word: str):

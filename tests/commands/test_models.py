@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from engine.cli import app
 from engine.commands import models
-from engine.weights import catalogue
+from engine.systems import catalogue
 from tests.weights.fake_hub import FakeHub, serving, weight
 
 NET = {"ckpts/net.json": b"{}", "ckpts/net.safetensors": bytes(range(256)) * 500}

@@ -99,13 +99,12 @@ def check_generated(asset: Asset, run: dict[str, Tensor], what: str) -> None:
     need_tensors(run, *(f"out.{part}" for part in parts.split()))
     latents = asset.latents
     assert asset.voxels.grid.grid_size == int(run["out.resolution"])
-    assert latents.structure is not None
-    assert torch.equal(latents.structure, run["out.ss_coords"][:, 1:].int())
+    assert torch.equal(asset.tensors["structure"], run["out.ss_coords"][:, 1:].int())
     if "out.lr_shape_slat" in run:
-        assert_parity(latents.coarse.feats, run["out.lr_shape_slat"], f"{what}: coarse")
-    assert torch.equal(latents.shape.coords, run["out.shape_slat_coords"][:, 1:].int())
-    assert_parity(latents.shape.feats, run["out.shape_slat"], f"{what}: shape")
-    assert_parity(latents.texture.feats, run["out.tex_slat"], f"{what}: texture")
+        assert_parity(latents["coarse"].feats, run["out.lr_shape_slat"], f"{what}: coarse")
+    assert torch.equal(latents["shape"].coords, run["out.shape_slat_coords"][:, 1:].int())
+    assert_parity(latents["shape"].feats, run["out.shape_slat"], f"{what}: shape")
+    assert_parity(latents["texture"].feats, run["out.tex_slat"], f"{what}: texture")
 
     # Recorded in the decoder's order; a grid is sorted.
     coords = run["out.dec_coords"][:, 1:].int().numpy()
@@ -160,11 +159,11 @@ def test_texture(recorded: Recorded):
     assert_parity(torch.from_numpy(unit), run["out.preprocessed_vertices"], "vertices")
     coords = run["out.pbr_coords"][:, -3:].int().numpy()
     assert np.array_equal(asset.voxels.grid.coords, coords[np.lexsort(coords.T[::-1])])
-    assert torch.equal(asset.latents.shape.coords, run["out.shape_slat_coords"][:, 1:].int())
+    assert torch.equal(asset.latents["shape"].coords, run["out.shape_slat_coords"][:, 1:].int())
     # Not within the tolerance of parity, for the reason that test_end_to_end.py gives.
     for name, got, limit in (
-        ("out.shape_slat", asset.latents.shape.feats, 0.02),
-        ("out.tex_slat", asset.latents.texture.feats, 0.02),
+        ("out.shape_slat", asset.latents["shape"].feats, 0.02),
+        ("out.tex_slat", asset.latents["texture"].feats, 0.02),
         ("out.pbr_attrs", torch.from_numpy(asset.voxels.materials), 0.05),
     ):
         apart = (got - run[name]).abs()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.training.loop import train
-from engine.training.optimiser import parameter_groups
+from engine.training.optimiser import bf16_pays, parameter_groups
 from tests.training.toy_task import ToyTask, toy_config
 
 
@@ -61,3 +61,11 @@ class WideTask(ToyTask):
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         return self.layer(batch).sum(), {}
+
+
+@pytest.mark.parametrize(("found", "pays"), [("AVX2", False), ("AVX512", True)])
+def test_bfloat16_is_left_alone_where_it_is_emulated(
+    monkeypatch: pytest.MonkeyPatch, found: str, pays: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: found)
+    assert bf16_pays(torch.device("cpu")) is pays and bf16_pays(torch.device("cuda"))

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from engine.weights.catalogue import Weight, WeightFile
+from engine.weights.weight import Weight, WeightFile
 
 
 class FakeHub:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from engine.images.rembg_matte import DEFAULT_MODEL
+from engine.systems.catalogue import GROUPS, catalogue, choose
 from engine.systems.opening import load_checkpoint
 from engine.weights import fetch
-from engine.weights.catalogue import GROUPS, Weight, catalogue, choose
 from engine.weights.hub import Origin
 from engine.weights.hub_names import DINOV3, KNOWN_MIRRORS, REMBG, TRELLIS2
 from engine.weights.manifest import manifests
 from engine.weights.store import Progress, Store
+from engine.weights.weight import Weight
 from protocol.errors import EngineError
 from tests.checkpoints import tiny
 from tests.weights.fake_hub import FakeHub, serving, weight

@@ -2,16 +2,17 @@
 
 import torch
 
-from engine.assets.asset import Asset, Latent, Latents
+from engine.assets.asset import Asset, Latent
 from engine.images.picture import load_picture
 from engine.ovoxel.placement import Placement
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
-from engine.systems.trellis2.assemble import recipe_of, voxels_of
-from engine.systems.trellis2.names import MAX_TOKENS
+from engine.systems.trellis2.assemble import voxels_of
+from engine.systems.trellis2.names import COARSE, MAX_TOKENS, SHAPE, STRUCTURE, TEXTURE
 from engine.systems.trellis2.needs import needs_of_generation
+from engine.systems.trellis2.recipe import recipe_of
 from engine.systems.trellis2.routes import route_of
 from engine.systems.trellis2.stages import (
     decode_material,
@@ -70,14 +71,16 @@ def generate(
 
     asset = Asset(
         voxels=voxels_of(decoded, material, resolution, Placement()),
-        latents=Latents(
-            structure=structure.coords[:, 1:].cpu().clone(),
-            coarse=Latent.of(coarse, route.first.resolution),
-            shape=Latent.of(shape, resolution),
-            texture=Latent.of(texture, resolution),
+        latents={
+            COARSE: Latent.of(coarse, route.first.resolution),
+            SHAPE: Latent.of(shape, resolution),
+            TEXTURE: Latent.of(texture, resolution),
+        },
+        recipe=recipe_of(
+            "generate", work, job.seed, route, resolution, coarse_draws, quality=job.quality
         ),
-        recipe=recipe_of("generate", work, job.seed, route, resolution, coarse_draws),
         picture=picture.cutout,
+        tensors={STRUCTURE: structure.coords[:, 1:].cpu().clone()},
     )
     report.part("mesh", lambda: asset.mesh)
     return asset

@@ -1,4 +1,9 @@
-"""What a TRELLIS.2 checkpoint calls its networks and samplers, and its published limit."""
+"""The names of TRELLIS.2: its own, and what a checkpoint calls its networks and samplers."""
+
+SYSTEM = "trellis2"
+STRUCTURE, COARSE, SHAPE, TEXTURE = "structure", "coarse", "shape", "texture"
+"""What an asset keeps: the cells that the first shape was sampled on (a tensor; none where it came
+from a mesh), the shape that a cascade starts from, the final shape_latent, the texture_latent."""
 
 STRUCTURE_FLOW = "sparse_structure_flow_model"
 STRUCTURE_DECODER = "sparse_structure_decoder"

@@ -6,6 +6,7 @@ from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
 from engine.systems.trellis2.names import (
+    COARSE,
     MATERIAL_DECODER,
     SHAPE_DECODER,
     SHAPE_ENCODER,
@@ -77,7 +78,7 @@ def needs_of_upscaling(
         uses.append(encoding_use(models, coarse))
     else:
         # The coarse shape of an asset may be one of the finer networks.
-        coarse = len(source.latents.coarse.coords)
+        coarse = len(source.latents[COARSE].coords)
     return [*uses, *needs_of_refinement(models, route, max_tokens, coarse)]
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from engine.assets.asset import Asset
 from engine.systems.inputs import Inputs
+from engine.systems.trellis2.names import COARSE, SHAPE, SYSTEM
+from engine.systems.trellis2.recipe import check_recipe
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 from protocol.samplers import Sampling
@@ -18,11 +20,14 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
     another order.
 
     Raises:
-        EngineError: ``mesh_missing`` for a textured asset that has lost its mesh.
+        EngineError: ``mesh_missing`` for a textured asset that has lost its mesh, and as
+            ``check_recipe``.
     """
     recipe, inputs = asset.recipe, Inputs()
+    check_recipe(recipe)
     common: dict[str, Any] = {
         "picture": inputs.attach(asset.picture),
+        "system": SYSTEM,
         "seed": recipe["seed"],
         "matte": "cutout",
         "samplers": {name: Sampling(**values) for name, values in recipe["samplers"].items()},
@@ -40,5 +45,5 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
     if recipe["kind"] == "generate":
         return GenerateJob(**common), inputs
     # Its finer shape was sampled on top of the coarse one, which it still has.
-    before = replace(asset, latents=replace(asset.latents, shape=asset.latents.coarse))
+    before = replace(asset, latents={**asset.latents, SHAPE: asset.latents[COARSE]})
     return UpscaleJob(source=inputs.attach(before), **common), inputs

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from engine.systems.system import System
-from engine.systems.trellis2.names import SAMPLERS
+from engine.systems.trellis2.names import SAMPLERS, SYSTEM
+from engine.systems.trellis2.weights import weights
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def _rerun(asset: "Asset") -> "tuple[MakingJob, Inputs]":
 
 
 TRELLIS2 = System(
-    name="trellis2",
+    name=SYSTEM,
     pipelines=frozenset({"Trellis2ImageTo3DPipeline"}),
     samplers=SAMPLERS,
     jobs=(GenerateJob, TextureJob, UpscaleJob),
     networks=_networks,
+    weights=weights,
     expect=_expect,
     run=_run,
     rerun=_rerun,

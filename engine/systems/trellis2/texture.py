@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import torch
 
-from engine.assets.asset import Asset, Latent, Latents
+from engine.assets.asset import Asset, Latent
 from engine.finishing.given_mesh import mesh_key, voxelise
 from engine.images.picture import load_picture
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
-from engine.systems.trellis2.assemble import recipe_of
+from engine.systems.trellis2.names import COARSE, SHAPE, TEXTURE
 from engine.systems.trellis2.needs import needs_of_texturing
+from engine.systems.trellis2.recipe import recipe_of
 from engine.systems.trellis2.routes import factor_of, levels_of, texture_level
 from engine.systems.trellis2.stages import decode_material, encode_shape, sample_texture
 from engine.systems.trellis2.work import Work, samplers_of
@@ -58,12 +59,11 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     asset = Asset(
         # The decoder leads back to the encoded voxels in their own order.
         voxels=replace(voxels, materials=material.attributes.cpu().numpy()),
-        latents=Latents(
-            structure=None,
-            coarse=shape_latent,
-            shape=shape_latent,
-            texture=Latent.of(latent, resolution),
-        ),
+        latents={
+            COARSE: shape_latent,
+            SHAPE: shape_latent,
+            TEXTURE: Latent.of(latent, resolution),
+        },
         recipe=recipe_of("texture", work, job.seed, None, resolution, 0, mesh_key=mesh_key(mesh)),
         picture=picture.cutout,
         given_mesh=mesh,

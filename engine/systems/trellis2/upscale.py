@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from engine.assets.asset import Asset, Latent, Latents
+from engine.assets.asset import Asset, Latent
 from engine.finishing.given_mesh import mesh_key, voxelise
 from engine.images.picture import PictureSource, load_picture
 from engine.report import Report
@@ -11,9 +11,16 @@ from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.sparse import SparseTensor
 from engine.systems.inputs import Inputs
-from engine.systems.trellis2.assemble import recipe_of, voxels_of
-from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
+from engine.systems.trellis2.assemble import voxels_of
+from engine.systems.trellis2.names import (
+    COARSE,
+    MAX_TOKENS,
+    SHAPE,
+    SHAPE_DECODER,
+    TEXTURE,
+)
 from engine.systems.trellis2.needs import needs_of_upscaling
+from engine.systems.trellis2.recipe import check_recipe, recipe_of
 from engine.systems.trellis2.routes import cascade_of, check_finer
 from engine.systems.trellis2.stages import (
     decode_material,
@@ -47,6 +54,8 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     """
     inputs, max_tokens = inputs or Inputs(), job.max_tokens or MAX_TOKENS
     origin = inputs.asset(job.source) if inputs.is_asset(job.source) else None
+    if origin is not None:
+        check_recipe(origin.recipe)
     picture_file, matte = _picture_of(job, origin, inputs)
     route, fine = cascade_of(models, job.type, job.quality, finer_than=_resolution(origin))
     uses = needs_of_upscaling(models, route, max_tokens, origin)
@@ -64,14 +73,14 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
 
     coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):
-        structure, coarse_latent = source.latents.structure, source.latents.coarse
+        kept, coarse_latent = source.tensors, source.latents[COARSE]
         placement, key = source.voxels.placement, source.recipe.get("mesh_sha256")
     else:
         voxels = voxelise(source, route.first.resolution, report)
         placement = voxels.placement
         encoded = encode_shape(work, voxels.grid)
         coarse_latent = Latent.of(encoded.mean, route.first.resolution)
-        structure, key = None, mesh_key(source)
+        kept, key = {}, mesh_key(source)
     coarse = _on_device(work, coarse_latent)
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
     lowered = resolution < route.resolution
@@ -83,14 +92,23 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
 
     asset = Asset(
         voxels=voxels_of(decoded, material, resolution, placement),
-        latents=Latents(
-            structure=structure,
-            coarse=coarse_latent,
-            shape=Latent.of(shape, resolution),
-            texture=Latent.of(texture, resolution),
+        latents={
+            COARSE: coarse_latent,
+            SHAPE: Latent.of(shape, resolution),
+            TEXTURE: Latent.of(texture, resolution),
+        },
+        recipe=recipe_of(
+            "upscale",
+            work,
+            seed,
+            route,
+            resolution,
+            coarse_draws,
+            quality=job.quality,
+            mesh_key=key,
         ),
-        recipe=recipe_of("upscale", work, seed, route, resolution, coarse_draws, mesh_key=key),
         picture=picture.cutout,
+        tensors=kept,
     )
     report.part("mesh", lambda: asset.mesh)
     return asset
@@ -98,7 +116,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
 
 def _resolution(origin: Asset | None) -> int:
     """Voxels an axis that the source has already; 0 for a mesh."""
-    return 0 if origin is None else origin.latents.shape.resolution
+    return 0 if origin is None else origin.latents[SHAPE].resolution
 
 
 def _picture_of(

@@ -12,6 +12,7 @@ from engine.networks.structure_vae import StructureEncoder
 from engine.sparse import SparseTensor
 from engine.training.data.dataset import Dataset, collate
 from engine.training.data.latents import LatentStore
+from engine.training.optimiser import bf16_pays
 from engine.training.reconstruct import encode_material, encode_shape
 from engine.training.tasks.structure_vae import occupancy
 
@@ -49,13 +50,14 @@ def encode_voxels(
     else:
         kind, encode = "texture", partial(encode_material, encoder)
     device = next(encoder.parameters()).device
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device))
     names = _names(datasets, most_assets)
     latents: list[SparseTensor] = []
     for dataset in datasets:
         for some in _runs(dataset, resolution, most_assets, most_voxels):
             batch = collate([dataset.voxels(index, resolution) for index in some], device)
-            # As in training; 1.6 times as fast on two cores, latents 0.3 % off.
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            # As in training; where it pays 1.6 times as fast on two cores, latents 0.3 % off.
+            with torch.inference_mode(), autocast:
                 latents += encode(batch).mean.to("cpu").items()
             on_progress(len(latents), len(names))
     coords = [latent.coords[:, 1:].numpy() for latent in latents]

@@ -38,6 +38,7 @@ from engine.training.tasks.ovoxel_losses import (
     shape_losses,
     weighted_sum,
 )
+from engine.training.tasks.sc_vae_start import fit_read_out
 
 E = TypeVar("E", bound=ScVaeEncoder)
 D = TypeVar("D", bound=ScVaeDecoder)
@@ -45,6 +46,11 @@ Result = TypeVar("Result", bound=Decoded)
 
 LATENT_CELL = 16
 """Voxels an axis to a cell of the latent."""
+FITTED_BATCHES = 4
+CERTAIN = 2.0
+"""Logit of a flag that is known, for a fit by least squares."""
+NEARLY = 0.02
+"""No dual vertex lies nearer to the end of what a sigmoid can say."""
 
 
 class VoxelSource(Protocol):
@@ -82,13 +88,19 @@ def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
     Args:
         side: voxels an axis of the cube, a multiple of 16.
     """
+    return cut(voxels, corner_of(voxels, side, random), side)
+
+
+def corner_of(voxels: Voxels, side: int, random: np.random.Generator) -> np.ndarray:
+    """(3,) int64 lowest voxel of such a cube."""
+    centre = voxels.coords[random.integers(len(voxels.coords))].astype(np.int64)
+    low = np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
+    return low // LATENT_CELL * LATENT_CELL
+
+
+def cut(voxels: Voxels, low: np.ndarray, side: int) -> Voxels:
+    """The voxels of a cube, moved to the origin."""
     coords = voxels.coords.astype(np.int64)
-    centre = coords[random.integers(len(coords))]
-    low = (
-        np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
-        // LATENT_CELL
-        * LATENT_CELL
-    )
     inside = ((coords >= low) & (coords < low + side)).all(axis=1)
     moved = (coords[inside] - low).astype(voxels.coords.dtype)
     return Voxels(moved, *(array[inside] for array in voxels[1:]))
@@ -180,6 +192,22 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         parts["kl"] = kl_loss(encoded.mean.feats, encoded.logvar.feats)
         return decoded, parts
 
+    @torch.no_grad()
+    def fit_read_out(self, random: np.random.Generator) -> None:
+        """Give the decoder's output layer what reads most out of its first features, in place."""
+        inputs: list[Tensor] = []
+        targets: list[Tensor] = []
+        hook = self.decoder.output_layer.register_forward_pre_hook(
+            lambda _, given: inputs.append(given[0])
+        )
+        with hook:
+            for _ in range(FITTED_BATCHES):
+                voxels = self.batch(random).voxels
+                encoded = self._encode(voxels)
+                self.decoder(encoded.mean, encoded.pyramid)
+                targets.append(self._targets(voxels))
+        fit_read_out(self.decoder.output_layer, torch.cat(inputs), torch.cat(targets))
+
     @abstractmethod
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
@@ -189,6 +217,10 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
 
     @abstractmethod
     def _compare(self, decoded: Result, voxels: VoxelBatch) -> dict[str, Tensor]: ...
+
+    @abstractmethod
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        """(N, C) what the first C outputs of the decoder should be, before any activation."""
 
     def _an_asset(self, random: np.random.Generator) -> tuple[Voxels, int]:
         resolution = max(self.resolutions)
@@ -209,6 +241,12 @@ class ShapeVaeTask(ScVaeTask[ShapeEncoder, ShapeDecoder, DecodedShape]):
     def _compare(self, decoded: DecodedShape, voxels: VoxelBatch) -> dict[str, Tensor]:
         return shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
 
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        margin = self.decoder.voxel_margin
+        inside = (voxels.dual_vertices + margin) / (1 + 2 * margin)
+        edges = (voxels.intersected.float() * 2 - 1) * CERTAIN
+        return torch.cat([torch.logit(inside, eps=NEARLY), edges], dim=1)
+
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution."""
         voxels, resolution = self._an_asset(random)
@@ -228,6 +266,9 @@ class MaterialVaeTask(ScVaeTask[MaterialEncoder, MaterialDecoder, DecodedMateria
 
     def _compare(self, decoded: DecodedMaterial, voxels: VoxelBatch) -> dict[str, Tensor]:
         return material_losses(decoded, voxels.materials)
+
+    def _targets(self, voxels: VoxelBatch) -> Tensor:
+        return voxels.materials * 2 - 1
 
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Truth beside reconstruction of an asset at the finest resolution, on its own voxels."""

@@ -1,18 +1,27 @@
-"""First weights of an SC-VAE for a short training: it begins as a mean over cells.
+"""First weights of an SC-VAE: the eight children of a cell start as one.
 
-The layers that end a residual branch start at zero, as published. In a narrow network that leaves
-the shortcuts alone, which carry next to nothing of a voxel into the latent and next to nothing of
-the latent to a voxel: each level up hands an eighth of the channels to each child, and after four
-of them all channels of a voxel are copies of one. The best such a network can do at first is the
-mean of all data; it shrinks its output to that within a few steps, and the way out of there is long
-(1,000 steps on materials, with no end in sight).
+With independent kernels for the eight children, four levels make 8^4 different random maps from a
+latent to the voxels of its cell, and one output layer has to read them all. What a colour does to
+the features differs in sign from voxel to voxel and averages out of every shared gradient; what is
+easiest to gain is to say nothing, and the output shrinks to the median of all data. The encoder has
+the same fault mirrored: eight random slices into one cell. Sub-pixel convolutions are known for it
+(ICNR, arXiv:1707.02937). Here the kernels of the eight children start equal, in both directions.
 
-Here those of a material begin with the encoder averaging its inputs over each cell of the latent,
-and the decoder handing the first channels of the latent to every voxel of the cell. Both pass
-through the norms and activations of the blocks as pairs (x, -x), since silu(x) - silu(-x) = x,
-beside a pair (c, -c) whose constant keeps the norms from dividing the size of x away. All other
-weights are random and smaller than usual. A shape is no mean over cells, and learns faster without.
-Figures: docs/decisions/0030-embedded-model.md.
+Three more things keep the first steps from drowning the latent: residual branches that are open,
+and louder than the shortcuts, which hand each child other channels; kernels that start at their
+centre tap; and a narrow posterior. ``fit_read_out`` then gives the output layer the weights that
+read most out of the features there are.
+
+TRELLIS.2 starts otherwise. Its ``initialize_weights`` gives every linear layer Xavier weights and
+zero biases, those that end a ConvNeXt branch included; of all branches only the second convolution
+of a down or up block starts at zero, and the kernels of the children are independent. At its width
+and length that may do. In the widths of ``configs/embedded`` it stays at the median for 150 steps.
+
+A short training of a material can begin nearer still (``initialise_as_mean``): the encoder averages
+its inputs over each cell of the latent, and the decoder hands the first channels of the latent to
+every voxel of the cell. Both pass through norms and activations as pairs (x, -x), since
+silu(x) - silu(-x) = x, beside a pair (c, -c) whose constant keeps the norms from dividing the size
+of x away. A shape is no mean over cells. Figures: docs/decisions/0033-tied-children.md.
 """
 
 import math
@@ -32,9 +41,11 @@ MOST_CARRIED = 6
 """Inputs, and channels of the latent, that are carried: all that a voxel of a material has."""
 CONSTANT = 2.0
 RANDOM_SHARE = 0.3
-"""How large the random weights are, as a share of the usual."""
+"""How large the random weights are beside the pairs, as a share of the usual."""
 GROWTH = 4.0
-"""How much larger each level makes what it carries than what the shortcut adds to it."""
+"""How much louder each level's branch is than the level before, which the shortcut adds to it."""
+RIDGE = 0.01
+"""Of the fitted output layer, as a share of the features' mean square."""
 SPLIT = 6
 """Row of the split weight in a shape decoder's output."""
 CENTRE = (1, 1, 1)
@@ -43,22 +54,76 @@ CENTRE = (1, 1, 1)
 
 @torch.no_grad()
 def initialise_sc_vae(network: ScVaeEncoder | ScVaeDecoder) -> None:
-    """Put such first weights into a network, in place.
-
-    Networks too narrow for a single pair keep random weights, without closed branches.
-    """
+    """Put first weights with tied children into a network, in place, from torch's generator."""
     for module in network.modules():
-        if isinstance(module, SubmanifoldConv | nn.Linear) and not module.weight.any():
-            module.weight.normal_(std=1 / math.sqrt(module.weight[0].numel()))
+        if isinstance(module, nn.Linear):
+            module.weight.normal_(std=1 / math.sqrt(module.in_features))
+            module.bias.zero_()
+        elif isinstance(module, SubmanifoldConv):
+            _centre_tap(module)
+    scale = 1.0
+    for module in network.modules():
+        if isinstance(module, UpBlock):
+            _tie(module.conv1.weight, dim=0)
+        elif isinstance(module, DownBlock):
+            _tie(module.conv2.weight, dim=4)
+        if isinstance(module, DownBlock | UpBlock):
+            scale *= GROWTH
+            module.conv2.weight.mul_(scale)
     if isinstance(network, ScVaeEncoder):
         channels = network.config.latent_channels
         network.to_latent.weight[channels:] = 0
         network.to_latent.bias[channels:] = FIRST_LOGVAR
     if isinstance(network, ShapeDecoder):
-        # Nothing in stage 1 teaches the split weights: they stay equal, and quads are cut evenly.
-        network.output_layer.weight[SPLIT] = 0
-        network.output_layer.bias[SPLIT] = 0
-    carried = _carried(network) if isinstance(network, MaterialEncoder | MaterialDecoder) else 0
+        _even_split(network)
+
+
+def _centre_tap(layer: SubmanifoldConv) -> None:
+    inputs = layer.weight.shape[4]
+    layer.weight.zero_()
+    layer.weight[:, *CENTRE].normal_(std=1 / math.sqrt(inputs))
+    layer.bias.zero_()
+
+
+def _tie(weight: Tensor, *, dim: int) -> None:
+    """Make the eight groups of a dimension, one for each child, equal to the first."""
+    groups = weight.unflatten(dim, (8, -1))
+    groups.copy_(groups.narrow(dim, 0, 1).clone().expand_as(groups))
+
+
+def _even_split(decoder: ShapeDecoder) -> None:
+    """Nothing in stage 1 teaches the split weights: they stay equal, and quads are cut evenly."""
+    decoder.output_layer.weight[SPLIT] = 0
+    decoder.output_layer.bias[SPLIT] = 0
+
+
+@torch.no_grad()
+def fit_read_out(layer: nn.Linear, inputs: Tensor, targets: Tensor) -> None:
+    """Give a linear layer the weights of a ridge regression, in place.
+
+    Args:
+        layer: its last outputs, those that ``targets`` has no columns for, stay what they are.
+        inputs: (N, in_features) what it is given.
+        targets: (N, at most out_features) what it should make of them.
+    """
+    x, y = inputs.double(), targets.double()
+    x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
+    x, y = x - x_mean, y - y_mean
+    gram = x.T @ x
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+    weight = torch.linalg.solve(gram, x.T @ y).T
+    rows = y.shape[1]
+    layer.weight[:rows] = weight.to(layer.weight)
+    layer.bias[:rows] = (y_mean - weight @ x_mean).to(layer.bias)
+
+
+@torch.no_grad()
+def initialise_as_mean(network: MaterialEncoder | MaterialDecoder) -> None:
+    """Let a network of ``initialise_sc_vae`` begin as the mean over cells, in place.
+
+    Networks too narrow for a single pair stay what they are.
+    """
+    carried = _carried(network)
     if carried == 0:
         return
     for module in network.modules():
@@ -119,9 +184,8 @@ def _between(
     for block in network.modules():
         if isinstance(block, DownBlock | UpBlock):
             scale *= GROWTH
-            for layer, share in ((block.conv1, RANDOM_SHARE), (block.conv2, RANDOM_SHARE * scale)):
-                layer.weight.mul_(share)
-                layer.bias.zero_()
+            block.conv1.weight.mul_(RANDOM_SHARE)
+            block.conv2.weight.mul_(RANDOM_SHARE)
             yield block.conv1, block.conv2, scale
 
 

@@ -17,6 +17,7 @@ from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.routes import qualities
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
+from engine.training.embedded import FINISHING
 from engine.training.metrics import f_score
 from engine.training.toybox import make_toy, split_of
 from protocol.errors import EngineError
@@ -64,6 +65,11 @@ def test_a_picture_becomes_the_thing_in_it(asset: Asset) -> None:
     near = f_score(asset.mesh, truth, NEAR, samples=2000)
     other = f_score(asset.mesh, make_toy(0).mesh, NEAR, samples=2000)
     assert near > 0.75 and near > other + 0.2
+
+
+def test_it_says_how_its_results_are_finished(models: Models, asset: Asset) -> None:
+    assert models.generation.finishing == FINISHING  # what a training writes is what ships
+    assert asset.finish_advice == FINISHING and FINISHING.closed
 
 
 def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:

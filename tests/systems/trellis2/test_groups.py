@@ -7,10 +7,10 @@ import pytest
 
 from engine.report import Report
 from engine.residency.models import Models
+from engine.systems.catalogue import choose
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
-from engine.weights.catalogue import choose
 from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
 from tests.finishing.shapes import box
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models

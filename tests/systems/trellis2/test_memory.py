@@ -50,7 +50,7 @@ def test_every_policy_gives_the_same_asset(toy: Path, policy: Policy) -> None:
     if policy is Policy.STREAMED:
         # Copies lie elsewhere in memory, and a CPU's matrix products depend on alignment.
         for name in ("coarse", "shape", "texture"):
-            got, wanted = getattr(asset.latents, name), getattr(expected.latents, name)
+            got, wanted = asset.latents[name], expected.latents[name]
             assert torch.equal(got.coords, wanted.coords)
             assert_same_maths(got.feats, wanted.feats, torch.float32)
         assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)

@@ -89,15 +89,15 @@ def test_an_asset_without_a_coarse_stage_goes_on_from_its_own_shape(models: Mode
     )
     high = upscale(UpscaleJob(source=given(asset)), models, Report(), INPUTS)
     assert high.voxels.grid.grid_size == 192
-    assert high.latents.coarse.resolution == 128
+    assert high.latents["coarse"].resolution == 128
 
 
 def test_a_mesh_is_encoded_first_and_keeps_its_place(models: Models) -> None:
     mesh = box((2.0, 1.0, 0.5), centre=(10, -3, 7))
     job = UpscaleJob(source=given(mesh), picture=given(picture()), type="128_cascade", seed=1)
     asset = upscale(job, models, Report(), INPUTS)
-    assert asset.latents.structure is None
-    assert asset.latents.coarse.resolution == 64
+    assert "structure" not in asset.tensors
+    assert asset.latents["coarse"].resolution == 64
     assert asset.recipe["mesh_sha256"]
     # The toy networks make no box of a box, but they stay inside of its cells.
     low, high = asset.mesh.vertices.min(axis=0), asset.mesh.vertices.max(axis=0)
@@ -136,7 +136,7 @@ def test_a_plan_has_the_encoder_for_a_mesh_and_the_assets_own_coarse_shape(model
     )
     uses = needs_of_upscaling(models, route, MAX_TOKENS, asset)
     assert SHAPE_ENCODER not in {use.name for use in uses}
-    count = len(asset.latents.coarse.coords)
+    count = len(asset.latents["coarse"].coords)
     upsample = next(use for use in uses if use.name == SHAPE_DECODER)
     assert upsample.working_bytes == decoder_bytes(models, SHAPE_DECODER, count, upsample=True)
 

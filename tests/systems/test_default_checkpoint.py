@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from engine import embedded
-from engine.weights import default_checkpoint as room
-from engine.weights.catalogue import Weight, choose
+from engine.systems import default_checkpoint as room
+from engine.systems.catalogue import choose
 from engine.weights.store import Store
+from engine.weights.weight import Weight
 from protocol.errors import EngineError
 
 
@@ -24,7 +25,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_weights_the_embedded_model_is_used_and_said(tmp_path: Path, shipped: Path) -> None:
     place, sentence = room.default_checkpoint(Store(tmp_path))
     assert Path(place) == shipped
-    assert sentence is not None and "models download" in sentence
+    assert sentence is not None and "docs/weights.md" in sentence
 
 
 def test_without_both_it_is_said_how_to_get_weights(tmp_path: Path, shipped: Path) -> None:

@@ -1,10 +1,11 @@
 """Which checkpoint serves a request that names none."""
 
 from engine import embedded
-from engine.weights.catalogue import USES, choose
+from engine.systems.catalogue import choose
 from engine.weights.hub_names import TRELLIS2
 from engine.weights.store import Store
 from protocol.errors import EngineError
+from protocol.limits import USES
 
 SMALL_MODEL = (
     "Using the small model that ships with Maquette: it knows toys of 37 kinds, best at standard. "
