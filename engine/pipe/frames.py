@@ -17,7 +17,7 @@ _LENGTH = struct.Struct(">I")
 
 def write_frame(stream: BinaryIO, message: Any, kind: Any) -> None:
     """Write a message; ``kind`` is the union that it belongs to: ``Command`` or ``Event``."""
-    data: bytes = msgpack.packb(to_dict(message, kind))
+    data: Any = msgpack.packb(to_dict(message, kind))
     if len(data) > LARGEST_FRAME:
         raise ValueError(f"a message of {len(data)} bytes is too long for the pipe")
     rest = memoryview(_LENGTH.pack(len(data)) + data)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import zmq
+from zmq.utils import z85
 
 from engine.service.store import Store
 from protocol.connection import PairingCode
@@ -60,7 +61,7 @@ class Admission:
         version, request, _domain, address, _identity, mechanism, *credentials = frames
         key = ""
         if mechanism == b"CURVE" and len(credentials) == 1 and len(credentials[0]) == 32:
-            key = zmq.utils.z85.encode(credentials[0]).decode()
+            key = z85.encode(credentials[0]).decode()
         if self._known(key):
             status, text = b"200", b"OK"
         else:

@@ -1,5 +1,6 @@
 """The SQLite file of a home: its tables, how it is opened and locked, its errors as sentences."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from protocol.errors import EngineError
 
 VERSION = 1
 """Of the tables, kept in the file."""
+LONGEST_PATH = 500
+"""Bytes; SQLite's own limit is 512, with the suffixes of files beside it."""
 
 _TABLES = """
 CREATE TABLE jobs (
@@ -78,9 +81,15 @@ def open_database(path: Path) -> sqlite3.Connection:
     """The database, locked for as long as it is open; its tables are made when they are missing.
 
     Raises:
-        EngineError: ``service_running``: another process has it; ``home_unwritable``;
-            ``store_newer``; ``store_damaged``; ``disk_full``.
+        EngineError: ``home_too_long``; ``home_unwritable``; ``service_running``: another process
+            has it; ``store_newer``; ``store_damaged``; ``disk_full``.
     """
+    if len(os.fsencode(path.absolute())) > LONGEST_PATH:
+        raise EngineError(
+            "home_too_long",
+            f"The path {path} is too long for SQLite, which takes {LONGEST_PATH} bytes.",
+            "Set MAQUETTE_HOME to a folder with a shorter path.",
+        )
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)

@@ -30,6 +30,10 @@ HEARTBEAT_MS, SILENCE_MS = 2000, 6000
 PROBE_SECONDS = 5.0
 """A client that was silent for so long is sent something, which fails if it is gone."""
 
+_FAULT = EngineError(
+    "internal", "The engine made a mistake.", "Report it with the log of the engine."
+)
+
 
 @dataclass
 class Transfer:
@@ -105,7 +109,7 @@ class Endpoint:
         socket.linger = 0
         socket.router_mandatory = True
         socket.sndhwm = QUEUED_IN_SOCKET
-        socket.maxmsgsize = LARGEST_BUFFER
+        socket.maxmsgsize = LARGEST_BUFFER + (1 << 16)
         socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT_MS, SILENCE_MS
         socket.handshake_ivl = SILENCE_MS
 
@@ -128,7 +132,7 @@ class Endpoint:
                 f"Cannot listen at {address}: {error.strerror}.",
                 "Give an address of this machine and a port that is free.",
             ) from error
-        return self.socket.last_endpoint.rstrip(b"\0").decode()
+        return self.socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def receive(self, most: int = 64) -> None:
         """Handle what has come in, up to so many messages."""
@@ -162,6 +166,9 @@ class Endpoint:
             self._handle(session, received, answer)
         except EngineError as error:
             answer(Refused.of(error))
+        except Exception:
+            log.exception("a request could not be answered")
+            answer(Refused.of(_FAULT))
 
     def tell(self, event: Event, job: str | None = None) -> None:
         """Send an event to those who follow a job; without one to everybody."""

@@ -1,9 +1,12 @@
 """How threads get something done on the thread of the service's loop."""
 
+import logging
 import queue
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+
+log = logging.getLogger(__name__)
 
 WAITING = 256
 """Calls that may wait; a thread that posts more is held up until some were made."""
@@ -38,7 +41,10 @@ class Inbox:
                 call = self._calls.get_nowait()
             except queue.Empty:
                 return
-            call()
+            try:
+                call()
+            except Exception:
+                log.exception("a call of another thread failed")
         with suppress(OSError):
             self._bell.send(b"!")
 

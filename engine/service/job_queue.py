@@ -1,9 +1,5 @@
 """Which job comes next: interactive before batch, in order, once what it needs is there."""
 
-from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any
-
 from engine.service.records import JobRecord, NewJob
 from engine.service.store import OPEN, Store
 from protocol.errors import EngineError
@@ -85,14 +81,5 @@ class JobQueue:
 
 def sources(record: NewJob) -> set[str]:
     """Ids of the other jobs whose results a job needs."""
-    found = {reference.job for spec in (record.spec, record.finish) for reference in _stored(spec)}
-    return found - {record.id}
-
-
-def _stored(spec: Any) -> Iterator[Stored]:
-    if spec is None:
-        return
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        if isinstance(value, Stored):
-            yield value
+    values = vars(record.spec).values()
+    return {value.job for value in values if isinstance(value, Stored)}

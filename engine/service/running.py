@@ -307,6 +307,4 @@ def _fields(error: EngineError) -> dict[str, str]:
 
 def _paths(record: JobRecord) -> list[str]:
     """Paths that a job names: of pictures, which are nobody else's business."""
-    specs = (record.spec, record.finish)
-    values = [value for spec in specs if spec for value in vars(spec).values()]
-    return [value.path for value in values if isinstance(value, File)]
+    return [value.path for value in vars(record.spec).values() if isinstance(value, File)]

@@ -6,7 +6,7 @@ import platform
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from pathlib import Path
 
 import psutil
 import zmq
@@ -25,7 +25,7 @@ from engine.service.running import Running
 from engine.service.store import Store
 from engine.service.submitting import Submitting
 from engine.service.workers import Supervisor
-from protocol.connection import Connection
+from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
 from protocol.events import EngineStatus
 from protocol.messages import PROTOCOL_VERSION
@@ -64,7 +64,7 @@ class Service:
         self._process = psutil.Process()
         self._inbox = Inbox()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
-        self._store = Store(self._home)
+        self._store = _opened(self._home)
         try:
             self._build()
         except BaseException:
@@ -143,7 +143,7 @@ class Service:
         wait, tick_due = 0.0, 0.0
         try:
             while not self._ended:
-                ready = dict(poller.poll(wait * 1000))
+                ready = dict(poller.poll(int(wait * 1000)))
                 if self._admission.socket in ready:
                     self._admission.answer()
                 if self._endpoint.socket in ready:
@@ -275,6 +275,16 @@ class Service:
         log.info("the service has ended")
 
 
-def stopper(service: Service) -> "partial[None]":
-    """For signals: end at once; a job that runs is interrupted, and nothing is lost."""
-    return partial(service.leave, wait=False)
+def _opened(home: Path) -> Store:
+    """The store; where another service has it, the error says which."""
+    try:
+        return Store(home)
+    except EngineError as error:
+        if error.code != "service_running":
+            raise
+        try:
+            first = read_connection(home / FILE_NAME)
+        except EngineError:  # it is just starting, or just ending
+            raise error from None
+        message = f"A service of this home runs already: process {first.pid}, {first.endpoint}."
+        raise EngineError(error.code, message, error.hint) from error

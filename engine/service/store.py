@@ -6,6 +6,7 @@ user may set back.
 """
 
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from protocol.errors import EngineError
 from protocol.jobs import Job
 from protocol.plain import to_dict
 from protocol.requests import JobState
+
+log = logging.getLogger(__name__)
 
 HISTORY = 40
 """Measurements that are kept of each stage of each kind of job."""
@@ -50,6 +53,12 @@ class Store:
         """What a service that ended without a word left behind: running jobs are interrupted."""
         with self._transaction() as db:
             db.execute("UPDATE jobs SET state = 'interrupted' WHERE state = 'running'")
+        marks = ", ".join("?" * len(OPEN))
+        for row in self._db.execute(
+            f"SELECT * FROM jobs WHERE state IN ({marks})", OPEN
+        ).fetchall():
+            if _readable(row) is None:
+                self.end(row["id"], "failed", error=_UNREADABLE)
         return self.jobs(states=("interrupted",))
 
     def folder(self, job: str) -> Path:
@@ -126,7 +135,8 @@ class Store:
             where.append("number < ?")
             values.append(before)
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
-        return [record_of(row) for row in self._db.execute(query, (*values, limit))]
+        found = map(_readable, self._db.execute(query, (*values, limit)))
+        return [record for record in found if record is not None]
 
     def waiting(self) -> Iterator[JobRecord]:
         """Queued jobs, the next one first: interactive ones before batch."""
@@ -315,3 +325,19 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+_UNREADABLE = EngineError(
+    "job_unreadable",
+    "Another version of Maquette stored this job, and this one does not understand it.",
+    "Ask for it again.",
+)
+
+
+def _readable(row: sqlite3.Row) -> JobRecord | None:
+    """None: another version wrote what this one does not understand."""
+    try:
+        return record_of(row)
+    except EngineError as error:
+        log.warning("job %s cannot be read: %s", row["id"], error)
+        return None

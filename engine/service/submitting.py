@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 from engine.host.files import unwritable, write_bytes_atomic
 from engine.pipe.messages import AttachedFile
@@ -190,8 +189,7 @@ class Submitting:
 
 
 def _check_attached(new: NewJob) -> None:
-    specs: list[Any] = [spec for spec in (new.spec, new.finish) if spec is not None]
-    for value in (value for spec in specs for value in vars(spec).values()):
+    for value in vars(new.spec).values():
         if isinstance(value, Attached):
             names = new.attached
             if value.name not in names and not any(n.startswith(f"{value.name}.") for n in names):

@@ -7,10 +7,15 @@ import pytest
 from tests.house import rules
 
 ROOT = Path(__file__).resolve().parents[2]
+LARGE = {"torch", "bpy", "numba", "numpy", "PIL", "transformers", "huggingface_hub"}
 BANNED = [
     ("protocol", {"torch", "bpy", "numpy"}),
     ("engine.weights", {"torch", "numba"}),
-    ("engine.service", {"torch", "bpy"}),
+    (
+        "engine.service",
+        {"torch", "bpy", "numba", "transformers", "numpy", "PIL", "huggingface_hub"},
+    ),
+    ("engine.pipe", LARGE | {"zmq"}),
     ("blender_addon.core", {"torch", "bpy"}),
 ]
 

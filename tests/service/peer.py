@@ -121,13 +121,14 @@ class Peer:
     def pump(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if self.socket.poll(left * 1000):
+            if self.socket.poll(max(1, int(left * 1000))):
                 self._receive()
 
     def _receive(self) -> None:
         received = decode(self.socket.recv_multipart(), FROM_ENGINE)
-        if type(received.message) in EVENTS.values():
-            self.events.append(received.message)
+        message: Any = received.message
+        if type(message) in EVENTS.values():
+            self.events.append(message)
         elif isinstance(received.message, replies.PartChunk):
             self.chunks.append(received)
         else:

@@ -47,6 +47,7 @@ def fetched(peer: Peer, job: str, name: str, chunk: int = 65536) -> tuple[Any, b
         wanted = min(3, -(-(head.size - len(data)) // chunk))
         peer.until(lambda wanted=wanted: len(peer.chunks) == wanted)
         for received in peer.chunks:
+            assert isinstance(received.message, replies.PartChunk)
             assert received.message.offset == len(data)
             data += received.buffers["data"].data
     return head, bytes(data)
@@ -277,9 +278,10 @@ def test_every_request_has_an_answer() -> None:
     from engine.service.requests import Desk
     from protocol.messages import REQUESTS
 
-    nothing: Any = None
+    parts: dict[str, Any] = {}
     names = ("house", "store", "queue", "running", "worker", "admission", "submitting", "helper")
-    desk = Desk(**dict.fromkeys(names, nothing), disk=nothing)
+    parts.update(dict.fromkeys((*names, "disk")))
+    desk = Desk(**parts)
     assert set(desk._handlers) | {requests.Hello, requests.Pair} == set(REQUESTS.values())
 
 

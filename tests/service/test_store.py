@@ -14,6 +14,7 @@ from engine.service.job_queue import JobQueue
 from engine.service.records import NewJob
 from engine.service.store import HISTORY, Store
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.layout import Array
 from protocol.parts import pack_file
@@ -35,7 +36,7 @@ def new(job: str, *, batch: bool = False, seed: int = 0, title: str = "") -> New
     return NewJob(
         id=job,
         spec=spec,
-        finish=FinishJob(source=Stored(job), finish="game"),
+        finish=FinishChoice(finish="game"),
         checkpoint="someone/model",
         attached={"picture": AttachedFile(file="inputs/0", array=array)},
         profile="p",
@@ -229,3 +230,15 @@ def test_secrets_and_paired_clients_stay(store: Store, tmp_path: Path) -> None:
     assert again.admitted() == {"k" * 40: "token"}
     assert (tmp_path / "home" / "store.sqlite").stat().st_mode & 0o077 == 0
     again.close()
+
+
+def test_a_job_of_another_version_fails_and_holds_nothing_up(store: Store) -> None:
+    for job in (A, B):
+        store.add(new(job))
+    spec = '{"dream_job": {"of": "sheep"}}'
+    store._db.execute("UPDATE jobs SET spec = ? WHERE id = ?", (spec, A))
+    store.recover()
+    assert [record.id for record in store.jobs()] == [B]
+    assert store.state(A) == "failed"
+    found = JobQueue(store).next()
+    assert found is not None and found.id == B
