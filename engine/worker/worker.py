@@ -14,9 +14,9 @@ from engine.report import Cancelled, Report
 from engine.residency.models import Models
 from engine.residency.plan import Policy
 from engine.settings import Settings
+from engine.systems.default_checkpoint import default_checkpoint
 from engine.systems.table import system_of_pipeline
 from engine.warm_up import warm_up
-from engine.weights.default_checkpoint import default_checkpoint
 from engine.weights.store import Store
 from engine.worker.faults import DEVICE_FAULT, faults_told
 from engine.worker.parts import packed_parts

@@ -18,7 +18,6 @@ from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 from engine.systems.kept import sample_key
 from engine.systems.trellis2 import needs
-from engine.systems.trellis2.assemble import fingerprint
 from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
@@ -26,6 +25,7 @@ from engine.systems.trellis2.names import (
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
+from engine.systems.trellis2.recipe import fingerprint
 from engine.systems.trellis2.routes import Level, Route
 from engine.systems.trellis2.work import Work, repeated_when_full
 from protocol.errors import EngineError
