@@ -35,7 +35,7 @@ from protocol.wire import Shaped
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "examples" / "rocket.png"
-FINISH = FinishChoice(finish="standard", faces=300, texture_size=32, closed=False)
+FINISH = FinishChoice(finish="standard", faces=300, texture_size=32)
 VICTIMS = ("worker", "service", "client")
 ORPHAN_SECONDS = 5.0
 LONGEST = 900.0
