@@ -71,9 +71,7 @@ def test_an_asset_comes_home_and_is_finished_again(
     folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
     asset = load_asset(folder)
     assert asset.recipe["seed"] == 1
-    again = engine.submit(
-        FinishJob(source=Stored(made), faces=100, texture_size=16)
-    ).wait()
+    again = engine.submit(FinishJob(source=Stored(made), faces=100, texture_size=16)).wait()
     few, many = again.mesh(), engine.job(made).mesh()
     assert 0 < len(few.faces) < len(many.faces)
     assert again.part("textures").head.layout.images[0].width == 16
