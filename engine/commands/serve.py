@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,10 @@ def serve(
         Path | None,
         typer.Option(metavar="SCRIPT", help="Play jobs from a script instead of doing them."),
     ] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Also speak HTTP, to this machine, at this port."),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Log more.")] = False,
 ) -> None:
     """Do the jobs of Blender and other clients, until nobody needs it any more."""
@@ -57,6 +62,7 @@ def serve(
                 helper=(*python, "engine.helper"),
                 host=host,
                 port=port,
+                web=() if http is None else _web(settings.home, http),
                 idle=idle,
                 quota=round(quota * (1 << 30)),
                 device=device,
@@ -68,6 +74,20 @@ def serve(
             signal.signal(name, lambda *_: service.leave(wait=False))
         out.print(f"The engine serves at {service.connection.endpoint}.", markup=False)
         service.run()
+
+
+def _web(home: Path, port: int) -> tuple[str, ...]:
+    """
+    Raises:
+        EngineError: ``http_missing``.
+    """
+    if find_spec("uvicorn") is None or find_spec("starlette") is None:
+        raise EngineError(
+            "http_missing",
+            "The packages for HTTP are not installed.",
+            "Install the extra http: pip install 'maquette[http]'",
+        )
+    return (sys.executable, "-m", "engine.web", str(home.absolute()), str(port))
 
 
 def _address(bind: str) -> tuple[str, int]:

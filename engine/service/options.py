@@ -16,6 +16,7 @@ class Options:
         helper: program and arguments of the process that checks pictures and keeps weights.
         host: address to listen at for other machines; empty: this machine alone.
         port: for ``host``; 0: the system chooses.
+        web: program and arguments of the HTTP face; empty: there is none. It counts as a client.
         idle: seconds without a client, a job and a download after which the service leaves.
         quota: bytes that unpinned results may take.
         device: of the worker; None: the best one.
@@ -28,6 +29,7 @@ class Options:
     helper: Sequence[str]
     host: str = ""
     port: int = 0
+    web: Sequence[str] = ()
     idle: float = 600.0
     quota: int = 20 << 30
     device: str | None = None

@@ -13,6 +13,7 @@ import zmq
 
 from engine.pipe.messages import Setup
 from engine.service.admission import Admission
+from engine.service.child import Child
 from engine.service.connection_file import remove_connection, write_connection
 from engine.service.endpoint import Endpoint
 from engine.service.helper import Helper
@@ -132,6 +133,23 @@ class Service:
             pid=os.getpid(),
         )
         write_connection(self._home, self.connection)
+        self._web = self._start_web() if options.web else None
+
+    def _start_web(self) -> Child:
+        def ended(status: int) -> None:
+            if not self._ended:
+                self._sentence = f"The HTTP face has ended, status {status}; the log says more."
+                log.error("%s", self._sentence)
+                self._changed()
+
+        return Child(
+            self._options.web,
+            self._inbox,
+            commands=Setup,
+            events=Setup,
+            on_event=lambda event: None,
+            on_end=ended,
+        )
 
     def run(self) -> None:
         """Serve until it is time to leave."""
@@ -260,6 +278,10 @@ class Service:
         job = self._worker.job
         self._worker.close()
         self._helper.close()
+        if self._web is not None:
+            self._web.close()
+            if not self._web.wait(2.0):
+                self._web.kill()
         if job:
             try:
                 self._running.interrupt(job)
