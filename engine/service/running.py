@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """A job during which the worker crashed so often has failed."""
+POSITIONS_SECONDS = 0.5
+"""Between two tellings of all places in the queue, which may be long."""
 BATCH_ATTEMPTS = 5
 """A batch job is begun so often by itself when services ended while it ran."""
 
@@ -66,6 +68,7 @@ class Running:
         self._estimate: Estimate | None = None
         self._profile = self._device = ""
         self._cancelling = False
+        self._positions_changed, self._positions_due = False, 0.0
         self.progress: Progress | None = None
         self.sentence = ""
         self.hold = False
@@ -277,10 +280,16 @@ class Running:
         )
 
     def tell_positions(self) -> None:
-        """Places in the queue are other ones now."""
-        for job, position in self._queue.positions().items():
-            self._tell(Queued(job=job, position=position), job)
+        """Places in the queue are other ones now; told by ``tick``, all at once."""
+        self._positions_changed = True
         self._on_change()
+
+    def tick(self, now: float) -> None:
+        """Look at the clock (``time.monotonic``)."""
+        if self._positions_changed and now >= self._positions_due:
+            self._positions_changed, self._positions_due = False, now + POSITIONS_SECONDS
+            for job, position in self._queue.positions().items():
+                self._tell(Queued(job=job, position=position), job)
 
     def tell_position(self, job: str) -> None:
         """A job has come into the queue."""

@@ -236,6 +236,7 @@ class Service:
 
     def _tick(self, now: float) -> None:
         self._worker.tick()
+        self._running.tick(now)
         self._helper.tick()
         if self._status_due is not None and now >= self._status_due:
             self._status_due = None
