@@ -1,5 +1,6 @@
 """`maquette serve`: the engine as a service, for Blender and other clients."""
 
+import json
 import signal
 import sys
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ import typer
 from engine import __version__
 from engine.commands.console import errors_shown, out, settings_of
 from protocol.errors import EngineError
+from protocol.messages import PROTOCOL_VERSION
 
 
 def serve(
@@ -67,6 +69,7 @@ def serve(
                 quota=round(quota * (1 << 30)),
                 device=device,
                 engine=f"maquette {__version__}",
+                protocol=_protocol(fake),
             )
         )
         log_to(settings.home / "logs", debug=debug or context.obj)
@@ -74,6 +77,24 @@ def serve(
             signal.signal(name, lambda *_: service.leave(wait=False))
         out.print(f"The engine serves at {service.connection.endpoint}.", markup=False)
         service.run()
+
+
+def _protocol(script: Path | None) -> int:
+    """The version that a script pretends, else ours.
+
+    Raises:
+        EngineError: ``script_invalid``.
+    """
+    if script is None:
+        return PROTOCOL_VERSION
+    try:
+        return int(json.loads(script.read_text(encoding="utf-8")).get("protocol", PROTOCOL_VERSION))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise EngineError(
+            "script_invalid",
+            f"{script} cannot be read: {error}.",
+            "Give a JSON file as engine/service/fake.py describes it.",
+        ) from error
 
 
 def _web(home: Path, port: int) -> tuple[str, ...]:

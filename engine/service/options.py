@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.service.workers import Patience
 from engine.settings import Settings
+from protocol.messages import PROTOCOL_VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Options:
         device: of the worker; None: the best one.
         patience: with the worker.
         engine: name and version of the program.
+        protocol: version that is spoken; tests pretend another one.
     """
 
     settings: Settings
@@ -35,3 +37,4 @@ class Options:
     device: str | None = None
     patience: Patience = field(default_factory=Patience)
     engine: str = "maquette"
+    protocol: int = PROTOCOL_VERSION

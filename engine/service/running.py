@@ -210,9 +210,8 @@ class Running:
             case Note(job=job, sentence=sentence, level=level):
                 self._store.put_note(job, sentence, level)
                 self._tell(event, job)
-            case pipe.PartFile(job=job, name=name):
+            case pipe.PartFile():
                 self._on_part(event)
-                self._tell(Part(job=job, name=name), job)
             case Done() | Failed() | Cancelled():
                 self._end(event.job, event)
             case _:
@@ -235,12 +234,15 @@ class Running:
         self._tell(self.progress, event.job)
 
     def _on_part(self, part: pipe.PartFile) -> None:
-        path = self._store.folder(part.job) / part.file
-        inside = path.resolve().is_relative_to(self._store.folder(part.job).resolve())
-        if not inside or not path.is_file() or path.stat().st_size != part.bytes:
-            log.error("the part %s of the job %s is not in its folder", part.name, part.job)
-            return
-        self._store.put_part(part)
+        folder = self._store.folder(part.job)
+        path = folder / part.file
+        inside = path.resolve().is_relative_to(folder.resolve())
+        if inside and path.is_file() and path.stat().st_size == part.bytes:
+            self._store.put_part(part)
+            self._tell(Part(job=part.job, name=part.name), part.job)
+        else:
+            sentence = f"The part {part.name} was lost: its file is not as the worker said."
+            self._keep(Note(job=part.job, sentence=sentence))
 
     def _end(self, job: str, event: Done | Failed | Cancelled) -> None:
         error = None

@@ -29,7 +29,6 @@ from engine.service.workers import Supervisor
 from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
 from protocol.events import EngineStatus
-from protocol.messages import PROTOCOL_VERSION
 from protocol.replies import Status
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._home = options.settings.home
-        self.engine = options.engine
+        self.engine, self.protocol = options.engine, options.protocol
         self.machine = platform.node()
         self.session = secrets.token_hex(8)
         self._started = self._active = time.monotonic()
@@ -129,7 +128,7 @@ class Service:
             client_secret=client_secret,
             token=token,
             engine=self.engine,
-            protocol=PROTOCOL_VERSION,
+            protocol=self.protocol,
             pid=os.getpid(),
         )
         write_connection(self._home, self.connection)
