@@ -2,8 +2,9 @@
 
     python -m benchmarks.embedded_sheet CHECKPOINT DATA OUT.webp [--type TYPE] [--odd PICTURE ...]
 
-The first 24 assets of the held-out split, four to a row: picture, what was made of it, and the true
-O-Voxels, both from the side of the picture. With --odd: other pictures, each beside its result.
+The first 24 assets of the held-out split, four to a row: picture, what was made of it, finished as
+users get it, and the true O-Voxels, both from the side of the picture. With --odd: other pictures,
+each beside its result.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from engine.finishing.finish import finish
 from engine.mesh import Mesh
 from engine.render.camera import orbit
 from engine.render.picture import render
@@ -24,9 +26,12 @@ from engine.training.data.dataset import Dataset
 from engine.training.evaluate import VIEW
 from engine.training.reconstruct import opaque_surface, ovoxels_of
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob
 
 ASSETS, COLUMNS, TILE = 24, 4, 144
+TEXTURE = 512
+"""Texels a side: far more than a tile shows."""
 PAPER = 225
 
 
@@ -80,7 +85,8 @@ def generated(models: Models, picture: Path | Image.Image, kind: str | None) -> 
     except EngineError as error:
         print(error)
         return None
-    return opaque_surface(asset.voxels)
+    settings = FinishChoice(texture_size=TEXTURE).settled(asset.finish_advice)
+    return finish(asset.voxels, settings, Report()).meshes[0].mesh
 
 
 def seen(mesh: Mesh | None, azimuth: float) -> np.ndarray:

@@ -1,7 +1,9 @@
 """`maquette serve`: the engine as a service, for Blender and other clients."""
 
+import json
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from engine import __version__
 from engine.commands.console import errors_shown, out, settings_of
 from protocol.errors import EngineError
+from protocol.messages import PROTOCOL_VERSION
 
 
 def serve(
@@ -34,6 +37,10 @@ def serve(
         Path | None,
         typer.Option(metavar="SCRIPT", help="Play jobs from a script instead of doing them."),
     ] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Also speak HTTP, to this machine, at this port."),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Log more.")] = False,
 ) -> None:
     """Do the jobs of Blender and other clients, until nobody needs it any more."""
@@ -57,10 +64,12 @@ def serve(
                 helper=(*python, "engine.helper"),
                 host=host,
                 port=port,
+                web=() if http is None else _web(settings.home, http),
                 idle=idle,
                 quota=round(quota * (1 << 30)),
                 device=device,
                 engine=f"maquette {__version__}",
+                protocol=_protocol(fake),
             )
         )
         log_to(settings.home / "logs", debug=debug or context.obj)
@@ -68,6 +77,38 @@ def serve(
             signal.signal(name, lambda *_: service.leave(wait=False))
         out.print(f"The engine serves at {service.connection.endpoint}.", markup=False)
         service.run()
+
+
+def _protocol(script: Path | None) -> int:
+    """The version that a script pretends, else ours.
+
+    Raises:
+        EngineError: ``script_invalid``.
+    """
+    if script is None:
+        return PROTOCOL_VERSION
+    try:
+        return int(json.loads(script.read_text(encoding="utf-8")).get("protocol", PROTOCOL_VERSION))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise EngineError(
+            "script_invalid",
+            f"{script} cannot be read: {error}.",
+            "Give a JSON file as engine/service/fake.py describes it.",
+        ) from error
+
+
+def _web(home: Path, port: int) -> tuple[str, ...]:
+    """
+    Raises:
+        EngineError: ``http_missing``.
+    """
+    if find_spec("uvicorn") is None or find_spec("starlette") is None:
+        raise EngineError(
+            "http_missing",
+            "The packages for HTTP are not installed.",
+            "Install the extra http: pip install 'maquette[http]'",
+        )
+    return (sys.executable, "-m", "engine.web", str(home.absolute()), str(port))
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 import zmq
 
 from protocol.errors import EngineError
-from protocol.events import Event, replaced_by_newer
+from protocol.events import ENDS, Event, replaced_by_newer
 from protocol.messages import FROM_CLIENT, Message
 from protocol.replies import PartChunk, Refused, Reply
 from protocol.wire import LARGEST_BUFFER, Buffer, Received, Shaped, decode, encode, request_id
@@ -29,6 +29,8 @@ QUEUED_IN_SOCKET = 16
 HEARTBEAT_MS, SILENCE_MS = 2000, 6000
 PROBE_SECONDS = 5.0
 """A client that was silent for so long is sent something, which fails if it is gone."""
+STRANGER_SECONDS = 60.0
+"""Who has not said Hello is told nothing, and forgotten after so much silence."""
 
 _FAULT = EngineError(
     "internal", "The engine made a mistake.", "Report it with the log of the engine."
@@ -175,6 +177,8 @@ class Endpoint:
         for session in list(self.sessions.values()):
             if session.client and (job is None or job in session.jobs):
                 self._send(session, event, 0, replaced_by_newer(event))
+                if job is not None and isinstance(event, ENDS):
+                    session.jobs.discard(job)
 
     def tell_one(self, session: Session, event: Event) -> None:
         """Send an event to one client, if it is still there."""
@@ -204,9 +208,12 @@ class Endpoint:
         """Send something to those who were silent, so that those who are gone are noticed."""
         now = self._clock()
         for session in list(self.sessions.values()):
-            if now - session.seen >= PROBE_SECONDS:
+            silence = now - session.seen
+            if session.client and silence >= PROBE_SECONDS:
                 session.seen = now
                 self.tell_one(session, event())
+            elif not session.client and silence >= STRANGER_SECONDS:
+                self.drop(session)
 
     def clients(self) -> int:
         """Sessions that said Hello."""

@@ -8,13 +8,14 @@ A script is a JSON file::
                {"note": "The picture is small."}],
               [{"crash": 9, "attempts": 1}, {"stage": "shape"}]]}
 
-``start`` may be "crash" or "hang". A job plays ``jobs[seed % len(jobs)]``, with seed 0 where it has
-none, so that every attempt at it plays the same. Its steps, one after the other:
+``start`` may be "crash" or "hang"; ``protocol`` is the only version of the protocol that the
+service then claims to speak. A job plays ``jobs[seed % len(jobs)]``, with seed 0 where it has none,
+so that every attempt at it plays the same. Its steps, one after the other:
 
 - ``stage``: a name of ``protocol.stages``, with ``steps`` and ``seconds``; one that was done by an
   earlier attempt is not done again.
 - ``part``: "structure", "mesh" (with ``faces``, about), "textures" or "thumbnail" (with ``side`` in
-  pixels), or "asset" (with ``bytes``).
+  pixels), or "asset" (with ``bytes``); ``cut``: its file is shorter than it says.
 - ``note``, ``memory`` (bytes), ``print`` (a text on stdout, which must disturb nobody).
 - ``fail``: code, message and hint.
 - ``crash``: a signal's number, or ``exit``: a status; ``hang``: does not even hear a cancel.
@@ -99,7 +100,10 @@ class _Play:
             case {"stage": stage}:
                 self._stage(number, stage, step.get("steps", 1), step.get("seconds", 0.0))
             case {"part": name}:
-                self._end.send(self._part(name, step))
+                part = self._part(name, step)
+                if step.get("cut"):
+                    os.truncate(Path(self._run.folder, part.file), part.bytes // 2)
+                self._end.send(part)
             case {"note": sentence}:
                 self._end.send(Note(job=job, sentence=sentence))
             case {"memory": used}:

@@ -31,10 +31,12 @@ def folder_bytes(folder: Path) -> int:
 
 def over_quota(store: Store, quota: int) -> list[JobRecord]:
     """Jobs whose results have to go: the oldest that are not pinned and that nobody waits for."""
+    total = store.unpinned_bytes()
+    if total <= quota:
+        return []
     ended = store.jobs(states=("done", "failed", "cancelled"))
     needed = {source for record in store.jobs(states=OPEN) for source in sources(record)}
     needed |= {record.retry_of for record in store.jobs(states=OPEN)}
-    total = sum(record.bytes for record in ended if not record.pinned)
     chosen: list[JobRecord] = []
     for record in reversed(ended[1:]):  # never the newest, however large it is
         if total <= quota:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.service.workers import Patience
 from engine.settings import Settings
+from protocol.messages import PROTOCOL_VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +17,13 @@ class Options:
         helper: program and arguments of the process that checks pictures and keeps weights.
         host: address to listen at for other machines; empty: this machine alone.
         port: for ``host``; 0: the system chooses.
+        web: program and arguments of the HTTP face; empty: there is none. It counts as a client.
         idle: seconds without a client, a job and a download after which the service leaves.
         quota: bytes that unpinned results may take.
         device: of the worker; None: the best one.
         patience: with the worker.
         engine: name and version of the program.
+        protocol: version that is spoken; tests pretend another one.
     """
 
     settings: Settings
@@ -28,8 +31,10 @@ class Options:
     helper: Sequence[str]
     host: str = ""
     port: int = 0
+    web: Sequence[str] = ()
     idle: float = 600.0
     quota: int = 20 << 30
     device: str | None = None
     patience: Patience = field(default_factory=Patience)
     engine: str = "maquette"
+    protocol: int = PROTOCOL_VERSION

@@ -19,8 +19,9 @@ from engine.service.workers import Supervisor
 from protocol import replies, requests
 from protocol.errors import EngineError
 from protocol.events import EngineStatus, Failed, Note
+from protocol.messages import PROTOCOL_VERSION
 from protocol.references import Attached, File
-from protocol.wire import Received, Shaped, negotiate
+from protocol.wire import Received, Shaped, mismatch, negotiate
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class House(Protocol):
 
     session: str
     engine: str
+    protocol: int
     machine: str
 
     def status(self) -> EngineStatus: ...
@@ -114,6 +116,8 @@ class Desk:
 
     def _hello(self, session: Session, hello: requests.Hello) -> replies.Welcome:
         version = negotiate(hello)
+        if self.house.protocol != PROTOCOL_VERSION:
+            raise mismatch(f"{hello.oldest} to {hello.newest}", str(self.house.protocol))
         if not self.admission.token_fits(session.key, hello.token):
             log.warning("a client at %s was refused: wrong token", session.address)
             raise EngineError(

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """A job during which the worker crashed so often has failed."""
+POSITIONS_SECONDS = 0.5
+"""Between two tellings of all places in the queue, which may be long."""
 BATCH_ATTEMPTS = 5
 """A batch job is begun so often by itself when services ended while it ran."""
 
@@ -66,6 +68,7 @@ class Running:
         self._estimate: Estimate | None = None
         self._profile = self._device = ""
         self._cancelling = False
+        self._positions_changed, self._positions_due = False, 0.0
         self.progress: Progress | None = None
         self.sentence = ""
         self.hold = False
@@ -207,9 +210,8 @@ class Running:
             case Note(job=job, sentence=sentence, level=level):
                 self._store.put_note(job, sentence, level)
                 self._tell(event, job)
-            case pipe.PartFile(job=job, name=name):
+            case pipe.PartFile():
                 self._on_part(event)
-                self._tell(Part(job=job, name=name), job)
             case Done() | Failed() | Cancelled():
                 self._end(event.job, event)
             case _:
@@ -232,12 +234,15 @@ class Running:
         self._tell(self.progress, event.job)
 
     def _on_part(self, part: pipe.PartFile) -> None:
-        path = self._store.folder(part.job) / part.file
-        inside = path.resolve().is_relative_to(self._store.folder(part.job).resolve())
-        if not inside or not path.is_file() or path.stat().st_size != part.bytes:
-            log.error("the part %s of the job %s is not in its folder", part.name, part.job)
-            return
-        self._store.put_part(part)
+        folder = self._store.folder(part.job)
+        path = folder / part.file
+        inside = path.resolve().is_relative_to(folder.resolve())
+        if inside and path.is_file() and path.stat().st_size == part.bytes:
+            self._store.put_part(part)
+            self._tell(Part(job=part.job, name=part.name), part.job)
+        else:
+            sentence = f"The part {part.name} was lost: its file is not as the worker said."
+            self._keep(Note(job=part.job, sentence=sentence))
 
     def _end(self, job: str, event: Done | Failed | Cancelled) -> None:
         error = None
@@ -277,10 +282,16 @@ class Running:
         )
 
     def tell_positions(self) -> None:
-        """Places in the queue are other ones now."""
-        for job, position in self._queue.positions().items():
-            self._tell(Queued(job=job, position=position), job)
+        """Places in the queue are other ones now; told by ``tick``, all at once."""
+        self._positions_changed = True
         self._on_change()
+
+    def tick(self, now: float) -> None:
+        """Look at the clock (``time.monotonic``)."""
+        if self._positions_changed and now >= self._positions_due:
+            self._positions_changed, self._positions_due = False, now + POSITIONS_SECONDS
+            for job, position in self._queue.positions().items():
+                self._tell(Queued(job=job, position=position), job)
 
     def tell_position(self, job: str) -> None:
         """A job has come into the queue."""

@@ -13,6 +13,7 @@ import zmq
 
 from engine.pipe.messages import Setup
 from engine.service.admission import Admission
+from engine.service.child import Child
 from engine.service.connection_file import remove_connection, write_connection
 from engine.service.endpoint import Endpoint
 from engine.service.helper import Helper
@@ -28,7 +29,6 @@ from engine.service.workers import Supervisor
 from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
 from protocol.events import EngineStatus
-from protocol.messages import PROTOCOL_VERSION
 from protocol.replies import Status
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._home = options.settings.home
-        self.engine = options.engine
+        self.engine, self.protocol = options.engine, options.protocol
         self.machine = platform.node()
         self.session = secrets.token_hex(8)
         self._started = self._active = time.monotonic()
@@ -128,10 +128,27 @@ class Service:
             client_secret=client_secret,
             token=token,
             engine=self.engine,
-            protocol=PROTOCOL_VERSION,
+            protocol=self.protocol,
             pid=os.getpid(),
         )
         write_connection(self._home, self.connection)
+        self._web = self._start_web() if options.web else None
+
+    def _start_web(self) -> Child:
+        def ended(status: int) -> None:
+            if not self._ended:
+                self._sentence = f"The HTTP face has ended, status {status}; the log says more."
+                log.error("%s", self._sentence)
+                self._changed()
+
+        return Child(
+            self._options.web,
+            self._inbox,
+            commands=Setup,
+            events=Setup,
+            on_event=lambda event: None,
+            on_end=ended,
+        )
 
     def run(self) -> None:
         """Serve until it is time to leave."""
@@ -218,6 +235,7 @@ class Service:
 
     def _tick(self, now: float) -> None:
         self._worker.tick()
+        self._running.tick(now)
         self._helper.tick()
         if self._status_due is not None and now >= self._status_due:
             self._status_due = None
@@ -260,6 +278,10 @@ class Service:
         job = self._worker.job
         self._worker.close()
         self._helper.close()
+        if self._web is not None:
+            self._web.close()
+            if not self._web.wait(2.0):
+                self._web.kill()
         if job:
             try:
                 self._running.interrupt(job)

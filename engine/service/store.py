@@ -217,6 +217,11 @@ class Store:
         """Of all results."""
         return self._db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0]
 
+    def unpinned_bytes(self) -> int:
+        """Of results that may be removed."""
+        query = "SELECT coalesce(sum(bytes), 0) FROM jobs WHERE NOT pinned"
+        return self._db.execute(query).fetchone()[0]
+
     def count(self, state: JobState) -> int:
         query = "SELECT count(*) FROM jobs WHERE state = ?"
         return self._db.execute(query, (state,)).fetchone()[0]

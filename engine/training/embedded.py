@@ -24,7 +24,6 @@ from engine.training.data.dataset import Dataset
 from engine.training.data.encode import encode_structures, encode_voxels
 from engine.training.data.latents import LatentStore
 from engine.training.data.make_asset import BuildSettings
-from engine.training.data.sampled import SHAPE, TEXTURE, sample_latents
 from engine.training.data.sources import find_sources
 from engine.training.data.tokens import encode_pictures
 from engine.training.publish import (
@@ -49,15 +48,11 @@ ENCODED = {64: 1500, 128: 1300}
 """So many training assets are encoded at each resolution, the first by name: on two cores encoding
 all of them would take longer than training the flows."""
 LATENTS = "embedded"
-SAMPLED = 300
-"""So many training assets, the last by name, go through the flows for the decoders: those that the
-flows have not learned from, as far as there are such."""
-FROM_CHECKPOINT = frozenset({"shape_decoder", "sampled_shape", "sampled_material"})
+FROM_CHECKPOINT = frozenset({"shape_decoder"})
 """Stages that go on with networks that are in the checkpoint already."""
 AUTO_ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae")
 ENCODERS = ("image_encoder", "structure_encoder", "shape_encoder", "material_encoder")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
-DECODERS = ("sampled_shape", "sampled_material")
 
 STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0)
 SHAPE_SAMPLER = SamplerParams(steps=1, guidance_strength=1.0, rescale_t=3.0)
@@ -138,11 +133,6 @@ def train_embedded(
         if not train_stage(paths, stage, device=device, watch=watch, stop=stop):
             return None
     write_pipelines(paths)
-    if not sample_all(paths, watch=watch, stop=stop):
-        return None
-    for stage in DECODERS:
-        if not train_stage(paths, stage, device=device, watch=watch, stop=stop):
-            return None
     ship(paths.checkpoint, paths.shipped)
     return paths.shipped
 
@@ -249,35 +239,6 @@ def encode_all(
                 datasets, encoder, store, resolution,
                 most_assets=most, on_progress=told(f"encode {kind}s {resolution}"),
             )  # fmt: skip
-    return True
-
-
-def sample_all(
-    paths: Paths, *, watch: Watch = _nobody, stop: Callable[[], bool] = lambda: False
-) -> bool:
-    """Latents that the flows make of pictures of training assets, for the decoders to learn on.
-
-    Args:
-        stop: asked once, before it begins.
-
-    Returns:
-        False where it was stopped.
-
-    Raises:
-        EngineError: what ``sample_latents`` raises.
-    """
-    store = LatentStore(paths.data, LATENTS)
-    dataset = Dataset(paths.data, cache_bytes=CACHE_BYTES)
-    kinds = [f"{kind}_{r}" for kind in (SHAPE, TEXTURE) for r in SETTINGS.resolutions]
-    if all(store.has(kind) for kind in kinds):
-        return True
-    if stop():
-        return False
-    assets = range(max(0, len(dataset) - SAMPLED), len(dataset))
-    sample_latents(
-        paths.checkpoint, dataset, assets, store,
-        on_progress=lambda done, total: watch("sample latents", done, total),
-    )  # fmt: skip
     return True
 
 

@@ -248,6 +248,16 @@ def test_a_finish_waits_for_its_source_and_fails_with_it(serve: Serve) -> None:
     assert peer.event(Failed, finish).code == "source_missing"
 
 
+def test_a_part_that_is_not_whole_is_told(serve: Serve) -> None:
+    peer = serve({"jobs": [[{"part": "asset", "cut": True}, {"part": "thumbnail"}]]}).peer()
+    job = job_id()
+    peer.submit(job)
+    assert "The part asset was lost" in peer.event(Note, job).sentence
+    peer.event(Done, job)
+    assert [event.name for event in peer.of(job) if isinstance(event, Part)] == ["thumbnail"]
+    assert peer.ask(requests.FetchPart(job=job, name="asset")).code == "part_unknown"
+
+
 def test_notes_come_back_to_those_who_attach_later(serve: Serve) -> None:
     peer = serve({"jobs": [[{"note": "One."}, {"note": "Two."}]]}).peer()
     job = job_id()

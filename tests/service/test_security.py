@@ -106,6 +106,26 @@ def test_versions_that_do_not_fit_are_named(serve: Serve) -> None:
     assert "7 to 9" in refused.message and "1" in refused.message
 
 
+def test_a_script_can_pretend_another_version(spawn: Callable[..., Server]) -> None:
+    server = spawn({"protocol": 99})
+    assert server.connection.protocol == 99
+    refused = server.peer().welcome
+    assert refused.code == "version_mismatch" and "99" in refused.message
+
+
+def test_who_has_not_said_hello_is_told_nothing_and_forgotten(serve: Serve) -> None:
+    local = serve({})
+    stranger = local.peer(hello=False)
+    assert stranger.ask(requests.GetStatus()).code == "hello_first"
+    endpoint = local.service._endpoint
+    (session,) = endpoint.sessions.values()
+    session.seen -= 30.0
+    stranger.pump(0.5)
+    assert stranger.events == [] and endpoint.sessions
+    session.seen -= 31.0
+    stranger.until(lambda: not endpoint.sessions)
+
+
 def test_nonsense_is_answered_by_an_error(serve: Serve) -> None:
     local = serve({})
     peer = local.peer()

@@ -88,19 +88,13 @@ def block_of(voxels: Voxels, side: int, random: np.random.Generator) -> Voxels:
     Args:
         side: voxels an axis of the cube, a multiple of 16.
     """
-    return cut(voxels, corner_of(voxels, side, random), side)
-
-
-def corner_of(voxels: Voxels, side: int, random: np.random.Generator) -> np.ndarray:
-    """(3,) int64 lowest voxel of such a cube."""
-    centre = voxels.coords[random.integers(len(voxels.coords))].astype(np.int64)
-    low = np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
-    return low // LATENT_CELL * LATENT_CELL
-
-
-def cut(voxels: Voxels, low: np.ndarray, side: int) -> Voxels:
-    """The voxels of a cube, moved to the origin."""
     coords = voxels.coords.astype(np.int64)
+    centre = coords[random.integers(len(coords))]
+    low = (
+        np.maximum(centre - random.integers(side - LATENT_CELL + 1, size=3), 0)
+        // LATENT_CELL
+        * LATENT_CELL
+    )
     inside = ((coords >= low) & (coords < low + side)).all(axis=1)
     moved = (coords[inside] - low).astype(voxels.coords.dtype)
     return Voxels(moved, *(array[inside] for array in voxels[1:]))

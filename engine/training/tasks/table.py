@@ -6,23 +6,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.checkpoints.pipeline import Normalization
 from engine.checkpoints.tensors import load_tensors
 from engine.networks.flow import FlowTransformer
 from engine.networks.latent_flow import LatentFlow
-from engine.networks.material_vae import DecodedMaterial, MaterialDecoder, MaterialEncoder
+from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
 from engine.networks.sc_vae import ScVaeDecoder, ScVaeEncoder
-from engine.networks.shape_vae import DecodedShape, ShapeDecoder, ShapeEncoder
+from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.systems.trellis2.networks import build_network
 from engine.training.config import TrainConfig
-from engine.training.data.dataset import Dataset, VoxelBatch
+from engine.training.data.dataset import Dataset
 from engine.training.data.flow_levels import cells_level, structure_level
 from engine.training.data.latents import LatentStore, PackedLatents
-from engine.training.data.sampled import SHAPE, TEXTURE, read_sampled
 from engine.training.data.tokens import stored_tokens
 from engine.training.loop import train
 from engine.training.publish import CKPTS, network_of, save_network
@@ -35,9 +34,7 @@ from engine.training.tasks.flow_tasks import (
     TextureFlowTask,
 )
 from engine.training.tasks.image_encoder import EncoderTask
-from engine.training.tasks.ovoxel_losses import material_losses, shape_losses
 from engine.training.tasks.rendered_tasks import RenderedMaterialTask, RenderedShapeTask
-from engine.training.tasks.sampled import Sampled, SampledDecoderTask
 from engine.training.tasks.sc_vae import MaterialVaeTask, ScVaeTask, ShapeVaeTask
 from engine.training.tasks.sc_vae_start import initialise_as_mean, initialise_sc_vae
 from engine.training.tasks.structure_vae import StructureVaeTask
@@ -196,40 +193,6 @@ def _by_stage(options: Options) -> tuple[Options, Options]:
     return stage1, options.get("rendered", {})
 
 
-def _sampled_shape(
-    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
-) -> Task:
-    decoder = _network(networks, "shape_decoder", ShapeDecoder)
-
-    def compare(decoded: DecodedShape, voxels: VoxelBatch) -> dict[str, Tensor]:
-        return shape_losses(decoded, voxels.dual_vertices, voxels.intersected)
-
-    sampled, rest = _sampled(data, SHAPE, options)
-    return SampledDecoderTask(
-        "shape_decoder", decoder, _dataset(data), sampled, compare, device=device, **rest
-    )
-
-
-def _sampled_material(
-    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
-) -> Task:
-    decoder = _network(networks, "material_decoder", MaterialDecoder)
-
-    def compare(decoded: DecodedMaterial, voxels: VoxelBatch) -> dict[str, Tensor]:
-        return material_losses(decoded, voxels.materials)
-
-    sampled, rest = _sampled(data, TEXTURE, options)
-    return SampledDecoderTask(
-        "material_decoder", decoder, _dataset(data), sampled, compare, device=device, **rest
-    )
-
-
-def _sampled(data: Path, kind: str, options: Options) -> tuple[Sampled, Options]:
-    rest = dict(options)
-    store = LatentStore(data, rest.pop("latents"))
-    return read_sampled(store, kind, rest.pop("resolutions")), rest
-
-
 def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
@@ -326,8 +289,6 @@ TASKS: Mapping[str, Maker] = {
     "material_vae": _material_vae,
     "shape_vae_rendered": _shape_vae_rendered,
     "material_vae_rendered": _material_vae_rendered,
-    "sampled_shape": _sampled_shape,
-    "sampled_material": _sampled_material,
     "structure_flow": _structure_flow,
     "shape_flow": _shape_flow,
     "texture_flow": _texture_flow,
