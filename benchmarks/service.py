@@ -106,7 +106,8 @@ def throughput(server: Server, peer: Peer) -> None:
     assert hashlib.sha256(data).hexdigest() == head.sha256
     wall = time.perf_counter() - begin
     print(
-        f"by file: {len(data) / read / 1e6:.0f} MB/s read, {len(data) / wall / 1e6:.0f} with SHA-256"
+        f"by file: {len(data) / read / 1e6:.0f} MB/s read, "
+        f"{len(data) / wall / 1e6:.0f} with SHA-256"
     )
 
 
