@@ -127,3 +127,19 @@ def test_the_command_line_uses_the_engine_that_runs(
 def test_kill_worker_service_and_client_at_random_moments(tmp_path: Path) -> None:
     for outcome in run(3, seed=11, home=tmp_path / "home"):
         assert outcome.wrong == [], outcome
+
+
+def test_watch_makes_an_asset_of_every_picture_that_has_none(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
+    pictures, output = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    (pictures / "rocket.png").write_bytes(ROCKET.read_bytes())
+    (pictures / "broken.png").write_bytes(b"no picture")
+    words = ["watch", str(pictures), "-o", str(output), "--quality", "draft", "--finish", "none"]
+    shown = CliRunner().invoke(app, [*words, "--once"])
+    assert shown.exit_code == 0, shown.output
+    assert len(load_mesh(output / "rocket.glb").faces) > 100
+    assert "broken.png: " in shown.output
+    assert not (output / "broken.glb").exists()
