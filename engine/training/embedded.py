@@ -59,6 +59,9 @@ SHAPE_SAMPLER = SamplerParams(steps=1, guidance_strength=1.0, rescale_t=3.0)
 TEXTURE_SAMPLER = SamplerParams(steps=1, guidance_strength=1.0, rescale_t=3.0)
 """Chosen on held-out toys that the evaluation does not see (docs/decisions/0034-one-step.md)."""
 
+QUALITIES = {"high": str(max(SETTINGS.resolutions))}
+"""The cascade to 192^3 is worse than ``standard`` (docs/decisions/0034-one-step.md)."""
+
 FINISHING = FinishAdvice(closed=True, resolution=64, faces=30_000)
 """Chosen by eye, see docs/decisions/0032-small-model-closed.md."""
 
@@ -279,6 +282,7 @@ def write_pipelines(paths: Paths) -> None:
             shape_norm=norm_of(store, dataset, "shape"),
             texture_norm=norm_of(store, dataset, "texture"),
             finishing=FINISHING,
+            qualities=QUALITIES,
         ),
     )
 

@@ -110,7 +110,12 @@ def import_circles(root: Path, *packages: str) -> list[str]:
         for file in python_files(root, *packages)
     }
     graph = {
-        name: {target for module in _imports(file) if (target := _file_of(module, files))} - {name}
+        name: {
+            target
+            for module in _imports(file, ".".join(file.relative_to(root).parts[:-1]))
+            if (target := _file_of(module, files))
+        }
+        - {name}
         for name, file in files.items()
     }
     # What nothing leads to, or leads nowhere, is in no circle; take it away until nothing changes.
@@ -130,9 +135,16 @@ def _file_of(module: str, files: Mapping[str, Path]) -> str | None:
     return parent if parent in files else None
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, package: str = "") -> Iterator[str]:
+    """Imported names; ``package`` is what relative ones start from."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        yield from _modules(node)
+        if isinstance(node, ast.ImportFrom) and node.level and package:
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1])
+            start = f"{base}.{node.module}" if node.module else base
+            yield from (f"{start}.{name.name}" for name in node.names)
+        else:
+            yield from _modules(node)
 
 
 def _modules(node: ast.AST) -> list[str]:
