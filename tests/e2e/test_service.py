@@ -46,12 +46,12 @@ def engine(house: House) -> Iterator[Engine]:
 def made(house: House) -> str:
     """The id of a job that is done, and finished."""
     with connect(house.home, name="test") as engine:
-        return submitted(engine, seed=1).wait().id
+        return submitted(engine, SMALL, seed=1).wait().id
 
 
-def submitted(engine: Engine, *, seed: int) -> RemoteJob:
+def submitted(engine: Engine, choice: FinishChoice | None = None, *, seed: int) -> RemoteJob:
     job, attached = sendable(GenerateJob(picture=File(str(ROCKET)), quality="draft", seed=seed))
-    return engine.submit(job, attached, SMALL, title="rocket")
+    return engine.submit(job, attached, choice, title="rocket")
 
 
 def test_three_lines_of_python(engine: Engine, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_an_asset_comes_home_and_is_finished_again(
 
 @pytest.mark.parametrize("stage", ["structure", "shape", "decode_shape", "unwrap"])
 def test_cancel_in_a_stage_and_the_engine_still_works(engine: Engine, stage: str) -> None:
-    job = submitted(engine, seed=2)
+    job = submitted(engine, SMALL, seed=2)
     cancelled, ended = False, None
     for event in job.events():
         if isinstance(event, Progress) and event.stage == stage and not cancelled:
@@ -107,7 +107,7 @@ def test_a_retry_of_a_cancelled_job_begins_after_its_samples(engine: Engine) -> 
 
 
 def test_the_command_line_uses_the_engine_that_runs(
-    house: House, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
     target = tmp_path / "rocket.glb"
