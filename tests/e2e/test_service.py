@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROCKET = ROOT / "examples" / "rocket.png"
-SMALL = FinishChoice(finish="standard", texture_size=32)
+SMALL = FinishChoice(finish="standard", texture_size=512)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def test_an_asset_comes_home_and_is_finished_again(
     folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
     asset = load_asset(folder)
     assert asset.recipe["seed"] == 1
-    again = engine.submit(FinishJob(source=Stored(made), texture_size=16)).wait()
+    again = engine.submit(FinishJob(source=Stored(made), texture_size=256)).wait()
     assert len(again.mesh().faces) > 100
-    assert again.part("textures").head.layout.images[0].width == 16
+    assert again.part("textures").head.layout.images[0].width == 256
 
 
 @pytest.mark.parametrize("stage", ["structure", "shape", "decode_shape", "unwrap"])
