@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROCKET = ROOT / "examples" / "rocket.png"
-SMALL = FinishChoice(finish="standard", faces=300, texture_size=32)
+SMALL = FinishChoice(finish="standard", texture_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,8 @@ def test_an_asset_comes_home_and_is_finished_again(
     folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
     asset = load_asset(folder)
     assert asset.recipe["seed"] == 1
-    again = engine.submit(FinishJob(source=Stored(made), faces=100, texture_size=16)).wait()
-    few, many = again.mesh(), engine.job(made).mesh()
-    assert 0 < len(few.faces) < len(many.faces)
+    again = engine.submit(FinishJob(source=Stored(made), texture_size=16)).wait()
+    assert len(again.mesh().faces) > 100
     assert again.part("textures").head.layout.images[0].width == 16
 
 
