@@ -8,12 +8,18 @@ import resource
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+from protocol.client import EngineClient
+from protocol.connection import Connection, read_connection
 from protocol.errors import EngineError
-from protocol.messages import FROM_CLIENT, FROM_ENGINE
-from protocol.wire import decode, request_id
-from tests.protocol.examples import example_frames, mutated
+from protocol.link import Link
+from protocol.messages import FROM_CLIENT, FROM_ENGINE, OLDEST_VERSION, PROTOCOL_VERSION
+from protocol.plain import tag
+from protocol.requests import GetStatus, Hello, Shutdown
+from protocol.wire import decode, encode, request_id
+from tests.protocol.examples import EXAMPLES, example_frames, mutated
 
 
 def main(count: int, seed: int) -> None:
@@ -44,6 +50,45 @@ def main(count: int, seed: int) -> None:
     print(dict(outcomes.most_common()))
 
 
+def live(connection: Connection, count: int, seed: int) -> None:
+    """The same from a client that is let in; afterwards another client is answered as before."""
+    chance = random.Random(seed)
+    link = Link(
+        connection.endpoint,
+        connection.server_key,
+        connection.client_public,
+        connection.client_secret,
+    )
+    hello = Hello(
+        oldest=OLDEST_VERSION,
+        newest=PROTOCOL_VERSION,
+        token=connection.token,
+        client="fuzz",
+        program="fuzz 1",
+    )
+    while not link.send(encode(hello, 1)):
+        link.wait(0.1)
+    # Nothing that ends the engine by right.
+    examples = [
+        frames
+        for message, frames in zip(EXAMPLES, example_frames(), strict=True)
+        if tag(type(message)) in FROM_CLIENT and not isinstance(message, Shutdown)
+    ]
+    replies: Counter[str] = Counter()
+    sent = 0
+    while sent < count:
+        sent += link.send(mutated(chance.choice(examples), chance) or [b""])
+        while (frames := link.receive()) is not None:
+            replies[type(decode(frames, FROM_ENGINE).message).__name__] += 1
+    link.close()
+    with EngineClient(lambda: connection, name="fuzz", program="fuzz 1") as client:
+        print(client.ask(GetStatus()))
+    print(f"{sent} messages sent, answered by {dict(replies.most_common())}")
+
+
 if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:]]
-    main(*(numbers + [1_000_000, 12][len(numbers) :]))
+    numbers = [int(word) for word in sys.argv[1:3]]
+    if len(sys.argv) > 3:
+        live(read_connection(Path(sys.argv[3])), *numbers)
+    else:
+        main(*(numbers + [1_000_000, 12][len(numbers) :]))

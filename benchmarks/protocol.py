@@ -42,11 +42,15 @@ def serve(pipe: Pipe, size: int, folder: str) -> None:
 
 
 def measure(what: str, size: int, work: Callable[[], Any]) -> None:
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
     work()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, own = time.perf_counter() - wall, time.thread_time() - own
+    others = time.process_time() - cpu - own
     rate = f", {size / wall / 1e6:.0f} MB/s" if size else ""
-    print(f"{what}: {wall * 1000:.1f} ms, {cpu * 1000:.1f} CPU ms of this process{rate}")
+    print(
+        f"{what}: {wall * 1000:.1f} ms{rate}, {own * 1000:.1f} CPU ms"
+        f" and {others * 1000:.1f} in libzmq's thread"
+    )
 
 
 def connected(connection: Connection) -> EngineClient:

@@ -13,7 +13,7 @@ from protocol.stages import STAGES, Overall
 
 
 class Cancelled(Exception):
-    """The job was cancelled; nothing was made."""
+    """The job was cancelled; what it had stored before is still there."""
 
 
 class CancelToken:
@@ -26,7 +26,11 @@ class CancelToken:
         self._event.set()
 
     def check(self) -> None:
-        """Raises ``Cancelled`` once ``cancel`` was called."""
+        """Stop here once ``cancel`` was called.
+
+        Raises:
+            Cancelled: then.
+        """
         if self._event.is_set():
             raise Cancelled
 
@@ -38,7 +42,8 @@ class Report:
         send: gets the events of ``protocol.events``, in order, on the thread that works.
         on_part: called with the name and value of a part as soon as there is one, before its
             event is sent: "structure", (N, 3) int32 cells and their grid size; "mesh", the
-            coloured ``Mesh``. None: nobody listens, and parts are not made.
+            coloured ``Mesh``; "finished", the ``Finished`` and its ``Finish``. None: nobody
+            listens, and parts are not made.
         job: id that all events carry.
         cancel: how the job is told to stop.
 
@@ -103,10 +108,10 @@ class Report:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Sends the last event of the job: how what is inside ended. Exceptions go on."""
+        """Send the last event of the job: how what is inside ended. Exceptions pass through."""
         try:
             yield
-        except Cancelled:
+        except (Cancelled, KeyboardInterrupt):
             self._send(CancelledEvent(job=self._job))
             raise
         except EngineError as error:

@@ -1,28 +1,40 @@
-"""The use-cases: open a checkpoint, run a job, deliver its result.
+"""The use-cases: open a checkpoint, run a job, deliver its result; and finish what is there.
 
-The command line, the service's worker and Python users call these three, and nothing below them::
+The command line, the service's worker and Python users call these, and nothing below them::
 
     models = open_models(settings)
-    asset = run(GenerateJob(picture=...), models, report)
-    delivered = deliver(asset, Path("out/rocket.glb"), FinishChoice(), report)
+    report = Report(send)
+    with report.ending():  # sends the job's last event, however it ends
+        asset = run(GenerateJob(picture=File("rocket.png")), models, report)
+        delivered = deliver(asset, Path("out/rocket.glb"), FinishChoice(), report)
 """
 
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
-from engine.assets.folder import FOLDER_SUFFIX, THUMBNAIL, add_to_recipe, check_folder, save_asset
-from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.assets.folder import (
+    FOLDER_SUFFIX,
+    THUMBNAIL,
+    add_to_recipe,
+    check_folder,
+    load_asset,
+    save_asset,
+)
+from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
+from engine.finishing.given_mesh import open_mesh, voxelise
 from engine.host.files import check_place
 from engine.host.machine import known_device
 from engine.mesh import Mesh
+from engine.ovoxel import OVoxels, sample_materials
+from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.render.turntable import save_thumbnail
 from engine.report import Report
 from engine.residency.memory import reset_peak
@@ -37,9 +49,6 @@ from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
 from protocol.jobs import MakingJob
-
-FINISHED = (".glb", ".obj")
-"""What can hold a textured asset."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +144,23 @@ def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Rep
     folder = folder_of(target)
     with report.stage("saving"):
         save_asset(asset, folder)
+    return write(asset, folder, target, choice, report)
+
+
+def write(
+    asset: Asset, folder: Path, target: Path, choice: FinishChoice | None, report: Report
+) -> Delivered:
+    """The second half of ``deliver``, for an asset that is in its folder already.
+
+    Raises:
+        Cancelled, EngineError: as ``deliver``.
+    """
     if choice is None:
         mesh, finished = asset.mesh, None
         with report.stage("writing"):
             save_mesh(mesh, target)
     else:
-        settings = fitting(choice.settled(asset.finish_advice), target, report)
-        finished = finish(
-            asset.voxels, settings, report, name=target.stem, given_mesh=asset.given_mesh
-        )
+        finished, settings = finish_source(asset, choice, target, report)
         mesh = finished.meshes[0].mesh
         write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
@@ -151,12 +168,103 @@ def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Rep
     return Delivered(folder, target, mesh, finished)
 
 
+def finish_source(
+    source: Asset | OVoxels, choice: FinishChoice, target: Path, report: Report
+) -> tuple[Finished, Finish]:
+    """Finish an asset, or O-Voxels, as a file can hold it.
+
+    Args:
+        choice: what it leaves open is as the asset's checkpoint advises.
+        target: which is not written; the object is named after it.
+
+    Returns:
+        What came out, and the settings; both are the part "finished" of ``report``.
+
+    Raises:
+        Cancelled: through ``report.cancel``.
+        EngineError: ``given_mesh``, and what finishing raises.
+    """
+    asset = source if isinstance(source, Asset) else None
+    given = asset.given_mesh if asset else None
+    voxels = source.voxels if isinstance(source, Asset) else source
+    if given is not None and (choice.faces is not None or choice.keep_inner):
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+        )
+    settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
+    finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
+    wanted, most = choice.faces, finished.log.get("cleaned_faces")
+    if wanted is not None and most is not None and wanted > most:
+        report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
+    report.part("finished", lambda: (finished, settings))
+    return finished, settings
+
+
+def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxels:
+    """What can be finished: the asset in a folder, the O-Voxels in a file, or those of a mesh.
+
+    Args:
+        resolution: voxels an axis, for a mesh.
+
+    Raises:
+        Cancelled: through ``report.cancel``.
+        EngineError: what is wrong with the file.
+    """
+    if source.is_dir():
+        with report.stage("reading"):
+            return load_asset(source)
+    if source.suffix.lower() == ".vxz":
+        with report.stage("reading"):
+            return load_ovoxels(source)
+    with report.stage("reading"):
+        mesh = open_mesh(source, allow_missing_textures=False)
+    return ovoxels_of(mesh, resolution, report)
+
+
+def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
+    """O-Voxels with the materials of a mesh, made to be finished.
+
+    Raises:
+        Cancelled, EngineError: as ``voxelise``.
+    """
+    voxels = voxelise(mesh, resolution, report)
+    report.note(
+        f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
+        "what is finer than a voxel is lost."
+    )
+    with report.stage("materials"):
+        unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
+        return replace(voxels, materials=sample_materials(unit, voxels.grid))
+
+
 def delivery_stages(
-    choice: FinishChoice | None, advice: FinishAdvice | None = None
+    choice: FinishChoice | None, advice: FinishAdvice | None = None, *, given_mesh: bool = False
 ) -> tuple[str, ...]:
-    """The stages of ``deliver`` for an asset of a checkpoint with that advice."""
-    finishing = () if choice is None else finishing_stages(choice.settled(advice))
-    return ("saving", *finishing, "writing", "thumbnail")
+    """The stages of ``deliver``.
+
+    Args:
+        advice: of the asset's checkpoint.
+        given_mesh: whether the asset is a mesh that was textured.
+    """
+    return ("saving", *_finishing(choice, advice, given_mesh), "writing", "thumbnail")
+
+
+def stages_of_finishing(source: Path, choice: FinishChoice) -> tuple[str, ...]:
+    """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
+    of the source tells."""
+    is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
+    voxels = ("voxels", "materials") if is_mesh else ()
+    return ("reading", *voxels, *_finishing(choice, None, False), "writing")
+
+
+def _finishing(
+    choice: FinishChoice | None, advice: FinishAdvice | None, given_mesh: bool
+) -> tuple[str, ...]:
+    if choice is None:
+        return ()
+    return finishing_stages(choice.settled(advice), given_mesh=given_mesh)
 
 
 def write_finished(
@@ -210,8 +318,13 @@ def claimed(targets: Sequence[Path], *, finished: bool) -> Iterator[None]:
 
 
 def _lock(target: Path) -> FileLock:
-    """Of the folder, which targets of several formats share. Outside, to leave nothing there."""
-    name = hashlib.sha256(str(folder_of(target).resolve()).encode()).hexdigest()[:32]
+    """A lock for the folder of a result, which targets of several formats share.
+
+    It lies among temporary files, so that none is left beside the result; each user has their own,
+    since one may not open another's.
+    """
+    claimed = f"{Path.home()} {folder_of(target).resolve()}"
+    name = hashlib.sha256(claimed.encode()).hexdigest()[:32]
     lock = FileLock(Path(tempfile.gettempdir()) / f"maquette-{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -225,7 +338,7 @@ def _lock(target: Path) -> FileLock:
 
 
 def _check_format(target: Path, finished: bool) -> None:
-    if finished and target.suffix.lower() not in FINISHED:
+    if finished and target.suffix.lower() not in TEXTURED_SUFFIXES:
         raise EngineError(
             "mesh_format",
             f"{target.name} cannot hold a textured asset.",

@@ -8,7 +8,6 @@ cannot, lie beside the latents with 16 bits, and a mesh that was textured lies t
 """
 
 import json
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from engine.assets.asset import Asset, Latent
 from engine.assets.recipe import checked_recipe
-from engine.host.files import default_permissions, flush, unwritable, write_bytes_atomic
+from engine.host.files import default_permissions, flush, put_folder, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels, save_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
@@ -69,7 +68,7 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
             for file in made.iterdir():
                 default_permissions(file)  # safetensors makes its files private
                 flush(file)
-            _put(made, folder)
+            put_folder(made, folder)
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, error) from error
     except EngineError as error:
@@ -111,38 +110,6 @@ def load_asset(folder: str | Path) -> Asset:
             f"{folder / name} is missing or damaged ({' '.join(str(error).split())[:120]}).",
             "Make the asset again, or restore the folder from a copy.",
         ) from error
-
-
-def _put(made: Path, folder: Path) -> None:
-    """Give a finished folder its name; the one that had it is deleted when that is done.
-
-    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole.
-
-    Raises:
-        EngineError: ``asset_set_aside`` when the old one has to stay under its other name.
-        OSError: nothing has changed.
-    """
-    if not folder.exists():
-        made.rename(folder)
-        return
-    old = folder.with_name(f".{folder.name}.old")
-    if old.exists():  # left behind by a process that was ended; ``folder`` is newer
-        shutil.rmtree(old)
-    folder.rename(old)
-    try:
-        made.rename(folder)
-    except OSError as error:
-        try:
-            old.rename(folder)
-        except OSError:
-            raise EngineError(
-                "asset_set_aside",
-                f"Cannot write {folder}: {error.strerror or error}. The asset that was there is "
-                f"now {old}.",
-                f"Close what uses the folder, and rename {old.name} to {folder.name}.",
-            ) from None
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:

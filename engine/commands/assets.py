@@ -1,12 +1,21 @@
 """`maquette generate`, `texture` and `upscale`: arguments to jobs, results to people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.commands.arguments import (
+    check_order,
+    finish_choice,
+    matte_method,
+    picture_file,
+    samplings,
+    targets_of,
+)
 from engine.commands.console import (
     err,
     errors_shown,
@@ -25,6 +34,7 @@ from engine.commands.options import (
     Matte,
     MaxTokens,
     Memory,
+    NoService,
     Offline,
     Output,
     Picture,
@@ -35,16 +45,16 @@ from engine.commands.options import (
     Type,
     Verbose,
 )
-from engine.commands.progress import followed
+from engine.commands.progress import Followed, followed
+from engine.commands.remotely import make_remotely, opened_engine
 from engine.commands.told import figure_lines, result_lines
 from engine.host.command import command
-from protocol.errors import EngineError
-from protocol.finishes import FINISHES, FinishChoice
+from engine.remote import is_running
+from engine.settings import Settings
+from protocol.finishes import FinishChoice
 
 if TYPE_CHECKING:
     from engine.report import Report
-    from protocol.references import File
-    from protocol.samplers import Sampling
 
 
 def generate(
@@ -66,24 +76,26 @@ def generate(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    no_service: NoService = False,
     verbose: Verbose = False,
 ) -> None:
     """Make 3D assets from pictures."""
+    here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
-        chosen = _finishing(finishing, faces, closed)
-        changes = _samplings(steps, guidance, ("structure", "shape", "texture"))
+        chosen = finish_choice(finishing, faces, closed)
+        changes = samplings(steps, guidance, ("structure", "shape", "texture"))
         jobs = [
             job
             for image in images
             for job in GenerateJob(
-                picture=_read(image), type=kind, quality=quality, seed=seed, matte=_matte(matte),
-                max_tokens=max_tokens, samplers=changes,
+                picture=picture_file(image), type=kind, quality=quality, seed=seed,
+                matte=matte_method(matte), max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
-        targets = _targets(output, len(jobs))
-        _work(context, jobs, targets, chosen, checkpoint, device, memory, offline, verbose)
+        targets = targets_of(output, len(jobs))
+        _work(context, jobs, targets, chosen, checkpoint, here, verbose)
 
 
 def texture(
@@ -103,20 +115,22 @@ def texture(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    no_service: NoService = False,
     verbose: Verbose = False,
 ) -> None:
     """Give a mesh the materials of the object in a picture."""
+    here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import TextureJob
         from protocol.references import File
 
-        _check_order(mesh, image)
-        chosen = _finishing(finishing)
+        check_order(mesh, image)
+        chosen = finish_choice(finishing)
         job = TextureJob(
-            mesh=File(str(mesh)), picture=_read(image), resolution=resolution, seed=seed,
-            matte=_matte(matte), samplers=_samplings(steps, guidance, ("texture",)),
+            mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
+            matte=matte_method(matte), samplers=samplings(steps, guidance, ("texture",)),
         )  # fmt: skip
-        _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
+        _work(context, [job], [output], chosen, checkpoint, here, verbose)
 
 
 def upscale(
@@ -142,21 +156,37 @@ def upscale(
     device: Device = None,
     memory: Memory = None,
     offline: Offline = False,
+    no_service: NoService = False,
     verbose: Verbose = False,
 ) -> None:
     """Make a finer version of an asset or of a mesh."""
+    here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
-        chosen = _finishing(finishing, faces, closed)
+        chosen = finish_choice(finishing, faces, closed)
         job = UpscaleJob(
             source=File(str(source)),
-            picture=None if image is None else _read(image),
-            type=kind, quality=quality, seed=seed, matte=_matte(matte), max_tokens=max_tokens,
-            samplers=_samplings(steps, guidance, ("shape", "texture")),
+            picture=None if image is None else picture_file(image),
+            type=kind, quality=quality, seed=seed, matte=matte_method(matte), max_tokens=max_tokens,
+            samplers=samplings(steps, guidance, ("shape", "texture")),
         )  # fmt: skip
-        _work(context, [job], [output], chosen, checkpoint, device, memory, offline, verbose)
+        _work(context, [job], [output], chosen, checkpoint, here, verbose)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Options about work in this very process; any of them keeps it from a running engine."""
+
+    no_service: bool
+    device: str | None
+    memory: float | None
+    offline: bool
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.no_service or self.device or self.memory or self.offline)
 
 
 def _work(
@@ -165,53 +195,60 @@ def _work(
     targets: Sequence[Path],
     choice: FinishChoice | None,
     checkpoint: str | None,
-    device: str | None,
-    memory: float | None,
-    offline: bool,
+    here: Here,
+    verbose: bool,
+) -> None:
+    """Jobs to files, by the engine that runs or else in this process."""
+    settings = settings_of(context)
+    with results() as show, followed(verbose=verbose) as follow:
+        if not here.wanted and is_running(settings.home):
+            with opened_engine(settings.home) as engine:
+                make_remotely(engine, jobs, targets, choice, checkpoint, follow, show, verbose)
+        else:
+            _work_here(settings, jobs, targets, choice, checkpoint, here, follow, show, verbose)
+
+
+def _work_here(
+    settings: Settings,
+    jobs: Sequence[Any],
+    targets: Sequence[Path],
+    choice: FinishChoice | None,
+    checkpoint: str | None,
+    here: Here,
+    follow: Followed,
+    show: Callable[[str], None],
     verbose: bool,
 ) -> None:
     """Jobs to files, one after the other."""
-    with results() as show, followed(verbose=verbose) as follow:
-        from engine.warm_up import warm_up
+    from engine.warm_up import warm_up
 
-        warm_up("generate")  # beginning while torch is imported
-        from engine import session
+    warm_up("generate")  # beginning while torch is imported
+    from engine import session
+    from protocol.jobs import TextureJob
 
-        with session.claimed(targets, finished=choice is not None):
-            models = session.open_models(
-                settings_of(context),
-                checkpoint=checkpoint,
-                device=device,
-                budget=None if memory is None else round(memory * 2**30),
-                offline=offline,
-                tell=lambda sentence: err.print(sentence, markup=False),
-            )
-            for job, target in zip(jobs, targets, strict=True):
-                report = follow.report(target.name if len(jobs) > 1 else "")
-                with report.ending(), _told_where_it_is(report, target):
-                    then = session.delivery_stages(choice, models.generation.finishing)
-                    asset = session.run(job, models, report, then=then)
-                    delivered = session.deliver(asset, target, choice, report)
-                for line in result_lines(delivered):
-                    show(line)
-                if verbose:
-                    for line in figure_lines(asset, delivered, report, models):
-                        show(line)
-
-
-def _finishing(
-    name: str, faces: int | None = None, closed: bool | None = None
-) -> FinishChoice | None:
-    """What the options say, None for "none"."""
-    if name == "none":
-        return None
-    if name not in FINISHES:
-        raise EngineError(
-            "finish_unknown",
-            f"There is no finish {name!r}.",
-            f"Choose one of {', '.join(FINISHES)}, none.",
+    with session.claimed(targets, finished=choice is not None):
+        models = session.open_models(
+            settings,
+            checkpoint=checkpoint,
+            device=here.device,
+            budget=None if here.memory is None else round(here.memory * 2**30),
+            offline=here.offline,
+            tell=lambda sentence: err.print(sentence, markup=False),
         )
-    return FinishChoice(finish=name, faces=faces, closed=closed)
+        for job, target in zip(jobs, targets, strict=True):
+            report = follow.report(target.name if len(jobs) > 1 else "")
+            with report.ending(), _told_where_it_is(report, target):
+                given = isinstance(job, TextureJob)
+                advice = models.generation.finishing
+                then = session.delivery_stages(choice, advice, given_mesh=given)
+                asset = session.run(job, models, report, then=then)
+                delivered = session.deliver(asset, target, choice, report)
+            folder = None if given else delivered.folder
+            for line in result_lines(delivered.file, folder, delivered.mesh):
+                show(line)
+            if verbose:
+                for line in figure_lines(asset, delivered, report, models):
+                    show(line)
 
 
 @contextmanager
@@ -221,86 +258,13 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if "saving" in report.seconds:
+            from engine.export.mesh_file import TEXTURED_SUFFIXES
             from engine.session import folder_of
 
             folder = folder_of(target)
             file = (
-                target if target.suffix.lower() in (".glb", ".obj") else target.with_suffix(".glb")
+                target if target.suffix.lower() in TEXTURED_SUFFIXES else target.with_suffix(".glb")
             )
             resume = command("finish", str(folder), "-o", str(file))
             err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)
         raise
-
-
-def _targets(output: Path, count: int) -> list[Path]:
-    """The file itself, or name_1, name_2, ... where there are several assets."""
-    if count == 1:
-        return [output]
-    return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
-
-
-def _read(image: Path) -> "File":
-    """Unreadable pictures are noticed before the work begins."""
-    from engine.meshing.load import READERS
-
-    if image.suffix.lower() in READERS:
-        raise EngineError(
-            "picture_is_mesh",
-            f"{image} is a mesh, and a picture is needed here.",
-            f"To give it materials from a picture: {command('texture', str(image), 'PICTURE')}",
-        )
-    from engine.images.reading import read_image
-    from protocol.references import File
-
-    read_image(image)
-    return File(str(image))
-
-
-def _check_order(mesh: Path, image: Path) -> None:
-    """Both arguments are files, and easily swapped."""
-    from engine.meshing.load import READERS
-
-    if image.suffix.lower() in READERS and mesh.suffix.lower() not in READERS:
-        raise EngineError(
-            "arguments_swapped",
-            f"{image} is a mesh and stands where the picture should.",
-            f"The mesh comes first: {command('texture', str(image), str(mesh))}",
-        )
-
-
-def _matte(name: str) -> Any:
-    from engine.images.matte import Method
-
-    if name not in get_args(Method):
-        raise EngineError(
-            "matte_method",
-            f"There is no way to remove a background called {name!r}.",
-            f"Choose one of {', '.join(get_args(Method))}.",
-        )
-    return name
-
-
-def _samplings(
-    steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
-) -> dict[str, "Sampling"]:
-    """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
-    from protocol.samplers import Sampling
-
-    values: dict[str, dict[str, Any]] = {}
-    for option, entries, field, convert in (
-        ("--steps", steps, "steps", int),
-        ("--guidance", guidance, "guidance_strength", float),
-    ):
-        for entry in entries or []:
-            stage, _, text = entry.partition("=")
-            try:
-                if stage not in stages:
-                    raise ValueError
-                values.setdefault(stage, {})[field] = convert(text)
-            except ValueError as error:
-                raise EngineError(
-                    "option_invalid",
-                    f"{option} {entry} is not understood.",
-                    f"Write {option} STAGE=NUMBER with one of {', '.join(stages)}.",
-                ) from error
-    return {stage: Sampling(**fields) for stage, fields in values.items()}

@@ -1,6 +1,6 @@
 """What every verb of the command line needs: where to write, and how errors and progress look."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,13 @@ def results() -> Iterator[Callable[[str], None]]:
 
 def seconds_line(report: "Report") -> str:
     """Seconds of every stage, and of all."""
-    times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
-    return f"Seconds: {times}; {sum(report.seconds.values()):.2f} in all."
+    return seconds_line_of(report.seconds)
+
+
+def seconds_line_of(seconds: Mapping[str, float]) -> str:
+    """As ``seconds_line``, of seconds by stage."""
+    times = ", ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
+    return f"Seconds: {times}; {sum(seconds.values()):.2f} in all."
 
 
 def counted(count: int, noun: str) -> str:

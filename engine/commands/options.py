@@ -26,6 +26,16 @@ Memory = Annotated[
     float | None, typer.Option(min=0.01, help="GiB that may be used; what is free if absent.")
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub.")]
+NoService = Annotated[
+    bool,
+    typer.Option(
+        "--no-service",
+        help="Work in this process though an engine runs; --device, --memory and --offline do too.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value on stdout.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end.")]
+Batch = Annotated[bool, typer.Option("--batch", help="Let other jobs go before.")]
 Quality = Annotated[
     str | None,
     typer.Option(help=f"{', '.join(QUALITIES)}; the checkpoint's default if absent."),

@@ -1,7 +1,7 @@
 """Jobs as people follow them: one bar for all of a job on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
@@ -42,6 +42,10 @@ class Followed:
             err.print("First use: kernels are compiled once, for about half a minute.")
         return Report(_Job(self, title).show)
 
+    def shown(self, title: str = "") -> Callable[[events.Event], None]:
+        """Shows the events of the next job, which another process does."""
+        return _Job(self, title).show
+
     def note(self, event: events.Note) -> None:
         """Shows a sentence, once for all jobs."""
         if (event.level == "user" or self._verbose) and event.sentence not in self._told:
@@ -67,6 +71,10 @@ class _Job:
         interrupt.check()
         if isinstance(event, events.Note):
             self._followed.note(event)
+        elif isinstance(event, events.Queued) and event.position:
+            self._followed.note(events.Note(sentence=f"Waiting; jobs before it: {event.position}."))
+        elif isinstance(event, events.Interrupted):
+            self._followed.note(events.Note(sentence="The engine was interrupted."))
         elif isinstance(event, events.Progress):
             self._followed.started()
             if self._followed.bars is None:

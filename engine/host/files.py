@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def default_permissions(path: Path) -> None:
     path.chmod(0o666 & ~_UMASK)
 
 
-def write_bytes_atomic(path: str | Path, data: bytes) -> None:
+def write_bytes_atomic(path: str | Path, data: "bytes | memoryview[int]") -> None:
     """Replace the contents of ``path`` by ``data``, all or nothing."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -81,6 +82,38 @@ def flush(path: Path) -> None:
     """Wait until a file's contents are on the disk itself, so that a power cut cannot take them."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def put_folder(made: Path, folder: Path) -> None:
+    """Give a finished folder its name; the one that had it is deleted when that is done.
+
+    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole.
+
+    Raises:
+        EngineError: ``asset_set_aside`` when the old one has to stay under its other name.
+        OSError: nothing has changed.
+    """
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():  # left behind by a process that was ended; ``folder`` is newer
+        shutil.rmtree(old)
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError as error:
+        try:
+            old.rename(folder)
+        except OSError:
+            raise EngineError(
+                "asset_set_aside",
+                f"Cannot write {folder}: {error.strerror or error}. The asset that was there is "
+                f"now {old}.",
+                f"Close what uses the folder, and rename {old.name} to {folder.name}.",
+            ) from None
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_place(path: Path) -> None:

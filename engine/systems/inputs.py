@@ -11,6 +11,7 @@ from engine.assets.folder import load_asset
 from engine.finishing.given_mesh import open_mesh
 from engine.images.picture import PictureSource
 from engine.mesh import Mesh
+from engine.systems.kept import Kept
 from protocol.errors import EngineError
 from protocol.references import Attached, File, Reference, Stored
 
@@ -22,13 +23,16 @@ class Inputs:
         attached: values by the names that the job gives them: a picture's bytes or an Image,
             a Mesh, an Asset.
         stored: the asset folder of an earlier job by its id; None: nothing is stored here.
+        kept: what an attempt before this one left behind; None: nothing, and nothing is kept.
     """
 
     def __init__(
         self,
         attached: Mapping[str, Any] | None = None,
         stored: Callable[[str], Path] | None = None,
+        kept: Kept | None = None,
     ) -> None:
+        self.kept = kept or Kept()
         self._attached = dict(attached or {})
         self._stored = stored
 

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from engine.checkpoints.build import NetworkKinds
     from engine.report import Report
     from engine.residency.models import Models
+    from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
     from engine.weights.weight import Weight
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
+    Needs = Callable[[Models], list[Use]]
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
@@ -31,6 +33,7 @@ class System:
         networks: the networks that a checkpoint may hold; called when one is opened.
         weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
+        usual_needs: the networks of a usual job in order, and their working memory.
         run: does a job.
         rerun: the job that makes an asset of this system again, and what is attached to it.
     """
@@ -42,5 +45,6 @@ class System:
     networks: "Callable[[], NetworkKinds]"
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
+    usual_needs: "Needs"
     run: "Run"
     rerun: "Rerun"

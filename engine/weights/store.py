@@ -90,7 +90,7 @@ class Store:
 
         A file of a wrong size, and one that is being downloaded, make it partial.
         """
-        if not self._missing(weight):
+        if not self.missing(weight):
             return "present"
         return "partial" if self.files_of([weight]) else "absent"
 
@@ -107,7 +107,7 @@ class Store:
                 it can be known; ``weights_busy``: another download is running; ``unwritable``; and
                 what ``fetch`` raises.
         """
-        missing = [(weight, file) for weight in weights for file in self._missing(weight)]
+        missing = [(weight, file) for weight in weights for file in self.missing(weight)]
         if not missing:
             return []
         if self.offline:
@@ -182,7 +182,8 @@ class Store:
         whole = [target for target in targets if target.is_file()]
         return whole + [part for target in targets for part in parts_of(target)]
 
-    def _missing(self, weight: Weight) -> list[WeightFile]:
+    def missing(self, weight: Weight) -> list[WeightFile]:
+        """The files that a download would get."""
         return [file for file in weight.files if not _has_size(file, self.path(weight, file))]
 
     def _check_space(self, missing: list[tuple[Weight, WeightFile]]) -> None:

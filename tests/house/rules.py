@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 LONGEST_FILE = 450
+OUTERMOST = (("engine", "cli.py"), ("engine", "connecting.py"))
+"""Where programs come in: these may read the environment."""
 
 # Made at run time or by git-ignored tools, so absent from a clone.
 MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite", "config.toml")
@@ -35,7 +37,7 @@ def forbidden_code(files: Iterable[Path]) -> list[str]:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             what = _forbidden(node)
-            if what is None or (file.parts[-2:] == ("engine", "cli.py") and what != ".cuda()"):
+            if what is None or (file.parts[-2:] in OUTERMOST and what != ".cuda()"):
                 continue
             offences.append(f"{file}:{getattr(node, 'lineno', 0)} uses {what}")
     return offences
@@ -108,7 +110,12 @@ def import_circles(root: Path, *packages: str) -> list[str]:
         for file in python_files(root, *packages)
     }
     graph = {
-        name: {target for module in _imports(file) if (target := _file_of(module, files))} - {name}
+        name: {
+            target
+            for module in _imports(file, ".".join(file.relative_to(root).parts[:-1]))
+            if (target := _file_of(module, files))
+        }
+        - {name}
         for name, file in files.items()
     }
     # What nothing leads to, or leads nowhere, is in no circle; take it away until nothing changes.
@@ -128,9 +135,16 @@ def _file_of(module: str, files: Mapping[str, Path]) -> str | None:
     return parent if parent in files else None
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, package: str = "") -> Iterator[str]:
+    """Imported names; ``package`` is what relative ones start from."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        yield from _modules(node)
+        if isinstance(node, ast.ImportFrom) and node.level and package:
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1])
+            start = f"{base}.{node.module}" if node.module else base
+            yield from (f"{start}.{name.name}" for name in node.names)
+        else:
+            yield from _modules(node)
 
 
 def _modules(node: ast.AST) -> list[str]:

@@ -43,6 +43,7 @@ def generate(
         Cancelled: through ``report.cancel``, within one step.
         EngineError: what is wrong with the picture, the type, the checkpoint or the memory.
     """
+    inputs = inputs or Inputs()
     route = route_of(models, job.type, job.quality)
     samplers = samplers_of(models.generation, ("structure", "shape", "texture"), job.samplers)
     max_tokens = job.max_tokens or MAX_TOKENS
@@ -50,12 +51,12 @@ def generate(
         f"Memory: {models.plan(needs_of_generation(models, route, max_tokens))}.", detail=True
     )
     with report.stage("picture"):
-        picture = load_picture(
-            (inputs or Inputs()).picture(job.picture), job.matte, network=models.matte
-        )
+        picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)
     report.note(picture.note)
     noise = Noise(job.seed)
-    work = Work(models, report, models.generation, picture, noise, samplers, max_tokens)
+    work = Work(
+        models, report, models.generation, picture, noise, samplers, max_tokens, inputs.kept
+    )
 
     structure = sample_structure(work, route)
     grid = route.first.latent_grid

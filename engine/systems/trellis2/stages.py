@@ -16,6 +16,7 @@ from engine.networks.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
 from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
+from engine.systems.kept import sample_key
 from engine.systems.trellis2 import needs
 from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
@@ -24,9 +25,11 @@ from engine.systems.trellis2.names import (
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
+from engine.systems.trellis2.recipe import fingerprint
 from engine.systems.trellis2.routes import Level, Route
 from engine.systems.trellis2.work import Work, repeated_when_full
 from protocol.errors import EngineError
+from protocol.plain import to_dict
 from protocol.samplers import SamplerParams
 
 
@@ -68,7 +71,7 @@ def sample_shape(work: Work, stage: str, level: Level, cells: Topology) -> Spars
     params = work.samplers["shape"]
     feats = _sample(
         work, stage, level.shape_flow, tokens, params, noise, sparse_spread(cells.offsets),
-        cells=len(cells), wrap=lambda x: SparseTensor(cells, x),
+        cells=len(cells), wrap=lambda x: SparseTensor(cells, x), decided_by=(cells.coords,),
     )  # fmt: skip
     return SparseTensor(cells, work.shape_norm.denormalize(feats))
 
@@ -83,6 +86,7 @@ def sample_texture(work: Work, level: Level, shape: SparseTensor) -> SparseTenso
         work, "texture", level.texture_flow, tokens, work.samplers["texture"], noise,
         sparse_spread(shape.topology.offsets),
         cells=len(shape), wrap=shape.replace, more=(concat_cond,),
+        decided_by=(shape.coords, concat_cond.feats),
     )  # fmt: skip
     return shape.replace(work.texture_norm.denormalize(feats))
 
@@ -198,7 +202,6 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
         return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
 
 
-@repeated_when_full
 def _sample(
     work: Work,
     stage: str,
@@ -211,13 +214,46 @@ def _sample(
     cells: int,
     wrap: Callable[[Tensor], object] = lambda x: x,
     more: tuple[object, ...] = (),
+    decided_by: tuple[Tensor, ...] = (),
 ) -> Tensor:
-    """From noise to a sample of a flow, looking at the cancel token before every pass.
+    """A sample of a flow: from noise, or as an earlier attempt kept it, and no stage comes.
 
     Args:
         wrap: makes of the state what the flow takes.
         more: further arguments of the flow.
+        decided_by: what the sample depends on beside the network, its settings, the picture and
+            the noise.
     """
+    models, kept = work.models, work.kept
+    if not kept.active:
+        return _drawn(work, stage, name, tokens, params, noise, spread, cells, wrap, more)
+    network = fingerprint(models.checkpoint.files(name)[1])
+    settings = f"{name} {models.dtype(name)} {to_dict(params)}"
+    key = sample_key(network, settings, tokens, noise, *decided_by)
+    found = kept.find(key)
+    if found is not None:
+        work.remember(stage)
+        models.used.add(name)
+        return found.to(models.device)
+    drawn = _drawn(work, stage, name, tokens, params, noise, spread, cells, wrap, more)
+    kept.put(key, drawn)
+    return drawn
+
+
+@repeated_when_full
+def _drawn(
+    work: Work,
+    stage: str,
+    name: str,
+    tokens: Tensor,
+    params: SamplerParams,
+    noise: Tensor,
+    spread: Spread,
+    cells: int,
+    wrap: Callable[[Tensor], object],
+    more: tuple[object, ...],
+) -> Tensor:
+    """As ``_sample``, from noise, looking at the cancel token before every pass."""
     models, cancel = work.models, work.report.cancel
     use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
     with (

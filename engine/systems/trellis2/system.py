@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.systems.system import System
-from engine.systems.trellis2.names import SAMPLERS, SYSTEM
+from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS, SYSTEM
 from engine.systems.trellis2.weights import weights
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.checkpoints.build import NetworkKinds
     from engine.report import Report
     from engine.residency.models import Models
+    from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
 
 
@@ -25,6 +26,13 @@ def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
     from engine.systems.trellis2.expected import expected_stages
 
     return expected_stages(job, models)
+
+
+def _usual_needs(models: "Models") -> "list[Use]":
+    from engine.systems.trellis2.needs import needs_of_generation
+    from engine.systems.trellis2.routes import route_of
+
+    return needs_of_generation(models, route_of(models, None), MAX_TOKENS)
 
 
 def _run(job: MakingJob, models: "Models", report: "Report", inputs: "Inputs") -> "Asset":
@@ -55,6 +63,7 @@ TRELLIS2 = System(
     networks=_networks,
     weights=weights,
     expect=_expect,
+    usual_needs=_usual_needs,
     run=_run,
     rerun=_rerun,
 )

@@ -47,7 +47,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
         picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)
     report.note(picture.note)
     noise = Noise(job.seed)
-    work = Work(models, report, spec, picture, noise, samplers)
+    work = Work(models, report, spec, picture, noise, samplers, kept=inputs.kept)
 
     voxels = voxelise(mesh, resolution, report)
     encoded = encode_shape(work, voxels.grid)

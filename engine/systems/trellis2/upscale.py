@@ -69,7 +69,9 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     report.note(picture.note)
     seed, noise = _randomness(job, origin)
     samplers = _samplers(job, origin, models)
-    work = Work(models, report, models.generation, picture, noise, samplers, max_tokens)
+    work = Work(
+        models, report, models.generation, picture, noise, samplers, max_tokens, inputs.kept
+    )
 
     coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):

@@ -10,6 +10,7 @@ from engine.images.picture import Picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.sampling.noise import Noise
+from engine.systems.kept import Kept
 from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams, Sampling
@@ -28,6 +29,7 @@ class Work:
         noise: its randomness; stages draw in the order in which they are called.
         samplers: settings of the flows, by the names of their stages.
         max_tokens: cells of the latent above which a cascade's resolution is lowered.
+        kept: samples of an earlier attempt, and where those of this one are kept.
         memory: how each stage's network was on the device, for the recipe; see ``remember``.
     """
 
@@ -38,6 +40,7 @@ class Work:
     noise: Noise
     samplers: Mapping[str, SamplerParams]
     max_tokens: int = MAX_TOKENS
+    kept: Kept = field(default_factory=Kept)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def remember(self, stage: str, *, slabs: int = 1) -> None:

@@ -1,0 +1,356 @@
+"""kill -9 of worker, service and client at random moments of real jobs, and what became of them.
+
+``python -m benchmarks.reliability 50 --seed 7`` runs a service with the small model in a home of
+its own, lets it do one job after the other, and kills something in the middle of each. Afterwards
+the job must be done, once; every part must have its hash; no process may be left over. Prints a
+line a run as it happens, a table for docs/reliability.md in the end, and exits with 1 if anything
+was wrong.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from engine.remote import Engine, RemoteJob, is_running
+from protocol.client import Answer
+from protocol.connection import FILE_NAME, read_connection
+from protocol.errors import EngineError
+from protocol.events import Done, Failed, Interrupted, Progress
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob
+from protocol.references import Attached, File
+from protocol.replies import Accepted, JobSnapshot
+from protocol.requests import Attach, Shutdown
+from protocol.wire import Shaped
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "examples" / "rocket.png"
+FINISH = FinishChoice(finish="standard", faces=300, texture_size=32)
+VICTIMS = ("worker", "service", "client")
+ORPHAN_SECONDS = 5.0
+LONGEST = 900.0
+"""Seconds for a job on an overloaded machine."""
+
+
+@dataclass
+class Outcome:
+    """One run.
+
+    Attributes:
+        moment: seconds after the job's submission, or after its first stage began.
+        stage: that ran when something was killed; empty: none yet.
+        resumed_at: first stage that ran after it, if any did.
+        gone: seconds until no process of a killed service was left.
+        seconds: from the kill to the end of the job.
+        wrong: what should not have happened.
+    """
+
+    number: int
+    victim: str
+    moment: float
+    since: str
+    stage: str = ""
+    resumed_at: str = ""
+    gone: float | None = None
+    seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+class House:
+    """A home with a service that can be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {**os.environ, "MAQUETTE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        self.service: subprocess.Popen[bytes] | None = None
+
+    def command(self, *words: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "engine", *words],
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def start(self) -> None:
+        """Start the service, and wait until it answers."""
+        self.service = self.command("serve")
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            with suppress(EngineError):
+                pid = read_connection(self.home / FILE_NAME).pid
+                if pid == self.service.pid and is_running(self.home):
+                    Engine(self.home, name="reliability").close()
+                    return
+            if self.service.poll() is not None:
+                raise RuntimeError(f"the service ended with status {self.service.returncode}")
+            time.sleep(0.1)
+        raise RuntimeError("the service did not answer within 120 s")
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every process of this home but the service and what it has started."""
+        kin = {os.getpid()}
+        with suppress(psutil.Error):
+            if self.service is not None:
+                service = psutil.Process(self.service.pid)
+                kin |= {service.pid, *(child.pid for child in service.children(recursive=True))}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                ours = process.environ().get("MAQUETTE_HOME") == str(self.home)
+                if ours and process.pid not in kin and process.status() != "zombie":
+                    yield process
+
+    def worker(self) -> psutil.Process | None:
+        """The worker, if there is one."""
+        if self.service is not None:
+            for child in psutil.Process(self.service.pid).children():
+                with suppress(psutil.Error):
+                    if "engine.worker" in child.cmdline():
+                        return child
+        return None
+
+    def kill_service(self) -> float:
+        """Kill the service alone; seconds until nothing of it was left, -1: something was."""
+        if self.service is None:
+            raise RuntimeError("no service runs")
+        self.service.kill()
+        self.service.wait()
+        self.service = None
+        start = time.monotonic()
+        while time.monotonic() < start + 2 * ORPHAN_SECONDS:
+            if not any("submit" not in process.cmdline() for process in self.processes()):
+                return time.monotonic() - start
+            time.sleep(0.05)
+        return -1.0
+
+
+class Trial:
+    """One run: a job, a kill, and whether everything came right."""
+
+    def __init__(self, house: House, outcome: Outcome) -> None:
+        self.house, self.outcome = house, outcome
+        self.engine = Engine(house.home, name="reliability")
+        self.stage, self.stages_after = "", list[str]()
+        self.killed = False
+
+    def run(self) -> None:
+        outcome = self.outcome
+        try:
+            job, client = self._begin()
+            self._until(outcome, job)
+            outcome.stage = self.stage
+            self._kill(client)
+            self.killed = True
+            start = time.monotonic()
+            self._end(job)
+            outcome.seconds = time.monotonic() - start
+            outcome.resumed_at = next(iter(self.stages_after), "")
+            self._check(job)
+        finally:
+            self.engine.close()
+
+    def _begin(self) -> "tuple[RemoteJob, subprocess.Popen[bytes] | None]":
+        """A job of this process, or of another one that is to be killed."""
+        if self.outcome.victim != "client":
+            job = GenerateJob(
+                picture=File(str(PICTURE)), quality="draft", seed=1000 + self.outcome.number
+            )
+            return submitted(self.engine, job), None
+        known = {row.id for row in self.engine.jobs()}
+        client = self.house.command(
+            *("submit", "generate", str(PICTURE), "--quality", "draft", "--finish", "none"),
+            "--wait",
+        )
+        while True:
+            new = [row.id for row in self.engine.jobs(5) if row.id not in known]
+            if new:
+                return self.engine.job(new[0]), client
+            if client.poll() is not None:
+                raise RuntimeError(f"the client ended with status {client.returncode}")
+            time.sleep(0.1)
+
+    def _until(self, outcome: Outcome, job: RemoteJob) -> None:
+        """Wait for the moment of the kill."""
+        self.engine.client.request(_attach(job))
+        since = time.monotonic() if outcome.since == "submission" else None
+        while since is None or time.monotonic() < since + outcome.moment:
+            if self._listen(job, 0.02) is not None:
+                return
+            if since is None and self.stage:
+                since = time.monotonic()
+
+    def _kill(self, client: "subprocess.Popen[bytes] | None") -> None:
+        victim = self.outcome.victim
+        if client is not None:
+            client.kill()
+            client.wait()
+        elif victim == "worker":
+            worker = self.house.worker()
+            if worker is None:
+                self.outcome.victim = "worker (none was there)"
+            else:
+                worker.kill()
+        else:
+            self.outcome.gone = self.house.kill_service()
+            if not 0 <= self.outcome.gone <= ORPHAN_SECONDS:
+                self.outcome.wrong.append("processes outlived the service")
+            self.house.start()
+
+    def _end(self, job: RemoteJob) -> None:
+        """Wait for the end of the job, resuming it where a user has to."""
+        self.engine.client.request(_attach(job))
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end:
+            told = self._listen(job, 0.1)
+            if isinstance(told, Interrupted) and self.outcome.victim == "service":
+                job.resume()
+            elif isinstance(told, Failed):
+                self.outcome.wrong.append(f"failed: {told.message}")
+                return
+            elif isinstance(told, Done):
+                return
+        self.outcome.wrong.append(f"not done within {LONGEST:.0f} s")
+
+    def _listen(self, job: RemoteJob, seconds: float) -> Done | Failed | Interrupted | None:
+        """The end of the job, or its interruption, if that came."""
+        found = None
+        for told in self.engine.client.poll(0.02, wait_s=seconds):
+            match told:
+                case Progress(job=id, stage=stage) if id == job.id:
+                    self.stage = stage
+                    if self.killed and stage not in self.stages_after:
+                        self.stages_after.append(stage)
+                case Done(job=id) | Failed(job=id) | Interrupted(job=id) if id == job.id:
+                    found = told
+                case Answer(reply=JobSnapshot(row=row)) if row.id == job.id:
+                    if row.state == "done":
+                        found = Done(job=row.id, seconds={})
+                    elif row.state == "failed":
+                        found = row.failure
+                    elif row.state == "interrupted":
+                        found = Interrupted(job=row.id)
+                case _:
+                    pass
+        return found
+
+    def _check(self, job: RemoteJob) -> None:
+        wrong = self.outcome.wrong
+        row = job.snapshot().row
+        if row.state != "done":
+            wrong.append(f"the job is {row.state}")
+        ended = f"job {job.id} is done"
+        logs = [file.read_text("utf-8") for file in (self.house.home / "logs").glob("service.log*")]
+        if (count := sum(text.count(ended) for text in logs)) != 1:
+            wrong.append(f"the job was done {count} times")
+        for name in row.parts:
+            try:
+                job.part(name)
+            except EngineError as error:
+                wrong.append(f"part {name}: {error.message}")
+        if not {"mesh", "model", "thumbnail", "asset"} <= set(row.parts):
+            wrong.append(f"only the parts {', '.join(row.parts)} are there")
+        wrong += [f"process {process.pid} is left over" for process in self.house.processes()]
+
+
+def submitted(engine: Engine, job: GenerateJob) -> RemoteJob:
+    """The usual job of a run."""
+    picture = {"picture": Shaped.of_file(PICTURE.read_bytes())}
+    return engine.submit(replace(job, picture=Attached("picture")), picture, FINISH)
+
+
+def _attach(job: RemoteJob) -> Attach:
+    return Attach(job=job.id)
+
+
+def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -> list[Outcome]:
+    """So many runs; their outcomes are also printed as they come."""
+    house = House(home)
+    try:
+        house.start()
+        usual = usual_seconds(house)
+        print(f"an undisturbed job with a warm worker: {usual:.1f} s", flush=True)
+        outcomes: list[Outcome] = []
+        draw = random.Random(seed)
+        for number in range(1, count + 1):
+            since = draw.choice(("submission", "first stage", "first stage", "first stage"))
+            victim, moment = victims[number % len(victims)], draw.uniform(0.0, usual)
+            outcome = Outcome(number, victim, moment, since)
+            Trial(house, outcome).run()
+            outcomes.append(outcome)
+            print(line(outcome), flush=True)
+        outcomes[-1].wrong += left_in_the_end(house)
+        return outcomes
+    finally:
+        if house.service is not None:
+            house.kill_service()
+
+
+def usual_seconds(house: House) -> float:
+    """How long the usual job takes when nothing happens, by a worker that has done one before."""
+    job = GenerateJob(picture=File(str(PICTURE)), quality="draft")
+    with Engine(house.home, name="reliability") as engine:
+        submitted(engine, job).wait()
+        start = time.monotonic()
+        submitted(engine, replace(job, seed=1)).wait()
+        return time.monotonic() - start
+
+
+def left_in_the_end(house: House) -> list[str]:
+    """What is left of a service that was stopped, and should not be."""
+    with Engine(house.home, name="reliability") as engine:
+        wrong = [f"job {row.id} is {row.state}" for row in engine.jobs() if row.state != "done"]
+        engine.ask(Shutdown(), Accepted)
+    if house.service is not None:
+        house.service.wait(60)
+        house.service = None
+    wrong += [f"process {process.pid} is left over" for process in house.processes()]
+    if (house.home / FILE_NAME).exists():
+        wrong.append("the connection file is left over")
+    return wrong
+
+
+def line(outcome: Outcome) -> str:
+    """A row of the table."""
+    gone = "" if outcome.gone is None else f"{outcome.gone:.1f}"
+    return (
+        f"| {outcome.number} | {outcome.victim} | {outcome.moment:.1f} s after the "
+        f"{outcome.since} | {outcome.stage or '-'} | {outcome.resumed_at or '-'} | {gone} | "
+        f"{outcome.seconds:.1f} | {'; '.join(outcome.wrong) or 'right'} |"
+    )
+
+
+HEAD = (
+    "| run | killed | when | stage | first stage after | all gone, s | done after, s | result |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("count", type=int, help="runs")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--victims", default=",".join(VICTIMS))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="maquette-") as home:
+        outcomes = run(options.count, options.seed, Path(home), tuple(options.victims.split(",")))
+    print(HEAD)
+    for outcome in outcomes:
+        print(line(outcome))
+    wrong = sum(bool(outcome.wrong) for outcome in outcomes)
+    print(f"{len(outcomes)} runs, seed {options.seed}, {wrong} wrong")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

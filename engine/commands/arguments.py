@@ -1,0 +1,101 @@
+"""Arguments of the command line that several verbs share, as what jobs take."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from engine.host.command import command
+from protocol.errors import EngineError
+from protocol.finishes import FINISHES, FinishChoice
+
+if TYPE_CHECKING:
+    from protocol.references import File
+    from protocol.samplers import Sampling
+
+
+def finish_choice(
+    name: str, faces: int | None = None, closed: bool | None = None
+) -> FinishChoice | None:
+    """What the options say, None for "none"."""
+    if name == "none":
+        return None
+    if name not in FINISHES:
+        raise EngineError(
+            "finish_unknown",
+            f"There is no finish {name!r}.",
+            f"Choose one of {', '.join(FINISHES)}, none.",
+        )
+    return FinishChoice(finish=name, faces=faces, closed=closed)
+
+
+def targets_of(output: Path, count: int) -> list[Path]:
+    """The file itself, or name_1, name_2, ... where there are several assets."""
+    if count == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
+
+
+def picture_file(image: Path) -> "File":
+    """Unreadable pictures are noticed before the work begins."""
+    from engine.meshing.load import READERS
+
+    if image.suffix.lower() in READERS:
+        raise EngineError(
+            "picture_is_mesh",
+            f"{image} is a mesh, and a picture is needed here.",
+            f"To give it materials from a picture: {command('texture', str(image), 'PICTURE')}",
+        )
+    from engine.images.reading import read_image
+    from protocol.references import File
+
+    read_image(image)
+    return File(str(image))
+
+
+def check_order(mesh: Path, image: Path) -> None:
+    """Both arguments are files, and easily swapped."""
+    from engine.meshing.load import READERS
+
+    if image.suffix.lower() in READERS and mesh.suffix.lower() not in READERS:
+        raise EngineError(
+            "arguments_swapped",
+            f"{image} is a mesh and stands where the picture should.",
+            f"The mesh comes first: {command('texture', str(image), str(mesh))}",
+        )
+
+
+def matte_method(name: str) -> Any:
+    from engine.images.matte import Method
+
+    if name not in get_args(Method):
+        raise EngineError(
+            "matte_method",
+            f"There is no way to remove a background called {name!r}.",
+            f"Choose one of {', '.join(get_args(Method))}.",
+        )
+    return name
+
+
+def samplings(
+    steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
+) -> dict[str, "Sampling"]:
+    """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
+    from protocol.samplers import Sampling
+
+    values: dict[str, dict[str, Any]] = {}
+    for option, entries, field, convert in (
+        ("--steps", steps, "steps", int),
+        ("--guidance", guidance, "guidance_strength", float),
+    ):
+        for entry in entries or []:
+            stage, _, text = entry.partition("=")
+            try:
+                if stage not in stages:
+                    raise ValueError
+                values.setdefault(stage, {})[field] = convert(text)
+            except ValueError as error:
+                raise EngineError(
+                    "option_invalid",
+                    f"{option} {entry} is not understood.",
+                    f"Write {option} STAGE=NUMBER with one of {', '.join(stages)}.",
+                ) from error
+    return {stage: Sampling(**fields) for stage, fields in values.items()}

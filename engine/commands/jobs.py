@@ -1,0 +1,146 @@
+"""`maquette jobs`, `attach`, `cancel`, `retry`: the jobs of a running engine."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.commands.console import errors_shown, out, results, seconds_line_of
+from engine.commands.options import Json, Verbose, Wait
+from engine.commands.progress import followed
+from engine.commands.remotely import check_target, engine_of, save_result
+from engine.remote import RemoteJob
+from protocol.events import Cancelled, Done, Event
+from protocol.plain import to_dict
+from protocol.replies import JobRow
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="An id, or the beginning of one.")]
+Saved = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the result: a .glb or .obj file.")
+]
+
+
+def jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Jobs, the newest first."""
+    with errors_shown(context.obj):
+        with engine_of(context) as engine:
+            rows = engine.jobs(limit)
+        if as_json:
+            out.print_json(json.dumps([to_dict(row) for row in rows]))
+            return
+        for row in rows:
+            out.print(_line(row), markup=False)
+        if not rows:
+            out.print("No jobs.")
+
+
+def attach(
+    context: typer.Context,
+    job: Job,
+    output: Saved = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Follow a job to its end, and write its result if asked for."""
+    with errors_shown(context.obj), engine_of(context) as engine:
+        follow_job(engine.job(job), output, as_json=as_json, verbose=verbose)
+
+
+def cancel(context: typer.Context, job: Job) -> None:
+    """Stop a job, or take it out of the queue."""
+    with errors_shown(context.obj):
+        with engine_of(context) as engine:
+            found = engine.job(job)
+            found.cancel()
+            *_, ended = found.events()
+        match ended:
+            case Cancelled(forced=True):
+                out.print(f"{found.id} is cancelled; the worker had to be ended for it.")
+            case Cancelled():
+                out.print(f"{found.id} is cancelled.")
+            case _:
+                out.print(f"{found.id} had ended before.")
+
+
+def retry(
+    context: typer.Context,
+    job: Job,
+    wait: Wait = False,
+    output: Saved = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Resume an interrupted job, or begin one again that failed or was cancelled."""
+    with errors_shown(context.obj), engine_of(context) as engine:
+        old = engine.job(job)
+        again = old.resume() if old.snapshot().row.state == "interrupted" else old.retry()
+        if wait or output:
+            follow_job(again, output, as_json=as_json, verbose=verbose)
+        else:
+            show_job(again, as_json=as_json)
+
+
+def show_job(job: RemoteJob, *, as_json: bool) -> None:
+    """The id of a job that was put into the queue."""
+    if as_json:
+        out.print_json(json.dumps({"job": job.id}))
+    else:
+        out.print(job.id)
+
+
+def follow_job(job: RemoteJob, output: Path | None, *, as_json: bool, verbose: bool) -> None:
+    """Follow a job, and write its result.
+
+    Raises:
+        EngineError: as ``RemoteJob.wait``.
+    """
+    if output is not None:
+        check_target(output, finished=True)
+    seconds: dict[str, float] = {}
+    files: list[str] = []
+    with results() as show, followed(verbose=verbose) as follow:
+        say = (lambda line: None) if as_json else show
+        on_event = follow.shown()
+        job.wait(_noting(on_event, seconds))
+        if output is not None:
+            finished = "finished" in job.snapshot().row.parts
+            for line in save_result(job, output, finished=finished):
+                say(line)
+            files.append(str(output))
+        elif not as_json:
+            say(f"{job.id} is done.")
+        if verbose:
+            say(seconds_line_of(seconds))
+    if as_json:
+        row = to_dict(job.snapshot().row)
+        out.print_json(json.dumps({"job": job.id, "seconds": seconds, "files": files, "row": row}))
+
+
+def _noting(
+    on_event: Callable[[Event], None], seconds: dict[str, float]
+) -> Callable[[Event], None]:
+    def noted(event: Event) -> None:
+        on_event(event)
+        if isinstance(event, Done):
+            seconds.update(event.seconds)
+
+    return noted
+
+
+def _line(row: JobRow) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
+    state = str(row.state)
+    if row.state == "running":
+        left = "" if row.eta is None else f", {row.eta:.0f} s left"
+        state = f"running {row.fraction:.0%}{left}"
+    elif row.state == "queued":
+        state = f"waits, {row.position} before it"
+    failure = f": {row.failure.message}" if row.failure else ""
+    return f"{row.id[:8]}  {at}  {row.kind:8} {row.title or '-'}  {state}{failure}  ({row.client})"

@@ -1,0 +1,113 @@
+"""`maquette status`, `stop`, `pair` and `check`: the engine as a service."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.commands.console import binary_size, errors_shown, out, settings_of
+from engine.commands.options import Json
+from engine.commands.remotely import engine_of
+from engine.remote import is_running
+from protocol import requests
+from protocol.events import EngineStatus
+from protocol.plain import to_dict
+from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes
+
+
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """How the engine is: the worker, the queue, memory, results."""
+    with errors_shown(context.obj):
+        if as_json and not is_running(settings_of(context).home):
+            out.print_json(json.dumps({"running": False}))
+            raise typer.Exit(1)
+        with engine_of(context) as engine:
+            found = engine.status()
+            welcome = engine.client.welcome
+        if as_json:
+            name = welcome.engine if welcome else ""
+            out.print_json(json.dumps({"running": True, "program": name, **to_dict(found)}))
+            return
+        state = found.engine
+        out.print(f"{welcome.engine if welcome else 'engine'}: {_state_in_words(state)}")
+        if state.sentence:
+            out.print(state.sentence, markup=False)
+        if state.device:
+            memory = ""
+            if state.memory_used is not None:
+                total = f" of {binary_size(state.memory_total)}" if state.memory_total else ""
+                memory = f", {binary_size(state.memory_used)}{total} in use"
+            out.print(f"{state.device} ({state.device_name}){memory}", markup=False)
+        if state.checkpoint:
+            out.print(f"Networks: {state.checkpoint}", markup=False)
+        out.print(
+            f"Waiting jobs: {state.waiting}; clients: {state.clients}; "
+            f"results: {binary_size(found.results)} of {binary_size(found.quota)}; "
+            f"front process: {binary_size(found.memory)}, up {found.uptime / 60:.0f} min"
+        )
+
+
+def stop(
+    context: typer.Context,
+    now: Annotated[
+        bool, typer.Option("--now", help="Interrupt the job that runs; it can be resumed.")
+    ] = False,
+) -> None:
+    """End the engine, when the job that runs is done."""
+    with errors_shown(context.obj):
+        if not is_running(settings_of(context).home):
+            out.print("No engine runs.")
+            return
+        with engine_of(context) as engine:
+            running = engine.status().engine.job
+            engine.ask(requests.Shutdown(wait=not now), Accepted)
+        out.print("It ends when its job is done." if running and not now else "It ends.")
+
+
+def pair(context: typer.Context) -> None:
+    """Show a one-time code that lets a client of another machine in."""
+    with errors_shown(context.obj):
+        with engine_of(context) as engine:
+            opened = engine.ask(requests.OpenPairing(), PairingOpened)
+        out.print(opened.code, markup=False)
+        out.print(f"Good for one client, for {opened.seconds / 60:.0f} minutes.")
+
+
+def check(
+    context: typer.Context,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")],
+    as_json: Json = False,
+) -> None:
+    """Say what may go wrong with a picture, before anything is spent."""
+    with errors_shown(context.obj):
+        from engine.images.check import check_picture
+        from engine.images.reading import read_image
+
+        picture = read_image(image)
+        notes = check_picture(picture)
+        if as_json:
+            found = PictureNotes(
+                width=picture.width,
+                height=picture.height,
+                notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in notes),
+            )
+            out.print_json(json.dumps(to_dict(found)))
+            return
+        out.print(f"{image}: {picture.width} x {picture.height} pixels", markup=False)
+        for note in notes:
+            out.print(f"- {note.sentence}", markup=False)
+        if not notes:
+            out.print("Nothing speaks against it.")
+
+
+def _state_in_words(state: EngineStatus) -> str:
+    words = {
+        "none": "no worker, the device's memory is free",
+        "starting": "the worker starts",
+        "warming": "loading networks",
+        "warm": "warm, ready for jobs",
+        "busy": f"working on the job {state.job}",
+        "broken": "the worker crashed too often",
+    }
+    return words[state.worker] + (", about to end" if state.leaving else "")

@@ -1,0 +1,208 @@
+"""`maquette submit generate|texture|upscale|finish`: jobs into the queue of a running engine."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.commands.arguments import (
+    check_order,
+    finish_choice,
+    matte_method,
+    picture_file,
+    samplings,
+)
+from engine.commands.console import errors_shown
+from engine.commands.jobs import Saved, follow_job, show_job
+from engine.commands.options import (
+    Batch,
+    Checkpoint,
+    Closed,
+    Faces,
+    FinerQuality,
+    FinerSteps,
+    Finish,
+    Guidance,
+    Json,
+    Matte,
+    MaxTokens,
+    Picture,
+    Quality,
+    Seed,
+    Steps,
+    TextureSteps,
+    Type,
+    Wait,
+)
+from engine.commands.remotely import cancelled_by_interrupt, engine_of, submitted_job
+from protocol.finishes import FinishChoice
+
+app = typer.Typer(help="Put a job into the queue of the running engine.", no_args_is_help=True)
+
+
+@app.command()
+def generate(
+    context: typer.Context,
+    image: Picture,
+    finishing: Finish = "standard",
+    faces: Faces = None,
+    closed: Closed = None,
+    quality: Quality = None,
+    kind: Type = None,
+    seed: Seed = 42,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = None,
+    batch: Batch = False,
+    wait: Wait = False,
+    output: Saved = None,
+    as_json: Json = False,
+) -> None:
+    """A 3D asset from a picture."""
+    with errors_shown(context.obj):
+        from protocol.jobs import GenerateJob
+
+        job = GenerateJob(
+            picture=picture_file(image), type=kind, quality=quality, seed=seed,
+            matte=matte_method(matte), max_tokens=max_tokens,
+            samplers=samplings(steps, guidance, ("structure", "shape", "texture")),
+        )  # fmt: skip
+        choice = finish_choice(finishing, faces, closed)
+        _submit(context, job, choice, image.stem, checkpoint, batch, wait, output, as_json)
+
+
+@app.command()
+def texture(
+    context: typer.Context,
+    mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
+    image: Picture,
+    finishing: Finish = "standard",
+    resolution: Annotated[
+        int | None, typer.Option(help="Voxels an axis; the highest if absent.")
+    ] = None,
+    seed: Seed = 42,
+    steps: TextureSteps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    checkpoint: Checkpoint = None,
+    batch: Batch = False,
+    wait: Wait = False,
+    output: Saved = None,
+    as_json: Json = False,
+) -> None:
+    """New materials for a mesh, from a picture."""
+    with errors_shown(context.obj):
+        from protocol.jobs import TextureJob
+        from protocol.references import File
+
+        check_order(mesh, image)
+        job = TextureJob(
+            mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
+            matte=matte_method(matte), samplers=samplings(steps, guidance, ("texture",)),
+        )  # fmt: skip
+        choice = finish_choice(finishing)
+        _submit(context, job, choice, mesh.stem, checkpoint, batch, wait, output, as_json)
+
+
+@app.command()
+def upscale(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="ASSET|MESH|JOB", help="A folder, a mesh file, or a job's id.")
+    ],
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
+    ] = None,
+    finishing: Finish = "standard",
+    faces: Faces = None,
+    closed: Closed = None,
+    quality: FinerQuality = None,
+    kind: Type = None,
+    seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
+    steps: FinerSteps = None,
+    guidance: Guidance = None,
+    matte: Matte = "auto",
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = None,
+    batch: Batch = False,
+    wait: Wait = False,
+    output: Saved = None,
+    as_json: Json = False,
+) -> None:
+    """A finer version of an asset or of a mesh."""
+    with errors_shown(context.obj):
+        from protocol.jobs import UpscaleJob
+
+        job = UpscaleJob(
+            source=_source(context, source),
+            picture=None if image is None else picture_file(image),
+            type=kind, quality=quality, seed=seed, matte=matte_method(matte),
+            max_tokens=max_tokens, samplers=samplings(steps, guidance, ("shape", "texture")),
+        )  # fmt: skip
+        choice, title = finish_choice(finishing, faces, closed), Path(source).stem
+        _submit(context, job, choice, title, checkpoint, batch, wait, output, as_json)
+
+
+@app.command()
+def finish(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="ASSET|MESH|JOB", help="A folder, a .vxz or mesh file, or a job."),
+    ],
+    finishing: Annotated[str, typer.Option("--finish", help="full, standard, game.")] = "standard",
+    faces: Faces = None,
+    texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
+    closed: Closed = None,
+    keep_inner: Annotated[
+        bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
+    ] = False,
+    resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    batch: Batch = False,
+    wait: Wait = False,
+    output: Saved = None,
+    as_json: Json = False,
+) -> None:
+    """Clean, simplify, unwrap and bake again, with other settings."""
+    with errors_shown(context.obj):
+        from protocol.jobs import FinishJob
+
+        job = FinishJob(
+            source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
+            closed=closed, keep_inner=keep_inner, resolution=resolution,
+        )  # fmt: skip
+        _submit(context, job, None, Path(source).stem, None, batch, wait, output, as_json)
+
+
+def _source(context: typer.Context, text: str) -> Any:
+    """A file or a folder if there is one of that name, else a job."""
+    from protocol.references import File, Stored
+
+    if Path(text).exists() or Path(text).suffix:
+        return File(text)
+    with engine_of(context) as engine:
+        return Stored(engine.job(text).id)
+
+
+def _submit(
+    context: typer.Context,
+    job: Any,
+    choice: FinishChoice | None,
+    title: str,
+    checkpoint: str | None,
+    batch: bool,
+    wait: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    with engine_of(context) as engine:
+        submitted = submitted_job(
+            engine, job, choice, checkpoint=checkpoint, batch=batch, title=title
+        )
+        if not wait and output is None:
+            show_job(submitted, as_json=as_json)
+            return
+        with cancelled_by_interrupt([submitted]):
+            follow_job(submitted, output, as_json=as_json, verbose=False)

@@ -1,0 +1,153 @@
+"""`maquette watch`: an asset of every picture that appears in a folder."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.commands.arguments import finish_choice, matte_method
+from engine.commands.console import err, errors_shown, out
+from engine.commands.options import Checkpoint, Closed, Faces, Finish, Matte, Quality, Seed
+from engine.commands.remotely import engine_of, save_result, submitted_job
+from engine.remote import Engine, RemoteJob
+from protocol.client import Answer
+from protocol.errors import EngineError
+from protocol.events import Cancelled, Done, Failed
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob
+from protocol.references import File
+from protocol.replies import JobSnapshot
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp")
+_LOOK = 1.0
+"""Seconds between two looks; a picture is taken when two of them saw the same size and time."""
+
+
+def watch(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where pictures appear.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder for NAME.glb files.")],
+    finishing: Finish = "standard",
+    faces: Faces = None,
+    closed: Closed = None,
+    quality: Quality = None,
+    seed: Seed = 42,
+    matte: Matte = "auto",
+    checkpoint: Checkpoint = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the pictures that are there are done.")
+    ] = False,
+) -> None:
+    """Make an asset of every picture in a folder that has none yet, and of those that come."""
+    with errors_shown(context.obj):
+        if not folder.is_dir():
+            raise EngineError(
+                "folder_missing", f"{folder} is no folder.", "Give the folder of the pictures."
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        choice = finish_choice(finishing, faces, closed)
+        settings = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
+        with engine_of(context) as engine:
+            watcher = Watcher(engine, folder, output, choice, checkpoint, settings)
+            while not (watcher.look() and once):
+                watcher.follow(_LOOK)
+
+
+class Watcher:
+    """A folder of pictures and a folder of results.
+
+    Args:
+        choice: how assets are finished; None: not at all.
+        settings: of ``GenerateJob``, but for the picture.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        output: Path,
+        choice: FinishChoice | None,
+        checkpoint: str | None,
+        settings: dict[str, object],
+    ) -> None:
+        self._engine, self._folder, self._output = engine, folder, output
+        self._choice, self._checkpoint, self._settings = choice, checkpoint, settings
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._taken: dict[Path, tuple[int, int]] = {}
+        self._jobs: dict[str, tuple[RemoteJob, Path]] = {}
+
+    def look(self) -> bool:
+        """Submit what is new and no longer being written; whether nothing is left to do."""
+        settled = True
+        for picture in sorted(self._folder.iterdir()):
+            if picture.suffix.lower() not in PICTURES or picture.name.startswith("."):
+                continue
+            with suppress(OSError):  # it is gone again
+                status = picture.stat()
+                now = status.st_size, status.st_mtime_ns
+                if self._taken.get(picture) == now or self._is_newer(picture, status.st_mtime):
+                    continue
+                settled = False
+                if self._seen.get(picture) == now and status.st_size:
+                    self._taken[picture] = now
+                    self._submit(picture)
+                self._seen[picture] = now
+        return settled and not self._jobs
+
+    def follow(self, seconds: float) -> None:
+        """Write what is done meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            for told in self._engine.client.poll(0.05, wait_s=left):
+                match told:
+                    case Done(job=id) | Failed(job=id) | Cancelled(job=id) if id in self._jobs:
+                        self._end(id, told)
+                    case Answer(reply=JobSnapshot(row=row)) if row.id in self._jobs:
+                        if row.state == "done":
+                            self._end(row.id, Done(job=row.id, seconds={}))
+                        elif row.state in ("failed", "cancelled"):
+                            self._end(row.id, row.failure or Cancelled(job=row.id))
+                    case _:
+                        pass
+
+    def _is_newer(self, picture: Path, changed: float) -> bool:
+        """Whether there is a result that was made after the picture changed."""
+        target = self._target(picture)
+        return target.is_file() and target.stat().st_mtime >= changed
+
+    def _target(self, picture: Path) -> Path:
+        return self._output / f"{picture.stem}.glb"
+
+    def _submit(self, picture: Path) -> None:
+        job = GenerateJob(picture=File(str(picture)), **self._settings)  # pyright: ignore[reportArgumentType]
+        try:
+            submitted = submitted_job(
+                self._engine,
+                job,
+                self._choice,
+                checkpoint=self._checkpoint,
+                batch=True,
+                title=picture.stem,
+            )
+        except EngineError as error:
+            err.print(f"{picture}: {error}", markup=False)
+            return
+        self._jobs[submitted.id] = submitted, picture
+        out.print(f"{picture}: {submitted.id}", markup=False)
+
+    def _end(self, id: str, told: Done | Failed | Cancelled) -> None:
+        job, picture = self._jobs.pop(id)
+        if isinstance(told, Failed):
+            err.print(f"{picture}: {told.message} {told.hint}", markup=False)
+        elif isinstance(told, Cancelled):
+            err.print(f"{picture}: cancelled.", markup=False)
+        else:
+            try:
+                for line in save_result(
+                    job, self._target(picture), finished=self._choice is not None
+                ):
+                    out.print(line, markup=False)
+            except EngineError as error:
+                err.print(f"{picture}: {error}", markup=False)

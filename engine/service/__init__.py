@@ -1,0 +1,1 @@
+"""The front process: sockets, job queue, durable store, supervision of the worker. No torch."""

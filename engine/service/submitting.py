@@ -1,0 +1,200 @@
+"""Jobs on their way into the store: what is attached becomes files first, on the disk's thread."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from engine.host.files import unwritable, write_bytes_atomic
+from engine.pipe.messages import AttachedFile
+from engine.service.endpoint import Answer, Session
+from engine.service.estimates import rough_profile
+from engine.service.inbox import Inbox
+from engine.service.job_queue import JobQueue
+from engine.service.records import NewJob
+from engine.service.running import Running
+from engine.service.store import Store
+from protocol import replies, requests
+from protocol.errors import EngineError
+from protocol.layout import Array
+from protocol.references import Attached
+from protocol.wire import Shaped
+
+INPUTS = "inputs"
+"""Folder of a job for what came with it."""
+
+
+class Submitting:
+    """Takes in new jobs.
+
+    Args:
+        disk: a single thread, so that jobs stay in the order in which they came.
+        wake: called when there is a job for a worker that may have been given up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: JobQueue,
+        running: Running,
+        inbox: Inbox,
+        disk: ThreadPoolExecutor,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store, self._queue, self._running = store, queue, running
+        self._inbox, self._disk, self._wake = inbox, disk, wake
+
+    def submit(
+        self,
+        session: Session,
+        message: requests.Submit,
+        buffers: Mapping[str, Shaped],
+        answer: Answer,
+    ) -> None:
+        """
+        Raises:
+            EngineError: ``attachment_missing``, ``source_missing``.
+        """
+        if self._store.has(message.id):
+            self._welcome(session, message.id, answer)
+            return
+        new = NewJob(
+            id=message.id,
+            spec=message.job,
+            finish=message.finish,
+            checkpoint=message.checkpoint,
+            profile=rough_profile(message.job, message.finish, message.checkpoint),
+            attached={
+                name: AttachedFile(
+                    file=f"{INPUTS}/{i}",
+                    array=Array(name=name, dtype=shaped.dtype, shape=shaped.shape),
+                )
+                for i, (name, shaped) in enumerate(sorted(buffers.items()))
+            },
+            title=message.title[:200],
+            client=session.client,
+            batch=message.priority == "batch",
+        )
+        _check_attached(new)
+        self._queue.check_sources(new)
+        self._take_in(session, new, answer, lambda: self._write(new, buffers))
+
+    def retry(self, session: Session, message: requests.Retry, answer: Answer) -> None:
+        """
+        Raises:
+            EngineError: ``job_unknown``, ``job_not_interrupted``, ``job_not_over``,
+                ``attachment_missing``, ``source_missing``.
+        """
+        old = self._store.job(message.job)
+        if message.id == message.job:
+            if old.state in ("queued", "running"):  # somebody was faster
+                self._welcome(session, old.id, answer)
+                return
+            if old.state != "interrupted" or message.changed or message.finish:
+                raise EngineError(
+                    "job_not_interrupted",
+                    f"The job {old.id} is {old.state}, and only an interrupted one can be resumed, "
+                    "as it was.",
+                    "Try it again under a new id.",
+                )
+            self._store.requeue(old.id, forgive=True)
+            self._wake()
+            self._welcome(session, old.id, answer)
+            self._running.tell_position(old.id)
+            return
+        if self._store.has(message.id):
+            self._welcome(session, message.id, answer)
+            return
+        if old.state in ("queued", "running"):
+            raise EngineError(
+                "job_not_over", f"The job {old.id} is {old.state}.", "Cancel it first."
+            )
+        spec = message.changed or old.spec
+        finish = message.finish or old.finish
+        new = NewJob(
+            id=message.id,
+            spec=spec,
+            finish=finish,
+            checkpoint=old.checkpoint,
+            profile=rough_profile(spec, finish, old.checkpoint),
+            attached=old.attached,
+            title=old.title,
+            client=session.client,
+            batch=old.batch,
+            retry_of=old.id,
+        )
+        _check_attached(new)
+        self._queue.check_sources(new)
+        self._take_in(session, new, answer, lambda: self._copy(old.id, new.id))
+
+    def _take_in(
+        self, session: Session, new: NewJob, answer: Answer, write: Callable[[], None]
+    ) -> None:
+        """Write what belongs to a job, and then, back on the loop, put it into the queue."""
+
+        def on_disk() -> None:
+            try:
+                write()
+            except EngineError as error:
+                self._inbox.post(partial(failed, error))
+            except OSError as error:
+                reason = unwritable(self._store.folder(new.id), error)
+                self._inbox.post(partial(failed, reason))
+            else:
+                self._inbox.post(add)
+
+        def failed(error: EngineError) -> None:
+            if not self._store.has(new.id):
+                folder = self._store.folder(new.id)
+                self._disk.submit(shutil.rmtree, folder, ignore_errors=True)
+            answer(replies.Refused.of(error))
+
+        def add() -> None:
+            try:
+                if not self._store.has(new.id):
+                    self._store.add(new)
+            except EngineError as error:
+                failed(error)
+                return
+            self._wake()
+            self._welcome(session, new.id, answer)
+            self._running.tell_position(new.id)
+
+        self._disk.submit(on_disk)
+
+    def _welcome(self, session: Session, job: str, answer: Answer) -> None:
+        session.jobs.add(job)
+        position = self._queue.position(job)
+        answer(replies.Submitted(job=job, position=position, eta=self._running.etas().get(job)))
+
+    def _write(self, new: NewJob, buffers: Mapping[str, Shaped]) -> None:
+        folder = self._store.folder(new.id)
+        (folder / INPUTS).mkdir(parents=True, exist_ok=True)
+        for name, attached in new.attached.items():
+            write_bytes_atomic(folder / attached.file, buffers[name].data)  # pyright: ignore[reportArgumentType]
+
+    def _copy(self, old: str, new: str) -> None:
+        target = self._store.folder(new) / INPUTS
+        target.mkdir(parents=True, exist_ok=True)
+        source = self._store.folder(old) / INPUTS
+        if source.is_dir():
+            for file in source.iterdir():
+                place = target / file.name
+                place.unlink(missing_ok=True)
+                try:
+                    os.link(file, place)  # inputs never change
+                except OSError:  # a file system without links
+                    shutil.copyfile(file, place)
+
+
+def _check_attached(new: NewJob) -> None:
+    for value in vars(new.spec).values():
+        if isinstance(value, Attached):
+            names = new.attached
+            if value.name not in names and not any(n.startswith(f"{value.name}.") for n in names):
+                raise EngineError(
+                    "attachment_missing",
+                    f"{value.name} is named by the job but did not come with it.",
+                    "Send it as a buffer of that name.",
+                )

@@ -1,0 +1,184 @@
+"""One job from its settings to its parts, beginning at what an earlier attempt finished."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine import session
+from engine.assets.asset import Asset
+from engine.assets.folder import THUMBNAIL, is_asset_folder, load_asset, save_asset
+from engine.finishing.given_mesh import open_mesh
+from engine.images.writing import png_bytes
+from engine.mesh import Mesh
+from engine.ovoxel import OVoxels
+from engine.pipe.messages import PartFile, Run, Started
+from engine.pipe.worker_end import write_part
+from engine.render.asset import load_surface, mesh_of_ovoxels
+from engine.render.surface import surface_of
+from engine.render.turntable import AZIMUTH, save_thumbnail, still
+from engine.report import Report
+from engine.residency.models import Models
+from engine.systems.inputs import Inputs
+from engine.systems.table import system_for
+from engine.worker.inputs import ASSET, KEPT, asset_folder, inputs_of
+from engine.worker.parts import file_part, packed_thumbnail, zip_folder
+from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, MakingJob, RenderJob
+from protocol.parts import pack_images
+from protocol.references import Reference
+
+
+class Story:
+    """Does one job.
+
+    Args:
+        run: the job.
+        report: told about everything but Started and parts that are files.
+        send: sends to the front process.
+        open_models: gives the networks of the job's checkpoint.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        report: Report,
+        send: Callable[[Started | PartFile], None],
+        open_models: Callable[[], Models],
+    ) -> None:
+        self._run, self._report, self._send = run, report, send
+        self._open_models = open_models
+        self._folder = Path(run.folder)
+        # A later attempt must not write to a file that somebody is being sent.
+        self._out = self._folder / "parts" / f"attempt{run.attempt}"
+        self._model = self._out / f"{_file_name(run.title) or ASSET}.glb"
+
+    def tell(self) -> None:
+        """The whole job.
+
+        Raises:
+            Cancelled: through the report.
+            EngineError: what is wrong with the job, its inputs, the checkpoint or the memory.
+        """
+        self._out.mkdir(parents=True, exist_ok=True)
+        spec = self._run.spec
+        inputs = inputs_of(self._run)
+        if isinstance(spec, FinishJob):
+            self._finish(spec, inputs)
+        elif isinstance(spec, RenderJob):
+            self._render(spec, inputs)
+        else:
+            self._make(spec, inputs)
+        # What is kept for another attempt has done its duty.
+        shutil.rmtree(self._folder / KEPT, ignore_errors=True)
+
+    def _make(self, spec: MakingJob, inputs: Inputs) -> None:
+        report, finish = self._report, self._run.finish
+        folder = asset_folder(self._folder)
+        asset = self._earlier(folder)
+        if asset is None:
+            models = self._open_models()
+            then = session.delivery_stages(finish, models.generation.finishing)
+            expected = system_for(spec, models.generation.name).expect(spec, models)
+            self._started(str(models.checkpoint.home), (*expected, *then))
+            asset = session.run(spec, models, report, inputs, then=then)
+            with report.stage("saving"):
+                save_asset(asset, folder)
+        else:
+            then = session.delivery_stages(finish, asset.finish_advice)
+            report.expect(then)
+            self._started(str(asset.recipe["checkpoint"]["home"]), then)
+        session.write(asset, folder, self._model, finish, report)
+        self._deliver(folder / THUMBNAIL)
+        archive = self._out / f"{ASSET}.zip"
+        zip_folder(folder, archive)
+        self._send(file_part(self._run, "asset", archive))
+
+    def _earlier(self, folder: Path) -> Asset | None:
+        """What an attempt before this one finished sampling and saved."""
+        if self._run.attempt > 1 and is_asset_folder(folder):
+            # Damaged it is made again.
+            with suppress(EngineError):
+                asset = load_asset(folder)
+                self._report.part("mesh", lambda: asset.mesh)
+                return asset
+        return None
+
+    def _finish(self, job: FinishJob, inputs: Inputs) -> None:
+        report = self._report
+        stages = ("reading", *session.delivery_stages(job)[1:])
+        report.expect(stages)
+        self._started("", stages)
+        source = self._finishable(job.source, job.resolution, inputs)
+        finished, settings = session.finish_source(source, job, self._model, report)
+        session.write_finished(finished, self._model, settings, report, folder=None)
+        thumbnail = self._out / THUMBNAIL
+        with report.stage("thumbnail"):
+            save_thumbnail(finished.meshes[0].mesh, thumbnail)
+        self._deliver(thumbnail)
+
+    def _finishable(self, reference: Reference, resolution: int, inputs: Inputs) -> Asset | OVoxels:
+        value = inputs.resolve(reference)
+        if isinstance(value, Path):
+            return session.open_source(value, resolution, self._report)
+        if isinstance(value, Mesh):
+            return session.ovoxels_of(open_mesh(value), resolution, self._report)
+        return inputs.asset(reference)
+
+    def _render(self, job: RenderJob, inputs: Inputs) -> None:
+        report = self._report
+        stages = ("reading", "rendering")
+        report.expect(stages)
+        self._started("", stages)
+        with report.stage("reading"):
+            mesh = self._visible(job.source, inputs)
+        pictures: dict[str, tuple[bytes, bool]] = {}
+        with report.stage("rendering", job.frames) as step:
+            surface = surface_of(mesh, None)
+            for number in range(job.frames):
+                azimuth = AZIMUTH + 360.0 * number / job.frames
+                rgba = still(mesh, surface, azimuth, size=job.size).rgba
+                used = bool((rgba[..., 3] < np.iinfo(rgba.dtype).max).any())
+                pictures[f"frame_{number:03d}"] = png_bytes(Image.fromarray(rgba)), used
+                step(number + 1)
+        self._send(write_part(self._run, "pictures", pack_images(pictures)))
+
+    def _visible(self, reference: Reference, inputs: Inputs) -> Mesh:
+        value = inputs.resolve(reference)
+        if isinstance(value, Mesh):
+            return open_mesh(value)
+        if isinstance(value, Path) and not value.is_dir():
+            return load_surface(value)
+        asset = inputs.asset(reference)
+        return asset.mesh if asset.given_mesh is not None else mesh_of_ovoxels(asset.voxels)
+
+    def _started(self, checkpoint: str, stages: tuple[str, ...]) -> None:
+        spec, finish = self._run.spec, self._run.finish
+        settings = [
+            getattr(spec, name, None)
+            for name in ("type", "quality", "resolution", "finish", "faces", "texture_size")
+        ]
+        route = "/".join(str(value) for value in (*settings, _words(finish)) if value)
+        self._send(Started(job=self._run.job, checkpoint=checkpoint, route=route, stages=stages))
+
+    def _deliver(self, thumbnail: Path) -> None:
+        """What is told as parts after everything was written."""
+        self._send(file_part(self._run, "model", self._model))
+        self._send(write_part(self._run, "thumbnail", packed_thumbnail(thumbnail)))
+
+
+def _words(choice: FinishChoice | None) -> str:
+    """A finish as a key of estimates."""
+    if choice is None:
+        return ""
+    return f"{choice.finish} {choice.faces or ''} {choice.texture_size or ''} {choice.closed}"
+
+
+def _file_name(title: str) -> str:
+    """A title as the name of a file on any system."""
+    kept = "".join(c if c.isalnum() or c in "-_ " else "_" for c in title)
+    return kept.strip(" _")[:60]

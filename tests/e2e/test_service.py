@@ -1,0 +1,145 @@
+"""The real service and worker with the small model: from a picture to files, and stopped midway.
+
+One service for all tests of this file, since a worker takes seconds to start.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.reliability import House, run
+from engine import connect
+from engine.assets.folder import load_asset
+from engine.cli import app
+from engine.meshing.load import load_mesh
+from engine.remote import Engine, RemoteJob, sendable
+from protocol.errors import EngineError
+from protocol.events import Cancelled, Done, Progress
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, GenerateJob
+from protocol.references import File, Stored
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).resolve().parents[2]
+ROCKET = ROOT / "examples" / "rocket.png"
+SMALL = FinishChoice(finish="standard", faces=300, texture_size=32)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    house = House(tmp_path_factory.mktemp("home"))
+    house.start()
+    yield house
+    assert house.kill_service() >= 0, "the worker outlived the service"
+
+
+@pytest.fixture
+def engine(house: House) -> Iterator[Engine]:
+    with connect(house.home, name="test") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def made(house: House) -> str:
+    """The id of a job that is done, and finished."""
+    with connect(house.home, name="test") as engine:
+        return submitted(engine, seed=1).wait().id
+
+
+def submitted(engine: Engine, *, seed: int) -> RemoteJob:
+    job, attached = sendable(GenerateJob(picture=File(str(ROCKET)), quality="draft", seed=seed))
+    return engine.submit(job, attached, SMALL, title="rocket")
+
+
+def test_three_lines_of_python(engine: Engine, tmp_path: Path) -> None:
+    job = engine.generate(ROCKET, quality="draft", finish=None).wait()
+    file = job.save(tmp_path / "rocket.glb")
+    assert len(load_mesh(file).faces) > 100
+    assert {"structure", "mesh", "model", "thumbnail", "asset"} <= set(job.snapshot().row.parts)
+    with pytest.raises(EngineError, match="no part"):
+        job.part("finished")
+    obj = job.save(tmp_path / "rocket.obj")
+    assert len(load_mesh(obj).faces) == len(load_mesh(file).faces)
+
+
+def test_an_asset_comes_home_and_is_finished_again(
+    engine: Engine, made: str, tmp_path: Path
+) -> None:
+    folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
+    asset = load_asset(folder)
+    assert asset.recipe["seed"] == 1
+    again = engine.submit(FinishJob(source=Stored(made), faces=100, texture_size=16)).wait()
+    few, many = again.mesh(), engine.job(made).mesh()
+    assert 0 < len(few.faces) < len(many.faces)
+    assert again.part("textures").head.layout.images[0].width == 16
+
+
+@pytest.mark.parametrize("stage", ["structure", "shape", "decode_shape", "unwrap"])
+def test_cancel_in_a_stage_and_the_engine_still_works(engine: Engine, stage: str) -> None:
+    job = submitted(engine, seed=2)
+    cancelled, ended = False, None
+    for event in job.events():
+        if isinstance(event, Progress) and event.stage == stage and not cancelled:
+            job.cancel()
+            cancelled = True
+        ended = event
+    assert cancelled
+    assert isinstance(ended, Cancelled)
+    assert job.snapshot().row.state == "cancelled"
+
+
+def test_a_retry_of_a_cancelled_job_begins_after_its_samples(engine: Engine) -> None:
+    job = submitted(engine, seed=3)
+    for event in job.events():
+        if isinstance(event, Progress) and event.stage == "decode_shape":
+            job.cancel()
+    stages: list[str] = []
+    again = job.retry()
+    for event in again.events():
+        if isinstance(event, Progress):
+            stages.append(event.stage)
+        elif isinstance(event, Done):
+            assert set(event.seconds) <= set(stages) | {"picture", "encode"}
+    assert not {"structure", "shape", "texture"} & set(stages)
+    assert again.snapshot().row.state == "done"
+
+
+def test_the_command_line_uses_the_engine_that_runs(
+    house: House, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
+    target = tmp_path / "rocket.glb"
+    shown = CliRunner().invoke(
+        app,
+        ["generate", str(ROCKET), "-o", str(target), "--quality", "draft", "--finish", "none"],
+    )
+    assert shown.exit_code == 0, shown.output
+    assert f"{target}: " in shown.output
+    assert load_asset(tmp_path / "rocket.maquette").recipe["kind"] == "generate"
+    jobs = CliRunner().invoke(app, ["jobs"])
+    assert jobs.output.splitlines()[0].count("rocket") == 1
+    assert "command line" in jobs.output.splitlines()[0]
+
+
+def test_kill_worker_service_and_client_at_random_moments(tmp_path: Path) -> None:
+    for outcome in run(3, seed=11, home=tmp_path / "home"):
+        assert outcome.wrong == [], outcome
+
+
+def test_watch_makes_an_asset_of_every_picture_that_has_none(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
+    pictures, output = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    (pictures / "rocket.png").write_bytes(ROCKET.read_bytes())
+    (pictures / "broken.png").write_bytes(b"no picture")
+    words = ["watch", str(pictures), "-o", str(output), "--quality", "draft", "--finish", "none"]
+    shown = CliRunner().invoke(app, [*words, "--once"])
+    assert shown.exit_code == 0, shown.output
+    assert len(load_mesh(output / "rocket.glb").faces) > 100
+    assert "broken.png: " in shown.output
+    assert not (output / "broken.glb").exists()

@@ -1,0 +1,158 @@
+"""Jobs over HTTP: submit, follow, fetch, and who may."""
+
+import base64
+import hashlib
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.jobs import GenerateJob
+from protocol.plain import to_dict
+from protocol.references import Attached
+from tests.service.peer import PATIENCE, Server
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+
+SCRIPT = {
+    "jobs": [
+        [{"stage": "shape", "steps": 4, "seconds": 0.4}, {"part": "asset", "bytes": 70_001}],
+        [{"stage": "shape", "steps": 1000, "seconds": 100}],
+    ]
+}
+
+
+class Caller:
+    """Attributes: server, port, token."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        self.server, self.port = server, port
+        self.token = server.connection.token
+
+    @contextmanager
+    def open(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        with closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            with connection.getresponse() as response:
+                yield response
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        with self.open(method, path, body, **headers) as response:
+            return response.status, json.loads(response.read())
+
+    def submit(self, seed: int) -> str:
+        job = to_dict(GenerateJob(picture=Attached("p"), seed=seed))
+        body = {
+            "job": {"generate_job": job},
+            "attached": {"p": base64.b64encode(b"picture").decode()},
+            "title": "chair",
+        }
+        status, submitted = self.ask("POST", "/v1/jobs", body)
+        assert status == 201
+        return submitted["job"]
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home: Path = tmp_path_factory.mktemp("web") / "home"
+    server = Server(home, SCRIPT, "--http", str(port))
+    caller = Caller(server, port)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            assert caller.ask("GET", "/v1/status")[0] == 200
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    yield caller
+    server.close()
+
+
+def events(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
+    kind = ""
+    for line in response:
+        if line.startswith(b"event: "):
+            kind = line[7:].strip().decode()
+        elif line.startswith(b"data: "):
+            yield kind, json.loads(line[6:])
+
+
+def test_a_job_is_submitted_followed_and_fetched(caller: Caller) -> None:
+    job = caller.submit(0)
+    with caller.open("GET", f"/v1/jobs/{job}/events") as response:
+        seen = list(events(response))
+    assert seen[0][0] == "job_snapshot" and seen[-1][0] == "done"
+    assert "progress" in [kind for kind, _ in seen]
+    with caller.open("GET", f"/v1/jobs/{job}/parts/asset") as response:
+        data = response.read()
+        assert len(data) == 70_001
+        layout = json.loads(response.headers["X-Maquette-Layout"])
+        assert layout["file_name"] == "asset.glb"
+        whole = data + bytes(-len(data) % 16)
+        assert response.headers["X-Maquette-SHA256"] == hashlib.sha256(whole).hexdigest()
+    assert caller.ask("GET", f"/v1/jobs/{job}")[1]["row"]["title"] == "chair"
+    assert job in [row["id"] for row in caller.ask("GET", "/v1/jobs")[1]["rows"]]
+
+
+def test_a_job_is_cancelled(caller: Caller) -> None:
+    job = caller.submit(1)
+    with caller.open("GET", f"/v1/jobs/{job}/events") as response:
+        following = events(response)
+        next(following)
+        assert caller.ask("POST", f"/v1/jobs/{job}/cancel") == (200, {})
+        assert list(following)[-1][0] == "cancelled"
+
+
+def test_what_is_wrong_is_one_sentence(caller: Caller) -> None:
+    status, refused = caller.ask("GET", "/v1/jobs/" + "0" * 32)
+    assert status == 404 and refused["code"] == "job_unknown"
+    status, refused = caller.ask("POST", "/v1/jobs", {"job": {"dream_job": {}}})
+    assert status == 400 and refused["code"] == "field_invalid" and "job" in refused["message"]
+    status, refused = caller.ask("POST", "/v1/jobs", {"attached": {"p": "%%%"}})
+    assert status == 400 and refused["code"] == "body_invalid"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": ""}, {"Authorization": "Bearer wrong"}, {"Host": "evil.example.org:80"}],
+)
+def test_strangers_are_refused(caller: Caller, headers: dict[str, str]) -> None:
+    for path in ("/v1/status", "/v1/jobs", "/v1/jobs/x/events"):
+        status, refused = caller.ask("GET", path, **headers)
+        assert status == 401 and refused["code"] == "token_wrong"
+
+
+def test_the_description_names_every_path(caller: Caller) -> None:
+    status, found = caller.ask("GET", "/openapi.json", Authorization="")
+    assert status == 200 and found["openapi"].startswith("3.")
+    assert "/v1/jobs/{job}/parts/{name}" in found["paths"]
+    body = found["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
+    (generate, *_) = body["schema"]["properties"]["job"]["oneOf"]
+    assert "seed" in generate["properties"]["generate_job"]["properties"]
+
+
+def test_it_ends_with_the_service(caller: Caller) -> None:
+    start: Callable[..., None] = caller.server.start
+    children = caller.server.children()
+    caller.server.kill()
+    end = time.monotonic() + 5.0
+    with pytest.raises(OSError):
+        while time.monotonic() < end:
+            caller.ask("GET", "/v1/status")
+    assert children
+    start()

@@ -1,0 +1,5 @@
+"""The toy checkpoint, written once."""
+
+from tests.systems.conftest import toy
+
+__all__ = ["toy"]

@@ -1,0 +1,235 @@
+"""A worker in this process, on a toy checkpoint: jobs to events and parts, and what goes wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.assets.folder import load_asset
+from engine.checkpoints import image_encoders as encoders
+from engine.checkpoints.image_encoders import EncoderKind
+from engine.meshing.load import load_mesh
+from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
+from engine.systems.trellis2 import stages
+from engine.worker.inputs import attached_values
+from engine.worker.tokens import Tokens
+from engine.worker.worker import Worker
+from protocol.errors import EngineError
+from protocol.events import Cancelled, Done, Failed, Progress
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, GenerateJob, RenderJob, TextureJob
+from protocol.layout import Array, views
+from protocol.parts import check_part, pack_mesh
+from protocol.references import Attached, File, Stored
+from tests.systems.trellis2.toy import ToyEncoder, picture
+
+SMALL = FinishChoice(finish="standard", faces=200, texture_size=32)
+
+
+class End:
+    """The front process, as a list of what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.on_event: Any = lambda event: None
+
+    def send(self, event: Any) -> None:
+        self.events.append(event)
+        self.on_event(event)
+
+    def waiting(self) -> bool:
+        return False
+
+    def take(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+
+class Bench:
+    """A worker, its pipe and its home."""
+
+    def __init__(self, home: Path, checkpoint: Path) -> None:
+        self.home, self.checkpoint = home, str(checkpoint)
+        self.end, self.tokens = End(), Tokens()
+        setup = Setup(home=str(home), models=str(home / "models"), device="cpu")
+        self.worker = Worker(setup, self.end, self.tokens)  # pyright: ignore[reportArgumentType]
+
+    def run(self, job: str, spec: Any, finish: FinishChoice | None = None, **more: Any) -> Any:
+        """The end of a job; what it told is in ``end.events``."""
+        self.end.events.clear()
+        folder = self.home / job
+        folder.mkdir(exist_ok=True)
+        self.worker.run(
+            Run(job=job, spec=spec, finish=finish, checkpoint=self.checkpoint, folder=str(folder),
+                title="My disc", **more)
+        )  # fmt: skip
+        return self.end.events[-1]
+
+    def part(self, name: str) -> tuple[PartFile, Any]:
+        """A part of the last job, checked, and its arrays."""
+        (told,) = [part for part in self.end.take(PartFile) if part.name == name]
+        data = (self.home / told.job / told.file).read_bytes()
+        assert len(data) == told.bytes
+        check_part(told.layout, data)
+        return told, views(told.layout, data)
+
+    def stages(self) -> list[str]:
+        return [e.stage for e in self.end.take(Progress) if e.step == 0]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    def load(*, folder: Path | None, offline: bool) -> ToyEncoder:
+        return ToyEncoder()
+
+    monkeypatch.setitem(encoders.ENCODERS, "ToyEncoder", EncoderKind(load, 4))
+    monkeypatch.setattr("engine.worker.worker.warm_up", lambda *jobs: 0)
+    return Bench(tmp_path, toy)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> File:
+    path = tmp_path / "disc.png"
+    path.write_bytes(picture())
+    return File(str(path))
+
+
+def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, image: File) -> None:
+    ended = bench.run("a", GenerateJob(picture=image, type="64"), SMALL)
+    assert isinstance(ended, Done), ended
+    (started,) = bench.end.take(Started)
+    seen = [stage for stage in bench.stages() if stage != "encode"]
+    assert seen == [stage for stage in started.stages if stage != "encode"]
+    assert set(ended.seconds) == set(bench.stages())
+    assert bench.end.take(Memory)
+
+    _, structure = bench.part("structure")
+    assert len(structure["coords"]) > 0
+    told, mesh = bench.part("finished")
+    assert len(mesh["corner_uv"]) == 2 * len(mesh["corner_vert"])
+    _, textures = bench.part("textures")
+    assert {"base_color", "metallic_roughness"} <= set(textures)
+    _, thumbnail = bench.part("thumbnail")
+    assert len(thumbnail["thumbnail_rgba"]) == 128 * 128 * 4
+    told, model = bench.part("model")
+    assert told.layout.file_name == "My disc.glb"
+    saved = bench.home / "model.glb"
+    saved.write_bytes(model["data"])
+    assert len(load_mesh(saved).faces) * 3 == len(mesh["corner_vert"])
+    bench.part("asset")
+    asset = load_asset(bench.home / "a" / "asset.maquette")
+    assert asset.recipe["finish"]["settings"]["texture_size"] == 32
+    assert not (bench.home / "a" / "kept").exists()
+
+    stored = {"a": str(bench.home / "a")}
+    ended = bench.run("b", FinishJob(source=Stored("a"), faces=50, texture_size=16), stored=stored)
+    assert isinstance(ended, Done), ended
+    _, fewer = bench.part("finished")
+    assert len(fewer["corner_vert"]) < len(mesh["corner_vert"])
+    ended = bench.run("c", RenderJob(source=Stored("a"), size=32, frames=2), stored=stored)
+    assert isinstance(ended, Done), ended
+    told, _ = bench.part("pictures")
+    assert [(i.name, i.width) for i in told.layout.images] == [("frame_000", 32), ("frame_001", 32)]
+
+
+def test_a_second_attempt_begins_at_what_the_first_one_saved(bench: Bench, image: File) -> None:
+    spec = GenerateJob(picture=image, type="64")
+
+    def stop(event: Any) -> None:
+        if isinstance(event, Progress) and event.stage == "clean":
+            bench.tokens.cancel("a")
+
+    bench.end.on_event = stop
+    assert isinstance(bench.run("a", spec, SMALL), Cancelled)
+    bench.end.on_event = lambda event: None
+    # Another worker, since this one has been told to stop the job.
+    bench.tokens.__init__()
+    ended = bench.run("a", spec, SMALL, attempt=2)
+    assert isinstance(ended, Done), ended
+    assert bench.stages()[0] == "clean"
+    assert set(ended.seconds) == set(bench.stages())
+    bench.part("finished")
+    bench.part("asset")
+
+
+def test_an_order_to_stop_may_come_before_the_job(bench: Bench, image: File) -> None:
+    bench.tokens.cancel("a")
+    assert isinstance(bench.run("a", GenerateJob(picture=image, type="64")), Cancelled)
+    assert bench.stages() == []
+
+
+def test_errors_are_sentences_and_the_next_job_works(
+    bench: Bench, image: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = bench.run("a", GenerateJob(picture=File("nowhere.png"), type="64"))
+    assert missing.code == "image_missing"
+    assert bench.run("b", FinishJob(source=Stored("gone"))).code == "source_missing"
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "decode_shape", _raising(MemoryError()))
+        patch.setattr("engine.systems.trellis2.generate.decode_shape", _raising(MemoryError()))
+        assert bench.run("c", GenerateJob(picture=image, type="64")).code == "out_of_memory"
+    assert bench.worker.usable
+    assert isinstance(bench.run("d", GenerateJob(picture=image, type="64")), Done)
+
+
+def test_a_device_that_fails_ends_the_worker(
+    bench: Bench, image: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = RuntimeError("CUDA error: an illegal memory access was encountered")
+    monkeypatch.setattr("engine.systems.trellis2.generate.decode_shape", _raising(fault))
+    ended = bench.run("a", GenerateJob(picture=image, type="64"))
+    assert isinstance(ended, Failed)
+    assert ended.code == "device_fault"
+    assert "illegal memory access" in ended.message
+    assert not bench.worker.usable
+
+
+def test_warming_up_loads_networks_and_uses_all_threads_afterwards(bench: Bench) -> None:
+    threads = torch.get_num_threads()
+    bench.worker.warm(bench.checkpoint)
+    assert bench.end.take(Warmed)
+    assert torch.get_num_threads() == threads
+    models = bench.worker._models
+    assert models is not None
+    assert models.bytes_on_device > 0
+
+
+def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+    files = {
+        name: _file(bench.home / name, name, bytes(shaped.data), shaped.dtype, shaped.shape)
+        for name, shaped in pack_mesh(corners, faces).attached("mesh").items()
+    }
+    rows = np.full((64, 64, 4), 255, np.uint8)
+    rows[:16, :, 3] = 0
+    files["picture"] = _file(bench.home / "rows", "picture", rows.tobytes(), "uint8", rows.shape)
+    spec = TextureJob(mesh=Attached("mesh"), picture=Attached("picture"), resolution=64)
+    ended = bench.run("a", spec, SMALL, attached=files)
+    assert isinstance(ended, Done), ended
+    _, mesh = bench.part("finished")
+    assert np.allclose(np.frombuffer(mesh["position"], "<f4").reshape(-1, 3), corners)
+
+    files["mesh.corner_vert"] = _file(
+        bench.home / "bad",
+        "mesh.corner_vert",
+        np.array([0, 1, 9], np.int32).tobytes(),
+        "int32",
+        (3,),
+    )
+    with pytest.raises(EngineError, match="corner_vert"):
+        attached_values(files)
+
+
+def _file(path: Path, name: str, data: bytes, dtype: Any, shape: Sequence[int]) -> AttachedFile:
+    path.write_bytes(data)
+    return AttachedFile(file=str(path), array=Array(name=name, dtype=dtype, shape=tuple(shape)))
+
+
+def _raising(error: BaseException) -> Any:
+    def fail(*arguments: Any, **more: Any) -> Any:
+        raise error
+
+    return fail
