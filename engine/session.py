@@ -187,12 +187,8 @@ def finish_source(
     asset = source if isinstance(source, Asset) else None
     given = asset.given_mesh if asset else None
     voxels = source.voxels if isinstance(source, Asset) else source
-    if given is not None and (choice.faces is not None or choice.keep_inner):
-        raise EngineError(
-            "given_mesh",
-            "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
-        )
+    if given is not None:
+        check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
@@ -200,6 +196,20 @@ def finish_source(
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
     report.part("finished", lambda: (finished, settings))
     return finished, settings
+
+
+def check_faces_stay(choice: FinishChoice) -> None:
+    """Refuse a choice of faces for a mesh that was given and is only textured.
+
+    Raises:
+        EngineError: ``given_mesh``.
+    """
+    if choice.faces is not None or choice.keep_inner:
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+        )
 
 
 def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxels:
