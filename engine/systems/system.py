@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
+def _nothing(models: "Models") -> "list[Use]":
+    return []
+
+
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A system of networks that makes assets, such as TRELLIS.2.
@@ -33,7 +37,8 @@ class System:
         networks: the networks that a checkpoint may hold; called when one is opened.
         weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
-        usual_needs: the networks of a usual job in order, and their working memory.
+        usual_needs: the networks of a usual job in order, and their working memory: what a worker
+            loads before it is asked; nothing if left out.
         run: does a job.
         rerun: the job that makes an asset of this system again, and what is attached to it.
     """
@@ -45,6 +50,6 @@ class System:
     networks: "Callable[[], NetworkKinds]"
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
-    usual_needs: "Needs"
+    usual_needs: "Needs" = _nothing
     run: "Run"
     rerun: "Rerun"

@@ -12,7 +12,10 @@ OUTERMOST = (("engine", "cli.py"), ("engine", "connecting.py"))
 """Where programs come in: these may read the environment."""
 
 # Made at run time or by git-ignored tools, so absent from a clone.
-MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite", "config.toml")
+MADE_AT_RUN_TIME = (
+    *(".venv", "out/", "engine.json", "store.sqlite", "config.toml"),
+    *("asset.vxz", "recipe.json", "source.png", "latents.safetensors"),
+)
 # Part of the layout of published checkpoints and of the folder the cases lie in, not of this one.
 NOT_OURS = ("pipeline.json", "texturing_pipeline.json", "../shared/")
 SUFFIXES = (
@@ -76,6 +79,24 @@ def imported_by(package: str, root: Path) -> set[str]:
     return set(done.stdout.split())
 
 
+def foreign_imports(root: Path, package: str, allowed: set[str]) -> list[str]:
+    """Imports from outside of ``package``, those inside functions included, that are neither of
+    the standard library nor of ``allowed``."""
+    ours = {package, *allowed, *sys.stdlib_module_names}
+    return [
+        f"{file.relative_to(root)} imports {module}"
+        for file in python_files(root, package)
+        for module in _absolute_imports(file)
+        if module.partition(".")[0] not in ours
+    ]
+
+
+def _absolute_imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.ImportFrom) and node.level):
+            yield from _modules(node)
+
+
 def rooms_in_order(architecture: str) -> list[str]:
     """The rooms of the engine in the table of docs/architecture.md, from top to bottom.
 
@@ -86,9 +107,14 @@ def rooms_in_order(architecture: str) -> list[str]:
 
 def unlisted_rooms(root: Path, order: list[str]) -> list[str]:
     """Entries of engine that stand in no table, so that no rule would look at them."""
+    missing = sorted(entries_of_engine(root) - set(order))
+    return [f"engine/{name} stands in no table of rooms" for name in missing]
+
+
+def entries_of_engine(root: Path) -> set[str]:
+    """Names of the files and folders of Python in engine."""
     entries = {path.stem for path in (root / "engine").glob("*.py")} - {"__init__"}
-    entries |= {path.parent.name for path in (root / "engine").glob("*/*.py")}
-    return [f"engine/{name} stands in no table of rooms" for name in sorted(entries - set(order))]
+    return entries | {path.parent.name for path in (root / "engine").glob("*/*.py")}
 
 
 def upward_imports(root: Path, order: list[str]) -> list[str]:
