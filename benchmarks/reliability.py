@@ -10,6 +10,7 @@ was wrong.
 import argparse
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from engine.remote import Engine, RemoteJob, is_running
 from protocol.client import Answer
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
-from protocol.events import Done, Failed, Interrupted, Progress
+from protocol.events import Cancelled, Done, Failed, Interrupted, Progress
 from protocol.jobs import GenerateJob
 from protocol.references import Attached, File
 from protocol.replies import Accepted, JobSnapshot
@@ -294,6 +295,38 @@ def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -
             house.kill_service()
 
 
+def cancels(count: int, seed: int, home: Path) -> None:
+    """Cancel jobs at random moments; prints the seconds from the request to the event."""
+    house, draw = House(home), random.Random(seed)
+    try:
+        house.start()
+        usual = usual_seconds(house)
+        took: list[float] = []
+        forced = 0
+        with Engine(home, name="reliability") as engine:
+            for number in range(count):
+                job = submitted(
+                    engine, GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=number)
+                )
+                moment = time.monotonic() + draw.uniform(0.0, 0.9 * usual)
+                start = None
+                for event in job.events():
+                    if start is None and time.monotonic() >= moment:
+                        start = time.monotonic()
+                        with suppress(EngineError):  # it had just ended
+                            job.cancel()
+                    if isinstance(event, Cancelled) and start is not None:
+                        took.append(time.monotonic() - start)
+                        forced += event.forced
+        print(
+            f"{len(took)} of {count} jobs cancelled, {forced} of them by force; seconds: "
+            f"median {statistics.median(took):.2f}, most {max(took):.2f}"
+        )
+    finally:
+        if house.service is not None:
+            house.kill_service()
+
+
 def usual_seconds(house: House) -> float:
     """How long the usual job takes when nothing happens, by a worker that has done one before."""
     job = GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=3)
@@ -340,7 +373,12 @@ def main() -> None:
     parser.add_argument("count", type=int, help="runs")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--victims", default=",".join(VICTIMS))
+    parser.add_argument("--cancel", action="store_true", help="cancel jobs instead of killing")
     options = parser.parse_args()
+    if options.cancel:
+        with tempfile.TemporaryDirectory(prefix="maquette-") as home:
+            cancels(options.count, options.seed, Path(home))
+        return
     with tempfile.TemporaryDirectory(prefix="maquette-") as home:
         outcomes = run(options.count, options.seed, Path(home), tuple(options.victims.split(",")))
     print(HEAD)
