@@ -26,8 +26,8 @@ from protocol.requests import (
 )
 
 if TYPE_CHECKING:
-    from engine.weights.catalogue import Weight
     from engine.weights.store import Progress, Store
+    from engine.weights.weight import Weight
 
 
 def main() -> None:
@@ -141,7 +141,7 @@ def _check(ask: Ask) -> PictureNotes:
 def _listed(store: "Store") -> ModelList:
     import shutil
 
-    from engine.weights.catalogue import catalogue
+    from engine.systems.catalogue import catalogue
 
     folder = store.folder
     existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
@@ -174,7 +174,7 @@ def _verify(store: "Store", weights: "list[Weight]", tell: Any) -> None:
 
 
 def _chosen(names: Iterable[str]) -> "list[Weight]":
-    from engine.weights.catalogue import choose
+    from engine.systems.catalogue import choose
 
     return choose(list(names))
 
