@@ -31,7 +31,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin to measure anew, where it can be done: on CUDA, and on a CPU under Linux."""
+    """Forget the peak so far, where that is possible: on CUDA, and on a CPU under Linux."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
