@@ -67,7 +67,7 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
         raise EngineError(
             "hub_not_found",
             f"There is no repository {repository} on the hub in that revision, or it is private.",
-            f"Check the name, or sign in if it is yours: {SIGN_IN}",
+            f"Check the name, or sign in ({SIGN_IN}) if it is yours.",
         ) from error
     except (HTTPError, OSError) as error:
         raise EngineError(

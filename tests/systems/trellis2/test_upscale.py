@@ -42,7 +42,7 @@ def test_a_stored_asset_goes_on_exactly(models: Models, tmp_path: Path, low: str
     save_asset(generate(job(low), models, Report(), INPUTS), tmp_path / "low")
     high = upscale(UpscaleJob(source=File(str(tmp_path / "low"))), models, Report(), INPUTS)
     same_asset(high, generate(job("192_cascade"), models, Report(), INPUTS))
-    # And the finer one can go on again.
+    # And the finer one can be continued again.
     save_asset(high, tmp_path / "high")
     again = UpscaleJob(source=given(load_asset(tmp_path / "high")), type="208_cascade")
     same_asset(
