@@ -162,7 +162,7 @@ def test_what_would_not_be_finer_is_refused(
 
 def test_what_would_be_lowered_to_nothing_finer_is_refused(models: Models) -> None:
     asset = generate(GenerateJob(picture=given(picture()), type="128"), models, Report(), INPUTS)
-    with pytest.raises(EngineError, match="max_tokens") as caught:
+    with pytest.raises(EngineError, match="--max-tokens") as caught:
         upscale(UpscaleJob(source=given(asset), max_tokens=1), models, Report(), INPUTS)
     assert caught.value.code == "type_not_finer"
 
