@@ -26,7 +26,6 @@ from protocol.client import Answer
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
 from protocol.events import Done, Failed, Interrupted, Progress
-from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob
 from protocol.references import Attached, File
 from protocol.replies import Accepted, JobSnapshot
@@ -35,7 +34,6 @@ from protocol.wire import Shaped
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "examples" / "rocket.png"
-FINISH = FinishChoice(finish="standard", faces=300, texture_size=32)
 VICTIMS = ("worker", "service", "client")
 ORPHAN_SECONDS = 5.0
 LONGEST = 900.0
@@ -264,9 +262,9 @@ class Trial:
 
 
 def submitted(engine: Engine, job: GenerateJob) -> RemoteJob:
-    """The usual job of a run."""
+    """The usual job of a run, which ends with the raw surface."""
     picture = {"picture": Shaped.of_file(PICTURE.read_bytes())}
-    return engine.submit(replace(job, picture=Attached("picture")), picture, FINISH)
+    return engine.submit(replace(job, picture=Attached("picture")), picture)
 
 
 def _attach(job: RemoteJob) -> Attach:
@@ -298,11 +296,11 @@ def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -
 
 def usual_seconds(house: House) -> float:
     """How long the usual job takes when nothing happens, by a worker that has done one before."""
-    job = GenerateJob(picture=File(str(PICTURE)), quality="draft")
+    job = GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=3)
     with Engine(house.home, name="reliability") as engine:
         submitted(engine, job).wait()
         start = time.monotonic()
-        submitted(engine, replace(job, seed=1)).wait()
+        submitted(engine, replace(job, seed=7)).wait()
         return time.monotonic() - start
 
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +12,13 @@ from rich.logging import RichHandler
 
 from engine import __version__
 from engine.commands import assets, bench, data, doctor, jobs, models, service, submit, watch
+from engine.commands import convert as convert_command
 from engine.commands import finish as finish_command
 from engine.commands import render as render_command
 from engine.commands import serve as serve_command
 from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
-from engine.commands.console import errors_shown as _errors_shown
-from engine.commands.progress import followed as _followed
 from engine.settings import read_settings
-from protocol.errors import EngineError
 
 # torch's threads else wait for each other at full speed; where another program uses a core, such as
 # Blender, a generation on two cores took 10.2 s instead of 4.6. Must be set before torch is loaded.
@@ -41,6 +38,7 @@ app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
+app.command()(convert_command.convert)
 app.command()(finish_command.finish)
 app.command()(render_command.render)
 app.command()(train_command.train)
@@ -86,64 +84,3 @@ def options(
     if not debug:
         # It warns of every try; an error says in the end that the hub cannot be reached.
         logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
-
-
-@app.command()
-def convert(
-    context: typer.Context,
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl or .vxz file.")
-    ],
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A .vxz file, or .glb, .ply, .obj from a .vxz.")
-    ],
-    resolution: Annotated[
-        int | None,
-        typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file; else 512."),
-    ] = None,
-    allow_missing_textures: Annotated[
-        bool, typer.Option("--allow-missing-textures", help="Go on without them.")
-    ] = False,
-    debug: Debug = False,
-) -> None:
-    """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
-    with _errors_shown(debug or context.obj):
-        # Here, so that --help and --version do not wait for numba.
-        from engine.finishing import convert as pipeline
-
-        start = time.perf_counter()
-        to_voxels = target.suffix.lower() == ".vxz"
-        if to_voxels == (source.suffix.lower() == ".vxz"):
-            raise EngineError(
-                "convert_direction",
-                f"Cannot convert {source.name} to {target.name}.",
-                "Give a mesh and a .vxz file, or a .vxz file and a .glb, .ply or .obj file.",
-            )
-        if resolution is not None and not to_voxels:
-            raise EngineError(
-                "convert_direction",
-                f"{source.name} has its resolution already.",
-                "Leave out --resolution; it is for the way from a mesh to O-Voxels.",
-            )
-        with _followed() as follow:
-            report = follow.report()
-            with report.ending():
-                if to_voxels:
-                    result = pipeline.mesh_file_to_ovoxels(
-                        source,
-                        target,
-                        report,
-                        resolution=512 if resolution is None else resolution,
-                        allow_missing_textures=allow_missing_textures,
-                    )
-                else:
-                    result = pipeline.ovoxels_to_mesh_file(source, target, report)
-        seconds = time.perf_counter() - start
-        x, y, z = result.placement.centre
-        out.print(
-            f"{result.vertices:,} vertices, {result.faces:,} faces, {result.voxels:,} voxels "
-            f"of {result.grid_size}^3\n"
-            f"unit cube: scale {result.placement.scale:.6g}, centre ({x:.6g}, {y:.6g}, {z:.6g})\n"
-            f"{target}: {target.stat().st_size:,} bytes, {seconds:.2f} s",
-            markup=False,
-        )

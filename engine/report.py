@@ -13,7 +13,7 @@ from protocol.stages import STAGES, Overall
 
 
 class Cancelled(Exception):
-    """The job was cancelled; nothing was made."""
+    """The job was cancelled; what it had stored before is still there."""
 
 
 class CancelToken:
@@ -26,7 +26,11 @@ class CancelToken:
         self._event.set()
 
     def check(self) -> None:
-        """Raises ``Cancelled`` once ``cancel`` was called."""
+        """Stop here once ``cancel`` was called.
+
+        Raises:
+            Cancelled: then.
+        """
         if self._event.is_set():
             raise Cancelled
 
@@ -104,10 +108,10 @@ class Report:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Sends the last event of the job: how what is inside ended. Exceptions go on."""
+        """Send the last event of the job: how what is inside ended. Exceptions pass through."""
         try:
             yield
-        except Cancelled:
+        except (Cancelled, KeyboardInterrupt):
             self._send(CancelledEvent(job=self._job))
             raise
         except EngineError as error:

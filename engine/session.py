@@ -1,10 +1,12 @@
-"""The use-cases: open a checkpoint, run a job, deliver its result.
+"""The use-cases: open a checkpoint, run a job, deliver its result; and finish what is there.
 
-The command line, the service's worker and Python users call these three, and nothing below them::
+The command line, the service's worker and Python users call these, and nothing below them::
 
     models = open_models(settings)
-    asset = run(GenerateJob(picture=...), models, report)
-    delivered = deliver(asset, Path("out/rocket.glb"), FinishChoice(), report)
+    report = Report(send)
+    with report.ending():  # sends the job's last event, however it ends
+        asset = run(GenerateJob(picture=File("rocket.png")), models, report)
+        delivered = deliver(asset, Path("out/rocket.glb"), FinishChoice(), report)
 """
 
 import hashlib
@@ -25,7 +27,7 @@ from engine.assets.folder import (
     load_asset,
     save_asset,
 )
-from engine.export.mesh_file import SUFFIXES, save_mesh
+from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
 from engine.host.files import check_place
@@ -47,9 +49,6 @@ from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
 from protocol.jobs import Job, MakingJob
-
-FINISHED = (".glb", ".obj")
-"""What can hold a textured asset."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +189,8 @@ def finish_source(
     asset = source if isinstance(source, Asset) else None
     given = asset.given_mesh if asset else None
     voxels = source.voxels if isinstance(source, Asset) else source
-    if given is not None and (choice.faces is not None or choice.keep_inner):
-        raise EngineError(
-            "given_mesh",
-            "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
-        )
+    if given is not None:
+        check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
@@ -203,6 +198,20 @@ def finish_source(
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
     report.part("finished", lambda: (finished, settings))
     return finished, settings
+
+
+def check_faces_stay(choice: FinishChoice) -> None:
+    """Refuse a choice of faces for a mesh that was given and is only textured.
+
+    Raises:
+        EngineError: ``given_mesh``.
+    """
+    if choice.faces is not None or choice.keep_inner:
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+        )
 
 
 def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxels:
@@ -243,11 +252,31 @@ def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
 
 
 def delivery_stages(
-    choice: FinishChoice | None, advice: FinishAdvice | None = None
+    choice: FinishChoice | None, advice: FinishAdvice | None = None, *, given_mesh: bool = False
 ) -> tuple[str, ...]:
-    """The stages of ``deliver`` for an asset of a checkpoint with that advice."""
-    finishing = () if choice is None else finishing_stages(choice.settled(advice))
-    return ("saving", *finishing, "writing", "thumbnail")
+    """The stages of ``deliver``.
+
+    Args:
+        advice: of the asset's checkpoint.
+        given_mesh: whether the asset is a mesh that was textured.
+    """
+    return ("saving", *_finishing(choice, advice, given_mesh), "writing", "thumbnail")
+
+
+def stages_of_finishing(source: Path, choice: FinishChoice) -> tuple[str, ...]:
+    """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
+    of the source tells."""
+    is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
+    voxels = ("voxels", "materials") if is_mesh else ()
+    return ("reading", *voxels, *_finishing(choice, None, False), "writing")
+
+
+def _finishing(
+    choice: FinishChoice | None, advice: FinishAdvice | None, given_mesh: bool
+) -> tuple[str, ...]:
+    if choice is None:
+        return ()
+    return finishing_stages(choice.settled(advice), given_mesh=given_mesh)
 
 
 def write_finished(
@@ -301,8 +330,13 @@ def claimed(targets: Sequence[Path], *, finished: bool) -> Iterator[None]:
 
 
 def _lock(target: Path) -> FileLock:
-    """Of the folder, which targets of several formats share. Outside, to leave nothing there."""
-    name = hashlib.sha256(str(folder_of(target).resolve()).encode()).hexdigest()[:32]
+    """A lock for the folder of a result, which targets of several formats share.
+
+    It lies among temporary files, so that none is left beside the result; each user has their own,
+    since one may not open another's.
+    """
+    claimed = f"{Path.home()} {folder_of(target).resolve()}"
+    name = hashlib.sha256(claimed.encode()).hexdigest()[:32]
     lock = FileLock(Path(tempfile.gettempdir()) / f"maquette-{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -316,7 +350,7 @@ def _lock(target: Path) -> FileLock:
 
 
 def _check_format(target: Path, finished: bool) -> None:
-    if finished and target.suffix.lower() not in FINISHED:
+    if finished and target.suffix.lower() not in TEXTURED_SUFFIXES:
         raise EngineError(
             "mesh_format",
             f"{target.name} cannot hold a textured asset.",

@@ -115,7 +115,7 @@ class PairingCode:
         if not _ENDPOINT.fullmatch(endpoint) or len(keys) != 64:
             raise EngineError(
                 "pairing_code_invalid",
-                "This is no pairing code, or not all of it.",
+                "This is not a pairing code, or not all of it.",
                 "Copy the whole line that `maquette pair` shows.",
             )
         server, secret = z85.encode(keys[:32]).decode(), z85.encode(keys[32:]).decode()

@@ -33,8 +33,10 @@ def check_faces(faces: int) -> None:
 
 
 def check_texture_size(size: int) -> None:
-    """Raises:
-    EngineError: ``texture_size`` unless 16 <= size <= 8192.
+    """Refuse a texture that is too small to show anything or too large to make.
+
+    Raises:
+        EngineError: ``texture_size`` unless 16 <= size <= 8192.
     """
     if type(size) is not int or not SMALLEST_TEXTURE <= size <= LARGEST_TEXTURE:
         raise EngineError(
@@ -45,8 +47,10 @@ def check_texture_size(size: int) -> None:
 
 
 def check_remesh_cells(cells: int | None) -> None:
-    """Raises:
-    EngineError: ``remesh_resolution`` unless 8 <= cells <= 512, or None.
+    """Refuse a number of cells that remeshing cannot work with; None leaves it to the grid.
+
+    Raises:
+        EngineError: ``remesh_resolution`` unless 8 <= cells <= 512, or None.
     """
     if cells is not None and (type(cells) is not int or not LEAST_CELLS <= cells <= MOST_CELLS):
         raise EngineError(
@@ -173,7 +177,7 @@ class FinishAdvice:
         if content is None:
             return None
         if not isinstance(content, dict):
-            raise ValueError('"finishing" is no object')
+            raise ValueError('"finishing" is not an object')
         given = cast("dict[str, Any]", content)
         values = {field.name: given[field.name] for field in fields(cls) if field.name in given}
         if type(values.get("closed", False)) is not bool:

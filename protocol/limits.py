@@ -54,7 +54,7 @@ def check_seed(seed: int) -> int:
 
 
 def check_whole(name: str, value: int | None, low: int, high: int) -> None:
-    """Refuse what is no whole number from ``low`` to ``high``; None leaves it open.
+    """Refuse what is not a whole number from ``low`` to ``high``; None leaves it open.
 
     Raises:
         EngineError: ``job_invalid``.

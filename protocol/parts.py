@@ -74,7 +74,7 @@ def pack_mesh(
             each element (corners as 3 F rows or as (F, 3, ...)); None is left out.
 
     Raises:
-        EngineError: ``part_invalid``, when it is no mesh as promised above.
+        EngineError: ``part_invalid``, when it is not a mesh as promised above.
     """
     import numpy as np
 
@@ -108,7 +108,7 @@ def pack_images(pictures: Mapping[str, tuple[bytes, bool]], **raw: Shaped) -> Pa
         raw: further arrays, such as thumbnail_rgba (128, 128, 4) uint8, rows from the top.
 
     Raises:
-        EngineError: ``part_invalid`` when bytes are no PNG or JPEG.
+        EngineError: ``part_invalid`` when bytes are neither PNG nor JPEG.
     """
     images: list[Image] = []
     for name, (data, alpha_used) in pictures.items():

@@ -58,7 +58,7 @@ def _check(field: str, value: object) -> None:
     if not isinstance(value, str) or not value or "\0" in value:
         raise EngineError(
             "reference_invalid",
-            f"{value!r} is no {field} of anything.",
+            f"{value!r} cannot be the {field} of anything.",
             "Give a text that is not empty.",
         )
 

@@ -337,7 +337,7 @@ def new_job_id() -> str:
 
 
 def check_job_id(job: str) -> None:
-    """Refuse what is no id of a job; it becomes the name of a folder.
+    """Refuse what is not the id of a job; it becomes the name of a folder.
 
     Raises:
         EngineError: ``job_id_invalid``.
@@ -345,6 +345,6 @@ def check_job_id(job: str) -> None:
     if not re.fullmatch("[0-9a-f]{32}", job):
         raise EngineError(
             "job_id_invalid",
-            f"{short(job)} is no id of a job.",
+            f"{short(job)} is not the id of a job.",
             "Give 32 hexadecimal digits in lower case.",
         )

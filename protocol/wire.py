@@ -194,9 +194,9 @@ def _unpacked(frame: Buffer) -> dict[str, Any]:
             max_ext_len=0,
         )
     except (ValueError, RecursionError) as error:  # msgpack's own errors are ValueErrors
-        raise _no_head("is no msgpack, or out of bounds") from error
+        raise _no_head("is not msgpack, or out of bounds") from error
     if not isinstance(head, dict):
-        raise _no_head("is no map")
+        raise _no_head("is not a map")
     if _deeper_than(DEEPEST, head):
         raise _no_head(f"is deeper than {DEEPEST} levels")
     return head  # pyright: ignore[reportUnknownVariableType]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from protocol.errors import EngineError
 from protocol.finishes import FinishAdvice
-from protocol.limits import is_number
+from protocol.limits import QUALITIES, is_number
 from protocol.samplers import SamplerParams
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class PipelineSpec:
         image_encoder: what turns a picture into image_tokens (``image_cond_model``).
         default_type: 512, 1024, 1024_cascade or 1536_cascade; None where the file says nothing.
         finishing: how results are best finished; None where the file says nothing.
+        qualities: quality -> type, for those that are not as usual.
     """
 
     name: str
@@ -67,6 +68,7 @@ class PipelineSpec:
     image_encoder: Component | None
     default_type: str | None
     finishing: FinishAdvice | None = None
+    qualities: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_pipeline(path: Path) -> PipelineSpec:
@@ -97,9 +99,17 @@ def read_pipeline(path: Path) -> PipelineSpec:
             if "default_pipeline_type" in args
             else None,
             finishing=FinishAdvice.read(content.get("finishing")),
+            qualities=_qualities(content),
         )
     except ValueError as error:
         raise _invalid(path, str(error)) from error
+
+
+def _qualities(content: Any) -> dict[str, str]:
+    given = _object(content, "qualities", optional=True)
+    for key in given.keys() - set(QUALITIES):
+        raise ValueError(f'"qualities" has no entry "{key}"')
+    return {key: _text(given, key) for key in given}
 
 
 def _object(parent: Any, key: str, *, optional: bool = False) -> dict[str, Any]:

@@ -224,6 +224,7 @@ def _work_here(
 
     warm_up("generate")  # beginning while torch is imported
     from engine import session
+    from protocol.jobs import TextureJob
 
     with session.claimed(targets, finished=choice is not None):
         models = session.open_models(
@@ -238,10 +239,13 @@ def _work_here(
         for job, target in zip(jobs, targets, strict=True):
             report = follow.report(target.name if len(jobs) > 1 else "")
             with report.ending(), _told_where_it_is(report, target):
-                then = session.delivery_stages(choice, models.generation.finishing)
+                given = isinstance(job, TextureJob)
+                advice = models.generation.finishing
+                then = session.delivery_stages(choice, advice, given_mesh=given)
                 asset = session.run(job, models, report, then=then)
                 delivered = session.deliver(asset, target, choice, report)
-            for line in result_lines(delivered.file, delivered.folder, delivered.mesh):
+            folder = None if given else delivered.folder
+            for line in result_lines(delivered.file, folder, delivered.mesh):
                 show(line)
             if verbose:
                 for line in figure_lines(asset, delivered, report, models):
@@ -255,11 +259,12 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if "saving" in report.seconds:
+            from engine.export.mesh_file import TEXTURED_SUFFIXES
             from engine.session import folder_of
 
             folder = folder_of(target)
             file = (
-                target if target.suffix.lower() in (".glb", ".obj") else target.with_suffix(".glb")
+                target if target.suffix.lower() in TEXTURED_SUFFIXES else target.with_suffix(".glb")
             )
             resume = command("finish", str(folder), "-o", str(file))
             err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)

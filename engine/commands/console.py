@@ -30,7 +30,7 @@ def settings_of(context: typer.Context) -> Settings:
 
 @contextmanager
 def errors_shown(debug: bool) -> Iterator[None]:
-    """An error that the user can mend: message and hint on stderr, exit status 2."""
+    """An error that the user can fix: message and hint on stderr, exit status 2."""
     with interrupt.remembered():
         try:
             yield

@@ -64,7 +64,7 @@ def build(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Make O-Voxels and pictures of many assets. Stopped, it goes on where it was."""
+    """Make O-Voxels and pictures of many assets. Stopped, it resumes where it was."""
     with errors_shown(debug or context.obj):
         from engine.training.data import build as work
         from engine.training.data.make_asset import BuildSettings
@@ -119,4 +119,4 @@ def _show(result: "BuildReport", target: Path) -> None:
     if len(result.failed) > SHOWN:
         out.print(f"  and {len(result.failed) - SHOWN:,} more; all are in index.sqlite")
     if result.failed:
-        out.print("Mend the files and add --retry to try these again.", markup=False)
+        out.print("Fix the files and add --retry to try these again.", markup=False)

@@ -36,7 +36,11 @@ def remembered() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises KeyboardInterrupt (again) once Ctrl-C was pressed; for every report of progress."""
+    """Stop what runs if Ctrl-C was pressed; every report of progress calls this.
+
+    Raises:
+        KeyboardInterrupt: again, since whoever was running may have swallowed the first one.
+    """
     if _interrupt.pressed:
         raise KeyboardInterrupt
 

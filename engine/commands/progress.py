@@ -39,7 +39,7 @@ class Followed:
         kernels = sys.modules.get("engine.kernels")
         if kernels is not None and not self._cold_told and kernels.are_cold():
             self._cold_told = True
-            err.print("First use: kernels are compiled once, for about half a minute.")
+            err.print("First use: kernels are compiled once, so this takes longer than later jobs.")
         return Report(_Job(self, title).show)
 
     def shown(self, title: str = "") -> Callable[[events.Event], None]:

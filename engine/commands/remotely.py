@@ -16,6 +16,7 @@ from engine.remote import Engine, RemoteJob, sendable
 from protocol.errors import EngineError
 from protocol.events import Done, Event
 from protocol.finishes import FinishChoice
+from protocol.jobs import TextureJob
 
 FOLDER_SUFFIX = ".maquette"
 
@@ -56,12 +57,14 @@ def make_remotely(
         for job, target in zip(jobs, targets, strict=True)
     ]
     with cancelled_by_interrupt(submitted):
-        for job, target in zip(list(submitted), targets, strict=True):
+        for spec, job, target in zip(jobs, list(submitted), targets, strict=True):
             seconds: dict[str, float] = {}
             on_event = follow.shown(target.name if len(jobs) > 1 else "")
             job.wait(lambda event, seconds=seconds, on=on_event: _both(event, on, seconds))
             submitted.remove(job)
-            for line in save_result(job, target, finished=choice is not None):
+            given = isinstance(spec, TextureJob)
+            finished = choice is not None
+            for line in save_result(job, target, finished=finished, given_mesh=given):
                 show(line)
             if verbose:
                 show(seconds_line_of(seconds))
@@ -81,12 +84,19 @@ def submitted_job(
     return engine.submit(sent, attached, choice, checkpoint=checkpoint, batch=batch, title=title)
 
 
-def save_result(job: RemoteJob, target: Path, *, finished: bool) -> Iterator[str]:
-    """Write the model and the asset's folder beside it; gives what is to be said of them."""
+def save_result(
+    job: RemoteJob, target: Path, *, finished: bool, given_mesh: bool = False
+) -> Iterator[str]:
+    """Write the model and the asset's folder beside it; gives what is to be said of them.
+
+    Args:
+        given_mesh: whether it is a mesh that was textured, which keeps its faces.
+    """
     folder = target.with_suffix(FOLDER_SUFFIX)
     job.save(target)
     job.save_asset(folder)
-    yield from result_lines(target, folder, job.mesh("finished" if finished else "mesh"))
+    mesh = job.mesh("finished" if finished else "mesh")
+    yield from result_lines(target, None if given_mesh else folder, mesh)
 
 
 def check_target(target: Path, *, finished: bool) -> None:

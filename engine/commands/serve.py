@@ -119,6 +119,8 @@ def _address(bind: str) -> tuple[str, int]:
     host, colon, port = bind.rpartition(":") if bind.count(":") == 1 else (bind, "", "")
     if colon and not (port.isdecimal() and int(port) < 65536):
         raise EngineError(
-            "address_invalid", f"{bind} is no address.", "Write 192.168.1.5 or 192.168.1.5:4444."
+            "address_invalid",
+            f"{bind} is not an address.",
+            "Write 192.168.1.5 or 192.168.1.5:4444.",
         )
     return host, int(port or 0)

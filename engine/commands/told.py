@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.commands.console import binary_size, seconds_line
-from engine.commands.finish import finishing_figures
 from engine.host.command import command
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
+    from engine.finishing.finish import Finished
     from engine.mesh import Mesh
     from engine.report import Report
     from engine.residency.models import Models
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 _IMPORTERS = {".glb": "glTF 2.0", ".obj": "Wavefront (.obj)", ".ply": "Stanford PLY"}
 """What Blender's menu calls them."""
+FEWER = 5000
+"""Faces that are offered where there are more."""
 
 
-def result_lines(file: Path, folder: Path, mesh: "Mesh") -> Iterator[str]:
+def result_lines(file: Path, folder: Path | None, mesh: "Mesh") -> Iterator[str]:
     """What a modeler asks first, and what to do next.
 
     Args:
-        file: the model; folder: its asset's.
+        file: the model.
+        folder: its asset's, from which it can be finished with fewer faces; None: there is none,
+            or the mesh was given and keeps its faces.
         mesh: what is in the file.
     """
     vertices, faces = mesh.vertices, mesh.faces
@@ -32,11 +36,30 @@ def result_lines(file: Path, folder: Path, mesh: "Mesh") -> Iterator[str]:
     size = binary_size(file.stat().st_size)
     yield (
         f"{file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
-        f"feet {low:.2f} m from the origin"
+        f"lowest point at z = {low:.2f} m"
     )
     kind = _IMPORTERS[file.suffix.lower()]
-    again = command("finish", str(folder), "-o", "OTHER.glb", "--faces", "5000")
-    yield f"Next: Blender > File > Import > {kind}; with fewer faces, in seconds: {again}"
+    fewer = ""
+    if folder is not None and len(faces) > FEWER:
+        again = command("finish", str(folder), "-o", "OTHER.glb", "--faces", str(FEWER))
+        fewer = f"; with fewer faces, without generating again: {again}"
+    yield f"Next: Blender > File > Import > {kind}{fewer}"
+
+
+def finishing_figures(finished: "Finished") -> Iterator[str]:
+    """What was found and done, in numbers."""
+    from engine.meshing.report import in_words
+
+    log = finished.log
+    if "before" in log:
+        yield f"As voxels: {in_words(log['before'])}"
+        fixed = {name: count for name, count in log["removed"].items() if count}
+        yield f"Removed or fixed: {in_words(fixed) or 'nothing'}"
+    for named, level in zip(finished.meshes, log["levels"], strict=False):
+        yield (
+            f"{named.name}: {level['texture_size']}^2 texels, alpha {level['alpha_mode']}, "
+            f"UVs {level['unwrap']}, {in_words(level['after'])}"
+        )
 
 
 def figure_lines(

@@ -31,7 +31,7 @@ Data = Annotated[
     Path, typer.Option("--data", help="A data folder of `maquette data build`; embedded makes it.")
 ]
 Out = Annotated[
-    Path, typer.Option("--out", help="Gets states and logs; a training that is there goes on.")
+    Path, typer.Option("--out", help="Gets states and logs; a training that is there resumes.")
 ]
 
 
@@ -48,7 +48,7 @@ def train(
         bool, typer.Option("--evaluate", help="embedded: only measure the checkpoint in --out.")
     ] = False,
 ) -> None:
-    """Train networks. Stopped by Ctrl-C, it goes on at the same step the next time."""
+    """Train networks. Stopped by Ctrl-C, it resumes at the same step the next time."""
     with errors_shown(context.obj):
         place = _begin(device, threads)
         if evaluate and config != EMBEDDED:
@@ -64,7 +64,7 @@ def train(
             else:
                 finished = _one(Path(config), data, output, place, stop)
         if not finished:
-            err.print("Stopped; the same command goes on from here.")
+            err.print("Stopped; the same command resumes from here.")
             raise typer.Exit(INTERRUPTED)
         out.print(f"{output}: done in {time.perf_counter() - start:,.0f} s", markup=False)
 

@@ -44,7 +44,7 @@ def watch(
     with errors_shown(context.obj):
         if not folder.is_dir():
             raise EngineError(
-                "folder_missing", f"{folder} is no folder.", "Give the folder of the pictures."
+                "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
         output.mkdir(parents=True, exist_ok=True)
         choice = finish_choice(finishing, faces, closed)

@@ -16,6 +16,8 @@ from protocol.errors import EngineError
 from protocol.limits import ImageFormat
 
 SUFFIXES = (".glb", ".ply", ".obj")
+TEXTURED_SUFFIXES = (".glb", ".obj")
+"""Of files that can hold a textured asset."""
 
 
 def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png") -> None:

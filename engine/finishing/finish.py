@@ -57,8 +57,10 @@ class Finished:
             save_mesh(self.meshes[0].mesh, path)
 
 
-def finishing_stages(settings: Finish) -> tuple[str, ...]:
-    """The stages of ``finish``, in order."""
+def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
+    """The stages of ``finish``, in order; ``given_mesh``: for a mesh that was textured."""
+    if given_mesh:
+        return ("check_uvs", "bake")
     remeshing = ("remesh",) if settings.closed else ()
     return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(settings.lod_shares))
 

@@ -110,7 +110,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # FULL: a transition that was told to somebody survives a power cut.
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA cache_size = -4096")
+    db.execute("PRAGMA cache_size = -1024")
     db.execute("BEGIN IMMEDIATE")  # takes the lock, which stays
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > VERSION:

@@ -90,18 +90,19 @@ class Running:
         self._save()
         if self.hold or self._unsaved or worker.job:
             return
-        record = self._queue.next()
-        if record is None:
-            return
+        record = None
         try:
+            record = self._queue.next()
+            if record is None:
+                return
             self._queue.check_sources(record)
             if not worker.free:
                 worker.start()
                 return
             self._store.begin(record.id)
         except EngineError as error:
-            if error.code == "source_missing":
-                self._end(record.id, Failed(job=record.id, **_fields(error)))
+            if record is not None and error.code == "source_missing":
+                self.on_worker_event(Failed(job=record.id, **_fields(error)))
             else:
                 self._say(error.message)
             return

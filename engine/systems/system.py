@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
-def _none(checkpoint: "Checkpoint", store: "Store") -> None:
+def _no_encoder(checkpoint: "Checkpoint", store: "Store") -> None:
     return None
+
+
+def _nothing(models: "Models") -> "list[Use]":
+    return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,8 @@ class System:
         image_encoder: the picture encoder of a checkpoint, where it is not among its networks.
         weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
-        usual_needs: the networks of a usual job in order, and their working memory.
+        usual_needs: the networks of a usual job in order, and their working memory: what a worker
+            loads before it is asked; nothing if left out.
         run: does a job.
         rerun: the job that makes an asset of this system again, and what is attached to it.
     """
@@ -51,9 +56,9 @@ class System:
     pipelines: frozenset[str]
     jobs: Mapping[type[MakingJob], tuple[str, ...]]
     networks: "Callable[[], NetworkKinds]"
-    image_encoder: "Encoder" = _none
+    image_encoder: "Encoder" = _no_encoder
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
-    usual_needs: "Needs"
+    usual_needs: "Needs" = _nothing
     run: "Run"
     rerun: "Rerun"

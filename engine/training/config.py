@@ -10,7 +10,7 @@ from protocol.errors import EngineError
 from protocol.limits import is_number
 
 ANY_TIME = frozenset({"steps", "save_every", "log_every", "picture_every"})
-"""What may differ when a training goes on: how long it takes and how often it tells."""
+"""What may differ when a training resumes: how long it takes and how often it tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class TrainConfig:
     Args:
         task: a key of ``engine.training.tasks.table.TASKS``.
         networks: what is trained, by the names that the checkpoint gives them.
-        options: of the task, see there.
+        options: arguments of the task, by their names.
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
             networks of these names, all of which must be there; None: random ones by the seed.
         frozen: networks of these names keep their first weights, those of ``start``.
@@ -49,7 +49,7 @@ class TrainConfig:
         max_grad_norm: gradients longer than this are shortened to it, or to the 95th percentile of
             recent lengths where that is shorter.
         bf16: the losses run under autocast to bfloat16, where the device gains by it.
-        gradient_checkpointing: activations are computed again on the way back, to save memory.
+        gradient_checkpointing: the backward pass computes activations again, to save memory.
         save_every, log_every, picture_every: steps; 0 pictures: none.
     """
 
@@ -93,7 +93,7 @@ def read_config(path: Path) -> TrainConfig:
     except (OSError, ValueError, RecursionError) as error:
         raise EngineError(
             "train_config",
-            f"{path} is no configuration of a training: {error}.",
+            f"{path} is not a configuration of a training: {error}.",
             "Take one of configs/ as an example.",
         ) from error
 
@@ -105,7 +105,7 @@ def config_from_json(content: Any) -> TrainConfig:
         ValueError: naming the entry that is wrong.
     """
     if not isinstance(content, dict):
-        raise ValueError("it holds no object")
+        raise ValueError("it does not hold an object")
     known = {entry.name: entry for entry in fields(TrainConfig)}
     for unknown in sorted(content.keys() - known):
         raise ValueError(f'"{unknown}" is not known')
@@ -118,26 +118,26 @@ def config_from_json(content: Any) -> TrainConfig:
         if kind is bool and not isinstance(value, bool):
             raise ValueError(f'"{key}" is not true or false')
         if kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise ValueError(f'"{key}" is no whole number from 0')
+            raise ValueError(f'"{key}" is not a whole number from 0')
         if kind in (float, float | None) and not (is_number(value) and value >= 0):
-            raise ValueError(f'"{key}" is no number from 0')
+            raise ValueError(f'"{key}" is not a number from 0')
     if values.get("lr", 1) == 0:
         raise ValueError('"lr" must be more than 0')
     if values["steps"] < 1 or values.get("batches_per_step", 1) < 1:
         raise ValueError('"steps" and "batches_per_step" must be at least 1')
     if not isinstance(values["task"], str) or not isinstance(values["networks"], dict):
-        raise ValueError('"task" is no text or "networks" no object')
+        raise ValueError('"task" is not a text or "networks" not an object')
     if not isinstance(values.get("start", ""), str):
-        raise ValueError('"start" is no text')
+        raise ValueError('"start" is not a text')
     if "frozen" in values:
         frozen = values["frozen"]
         if not isinstance(frozen, list) or any(name not in values["networks"] for name in frozen):
-            raise ValueError('"frozen" is no list of names out of "networks"')
+            raise ValueError('"frozen" is not a list of names out of "networks"')
         values["frozen"] = tuple(frozen)
     if "betas" in values:
         betas = values["betas"]
         if not isinstance(betas, list) or len(betas) != 2 or not all(map(is_number, betas)):
-            raise ValueError('"betas" is no pair of numbers')
+            raise ValueError('"betas" is not a pair of numbers')
         values["betas"] = (betas[0], betas[1])
     values["networks"] = {
         name: _network(name, network) for name, network in values["networks"].items()

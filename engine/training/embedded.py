@@ -1,6 +1,6 @@
 """The small model that ships, from nothing: toys, encoders, latents, flows, checkpoint.
 
-Every step is skipped where its result is already there, and goes on where it was stopped.
+Every step is skipped where its result is already there, and resumes where it was stopped.
 """
 
 import json
@@ -49,7 +49,7 @@ ENCODED = {64: 1500, 128: 1300}
 all of them would take longer than training the flows."""
 LATENTS = "embedded"
 FROM_CHECKPOINT = frozenset({"shape_decoder"})
-"""Stages that go on with networks that are in the checkpoint already."""
+"""Stages that start from networks that are in the checkpoint already."""
 AUTO_ENCODERS = ("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae")
 ENCODERS = ("image_encoder", "structure_encoder", "shape_encoder", "material_encoder")
 FLOWS = ("structure_flow", "shape_flow", "texture_flow")
@@ -58,6 +58,9 @@ STRUCTURE_SAMPLER = SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0
 SHAPE_SAMPLER = SamplerParams(steps=1, guidance_strength=1.0, rescale_t=3.0)
 TEXTURE_SAMPLER = SamplerParams(steps=1, guidance_strength=1.0, rescale_t=3.0)
 """Chosen on held-out toys that the evaluation does not see (docs/decisions/0034-one-step.md)."""
+
+QUALITIES = {"high": str(max(SETTINGS.resolutions))}
+"""The cascade to 192^3 is worse than ``standard`` (docs/decisions/0034-one-step.md)."""
 
 FINISHING = FinishAdvice(closed=True, resolution=64, faces=30_000)
 """Chosen by eye, see docs/decisions/0032-small-model-closed.md."""
@@ -107,9 +110,9 @@ def train_embedded(
     """Train everything, and put what ships into the folder "embedded" of ``paths.out``.
 
     Args:
-        paths: see there.
+        paths: where configurations, data and results lie.
         device: of the training.
-        watch: see there.
+        watch: told how far each stage is; see ``Watch``.
         stop: asked after every step of a training.
 
     Returns:
@@ -257,7 +260,7 @@ def _check_encoders(store: LatentStore, checkpoint: Path) -> None:
         raise EngineError(
             "latents_other",
             f"The latents in {store.folder} are not by the encoders of {checkpoint}.",
-            "Remove that folder to encode anew, and the trainings of flows that began with it.",
+            "Remove that folder to encode again, and the trainings of flows that began with it.",
         )
 
 
@@ -279,6 +282,7 @@ def write_pipelines(paths: Paths) -> None:
             shape_norm=norm_of(store, dataset, "shape"),
             texture_norm=norm_of(store, dataset, "texture"),
             finishing=FINISHING,
+            qualities=QUALITIES,
         ),
     )
 

@@ -16,7 +16,7 @@ class Logbook:
 
     Args:
         folder: of the training.
-        step: that it goes on from; lines of later steps, which are computed again, are dropped.
+        step: that it resumes from; lines of later steps, which are computed again, are dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:

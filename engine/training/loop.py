@@ -1,4 +1,4 @@
-"""The training loop: batches to gradients to weights, saved as it goes, exact when it goes on."""
+"""The training loop: batches to gradients to weights, saved as it goes, exact when it resumes."""
 
 import contextlib
 import math
@@ -56,9 +56,9 @@ def train(
     on_step: Callable[[int, dict[str, float]], None] = lambda step, log: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Tensor]:
-    """Train, or go on where the folder's newest state ends.
+    """Train, or resume from the folder's newest state.
 
-    Stopped at any step and gone on with, it computes the same bits as without the stop, on the
+    Stopped at any step and resumed, it computes the same bits as without the stop, on the
     same machine with the same number of threads. Several ranks share the batches of a step.
 
     Args:
@@ -73,7 +73,7 @@ def train(
         The moving average of the weights, by "network.tensor".
 
     Raises:
-        EngineError: ``train_not_finite`` for a loss that is no number, with step and batch;
+        EngineError: ``train_not_finite`` for a loss that is not a number, with step and batch;
             ``train_state`` and ``train_state_other`` for a state that does not fit; ``unwritable``
             and ``disk_full`` when a state cannot be written: the one before it is still there.
     """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Pipelines:
         structure, shape, texture: samplers.
         shape_norm, texture_norm: statistics of the latents.
         finishing: how results are best finished; None leaves that open.
+        qualities: quality -> type, for those that are not as usual.
     """
 
     resolutions: Sequence[int]
@@ -75,6 +76,7 @@ class Pipelines:
     shape_norm: Normalization
     texture_norm: Normalization
     finishing: FinishAdvice | None = None
+    qualities: Mapping[str, str] = field(default_factory=dict)
 
 
 def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
@@ -110,7 +112,11 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
         **shared,
     }
     texturing = {"models": {"shape_slat_encoder": f"{CKPTS}/shape_encoder", **common}, **shared}
-    beside = {"finishing": asdict(pipelines.finishing)} if pipelines.finishing else {}
+    beside: dict[str, Any] = {}
+    if pipelines.finishing:
+        beside["finishing"] = asdict(pipelines.finishing)
+    if pipelines.qualities:
+        beside["qualities"] = dict(pipelines.qualities)
     for file, content in (
         (GENERATION, {"name": "Trellis2ImageTo3DPipeline", "args": generation, **beside}),
         (TEXTURING, {"name": "Trellis2TexturingPipeline", "args": texturing}),

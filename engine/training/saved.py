@@ -36,7 +36,7 @@ def saved_states(folder: Path) -> list[Path]:
 
 
 def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[str, Any]:
-    """Read a state for going on with a training.
+    """Read the state that a training resumes from.
 
     Raises:
         EngineError: ``train_state`` when it cannot be read; ``train_state_other`` when it is of
@@ -49,7 +49,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> dict[st
         raise EngineError(
             "train_state",
             f"{path} cannot be read: {' '.join(str(error).split())[:200]}",
-            "Remove that file; the training goes on from the state before it.",
+            "Remove that file; the training resumes from the state before it.",
         ) from error
     found = differences(before, config.as_json())
     if found:

@@ -28,7 +28,7 @@ from engine.worker.inputs import ASSET, KEPT, asset_folder, inputs_of
 from engine.worker.parts import file_part, packed_thumbnail, zip_folder
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
-from protocol.jobs import FinishJob, MakingJob, RenderJob
+from protocol.jobs import FinishJob, MakingJob, RenderJob, TextureJob
 from protocol.parts import pack_images
 from protocol.references import Reference
 
@@ -78,18 +78,23 @@ class Story:
 
     def _make(self, spec: MakingJob, inputs: Inputs) -> None:
         report, finish = self._report, self._run.finish
+        if isinstance(spec, TextureJob) and finish is not None:
+            session.check_faces_stay(finish)  # before anything is spent
         folder = asset_folder(self._folder)
         asset = self._earlier(folder)
         if asset is None:
             models = self._open_models()
-            then = session.delivery_stages(finish, models.generation.finishing)
+            given = isinstance(spec, TextureJob)
+            advice = models.generation.finishing
+            then = session.delivery_stages(finish, advice, given_mesh=given)
             expected = system_for(spec, models.generation.name).expect(spec, models)
             self._started(str(models.checkpoint.home), (*expected, *then))
             asset = session.run(spec, models, report, inputs, then=then)
             with report.stage("saving"):
                 save_asset(asset, folder)
         else:
-            then = session.delivery_stages(finish, asset.finish_advice)
+            given = asset.given_mesh is not None
+            then = session.delivery_stages(finish, asset.finish_advice, given_mesh=given)[1:]
             report.expect(then)
             self._started(str(asset.recipe["checkpoint"]["home"]), then)
         session.write(asset, folder, self._model, finish, report)
@@ -110,11 +115,13 @@ class Story:
 
     def _finish(self, job: FinishJob, inputs: Inputs) -> None:
         report = self._report
-        stages = ("reading", *session.delivery_stages(job)[1:])
+        source = inputs.resolve(job.source)
+        place = source if isinstance(source, Path) else Path(f"{ASSET}.glb")  # a mesh was attached
+        stages = (*session.stages_of_finishing(place, job), "thumbnail")
         report.expect(stages)
         self._started("", stages)
-        source = self._finishable(job.source, job.resolution, inputs)
-        finished, settings = session.finish_source(source, job, self._model, report)
+        opened = self._finishable(job.source, job.resolution, inputs)
+        finished, settings = session.finish_source(opened, job, self._model, report)
         session.write_finished(finished, self._model, settings, report, folder=None)
         thumbnail = self._out / THUMBNAIL
         with report.stage("thumbnail"):

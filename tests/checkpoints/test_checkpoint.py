@@ -135,6 +135,8 @@ def test_no_checkpoint_at_all(tmp_path: Path):
         (lambda c: c["args"].update(default_pipeline_type=512), "default_pipeline_type"),
         (lambda c: c.update(finishing={"closed": "yes"}), "closed"),
         (lambda c: c.update(finishing={"faces": 2}), "2 faces"),
+        (lambda c: c.update(qualities={"best": "512"}), "best"),
+        (lambda c: c.update(qualities={"high": 512}), "high"),
     ],
 )
 def test_a_wrong_pipeline(tmp_path: Path, change, word: str):

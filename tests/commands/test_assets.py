@@ -145,7 +145,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
     np.testing.assert_allclose(painted.vertices.min(axis=0), [2, 3.5, 4.75], atol=1e-5)
     assert painted.uvs is not None and painted.materials[0].base_color_texture is not None
     noted = load_asset(tmp_path / "painted.maquette").recipe["finish"]
-    assert (noted["file"], noted["preset"]["texture_size"]) == ("painted.glb", 2048)
+    assert (noted["file"], noted["settings"]["texture_size"]) == ("painted.glb", 2048)
     assert noted["levels"][0]["after"]["faces"] == len(given.faces)
     for option in (["--faces", "100"], ["--keep-inner"], ["--closed"]):
         result = run("finish", folder, "-o", tmp_path / "again.glb", *option)

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROCKET = ROOT / "examples" / "rocket.png"
-SMALL = FinishChoice(finish="standard", faces=300, texture_size=32)
+SMALL = FinishChoice(finish="standard", texture_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,8 @@ def test_an_asset_comes_home_and_is_finished_again(
     folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
     asset = load_asset(folder)
     assert asset.recipe["seed"] == 1
-    again = engine.submit(FinishJob(source=Stored(made), faces=100, texture_size=16)).wait()
-    few, many = again.mesh(), engine.job(made).mesh()
-    assert 0 < len(few.faces) < len(many.faces)
+    again = engine.submit(FinishJob(source=Stored(made), texture_size=16)).wait()
+    assert len(again.mesh().faces) > 100
     assert again.part("textures").head.layout.images[0].width == 16
 
 
@@ -127,3 +126,19 @@ def test_the_command_line_uses_the_engine_that_runs(
 def test_kill_worker_service_and_client_at_random_moments(tmp_path: Path) -> None:
     for outcome in run(3, seed=11, home=tmp_path / "home"):
         assert outcome.wrong == [], outcome
+
+
+def test_watch_makes_an_asset_of_every_picture_that_has_none(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
+    pictures, output = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    (pictures / "rocket.png").write_bytes(ROCKET.read_bytes())
+    (pictures / "broken.png").write_bytes(b"no picture")
+    words = ["watch", str(pictures), "-o", str(output), "--quality", "draft", "--finish", "none"]
+    shown = CliRunner().invoke(app, [*words, "--once"])
+    assert shown.exit_code == 0, shown.output
+    assert len(load_mesh(output / "rocket.glb").faces) > 100
+    assert "broken.png: " in shown.output
+    assert not (output / "broken.glb").exists()

@@ -63,7 +63,7 @@ def test_advice_from_a_file() -> None:
     assert FinishAdvice.read(None) is None
     assert FinishAdvice.read({"closed": True, "later": 1}) == FinishAdvice(closed=True)
     for wrong, words in (
-        ([], "no object"),
+        ([], "not an object"),
         ({"closed": 1}, '"closed"'),
         ({"faces": 2.5}, "2.5 faces"),
         ({"faces": 2}, "2 faces"),

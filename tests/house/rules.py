@@ -12,7 +12,10 @@ OUTERMOST = (("engine", "cli.py"), ("engine", "connecting.py"))
 """Where programs come in: these may read the environment."""
 
 # Made at run time or by git-ignored tools, so absent from a clone.
-MADE_AT_RUN_TIME = (".venv", "out/", "asset.vxz", "engine.json", "store.sqlite", "config.toml")
+MADE_AT_RUN_TIME = (
+    *(".venv", "out/", "engine.json", "store.sqlite", "config.toml"),
+    *("asset.vxz", "recipe.json", "source.png", "latents.safetensors"),
+)
 # Part of the layout of published checkpoints and of the folder the cases lie in, not of this one.
 NOT_OURS = ("pipeline.json", "texturing_pipeline.json", "../shared/")
 SUFFIXES = (
@@ -76,6 +79,24 @@ def imported_by(package: str, root: Path) -> set[str]:
     return set(done.stdout.split())
 
 
+def foreign_imports(root: Path, package: str, allowed: set[str]) -> list[str]:
+    """Imports from outside of ``package``, those inside functions included, that are neither of
+    the standard library nor of ``allowed``."""
+    ours = {package, *allowed, *sys.stdlib_module_names}
+    return [
+        f"{file.relative_to(root)} imports {module}"
+        for file in python_files(root, package)
+        for module in _absolute_imports(file)
+        if module.partition(".")[0] not in ours
+    ]
+
+
+def _absolute_imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.ImportFrom) and node.level):
+            yield from _modules(node)
+
+
 def rooms_in_order(architecture: str) -> list[str]:
     """The rooms of the engine in the table of docs/architecture.md, from top to bottom.
 
@@ -86,9 +107,14 @@ def rooms_in_order(architecture: str) -> list[str]:
 
 def unlisted_rooms(root: Path, order: list[str]) -> list[str]:
     """Entries of engine that stand in no table, so that no rule would look at them."""
+    missing = sorted(entries_of_engine(root) - set(order))
+    return [f"engine/{name} stands in no table of rooms" for name in missing]
+
+
+def entries_of_engine(root: Path) -> set[str]:
+    """Names of the files and folders of Python in engine."""
     entries = {path.stem for path in (root / "engine").glob("*.py")} - {"__init__"}
-    entries |= {path.parent.name for path in (root / "engine").glob("*/*.py")}
-    return [f"engine/{name} stands in no table of rooms" for name in sorted(entries - set(order))]
+    return entries | {path.parent.name for path in (root / "engine").glob("*/*.py")}
 
 
 def upward_imports(root: Path, order: list[str]) -> list[str]:
@@ -110,7 +136,12 @@ def import_circles(root: Path, *packages: str) -> list[str]:
         for file in python_files(root, *packages)
     }
     graph = {
-        name: {target for module in _imports(file) if (target := _file_of(module, files))} - {name}
+        name: {
+            target
+            for module in _imports(file, ".".join(file.relative_to(root).parts[:-1]))
+            if (target := _file_of(module, files))
+        }
+        - {name}
         for name, file in files.items()
     }
     # What nothing leads to, or leads nowhere, is in no circle; take it away until nothing changes.
@@ -130,9 +161,16 @@ def _file_of(module: str, files: Mapping[str, Path]) -> str | None:
     return parent if parent in files else None
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, package: str = "") -> Iterator[str]:
+    """Imported names; ``package`` is what relative ones start from."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        yield from _modules(node)
+        if isinstance(node, ast.ImportFrom) and node.level and package:
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1])
+            start = f"{base}.{node.module}" if node.module else base
+            yield from (f"{start}.{name.name}" for name in node.names)
+        else:
+            yield from _modules(node)
 
 
 def _modules(node: ast.AST) -> list[str]:

@@ -9,7 +9,7 @@ from tests.house import rules
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = {"torch", "bpy", "numba", "numpy", "PIL", "transformers", "huggingface_hub"}
 BANNED = [
-    ("protocol", {"torch", "bpy", "numpy"}),
+    ("protocol", {"torch", "bpy", "numpy", "engine"}),
     ("engine.weights", {"torch", "numba"}),
     (
         "engine.service",
@@ -34,6 +34,20 @@ def test_import_rule_sees_an_import_in_a_submodule(tmp_path: Path) -> None:
     (package / "till.py").write_text("import json\nimport numpy\n")
     assert "numpy" in rules.imported_by("shop", tmp_path)
     assert "torch" not in rules.imported_by("shop", tmp_path)
+
+
+def test_the_protocol_needs_no_other_packages_than_it_ships_with() -> None:
+    assert rules.foreign_imports(ROOT, "protocol", {"zmq", "msgpack", "numpy"}) == []
+
+
+def test_a_foreign_import_is_seen(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "till.py").write_text("import json\nfrom .rich import gold\nimport zmq.utils\n")
+    assert rules.foreign_imports(tmp_path, "shop", {"zmq"}) == []
+    (shop / "coin.py").write_text("def count():\n    from engine import mesh\n")
+    (offence,) = rules.foreign_imports(tmp_path, "shop", {"zmq"})
+    assert offence.endswith("coin.py imports engine.mesh")
 
 
 def order_of_rooms() -> list[str]:
@@ -78,7 +92,7 @@ def test_a_circle_is_seen(tmp_path: Path) -> None:
     (shop / "till.py").write_text("from shop.coin import count\n")
     (shop / "coin.py").write_text("count = 1\n")
     assert rules.import_circles(tmp_path, "shop") == []
-    (shop / "coin.py").write_text("def count():\n    from shop import till\n")
+    (shop / "coin.py").write_text("def count():\n    from .till import open\n")
     assert [line.split()[0] for line in rules.import_circles(tmp_path, "shop")] == [
         "shop.coin",
         "shop.till",

@@ -66,7 +66,7 @@ def test_installs_again_when_the_project_file_changes(project: Project) -> None:
     assert project.kinds() == ["pip", "pytest"]
 
 
-def test_mends_what_was_cut_short(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repairs_what_was_cut_short(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.failing = "pip"
     assert project.run.main(["test"]) == 1
     assert "pip could not install" in capsys.readouterr().err

@@ -38,6 +38,6 @@ def test_the_readme_names_every_folder_and_file_beside_it() -> None:
 def test_a_sentence_is_cut_out_of_a_docstring(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text('"""One thing: and\nmore. Then another.\n\nDetails."""\n')
-    assert tree.first_sentence(file) == "One thing"
+    assert tree.first_sentence(file) == "One thing: and more."
     file.write_text("x = 1\n")
     assert tree.first_sentence(file) == ""

@@ -1,4 +1,4 @@
-"""The list of files in docs/files.md: every file of ours with what its docstring says first.
+"""The list of files in docs/files.md: the files of FOLDERS with what their docstrings say first.
 
 python -m tests.house.tree    writes it
 """
@@ -13,8 +13,9 @@ PAGE = ROOT / "docs" / "files.md"
 FOLDERS = ("protocol", "blender_addon", "engine", "benchmarks")
 HEAD = """# Files
 
-Every Python file, in the words of its own docstring. `python -m tests.house.tree` writes this page
-and a test keeps it true. What rooms are for is in [architecture.md](architecture.md).
+Every Python file of the folders protocol, blender_addon, engine and benchmarks, in the words of its
+own docstring. `python -m tests.house.tree` writes this page and a test keeps it true. What rooms
+are for is in [architecture.md](architecture.md).
 """
 
 
@@ -39,7 +40,7 @@ def first_sentence(file: Path) -> str:
     """What the docstring of a module says first, in one line."""
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(text.split("\n\n")[0].split())
-    return re.split(r"(?<=[.:])\s", paragraph)[0].removesuffix(":")
+    return re.split(r"(?<=[.?])\s", paragraph)[0]
 
 
 def entries_of_tree(readme: str) -> set[str]:

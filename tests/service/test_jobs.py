@@ -185,6 +185,7 @@ def test_a_worker_that_does_not_hear_is_killed_and_the_next_job_works(serve: Ser
     peer.submit(deaf, seed=0)
     peer.until(lambda: any(isinstance(e, Progress) and e.step == 4 for e in peer.of(deaf)))
     peer.submit(after, seed=1)
+    peer.pump(0.5)  # until it is deaf
     peer.ask(requests.Cancel(job=deaf))
     assert peer.event(Cancelled, deaf).forced is True
     peer.event(Done, after)

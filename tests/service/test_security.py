@@ -1,6 +1,7 @@
 """Who gets in, who does not, and what is written down about it."""
 
 import logging
+import random
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,8 @@ import zmq
 from protocol import replies, requests
 from protocol.connection import Connection, PairingCode
 from protocol.jobs import GenerateJob
-from protocol.references import File
-from protocol.wire import encode
+from protocol.references import Attached, File
+from protocol.wire import Shaped, encode
 from tests.service.local import Local
 from tests.service.peer import Peer, Server
 
@@ -134,6 +135,48 @@ def test_nonsense_is_answered_by_an_error(serve: Serve) -> None:
     peer.socket.send_multipart([b""])
     peer.until(lambda: peer._replies.pop(0, None))
     assert peer.ask(requests.Ping()) == replies.Pong()
+
+
+def mutated(draw: random.Random, frames: list[bytes]) -> list[bytes]:
+    """Frames with bytes changed, cut, repeated or left out."""
+    changed = [bytearray(frame) for frame in frames]
+    for _ in range(draw.randint(1, 4)):
+        frame = draw.choice(changed)
+        kind = draw.randrange(5)
+        if kind == 0 and frame:
+            frame[draw.randrange(len(frame))] = draw.randrange(256)
+        elif kind == 1:
+            del frame[draw.randrange(len(frame) + 1) :]
+        elif kind == 2:
+            frame += draw.randbytes(draw.randint(1, 30))
+        elif kind == 3 and len(changed) > 1:
+            changed.remove(frame)
+        else:
+            changed.append(bytearray(draw.randbytes(draw.randint(0, 20))))
+    return [bytes(frame) for frame in changed]
+
+
+FRAMES = 1000
+
+
+def test_mutated_frames_are_answered_and_nothing_grows(serve: Serve) -> None:
+    local = serve({"jobs": [[]]})
+    peer = local.peer()
+    draw = random.Random(5)
+    submit = requests.Submit(
+        id=secrets.token_hex(16), job=GenerateJob(picture=Attached("p")), title="chair"
+    )
+    picture = {"p": Shaped.of_file(b"picture")}
+    whole = [bytes(frame) for frame in encode(submit, 7, picture)]
+    fetch = [bytes(frame) for frame in encode(requests.FetchPart(job="x", name="y"), 8)]
+    before = peer.ask(requests.GetStatus()).memory
+    for i in range(FRAMES):
+        peer.socket.send_multipart(mutated(draw, draw.choice([whole, fetch])))
+        if i % 100 == 99:
+            peer.ask(requests.Ping())
+    status = peer.ask(requests.GetStatus())
+    assert status.memory - before < 20 << 20
+    assert isinstance(peer.ask(requests.Ping()), replies.Pong)
 
 
 def test_a_mistake_of_ours_does_not_end_the_service(

@@ -179,7 +179,7 @@ def test_an_address_that_is_taken_or_none_of_ours(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert address in said(tmp_path / "home", "--bind", address)
     assert "Cannot listen" in said(tmp_path / "home", "--bind", "192.0.2.1:4444")
-    assert "is no address" in said(tmp_path / "home", "--bind", "1.2.3.4:many")
+    assert "is not an address" in said(tmp_path / "home", "--bind", "1.2.3.4:many")
     assert not (tmp_path / "home" / "engine.json").exists()
 
 

@@ -117,10 +117,12 @@ def test_a_cancel_is_heard(bench: Bench) -> None:
 
 
 def test_a_cancel_that_is_not_heard_becomes_force(bench: Bench) -> None:
-    listening = bench({"jobs": [[{"hang": 3600}]]}, cancel=2.0)
+    listening = bench({"jobs": [[{"stage": "shape"}, {"hang": 3600}]]}, cancel=2.0)
     listening.ready()
     (pid,) = listening.worker.pids
     listening.run()
+    listening.until(lambda: any(isinstance(e, Progress) and e.step for e in listening.events))
+    time.sleep(0.5)  # until it is deaf
     start = time.monotonic()
     listening.worker.cancel()
     listening.until(lambda: not listening.worker.job)

@@ -100,7 +100,6 @@ BOXES = System(
     jobs={GenerateJob: ("box",)},
     networks=networks,
     expect=expect,
-    usual_needs=lambda models: [Use("box_flow", 1000)],
     run=generate,
     rerun=rerun,
 )

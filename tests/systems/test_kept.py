@@ -52,7 +52,7 @@ def test_an_attempt_resumes_after_the_last_sample_with_the_same_result(
 
     assert not {"structure", "shape", "fine_shape"} & set(stages_of(events))
     assert "texture" in stages_of(events)
-    assert torch.equal(again.latents.texture.feats, whole.latents.texture.feats)
+    assert torch.equal(again.latents["texture"].feats, whole.latents["texture"].feats)
     assert (again.voxels.materials == whole.voxels.materials).all()
     assert again.recipe["checkpoint"] == whole.recipe["checkpoint"]
 
@@ -68,7 +68,7 @@ def test_a_retry_takes_from_the_job_before_it_what_did_not_change(
     )
     fresh = generate(changed, models, Report(), inputs())
     assert {"structure", "shape", "fine_shape", "texture"} & set(stages_of(events)) == {"texture"}
-    assert torch.equal(made.latents.texture.feats, fresh.latents.texture.feats)
+    assert torch.equal(made.latents["texture"].feats, fresh.latents["texture"].feats)
 
 
 def test_another_seed_finds_nothing(models: Models, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ CONTENT = {"task": "shape_vae", "networks": {"a": {"name": "A", "args": {}}}, "s
 def test_frozen_networks_are_named() -> None:
     assert config_from_json({**CONTENT, "frozen": ["a"]}).frozen == ("a",)
     for wrong in (["b"], "a", [1]):
-        with pytest.raises(ValueError, match='"frozen" is no list of names'):
+        with pytest.raises(ValueError, match='"frozen" is not a list of names'):
             config_from_json({**CONTENT, "frozen": wrong})
 
 

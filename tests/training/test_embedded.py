@@ -76,7 +76,7 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
 def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list[str]]) -> None:
     folder, _ = trained
     models = Models(load_checkpoint(folder, offline=True))
-    assert qualities(models) == {"draft": "64", "standard": "128", "high": "192_cascade"}
+    assert qualities(models) == {"draft": "64", "standard": "128", "high": "128"}
     assert not (folder / "ckpts" / "material_encoder.json").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
     few = {"structure": FEW, "shape": FEW, "texture": FEW}

@@ -1,4 +1,4 @@
-"""The training loop: it learns, goes on exactly, and stops with a reason."""
+"""The training loop: it learns, resumes exactly, and stops with a reason."""
 
 import errno
 import json

@@ -207,7 +207,9 @@ def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
     rows[:16, :, 3] = 0
     files["picture"] = _file(bench.home / "rows", "picture", rows.tobytes(), "uint8", rows.shape)
     spec = TextureJob(mesh=Attached("mesh"), picture=Attached("picture"), resolution=64)
-    ended = bench.run("a", spec, SMALL, attached=files)
+    assert bench.run("b", spec, SMALL, attached=files).code == "given_mesh"
+    assert bench.stages() == []
+    ended = bench.run("a", spec, FinishChoice(texture_size=32), attached=files)
     assert isinstance(ended, Done), ended
     _, mesh = bench.part("finished")
     assert np.allclose(np.frombuffer(mesh["position"], "<f4").reshape(-1, 3), corners)

@@ -23,4 +23,4 @@ def expected_stages(job: MakingJob, models: Models) -> tuple[str, ...]:
             mesh = ("reading", "picture", "voxels", "encode_shape")
             return (*mesh, "encode", "texture", "decode_material")
         case UpscaleJob():
-            return ("picture", *_FINER, *_DECODING)
+            return ("picture", "encode", *_FINER, *_DECODING)

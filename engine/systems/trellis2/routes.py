@@ -122,11 +122,15 @@ def factor_of(models: Models) -> int:
 
 
 def qualities(models: Models) -> Mapping[str, str]:
-    """Quality -> type.
+    """Quality -> type: what the checkpoint says, or else as usual.
 
-    ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade, ``high`` a
-    cascade half as fine again.
+    Usually ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade,
+    ``high`` a cascade half as fine again.
     """
+    return {**_usual_qualities(models), **models.generation.qualities}
+
+
+def _usual_qualities(models: Models) -> dict[str, str]:
     levels = generation_levels(models)
     low, high = levels[0].resolution, levels[-1].resolution
     if low == high:
@@ -142,8 +146,8 @@ def type_names(models: Models) -> list[str]:
     """The usual types, in the order of their cost."""
     levels = generation_levels(models)
     plain = [str(level.resolution) for level in levels]
-    usual = qualities(models)
-    return [*plain, *(name for name in usual.values() if name not in plain)]
+    usual = dict.fromkeys([*_usual_qualities(models).values(), *qualities(models).values()])
+    return [*plain, *(name for name in usual if name not in plain)]
 
 
 def route_of(models: Models, name: str | None, quality: str | None = None) -> Route:
@@ -179,7 +183,7 @@ def route_of(models: Models, name: str | None, quality: str | None = None) -> Ro
 def cascade_of(
     models: Models, name: str | None, quality: str | None, *, finer_than: int
 ) -> tuple[Route, Level]:
-    """A route that ends with a finer shape, and the level of that; both None: quality ``high``.
+    """A route that ends with a finer shape, and the level of that; both None: the usual ``high``.
 
     Args:
         finer_than: voxels an axis that there are already.
@@ -187,7 +191,9 @@ def cascade_of(
     Raises:
         EngineError: ``type_not_finer``, and as ``route_of``.
     """
-    route = route_of(models, name, "high" if name is None and quality is None else quality)
+    if name is None and quality is None:
+        name = _usual_qualities(models)["high"]
+    route = route_of(models, name, quality)
     if route.fine is None:
         raise _not_finer(models, f"The type {route.name} samples a shape only once.", finer_than)
     check_finer(models, route.resolution, finer_than=finer_than)

@@ -1,7 +1,7 @@
 """A data folder out of mesh files or toys: many processes make assets, one keeps the index.
 
 A build can be stopped at any moment and started again: what is in the index is done, and anything
-else is made anew.
+else is made again.
 """
 
 import logging
@@ -170,7 +170,7 @@ def _make_in(
         raise EngineError(
             "build_worker",
             f"A worker process was ended from outside; it was at one of {names}.",
-            "Start the build again: it goes on there. With little memory, use fewer --processes.",
+            "Start the build again: it resumes there. With little memory, use fewer --processes.",
         ) from error
     except BaseException:
         # What is being made right now gets finished and counts.

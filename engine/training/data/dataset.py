@@ -90,7 +90,7 @@ class Dataset:
 
     Everything is read when it is first asked for and then kept in memory (pictures as files, which
     decode in a fraction of a millisecond) until ``cache_bytes`` are reached; after that the rest is
-    read anew each time. Nothing is dropped for something else: assets are drawn at random, so none
+    read again each time. Nothing is dropped for something else: assets are drawn at random, so none
     is likelier to come again than another.
 
     Args:
@@ -217,5 +217,5 @@ def _damaged(path: Path, why: object) -> EngineError:
     return EngineError(
         "dataset_damaged",
         f"{path} is missing or damaged ({' '.join(str(why).split())[:120]}).",
-        "Restore it from a copy, or build the data folder anew.",
+        "Restore it from a copy, or build the data folder again.",
     )

@@ -64,7 +64,7 @@ def open_index(folder: Path, *, write: bool = False) -> Iterator["Index"]:
     if not write and not path.is_file():
         raise EngineError(
             "dataset_missing",
-            f"{folder} is no data folder: it has no {INDEX}.",
+            f"{folder} is not a data folder: it has no {INDEX}.",
             f"Build one: {command('data', 'build', '--help')}",
         )
     try:

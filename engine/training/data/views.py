@@ -80,7 +80,7 @@ def camera_of(mesh: Mesh, view: View) -> Camera:
     distance = float(np.linalg.norm(np.subtract(camera.eye, centre)))
     right, down = view.shift
     wanted = np.array([right, -down]) * 2
-    # Each step puts the middle of the outline to its place, then mends the distance; perspective
+    # Each step puts the middle of the outline to its place, then corrects the distance; perspective
     # makes one depend on the other, and a few steps settle both.
     aim = np.zeros(2)
     for _ in range(8):

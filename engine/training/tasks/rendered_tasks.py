@@ -92,7 +92,7 @@ class RenderedShapeTask(_RenderedTask[DecodedShape]):
     """The shape VAE, stage 2. Only here do split weights learn.
 
     Args:
-        stage1: see there.
+        stage1: the task of stage 1, whose losses count here too.
         picture: pixels to a side of the pictures, at least 16.
         views: pictures of each asset of a batch.
         picture_weights: of the losses on pictures, see ``shape_picture_losses``.

@@ -134,7 +134,7 @@ class ScVaeTask(ABC, Generic[E, D, Result]):
         device: torch.device | str = "cpu",
     ) -> None:
         if block is not None and block % LATENT_CELL:
-            raise ValueError(f"a block of {block} voxels is no multiple of {LATENT_CELL}")
+            raise ValueError(f"a block of {block} voxels is not a multiple of {LATENT_CELL}")
         self.encoder, self.decoder = encoder, decoder
         self.networks = nn.ModuleDict(
             {f"{self.kind}_encoder": encoder, f"{self.kind}_decoder": decoder}

@@ -21,7 +21,7 @@ A short training of a material can begin nearer still (``initialise_as_mean``): 
 its inputs over each cell of the latent, and the decoder hands the first channels of the latent to
 every voxel of the cell. Both pass through norms and activations as pairs (x, -x), since
 silu(x) - silu(-x) = x, beside a pair (c, -c) whose constant keeps the norms from dividing the size
-of x away. A shape is no mean over cells. Figures: docs/decisions/0033-tied-children.md.
+of x away. A shape is not a mean over cells. Figures: docs/decisions/0033-tied-children.md.
 """
 
 import math

@@ -53,7 +53,7 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
     """The task that a configuration means, with first weights from its seed or its start.
 
     Args:
-        config: see there.
+        config: of the training: names the task and its options.
         data: a data folder; flows also need its latents (``encode``).
         device: of networks and batches.
 
@@ -266,7 +266,7 @@ def norm_of(store: LatentStore, dataset: Dataset, kind: str) -> Normalization:
 def _network(networks: nn.ModuleDict, name: str, kind: type[Network]) -> Network:
     network = networks[name]
     if not isinstance(network, kind):
-        raise TypeError(f"{name} is no {kind.__name__}")
+        raise TypeError(f"{name} is not a {kind.__name__}")
     return network
 
 

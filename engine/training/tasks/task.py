@@ -11,7 +11,7 @@ class Task(Protocol):
     """Networks, and the loss of a batch.
 
     All chance comes from the two generators that the loop hands in and seeds by run, step and
-    batch, so that a training that was stopped goes on as if it had not been.
+    batch, so that a training that was stopped resumes as if it had not been.
     """
 
     @property

@@ -120,10 +120,10 @@ def test_the_example_starts_from_stage_1(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_start_is_a_text_and_part_of_what_may_not_change():
     content = {"task": "shape_vae", "networks": {}, "steps": 1}
-    with pytest.raises(ValueError, match='"start" is no text'):
+    with pytest.raises(ValueError, match='"start" is not a text'):
         config_from_json({**content, "start": 3})
     plain, started = config_from_json(content), config_from_json({**content, "start": "there"})
     assert differences(plain.as_json(), started.as_json()) == ['start was null and is "there"']
-    # A state from before there were starts goes on.
+    # A state from before there were starts resumes.
     old = {name: value for name, value in plain.as_json().items() if name != "start"}
     assert differences(old, plain.as_json()) == []

@@ -43,11 +43,11 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_material_vae_leaves_the_plateau(toys: Path, tmp_path: Path, seed: int) -> None:
-    """Untied children stay at the median of all data, for so long: correlation 0.0 to 0.2."""
+    """Untied children stay at the median of all data, for so long, or leave it late: 0.32."""
     content = json.loads(CONFIG.read_text()) | {"bf16": False, "quick_start": False}
     content["options"] |= {"resolutions": [64], "most_voxels": 4000, "block": 16}
     content["options"]["weights"] = {"materials": 1.0, "kl": 0.0}
-    config = replace(config_from_json(content), seed=seed, steps=150, warmup_steps=20, final_lr=1.0)
+    config = replace(config_from_json(content), seed=seed, steps=150, warmup_steps=20)
     task = make_task(config, toys, torch.device("cpu"))
     assert isinstance(task, MaterialVaeTask)
     train(task, config, tmp_path, device=torch.device("cpu"))
