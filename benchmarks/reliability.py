@@ -47,9 +47,9 @@ class Outcome:
     Attributes:
         moment: seconds after the job's submission, or after its first stage began.
         stage: that ran when something was killed; empty: none yet.
-        resumed_at: first stage that ran after it, if any did.
+        stages_after: that ran, or ran on, after it.
         gone: seconds until no process of a killed service was left.
-        seconds: from the kill to the end of the job.
+        seconds: from the kill, or since the service is there again, to the end of the job.
         wrong: what should not have happened.
     """
 
@@ -58,7 +58,7 @@ class Outcome:
     moment: float
     since: str
     stage: str = ""
-    resumed_at: str = ""
+    stages_after: list[str] = field(default_factory=list)
     gone: float | None = None
     seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
@@ -153,7 +153,7 @@ class Trial:
             start = time.monotonic()
             self._end(job)
             outcome.seconds = time.monotonic() - start
-            outcome.resumed_at = next(iter(self.stages_after), "")
+            outcome.stages_after = self.stages_after
             self._check(job)
         finally:
             self.engine.close()
@@ -321,15 +321,16 @@ def left_in_the_end(house: House) -> list[str]:
 def line(outcome: Outcome) -> str:
     """A row of the table."""
     gone = "" if outcome.gone is None else f"{outcome.gone:.1f}"
+    after = ", ".join(outcome.stages_after) or "-"
     return (
         f"| {outcome.number} | {outcome.victim} | {outcome.moment:.1f} s after the "
-        f"{outcome.since} | {outcome.stage or '-'} | {outcome.resumed_at or '-'} | {gone} | "
+        f"{outcome.since} | {outcome.stage or '-'} | {after} | {gone} | "
         f"{outcome.seconds:.1f} | {'; '.join(outcome.wrong) or 'right'} |"
     )
 
 
 HEAD = (
-    "| run | killed | when | stage | first stage after | all gone, s | done after, s | result |\n"
+    "| run | killed | when | stage | stages after | all gone, s | done after, s | result |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROCKET = ROOT / "examples" / "rocket.png"
-SMALL = FinishChoice(finish="standard", texture_size=32)
+SMALL = FinishChoice(finish="standard", texture_size=512)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def engine(house: House) -> Iterator[Engine]:
 def made(house: House) -> str:
     """The id of a job that is done, and finished."""
     with connect(house.home, name="test") as engine:
-        return submitted(engine, seed=1).wait().id
+        return submitted(engine, SMALL, seed=1).wait().id
 
 
-def submitted(engine: Engine, *, seed: int) -> RemoteJob:
+def submitted(engine: Engine, choice: FinishChoice | None = None, *, seed: int) -> RemoteJob:
     job, attached = sendable(GenerateJob(picture=File(str(ROCKET)), quality="draft", seed=seed))
-    return engine.submit(job, attached, SMALL, title="rocket")
+    return engine.submit(job, attached, choice, title="rocket")
 
 
 def test_three_lines_of_python(engine: Engine, tmp_path: Path) -> None:
@@ -71,14 +71,14 @@ def test_an_asset_comes_home_and_is_finished_again(
     folder = engine.job(made).save_asset(tmp_path / "rocket.maquette")
     asset = load_asset(folder)
     assert asset.recipe["seed"] == 1
-    again = engine.submit(FinishJob(source=Stored(made), texture_size=16)).wait()
+    again = engine.submit(FinishJob(source=Stored(made), texture_size=256)).wait()
     assert len(again.mesh().faces) > 100
-    assert again.part("textures").head.layout.images[0].width == 16
+    assert again.part("textures").head.layout.images[0].width == 256
 
 
 @pytest.mark.parametrize("stage", ["structure", "shape", "decode_shape", "unwrap"])
 def test_cancel_in_a_stage_and_the_engine_still_works(engine: Engine, stage: str) -> None:
-    job = submitted(engine, seed=2)
+    job = submitted(engine, SMALL, seed=2)
     cancelled, ended = False, None
     for event in job.events():
         if isinstance(event, Progress) and event.stage == stage and not cancelled:
@@ -107,7 +107,7 @@ def test_a_retry_of_a_cancelled_job_begins_after_its_samples(engine: Engine) -> 
 
 
 def test_the_command_line_uses_the_engine_that_runs(
-    house: House, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAQUETTE_HOME", str(house.home))
     target = tmp_path / "rocket.glb"

@@ -217,9 +217,9 @@ def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
     files["mesh.corner_vert"] = _file(
         bench.home / "bad",
         "mesh.corner_vert",
-        np.array([0, 1, 9], np.int32).tobytes(),
+        np.full(12, 9, np.int32).tobytes(),
         "int32",
-        (3,),
+        (12,),
     )
     with pytest.raises(EngineError, match="corner_vert"):
         attached_values(files)
