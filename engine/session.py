@@ -48,7 +48,7 @@ from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
-from protocol.jobs import MakingJob
+from protocol.jobs import Job, MakingJob
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def open_models(
     device: str | None = None,
     budget: int | None = None,
     offline: bool = False,
+    job: Job | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> Models:
     """The networks of a checkpoint, ready to run on a device.
@@ -86,6 +87,7 @@ def open_models(
         device: such as "cpu" or "cuda:1"; None: the best one.
         budget: bytes of the device that may be used; None: what is free.
         offline: never ask the hub, whatever the settings say.
+        job: what is going to be run, for the choice of a checkpoint.
         tell: gets a sentence for the user when the small model stands in.
 
     Raises:
@@ -97,7 +99,7 @@ def open_models(
     where = known_device(device)
     reset_peak(where)
     if checkpoint is None:
-        place, sentence = default_checkpoint(store)
+        place, sentence = default_checkpoint(store, job)
         if sentence is not None:
             tell(sentence)
     else:

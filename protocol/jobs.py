@@ -34,9 +34,9 @@ class GenerateJob:
     """An asset from a picture.
 
     Args:
-        picture: a picture file, or its bytes.
+        picture: of the object.
         system: whose networks make it, such as trellis2; None: the checkpoint's.
-        quality: draft, standard or high; None: ``type``, or else the checkpoint's default.
+        quality: of ``limits.QUALITIES``; None: ``type``, or else the checkpoint's default.
         type: a route of the system's, such as 1024_cascade, instead of a quality.
         seed: 0 to 2^63 - 1.
         matte: how the background is removed.
@@ -80,7 +80,7 @@ class TextureJob:
     """New materials for a mesh that exists.
 
     Args:
-        mesh: of any size and in any place, in object space; or a mesh file.
+        mesh: of any size and in any place, in object space.
         resolution: voxels an axis, 16 to 2048; None: the checkpoint's highest.
         picture, system, seed, matte, samplers: as in ``GenerateJob``.
 

@@ -1,13 +1,18 @@
 """Bounds and names that both sides know: what a job may ask for."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeGuard, get_args
 
 from .errors import EngineError
 
-QUALITIES = ("draft", "standard", "high")
-"""How good a shape is wanted; what it means is a system's and a checkpoint's to say."""
-USES = (*QUALITIES, "texture")
+QUALITIES: Mapping[str, str] = {
+    "draft": "the checkpoint's lowest resolution",
+    "standard": "its usual one",
+    "high": "half as fine again",
+}
+"""How good a shape is wanted, with words for people; what it means is a system's to say."""
+WEIGHT_GROUPS = (*QUALITIES, "texture")
 """What weights are downloaded for."""
 
 MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
@@ -26,6 +31,11 @@ FEWEST_FACES = 4
 SMALLEST_TEXTURE, LARGEST_TEXTURE = 16, 8192
 MOST_FRAMES = 720
 MOST_VARIANTS = 1000
+
+
+def quality_help() -> str:
+    """The qualities with their words, for help texts."""
+    return ", ".join(f"{name} ({words})" for name, words in QUALITIES.items())
 
 
 def check_seed(seed: int) -> int:
@@ -57,7 +67,7 @@ def check_whole(name: str, value: int | None, low: int, high: int) -> None:
         )
 
 
-def check_one_of(code: str, what: str, value: str | None, names: tuple[str, ...]) -> None:
+def check_one_of(code: str, what: str, value: str | None, names: Iterable[str]) -> None:
     """Refuse a name that there is not; None leaves it open.
 
     Raises:

@@ -2,9 +2,10 @@
 
 Beside these, ``thumbnail.png`` shows the asset to people; an asset without one is whole.
 
-Latents come back exactly, so going on from a stored asset is as good as going on at once. Of the
-surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights, which it
-cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it was.
+Latents come back exactly, so continuing from a stored asset gives what continuing at once would.
+Of the surface, ``asset.vxz`` holds what the format can (8 bits); dual vertices and split weights,
+which it cannot, lie beside the latents with 16 bits, and a mesh that was textured lies there as it
+was.
 """
 
 import json
@@ -39,13 +40,15 @@ def is_asset_folder(path: Path) -> bool:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises:
-    EngineError: ``folder_taken`` when something else than an asset is there.
+    """Refuse a place where something else than an asset is.
+
+    Raises:
+        EngineError: ``folder_taken``.
     """
     if folder.exists() and not is_asset_folder(folder):
         raise EngineError(
             "folder_taken",
-            f"{folder} is there already and is no asset.",
+            f"{folder} is there already and is not an asset.",
             "Choose another name, or remove it.",
         )
 
@@ -89,7 +92,7 @@ def load_asset(folder: str | Path) -> Asset:
     if not is_asset_folder(folder):
         raise EngineError(
             "asset_missing",
-            f"{folder} is no folder of an asset: it has no {RECIPE}.",
+            f"{folder} is not the folder of an asset: it has no {RECIPE}.",
             "Give a folder that generate, texture or upscale made: its name ends in .maquette.",
         )
     name = RECIPE

@@ -21,7 +21,7 @@ def checked_recipe(recipe: Any) -> dict[str, Any]:
         ValueError: saying what is wrong.
     """
     if not isinstance(recipe, dict):
-        raise ValueError("the recipe is no object")
+        raise ValueError("the recipe is not an object")
     if recipe.get("version") == 1:
         added = {"version": 2, "system": "trellis2", "latents": _LATENTS_OF_VERSION_1}
         recipe = recipe | added

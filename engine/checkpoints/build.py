@@ -121,13 +121,13 @@ def _arguments(name: str, what: str) -> EngineError:
     return EngineError(
         "network_arguments",
         f"The description of a {name} {what}.",
-        "Download the checkpoint's JSON files again, or mend their arguments.",
+        "Download the checkpoint's JSON files again, or correct their arguments.",
     )
 
 
 def _description(path: Path, why: str) -> EngineError:
     return EngineError(
         "network_description",
-        f"{path} is no description of a network: {why}.",
+        f"{path} does not describe a network: {why}.",
         "Download the checkpoint's JSON files again.",
     )

@@ -105,7 +105,7 @@ class Checkpoint:
         return network_kind(self.kinds, self.description(name)[0])
 
     def release(self, name: str) -> None:
-        """Forget a network; it is loaded anew when asked for again."""
+        """Forget a network; it is loaded again when asked for."""
         self._loaded.pop(self.models.get(name, ""), None)
 
     def files(self, name: str) -> tuple[Path, Path]:
@@ -211,11 +211,11 @@ def load_network(
         stem: path without suffix; dots in it belong to the name.
         weights: the safetensors file, where it is not beside the JSON.
         device: where it goes.
-        torso_dtype: see ``load_checkpoint``.
+        torso_dtype: bfloat16 or float16 for the wide middle; None: float32.
 
     Raises:
-        EngineError: ``file_missing``, ``network_*`` and ``tensor*``, see ``networks`` and
-            ``tensors``.
+        EngineError: ``file_missing``, and what ``build_network`` and ``load_tensors``
+            raise.
     """
     description = Path(f"{stem}.json")
     if not description.is_file():

@@ -179,7 +179,7 @@ def _normalization(args: dict[str, Any], key: str) -> Normalization:
 def _numbers(entry: dict[str, Any], part: str, key: str) -> tuple[float, ...]:
     values = entry.get(part)
     if not isinstance(values, list) or not all(map(is_number, values)):
-        raise ValueError(f'"{part}" of "{key}" is no list of numbers')
+        raise ValueError(f'"{part}" of "{key}" is not a list of numbers')
     return tuple(map(float, values))
 
 

@@ -1,1 +1,1 @@
-"""Verbs of the command line that are more than one function; engine/cli.py registers them."""
+"""The verbs of the command line; engine/cli.py registers them."""

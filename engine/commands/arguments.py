@@ -1,11 +1,14 @@
 """Arguments of the command line that several verbs share, as what jobs take."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from engine.host.command import command
+from engine.systems.table import sampled_stages
 from protocol.errors import EngineError
 from protocol.finishes import FINISHES, FinishChoice
+from protocol.jobs import MakingJob
+from protocol.limits import MATTE_METHODS, check_one_of
 
 if TYPE_CHECKING:
     from protocol.references import File
@@ -64,23 +67,17 @@ def check_order(mesh: Path, image: Path) -> None:
 
 
 def matte_method(name: str) -> Any:
-    from engine.images.matte import Method
-
-    if name not in get_args(Method):
-        raise EngineError(
-            "matte_method",
-            f"There is no way to remove a background called {name!r}.",
-            f"Choose one of {', '.join(get_args(Method))}.",
-        )
+    check_one_of("matte_method", "way to remove a background called", name, MATTE_METHODS)
     return name
 
 
 def samplings(
-    steps: list[str] | None, guidance: list[str] | None, stages: tuple[str, ...]
+    steps: list[str] | None, guidance: list[str] | None, job: type[MakingJob]
 ) -> dict[str, "Sampling"]:
     """STAGE=VALUE entries as ``Sampling`` by stage, only of stages that are changed."""
     from protocol.samplers import Sampling
 
+    stages = sampled_stages(job)
     values: dict[str, dict[str, Any]] = {}
     for option, entries, field, convert in (
         ("--steps", steps, "steps", int),

@@ -85,7 +85,7 @@ def generate(
         from protocol.jobs import GenerateJob
 
         chosen = finish_choice(finishing, faces, closed)
-        changes = samplings(steps, guidance, ("structure", "shape", "texture"))
+        changes = samplings(steps, guidance, GenerateJob)
         jobs = [
             job
             for image in images
@@ -128,7 +128,7 @@ def texture(
         chosen = finish_choice(finishing)
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
-            matte=matte_method(matte), samplers=samplings(steps, guidance, ("texture",)),
+            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, here, verbose)
 
@@ -170,7 +170,7 @@ def upscale(
             source=File(str(source)),
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte), max_tokens=max_tokens,
-            samplers=samplings(steps, guidance, ("shape", "texture")),
+            samplers=samplings(steps, guidance, UpscaleJob),
         )  # fmt: skip
         _work(context, [job], [output], chosen, checkpoint, here, verbose)
 
@@ -233,6 +233,7 @@ def _work_here(
             device=here.device,
             budget=None if here.memory is None else round(here.memory * 2**30),
             offline=here.offline,
+            job=jobs[0],
             tell=lambda sentence: err.print(sentence, markup=False),
         )
         for job, target in zip(jobs, targets, strict=True):

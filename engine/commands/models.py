@@ -29,13 +29,13 @@ from engine.commands.console import (
     settings_of,
 )
 from engine.host.command import command
-from engine.systems.catalogue import catalogue, choose
+from engine.systems.catalogue import CHOICES, catalogue, choose
 from protocol.errors import EngineError
-from protocol.limits import USES
+from protocol.limits import WEIGHT_GROUPS
 
 app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
 
-NAMES = "Names out of 'models list', or draft, standard, high, texture, all."
+NAMES = f"Names out of 'models list', or {', '.join(CHOICES)}."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=NAMES)]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
@@ -58,7 +58,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
                     "commercial_use": weight.commercial,
                     "conditions": weight.conditions,
                     "gated": weight.gated,
-                    "needed_for": sorted(weight.groups),
+                    "groups": sorted(weight.groups),
                     "state": state,
                 }
                 for weight, state in rows
@@ -66,7 +66,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
             typer.echo(json.dumps(content, indent=1))
             return
         table = Table(box=None)
-        for name in ("name", "size", "licence", "commercial\nuse", "needed for", "here"):
+        for name in ("name", "size", "licence", "commercial\nuse", "groups", "here"):
             table.add_column(name, no_wrap=name in ("name", "size"))
         for weight, state in rows:
             table.add_row(
@@ -201,9 +201,9 @@ def path(
 
 
 def _groups(groups: frozenset[str]) -> str:
-    if len(groups) == len(USES):
-        return "everything"
-    return ", ".join(name for name in USES if name in groups) or "nothing yet"
+    if len(groups) == len(WEIGHT_GROUPS):
+        return "all"
+    return ", ".join(name for name in WEIGHT_GROUPS if name in groups) or "only all"
 
 
 def _store(

@@ -5,8 +5,15 @@ from typing import Annotated
 
 import typer
 
+from engine.systems.table import sampled_stages
 from protocol.finishes import finish_help
-from protocol.limits import QUALITIES
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+from protocol.limits import MATTE_METHODS, quality_help
+
+
+def _steps_help(job: type[MakingJob]) -> str:
+    return f"STAGE=N: {', '.join(sampled_stages(job))}."
+
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
@@ -38,22 +45,22 @@ Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end.")]
 Batch = Annotated[bool, typer.Option("--batch", help="Let other jobs go before.")]
 Quality = Annotated[
     str | None,
-    typer.Option(help=f"{', '.join(QUALITIES)}; the checkpoint's default if absent."),
+    typer.Option(help=f"{quality_help()}. The checkpoint's default if absent."),
 ]
-FinerQuality = Annotated[str | None, typer.Option(help="standard or high; high if absent.")]
+FinerQuality = Annotated[str | None, typer.Option(help="As for generate; high if absent.")]
 Type = Annotated[
     str | None, typer.Option("--type", help="Instead of a quality, such as 512 or 1024_cascade.")
 ]
 Matte = Annotated[
-    str, typer.Option(help="How the background is removed: auto, alpha, rembg, plain.")
+    str, typer.Option(help=f"How the background is removed: {', '.join(MATTE_METHODS)}.")
 ]
 Seed = Annotated[int, typer.Option(help="Another seed, another result.")]
 MaxTokens = Annotated[
     int | None, typer.Option(min=1, help="Cells above which a cascade's resolution is lowered.")
 ]
-Steps = Annotated[list[str] | None, typer.Option(help="STAGE=N: structure, shape or texture.")]
-TextureSteps = Annotated[list[str] | None, typer.Option(help="texture=N.")]
-FinerSteps = Annotated[list[str] | None, typer.Option(help="STAGE=N: shape or texture.")]
+Steps = Annotated[list[str] | None, typer.Option(help=_steps_help(GenerateJob))]
+TextureSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(TextureJob))]
+FinerSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(UpscaleJob))]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
 Verbose = Annotated[

@@ -67,7 +67,7 @@ def generate(
         job = GenerateJob(
             picture=picture_file(image), type=kind, quality=quality, seed=seed,
             matte=matte_method(matte), max_tokens=max_tokens,
-            samplers=samplings(steps, guidance, ("structure", "shape", "texture")),
+            samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
         choice = finish_choice(finishing, faces, closed)
         _submit(context, job, choice, image.stem, checkpoint, batch, wait, output, as_json)
@@ -100,7 +100,7 @@ def texture(
         check_order(mesh, image)
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
-            matte=matte_method(matte), samplers=samplings(steps, guidance, ("texture",)),
+            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
         )  # fmt: skip
         choice = finish_choice(finishing)
         _submit(context, job, choice, mesh.stem, checkpoint, batch, wait, output, as_json)
@@ -139,7 +139,7 @@ def upscale(
             source=_source(context, source),
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte),
-            max_tokens=max_tokens, samplers=samplings(steps, guidance, ("shape", "texture")),
+            max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
         )  # fmt: skip
         choice, title = finish_choice(finishing, faces, closed), Path(source).stem
         _submit(context, job, choice, title, checkpoint, batch, wait, output, as_json)

@@ -11,7 +11,7 @@ from engine import embedded
 from engine.host.command import command
 from engine.systems.catalogue import choose
 from engine.weights.store import RESERVE, Store
-from protocol.limits import USES
+from protocol.limits import WEIGHT_GROUPS
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)
@@ -178,7 +178,7 @@ def _disk(folder: Path) -> Check:
 def _weights(store: Store) -> Iterator[Check]:
     if (embedded.FOLDER / "pipeline.json").is_file():
         yield Check("small model", "ok", "ships with Maquette; knows toys, needs no GPU")
-    for group in USES:
+    for group in WEIGHT_GROUPS:
         wanted = choose([group])
         missing = [weight for weight in wanted if store.state(weight) != "present"]
         if not missing:

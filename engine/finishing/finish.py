@@ -160,7 +160,7 @@ def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
         parts = clean.removed["inner_parts"]
         report.note(
             f"{clean.removed['inner']:,} faces of {parts:,} part{'' if parts == 1 else 's'} that "
-            "nobody outside can see were removed; keep_inner keeps them."
+            "nobody outside can see were removed; --keep-inner keeps them."
         )
     return clean
 

@@ -6,7 +6,7 @@ Three ways, tried in this order by "auto": the picture's own alpha, a network (o
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,9 @@ from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND, no_foreground
 from engine.images.rembg_matte import INSTALL, RembgMatte
 from protocol.errors import EngineError
+from protocol.limits import MATTE_METHODS, MatteMethod, check_one_of
 
 log = logging.getLogger(__name__)
-
-Method = Literal["auto", "alpha", "rembg", "plain"]
-_METHODS = ("auto", "alpha", "rembg", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Matte:
 
     Attributes:
         image: mode "RGBA", straight alpha, as large as the picture it came from.
-        method: "alpha", "rembg" or "plain": what was used.
+        method: "alpha", "rembg", "plain" or "cutout": what was used.
         note: one sentence for the user about it.
     """
 
@@ -50,7 +48,7 @@ class MatteNetwork(Protocol):
 
 
 def remove_background(
-    image: Image.Image, method: Method = "auto", *, network: MatteNetwork | None = None
+    image: Image.Image, method: MatteMethod = "auto", *, network: MatteNetwork | None = None
 ) -> Matte:
     """Make the background of a picture transparent.
 
@@ -59,7 +57,8 @@ def remove_background(
             does); larger ones work and take longer.
         method: "alpha" keeps the picture's own transparency, "rembg" asks a network, "plain" looks
             for one even background. "auto" takes the first that applies: alpha when any pixel is
-            not opaque, the network when it is ready, plain.
+            not opaque, the network when it is ready, plain. "cutout" keeps the picture as it is:
+            its background was removed before.
         network: for "rembg" and "auto"; without one ``RembgMatte()`` serves, which downloads its
             weights only when ``method`` is "rembg".
 
@@ -68,12 +67,9 @@ def remove_background(
             or ``image_too_small`` when the plain rule does not apply, ``matte_*`` when the network
             cannot be had.
     """
-    if method not in _METHODS:
-        raise EngineError(
-            "matte_method",
-            f"There is no background removal called {method!r}.",
-            f"Choose one of {', '.join(_METHODS)}.",
-        )
+    check_one_of("matte_method", "way to remove a background called", method, MATTE_METHODS)
+    if method == "cutout":
+        return Matte(image, "cutout", "The background was removed before.")
     if method == "auto":
         method, network = _choose(image, network)
     if method == "alpha":
@@ -98,7 +94,9 @@ def has_own_alpha(image: Image.Image) -> bool:
     return image.getchannel("A").getextrema()[0] != 255
 
 
-def _choose(image: Image.Image, network: MatteNetwork | None) -> tuple[Method, MatteNetwork | None]:
+def _choose(
+    image: Image.Image, network: MatteNetwork | None
+) -> tuple[MatteMethod, MatteNetwork | None]:
     if has_own_alpha(image):
         return "alpha", None
     network = network or RembgMatte(allow_download=False)

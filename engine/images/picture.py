@@ -3,16 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
-from engine.images.matte import Matte, MatteNetwork, Method, remove_background
+from engine.images.matte import MatteNetwork, remove_background
 from engine.images.preprocess import crop_to_foreground, shrink
 from engine.images.reading import read_image
+from protocol.limits import MatteMethod
 
-PictureMatte = Method | Literal["cutout"]
-"""As ``remove_background`` takes it; "cutout": the background was removed before."""
 PictureSource = Image.Image | bytes | str | Path
 """An upright picture in sRGB, the bytes of a picture file, or where that is."""
 
@@ -35,7 +33,7 @@ class Picture:
 
 
 def load_picture(
-    source: PictureSource, matte: PictureMatte = "auto", *, network: MatteNetwork | None = None
+    source: PictureSource, matte: MatteMethod = "auto", *, network: MatteNetwork | None = None
 ) -> Picture:
     """Read, remove the background, crop.
 
@@ -50,10 +48,7 @@ def load_picture(
     image = shrink(
         source.convert("RGBA") if isinstance(source, Image.Image) else read_image(source)
     )
-    if matte == "cutout":
-        removed = Matte(image, "cutout", "The background was removed before.")
-    else:
-        removed = remove_background(image, matte, network=network)
+    removed = remove_background(image, matte, network=network)
     square = crop_to_foreground(removed.image)
     identity = hashlib.sha256(f"{square.size}".encode() + square.tobytes()).hexdigest()
     return Picture(removed.image, square, identity, removed.note)

@@ -31,7 +31,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin to measure anew, where it can be done: on CUDA, and on a CPU under Linux."""
+    """Forget the peak so far, where that is possible: on CUDA, and on a CPU under Linux."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -57,7 +57,7 @@ def condition_bytes(config: FlowConfig, context: int, itemsize: int) -> int:
 
 
 def flow_bytes(config: FlowConfig, tokens: int, context: int, itemsize: int) -> int:
-    """Working memory of a flow on ``tokens`` cells with a picture of ``context`` image_tokens."""
+    """Working memory of a flow on ``tokens`` cells, with ``context`` image_tokens."""
     width = config.model_channels
     hidden = int(width * config.mlp_ratio)
     # Queries, keys and their rotated copies go through float32.

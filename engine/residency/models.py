@@ -37,7 +37,7 @@ class Models:
     """The networks of a checkpoint, on a device, within a budget.
 
     Args:
-        checkpoint: see there; its own device and dtype are not used.
+        checkpoint: its networks; its own device and dtype are not used.
         device: where the networks run.
         dtypes: of the flows' and of the other networks' torsos; None: what the device is good at.
         budget: bytes that weights and working memory may take; None: what is free.
@@ -167,7 +167,7 @@ class Models:
         if self.policy is Policy.STREAMED or self._insisted is not None:
             raise out_of_memory()
         self.policy = Policy(self.policy + 1)
-        log.warning("Out of memory; going on with: %s", self.policy)
+        log.warning("Out of memory; continuing with: %s", self.policy)
 
     @contextmanager
     def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:
@@ -208,7 +208,7 @@ class Models:
             missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
             if self._make_room(0, missing, keep=name):
                 return self._placed[name]
-            # Whole it does not fit with this much work: it comes anew, perhaps by its blocks.
+            # It does not fit whole beside this much work: load it again, perhaps by its blocks.
             self._evict(name)
         weights = self.weights(name)
         stream = self.policy is Policy.STREAMED

@@ -53,7 +53,7 @@ class Plan:
     """What was decided.
 
     Attributes:
-        policy: see there.
+        policy: how weights visit the device.
         peak_bytes: most that the device will hold by the plan.
         budget: what it may hold; None: not known.
     """

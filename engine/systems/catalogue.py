@@ -11,15 +11,16 @@ from engine.systems.table import SYSTEMS
 from engine.weights.hub_names import REMBG
 from engine.weights.weight import Weight, plain_weight
 from protocol.errors import EngineError
-from protocol.limits import USES
+from protocol.limits import WEIGHT_GROUPS
 
-GROUPS = (*USES, "all")
+CHOICES = (*WEIGHT_GROUPS, "all")
+"""What stands for several weights."""
 
 
 def catalogue() -> Mapping[str, Weight]:
     """Every weight by name: what removes backgrounds, then each system's."""
     weights = [
-        plain_weight("matte", "BiRefNet: removes backgrounds", REMBG, frozenset(USES),
+        plain_weight("matte", "BiRefNet: removes backgrounds", REMBG, frozenset(WEIGHT_GROUPS),
                      "birefnet-general.onnx"),
         plain_weight("matte_lite", "small BiRefNet, faster", REMBG, frozenset(),
                      "birefnet-general-lite.onnx"),
@@ -35,11 +36,11 @@ def choose(names: Iterable[str]) -> list[Weight]:
         EngineError: ``weights_unknown``.
     """
     wanted = set(names)
-    for name in sorted(wanted - catalogue().keys() - set(GROUPS)):
+    for name in sorted(wanted - catalogue().keys() - set(CHOICES)):
         raise EngineError(
             "weights_unknown",
             f"There are no weights called {name}.",
-            f"Give {', '.join(GROUPS)}, or names of this list: {command('models', 'list')}",
+            f"Give {', '.join(CHOICES)}, or names of this list: {command('models', 'list')}",
         )
     return [
         weight

@@ -5,16 +5,13 @@ from pathlib import Path
 import torch
 
 from engine.checkpoints.checkpoint import Checkpoint
-from engine.checkpoints.image_encoders import IMAGE_ENCODER, encoder_of, is_dinov3
 from engine.checkpoints.pipeline import read_pipeline
-from engine.host.command import command
 from engine.images.rembg_matte import RembgMatte
 from engine.residency.models import Models
 from engine.systems.catalogue import catalogue
 from engine.systems.table import system_of_pipeline
 from engine.weights.hub import Origin, source
 from engine.weights.store import Store
-from protocol.errors import EngineError
 
 
 def load_checkpoint(
@@ -69,39 +66,17 @@ def open_models(
         budget: bytes that weights and working memory may take; None: what is free.
 
     Raises:
-        EngineError: as ``load_checkpoint``; ``weights_partial``, ``image_encoder_unknown``.
+        EngineError: as ``load_checkpoint``, and what the system's ``image_encoder`` raises.
     """
     checkpoint = load_checkpoint(place, offline=store.offline, origin=store.origin)
-    encoder = encoder_of(
-        checkpoint,
-        folder=_encoder_folder(store, checkpoint),
-        offline=store.offline,
-        origin=store.origin,
-    )
+    system = system_of_pipeline(checkpoint.generation.name)
     return Models(
-        checkpoint, device=device, budget=budget, encoder=encoder, matte=_matte_network(store)
+        checkpoint,
+        device=device,
+        budget=budget,
+        encoder=system.image_encoder(checkpoint, store),
+        matte=_matte_network(store),
     )
-
-
-def _encoder_folder(store: Store, checkpoint: Checkpoint) -> Path | None:
-    """Where DINOv3 was downloaded to; None where it was not, or another encoder is asked for.
-
-    Raises:
-        EngineError: ``weights_partial``.
-    """
-    component = checkpoint.generation.image_encoder
-    own = IMAGE_ENCODER in checkpoint.models
-    if own or component is None or not is_dinov3(component.name):
-        return None
-    weight = catalogue()["image_encoder"]
-    state = store.state(weight)
-    if state == "partial":
-        raise EngineError(
-            "weights_partial",
-            f"The download of {weight.repository} is not complete.",
-            f"Run: {command('models', 'download', weight.name)}",
-        )
-    return store.folder_of(weight.repository) if state == "present" else None
 
 
 def _matte_network(store: Store) -> RembgMatte:

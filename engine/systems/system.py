@@ -9,16 +9,24 @@ from protocol.jobs import MakingJob
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
     from engine.checkpoints.build import NetworkKinds
+    from engine.checkpoints.checkpoint import Checkpoint
+    from engine.checkpoints.image_encoders import EncoderSource
     from engine.report import Report
     from engine.residency.models import Models
     from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
+    from engine.weights.store import Store
     from engine.weights.weight import Weight
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
     Needs = Callable[[Models], list[Use]]
+    Encoder = Callable[[Checkpoint, Store], EncoderSource | None]
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
+
+
+def _no_encoder(checkpoint: "Checkpoint", store: "Store") -> None:
+    return None
 
 
 def _nothing(models: "Models") -> "list[Use]":
@@ -32,9 +40,10 @@ class System:
     Attributes:
         name: in jobs and recipes; never changes.
         pipelines: the names by which a checkpoint's ``pipeline.json`` says that it is one.
-        samplers: stage whose sampler a job may change -> its entry in ``pipeline.json``.
-        jobs: what it can do, of the classes in ``MakingJob``.
+        jobs: what it can do, of the classes in ``MakingJob`` -> the stages that sample, whose
+            settings such a job may change.
         networks: the networks that a checkpoint may hold; called when one is opened.
+        image_encoder: the picture encoder of a checkpoint, where it is not among its networks.
         weights: what of it is published, for the catalogue.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
         usual_needs: the networks of a usual job in order, and their working memory: what a worker
@@ -45,9 +54,9 @@ class System:
 
     name: str
     pipelines: frozenset[str]
-    samplers: Mapping[str, str]
-    jobs: tuple[type[MakingJob], ...]
+    jobs: Mapping[type[MakingJob], tuple[str, ...]]
     networks: "Callable[[], NetworkKinds]"
+    image_encoder: "Encoder" = _no_encoder
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     expect: "Expect"
     usual_needs: "Needs" = _nothing

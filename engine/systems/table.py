@@ -1,6 +1,7 @@
 """Every system of networks, and which one a checkpoint belongs to.
 
-A further system is a folder beside ``trellis2`` and a line here.
+A further system is a folder beside ``trellis2``, a line here, and its stages in
+``protocol.stages`` where it has others.
 """
 
 from engine.systems.system import System
@@ -26,6 +27,12 @@ def system_of_pipeline(name: str) -> System:
         f"The checkpoint's pipeline {name!r} belongs to no system that is known here.",
         f"Use a checkpoint whose pipeline.json is named {' or '.join(known)}.",
     )
+
+
+def sampled_stages(job: type[MakingJob]) -> tuple[str, ...]:
+    """The stages that sample in jobs of a class, of all systems, each once."""
+    stages = (stage for system in SYSTEMS.values() for stage in system.jobs.get(job, ()))
+    return tuple(dict.fromkeys(stages))
 
 
 def system_named(name: str) -> System:
@@ -60,7 +67,7 @@ def system_for(job: MakingJob, pipeline: str) -> System:
             f"The job is for {job.system}, and the checkpoint is one of {system.name}.",
             "Open a checkpoint of that system, or leave the system out.",
         )
-    if not isinstance(job, system.jobs):
+    if type(job) not in system.jobs:
         able = ", ".join(kind.__name__ for kind in system.jobs)
         raise EngineError(
             "job_unsupported",

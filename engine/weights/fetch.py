@@ -18,7 +18,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 
 from engine.weights.hub import HUB, Origin, check_name, token_for
-from engine.weights.hub_errors import explained
+from engine.weights.hub_errors import SIGN_IN, explained
 from engine.weights.hub_names import KNOWN_MIRRORS
 from engine.weights.weight import Weight, WeightFile
 from protocol.errors import EngineError
@@ -58,8 +58,8 @@ def fetch(
             raise EngineError(
                 error.code,
                 error.message,
-                f"Accept them at {HUB}/{repository} and sign in with 'hf auth login', or use a "
-                f"copy by --mirror {repository}={mirror} (the {weight.licence} applies to it too).",
+                f"Accept them at {HUB}/{repository} and sign in ({SIGN_IN}), or use a copy by "
+                f"--mirror {repository}={mirror} (the {weight.licence} applies to it too).",
             ) from error
         raise
 

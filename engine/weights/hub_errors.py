@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from engine.host.command import command, python_command
 from engine.weights.hub_names import DINOV3, KNOWN_MIRRORS
 from protocol.errors import EngineError
 
@@ -22,6 +23,8 @@ _ELSEWHERE = (
     f"name a mirror such as {KNOWN_MIRRORS[DINOV3]} or a folder with a copy (the DINOv3 License "
     "applies)"
 )
+
+SIGN_IN = python_command("-m", "huggingface_hub.cli.hf", "auth", "login")
 
 
 class NotHere(EngineError):
@@ -43,8 +46,9 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
         raise NotHere(
             "hub_offline",
             f"{name} of {repository} is not on this disk, and {why}.",
-            "Go online once to download it (the published weights: python run.py maquette models "
-            "download standard), or give a folder with the files, such as --checkpoint FOLDER.",
+            "Go online once to download it (the published weights: "
+            f"{command('models', 'download', 'standard')}), or give a folder with the files, such "
+            "as --checkpoint FOLDER.",
         ) from error
     except EntryNotFoundError as error:
         raise NotHere(
@@ -56,14 +60,14 @@ def explained(repository: str, name: str, *, offline: bool = False) -> Iterator[
         raise EngineError(
             "hub_gated",
             f"The repository {repository} is gated: its owner asks you to accept terms first.",
-            f"Accept them at https://huggingface.co/{repository} and sign in with "
-            "'hf auth login', or give a folder with the files.",
+            f"Accept them at https://huggingface.co/{repository} and sign in ({SIGN_IN}), or give "
+            "a folder with the files.",
         ) from error
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise EngineError(
             "hub_not_found",
             f"There is no repository {repository} on the hub in that revision, or it is private.",
-            "Check the name, or sign in with 'hf auth login' if it is yours.",
+            f"Check the name, or sign in ({SIGN_IN}) if it is yours.",
         ) from error
     except (HTTPError, OSError) as error:
         raise EngineError(

@@ -49,7 +49,7 @@ class Weight:
         commercial: whether the licence allows commercial use.
         conditions: what else the licence requires, or nothing.
         gated: whether its owner requires a login and consent.
-        groups: qualities and ``texture`` that need it; empty: optional.
+        groups: of ``protocol.limits.WEIGHT_GROUPS``, that it is downloaded with; empty: optional.
     """
 
     name: str

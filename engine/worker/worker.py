@@ -24,6 +24,7 @@ from engine.worker.story import Story
 from engine.worker.tokens import Tokens
 from protocol.errors import EngineError
 from protocol.events import Event, Part, Progress
+from protocol.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ class Worker:
             job=command.job,
             cancel=self._tokens.begin(command.job),
         )
-        story = Story(command, report, self._end.send, lambda: self._open(command.checkpoint))
+        story = Story(
+            command, report, self._end.send, lambda: self._open(command.checkpoint, command.spec)
+        )
         try:
             with report.ending(), faults_told():
                 story.tell()
@@ -114,18 +117,18 @@ class Worker:
         finally:
             torch.set_num_threads(threads)
 
-    def _open(self, checkpoint: str | None) -> Models:
+    def _open(self, checkpoint: str | None, job: Job | None = None) -> Models:
         """The networks of a checkpoint; those of another one leave the device first."""
         place = checkpoint
         if place is None:
             # What is the default changes when weights are downloaded.
-            place, _ = default_checkpoint(Store(self._settings.models))
+            place, _ = default_checkpoint(Store(self._settings.models), job)
         if self._models is None or place != self._opened:
             if self._models is not None:
                 self._models.release()
                 self._models = None
             self._models = session.open_models(
-                self._settings, checkpoint=checkpoint, device=self._wanted_device
+                self._settings, checkpoint=checkpoint, device=self._wanted_device, job=job
             )
             self._opened = place
         return self._models

@@ -174,7 +174,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
         (["texture", "IMAGE", "cloth.glb", "-o", "x.glb"], "The mesh comes first"),
         (["texture", "absent.glb", "IMAGE", "-o", "x.glb"], "absent.glb"),
         (["upscale", "absent.glb", "-o", "x.glb"], "A mesh alone"),
-        (["upscale", ".", "-o", "x.glb"], "no folder of an asset"),
+        (["upscale", ".", "-o", "x.glb"], "not the folder of an asset"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(

@@ -16,17 +16,20 @@ from engine.assets.asset import Asset
 from engine.assets.folder import load_asset, save_asset
 from engine.assets.recipe import RECIPE_VERSION
 from engine.checkpoints.build import NetworkKind
+from engine.commands.arguments import samplings
 from engine.finishing.given_mesh import voxelise
 from engine.report import Report
 from engine.residency.models import Models
 from engine.residency.plan import Use
 from engine.sampling.noise import Noise
-from engine.session import run
+from engine.session import deliver, open_models, run
+from engine.settings import Settings
 from engine.systems.inputs import Inputs
 from engine.systems.opening import load_checkpoint
 from engine.systems.system import System
 from engine.systems.table import SYSTEMS
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob, MakingJob, TextureJob
 from protocol.plain import to_dict
 from protocol.references import File
@@ -94,8 +97,7 @@ def rerun(asset: Asset) -> tuple[MakingJob, Inputs]:
 BOXES = System(
     name="boxes",
     pipelines=frozenset({"BoxPipeline"}),
-    samplers={"box": "box_sampler"},
-    jobs=(GenerateJob,),
+    jobs={GenerateJob: ("box",)},
     networks=networks,
     expect=expect,
     run=generate,
@@ -107,12 +109,15 @@ BOXES = System(
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint of the system, which names no picture encoder."""
     monkeypatch.setitem(SYSTEMS, "boxes", BOXES)
     sampler = {"name": "FlowEulerGuidanceIntervalSampler", "params": {"steps": 5}}
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
     args = {"models": {"box_flow": "box"}, "box_sampler": sampler}
-    (tmp_path / "pipeline.json").write_text(json.dumps({"name": "BoxPipeline", "args": args}))
-    (tmp_path / "box.json").write_text(
+    (folder / "pipeline.json").write_text(json.dumps({"name": "BoxPipeline", "args": args}))
+    (folder / "box.json").write_text(
         json.dumps({"name": "BoxFlowModel", "args": {"latent_channels": 4}})
     )
     generator = torch.Generator().manual_seed(0)
@@ -120,8 +125,14 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
         "sides.weight": torch.randn(3, 4, generator=generator),
         "sides.bias": torch.zeros(3),
     }
-    save_file(weights, tmp_path / "box.safetensors")
-    return Models(load_checkpoint(tmp_path, offline=True))
+    save_file(weights, folder / "box.safetensors")
+    return folder
+
+
+@pytest.fixture
+def models(checkpoint: Path, tmp_path: Path) -> Models:
+    settings = Settings(home=tmp_path, models=tmp_path / "models", offline=True)
+    return open_models(settings, checkpoint=str(checkpoint), device="cpu")
 
 
 def job(**changes) -> GenerateJob:
@@ -160,9 +171,23 @@ def test_a_job_for_another_system_is_refused(models: Models) -> None:
         assert caught.value.hint
 
 
-def test_a_checkpoint_of_no_known_system_is_refused(models: Models, tmp_path: Path) -> None:
-    text = (tmp_path / "pipeline.json").read_text().replace("BoxPipeline", "CardPipeline")
-    (tmp_path / "pipeline.json").write_text(text)
+def test_its_assets_are_delivered(models: Models, tmp_path: Path) -> None:
+    asset = run(job(), models, Report())
+    done = deliver(asset, tmp_path / "box.glb", FinishChoice(finish="game"), Report())
+    assert done.finished is not None and done.file.stat().st_size > 0
+    assert load_asset(done.folder).recipe["finish"]["file"] == "box.glb"
+
+
+def test_the_command_line_knows_its_stages(models: Models) -> None:
+    assert samplings(["box=7"], None, GenerateJob) == {"box": Sampling(steps=7)}
+    for stage, kind in (("box", TextureJob), ("sphere", GenerateJob)):
+        with pytest.raises(EngineError, match=f"--steps {stage}=7"):
+            samplings([f"{stage}=7"], None, kind)
+
+
+def test_a_checkpoint_of_no_known_system_is_refused(checkpoint: Path) -> None:
+    text = (checkpoint / "pipeline.json").read_text().replace("BoxPipeline", "CardPipeline")
+    (checkpoint / "pipeline.json").write_text(text)
     with pytest.raises(EngineError, match="'CardPipeline'") as caught:
-        load_checkpoint(tmp_path, offline=True)
+        load_checkpoint(checkpoint, offline=True)
     assert caught.value.code == "system_unknown"

@@ -10,6 +10,9 @@ from engine.systems.catalogue import choose
 from engine.weights.store import Store
 from engine.weights.weight import Weight
 from protocol.errors import EngineError
+from protocol.jobs import GenerateJob, TextureJob
+from protocol.limits import QUALITIES
+from protocol.references import File
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +40,11 @@ def test_without_both_it_is_said_how_to_get_weights(tmp_path: Path, shipped: Pat
     assert "--checkpoint FOLDER" in caught.value.hint
 
 
-@pytest.mark.parametrize("preset", ["draft", "standard"])
-def test_a_whole_preset_of_published_weights_comes_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_published_weights_that_a_quality_needs_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: str
 ) -> None:
-    here = {weight.name for weight in choose([preset])}
+    here = {weight.name for weight in choose([quality])}
     absent: set[str] = set()
 
     def state(_store: Store, weight: Weight) -> str:
@@ -52,3 +55,16 @@ def test_a_whole_preset_of_published_weights_comes_first(
     assert "TRELLIS.2-4B" in place and sentence is None
     absent.add("structure_flow")
     assert room.default_checkpoint(Store(tmp_path))[1] is not None
+
+
+def test_weights_for_textures_are_enough_for_a_texture_only(
+    tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {weight.name for weight in choose(["texture"])}
+    monkeypatch.setattr(Store, "state", lambda _, w: "present" if w.name in here else "absent")
+    picture = File("a.png")
+    texture = TextureJob(mesh=File("a.glb"), picture=picture)
+    assert "TRELLIS.2-4B" in room.default_checkpoint(Store(tmp_path), texture)[0]
+    for job in (None, GenerateJob(picture=picture)):
+        place, sentence = room.default_checkpoint(Store(tmp_path), job)
+        assert Path(place) == shipped and sentence is not None

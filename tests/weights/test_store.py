@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.images.rembg_matte import DEFAULT_MODEL
-from engine.systems.catalogue import GROUPS, catalogue, choose
+from engine.systems.catalogue import CHOICES, catalogue, choose
 from engine.systems.opening import load_checkpoint
 from engine.weights import fetch
 from engine.weights.hub import Origin
@@ -286,7 +286,7 @@ def test_the_catalogue_says_what_presets_need():
     assert "shape_encoder" in {w.name for w in choose(["high"])}  # meshes can be upscaled
     assert [w.name for w in choose(["all"])] == list(catalogue())
     assert [w.name for w in choose(["matte_lite", "matte"])] == ["matte", "matte_lite"]
-    with refused("weights_unknown", "shape_flaw", GROUPS[0]):
+    with refused("weights_unknown", "shape_flaw", CHOICES[0]):
         choose(["shape_flaw"])
 
 

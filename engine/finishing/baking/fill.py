@@ -1,7 +1,7 @@
 """Padding: texels without a value get one from around them, all over the picture.
 
-Push-pull: the picture is halved again and again over known texels only, until none is unknown; on
-the way back unknown texels are filled from the coarser picture. So near a chart the padding
+Push-pull: the picture is halved again and again over known texels only, until none is unknown; from
+the coarsest down unknown texels are filled from the coarser picture. So near a chart the padding
 continues the chart's border, and no mip level of the picture mixes in anything but colours of
 charts.
 """

@@ -3,7 +3,6 @@
 import torch
 
 from engine.assets.asset import Asset, Latent
-from engine.images.picture import load_picture
 from engine.ovoxel.placement import Placement
 from engine.report import Report
 from engine.residency.models import Models
@@ -22,7 +21,7 @@ from engine.systems.trellis2.stages import (
     sample_structure,
     sample_texture,
 )
-from engine.systems.trellis2.work import Work, samplers_of
+from engine.systems.trellis2.work import begin_work, samplers_of
 from protocol.jobs import GenerateJob
 
 
@@ -45,18 +44,14 @@ def generate(
     """
     inputs = inputs or Inputs()
     route = route_of(models, job.type, job.quality)
-    samplers = samplers_of(models.generation, ("structure", "shape", "texture"), job.samplers)
+    samplers = samplers_of(models.generation, GenerateJob, job.samplers)
     max_tokens = job.max_tokens or MAX_TOKENS
-    report.note(
-        f"Memory: {models.plan(needs_of_generation(models, route, max_tokens))}.", detail=True
-    )
-    with report.stage("picture"):
-        picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)
-    report.note(picture.note)
     noise = Noise(job.seed)
-    work = Work(
-        models, report, models.generation, picture, noise, samplers, max_tokens, inputs.kept
-    )
+    work = begin_work(
+        models, report, inputs, needs_of_generation(models, route, max_tokens),
+        spec=models.generation, picture=inputs.picture(job.picture), matte=job.matte,
+        noise=noise, samplers=samplers, max_tokens=max_tokens,
+    )  # fmt: skip
 
     structure = sample_structure(work, route)
     grid = route.first.latent_grid
@@ -80,7 +75,7 @@ def generate(
         recipe=recipe_of(
             "generate", work, job.seed, route, resolution, coarse_draws, quality=job.quality
         ),
-        picture=picture.cutout,
+        picture=work.picture.cutout,
         tensors={STRUCTURE: structure.coords[:, 1:].cpu().clone()},
     )
     report.part("mesh", lambda: asset.mesh)

@@ -1,5 +1,9 @@
 """The names of TRELLIS.2: its own, and what a checkpoint calls its networks and samplers."""
 
+from collections.abc import Mapping
+
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+
 SYSTEM = "trellis2"
 STRUCTURE, COARSE, SHAPE, TEXTURE = "structure", "coarse", "shape", "texture"
 """What an asset keeps: the cells that the first shape was sampled on (a tensor; none where it came
@@ -17,6 +21,12 @@ SAMPLERS = {
     "texture": "tex_slat_sampler",
 }
 """Stage -> the entry of its sampler in ``pipeline.json``."""
+SAMPLED: Mapping[type[MakingJob], tuple[str, ...]] = {
+    GenerateJob: ("structure", "shape", "texture"),
+    TextureJob: ("texture",),
+    UpscaleJob: ("shape", "texture"),
+}
+"""What the system can do -> the stages that sample."""
 
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""

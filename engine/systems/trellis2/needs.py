@@ -97,7 +97,7 @@ def encoder_bytes(models: Models, voxels: int) -> int:
 
 
 def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
-    """A flow on ``count`` cells, with a picture of the usual number of image_tokens."""
+    """A flow on ``count`` cells, with the image_tokens of a picture of ``pixels`` a side."""
     return exact_flow_use(models, name, count, 5 + (pixels // PATCH) ** 2)
 
 

@@ -12,21 +12,17 @@ from engine import __version__
 from engine.assets.recipe import RECIPE_VERSION, is_whole
 from engine.host.machine import device_name
 from engine.residency.models import Models
-from engine.systems.trellis2.names import COARSE, SHAPE, SYSTEM, TEXTURE
+from engine.systems.trellis2.names import COARSE, SAMPLED, SHAPE, SYSTEM, TEXTURE
 from engine.systems.trellis2.routes import Route
 from engine.systems.trellis2.work import Work
 from engine.weights.hub import Repository
 from engine.weights.manifest import pinned_revision
 from protocol.errors import EngineError
-from protocol.plain import to_dict
+from protocol.plain import tag, to_dict
 
 _ENDS = 1 << 20
 _MOST_DRAWS = 16
-_STAGES = {
-    "generate": ("structure", "shape", "texture"),
-    "texture": ("texture",),
-    "upscale": ("shape", "texture"),
-}
+_STAGES = {tag(job).removesuffix("_job"): stages for job, stages in SAMPLED.items()}
 """Kind of a job -> the samplers that it uses."""
 
 

@@ -37,7 +37,7 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
             raise EngineError(
                 "mesh_missing",
                 "The asset does not hold the mesh that was textured.",
-                "Texture the mesh anew.",
+                "Texture the mesh again.",
             )
         mesh = inputs.attach(asset.given_mesh)
         return TextureJob(mesh=mesh, resolution=recipe["resolution"], **common), inputs

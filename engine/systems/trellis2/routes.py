@@ -213,7 +213,7 @@ def check_finer(models: Models, resolution: int, *, finer_than: int, lowered: bo
         what = f"The asset has {finer_than}^3 voxels already; this would give {resolution}^3."
         error = _not_finer(models, what, finer_than)
         if lowered:
-            error.hint = "Allow more cells of the latent (max_tokens)."
+            error.hint = "Allow more cells of the latent (--max-tokens)."
         raise error
 
 

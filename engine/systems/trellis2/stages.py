@@ -118,7 +118,7 @@ def finer_cells(
 
 @repeated_when_full
 def encode_shape(work: Work, grid: DualGrid) -> Encoded:
-    """The shape_latent of O-Voxels, and the way back to their voxels."""
+    """The shape_latent of O-Voxels, and the pyramid of their parents."""
     models, device = work.models, work.models.device
     cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
     working = needs.encoder_bytes(models, len(cells))

@@ -3,23 +3,32 @@
 from typing import TYPE_CHECKING
 
 from engine.systems.system import System
-from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS, SYSTEM
+from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SYSTEM
 from engine.systems.trellis2.weights import weights
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
     from engine.checkpoints.build import NetworkKinds
+    from engine.checkpoints.checkpoint import Checkpoint
+    from engine.checkpoints.image_encoders import EncoderSource
     from engine.report import Report
     from engine.residency.models import Models
     from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
+    from engine.weights.store import Store
 
 
 def _networks() -> "NetworkKinds":
     from engine.systems.trellis2.networks import NETWORKS
 
     return NETWORKS
+
+
+def _image_encoder(checkpoint: "Checkpoint", store: "Store") -> "EncoderSource | None":
+    from engine.systems.trellis2.encoder import encoder_from
+
+    return encoder_from(checkpoint, store)
 
 
 def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
@@ -58,9 +67,9 @@ def _rerun(asset: "Asset") -> "tuple[MakingJob, Inputs]":
 TRELLIS2 = System(
     name=SYSTEM,
     pipelines=frozenset({"Trellis2ImageTo3DPipeline"}),
-    samplers=SAMPLERS,
-    jobs=(GenerateJob, TextureJob, UpscaleJob),
+    jobs=SAMPLED,
     networks=_networks,
+    image_encoder=_image_encoder,
     weights=weights,
     expect=_expect,
     usual_needs=_usual_needs,

@@ -6,7 +6,6 @@ import torch
 
 from engine.assets.asset import Asset, Latent
 from engine.finishing.given_mesh import mesh_key, voxelise
-from engine.images.picture import load_picture
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
@@ -16,13 +15,13 @@ from engine.systems.trellis2.needs import needs_of_texturing
 from engine.systems.trellis2.recipe import recipe_of
 from engine.systems.trellis2.routes import factor_of, levels_of, texture_level
 from engine.systems.trellis2.stages import decode_material, encode_shape, sample_texture
-from engine.systems.trellis2.work import Work, samplers_of
+from engine.systems.trellis2.work import begin_work, samplers_of
 from protocol.jobs import TextureJob
 
 
 @torch.inference_mode()
 def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | None = None) -> Asset:
-    """Give a mesh the materials of the thing in a picture.
+    """Give a mesh the materials of the object in a picture.
 
     The mesh keeps its vertices, faces and coordinates; the O-Voxels around it lie in the unit
     cube, to which their placement leads.
@@ -38,16 +37,15 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     spec = models.texturing
     resolution = job.resolution or levels_of(models)[-1].resolution
     level = texture_level(models, resolution)
-    samplers = samplers_of(spec, ("texture",), job.samplers)
+    samplers = samplers_of(spec, TextureJob, job.samplers)
     uses = needs_of_texturing(models, level, resolution, factor_of(models))
-    report.note(f"Memory: {models.plan(uses)}.", detail=True)
     with report.stage("reading"):
         mesh = inputs.mesh(job.mesh)
-    with report.stage("picture"):
-        picture = load_picture(inputs.picture(job.picture), job.matte, network=models.matte)
-    report.note(picture.note)
-    noise = Noise(job.seed)
-    work = Work(models, report, spec, picture, noise, samplers, kept=inputs.kept)
+    work = begin_work(
+        models, report, inputs, uses,
+        spec=spec, picture=inputs.picture(job.picture), matte=job.matte,
+        noise=Noise(job.seed), samplers=samplers,
+    )  # fmt: skip
 
     voxels = voxelise(mesh, resolution, report)
     encoded = encode_shape(work, voxels.grid)
@@ -65,7 +63,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
             TEXTURE: Latent.of(latent, resolution),
         },
         recipe=recipe_of("texture", work, job.seed, None, resolution, 0, mesh_key=mesh_key(mesh)),
-        picture=picture.cutout,
+        picture=work.picture.cutout,
         given_mesh=mesh,
     )
     report.part("mesh", lambda: asset.mesh)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from engine.assets.asset import Asset, Latent
 from engine.finishing.given_mesh import mesh_key, voxelise
-from engine.images.picture import PictureSource, load_picture
+from engine.images.picture import PictureSource
 from engine.report import Report
 from engine.residency.models import Models
 from engine.sampling.noise import Noise
@@ -15,6 +15,7 @@ from engine.systems.trellis2.assemble import voxels_of
 from engine.systems.trellis2.names import (
     COARSE,
     MAX_TOKENS,
+    SAMPLED,
     SHAPE,
     SHAPE_DECODER,
     TEXTURE,
@@ -30,7 +31,7 @@ from engine.systems.trellis2.stages import (
     sample_shape,
     sample_texture,
 )
-from engine.systems.trellis2.work import Work, samplers_of
+from engine.systems.trellis2.work import Work, begin_work, samplers_of
 from protocol.errors import EngineError
 from protocol.jobs import UpscaleJob
 from protocol.limits import DEFAULT_SEED, MatteMethod
@@ -39,10 +40,10 @@ from protocol.samplers import SamplerParams, Sampling
 
 @torch.inference_mode()
 def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | None = None) -> Asset:
-    """Sample shape and texture of an asset anew on a finer grid, on top of its coarse shape.
+    """Sample shape and texture of an asset again on a finer grid, on top of its coarse shape.
 
-    An asset goes on where it began to be fine: with the same seed and picture the result is that
-    of generating at the finer type at once. A mesh is encoded first.
+    An asset continues from where it began to be fine: with the same seed and picture the result is
+    that of generating at the finer type at once. A mesh is encoded first.
 
     Args:
         job: what is wanted.
@@ -56,22 +57,20 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     origin = inputs.asset(job.source) if inputs.is_asset(job.source) else None
     if origin is not None:
         check_recipe(origin.recipe)
-    picture_file, matte = _picture_of(job, origin, inputs)
+    picture, matte = _picture_of(job, origin, inputs)
     route, fine = cascade_of(models, job.type, job.quality, finer_than=_resolution(origin))
     uses = needs_of_upscaling(models, route, max_tokens, origin)
-    report.note(f"Memory: {models.plan(uses)}.", detail=True)
+    seed, noise = _randomness(job, origin)
+    samplers = _samplers(job, origin, models)
     source = origin
     if source is None:
         with report.stage("reading"):
             source = inputs.mesh(job.source)
-    with report.stage("picture"):
-        picture = load_picture(picture_file, matte, network=models.matte)
-    report.note(picture.note)
-    seed, noise = _randomness(job, origin)
-    samplers = _samplers(job, origin, models)
-    work = Work(
-        models, report, models.generation, picture, noise, samplers, max_tokens, inputs.kept
-    )
+    work = begin_work(
+        models, report, inputs, uses,
+        spec=models.generation, picture=picture, matte=matte,
+        noise=noise, samplers=samplers, max_tokens=max_tokens,
+    )  # fmt: skip
 
     coarse_draws = len(noise.shapes)
     if isinstance(source, Asset):
@@ -109,7 +108,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
             quality=job.quality,
             mesh_key=key,
         ),
-        picture=picture.cutout,
+        picture=work.picture.cutout,
         tensors=kept,
     )
     report.part("mesh", lambda: asset.mesh)
@@ -151,12 +150,11 @@ def _randomness(job: UpscaleJob, origin: Asset | None) -> tuple[int, Noise]:
 def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> dict[str, SamplerParams]:
     """The job's changes over the asset's own settings, or else over the checkpoint's."""
     made = origin.recipe["samplers"] if origin else {}
-    stages = ("shape", "texture")
-    own = {name: Sampling(**made[name]) for name in stages if name in made}
+    own = {name: Sampling(**made[name]) for name in SAMPLED[UpscaleJob] if name in made}
     changes = {
         name: own.get(name, Sampling()).before(change) for name, change in job.samplers.items()
     }
-    return samplers_of(models.generation, stages, own | changes)
+    return samplers_of(models.generation, UpscaleJob, own | changes)
 
 
 def _on_device(work: Work, latent: Latent) -> SparseTensor:

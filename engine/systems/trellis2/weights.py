@@ -2,12 +2,12 @@
 
 from engine.weights.hub_names import DINOV3, TRELLIS, TRELLIS2
 from engine.weights.weight import Weight, network_weight, plain_weight
-from protocol.limits import USES
+from protocol.limits import WEIGHT_GROUPS
 
 
 def weights() -> tuple[Weight, ...]:
     """The rows of the catalogue."""
-    flow, every = "ckpts/slat_flow_", frozenset(USES)
+    flow, every = "ckpts/slat_flow_", frozenset(WEIGHT_GROUPS)
     generate, fine = every - {"texture"}, every - {"draft"}
     return (
         plain_weight("pipeline", "settings of the pipelines", TRELLIS2, every,

@@ -1,18 +1,22 @@
 """What every stage of a request is given, and what happens when memory runs out in one."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from engine.checkpoints.pipeline import Normalization, PipelineSpec
-from engine.images.picture import Picture
+from engine.images.picture import Picture, PictureSource, load_picture
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
+from engine.residency.plan import Use
 from engine.sampling.noise import Noise
+from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
-from engine.systems.trellis2.names import MAX_TOKENS, SAMPLERS
+from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SAMPLERS
 from protocol.errors import EngineError
+from protocol.jobs import MakingJob
+from protocol.limits import MatteMethod
 from protocol.samplers import SamplerParams, Sampling
 
 Rest = ParamSpec("Rest")
@@ -56,18 +60,50 @@ class Work:
         return required(self.spec.normalizations, "tex_slat_normalization")
 
 
+def begin_work(
+    models: Models,
+    report: Report,
+    inputs: Inputs,
+    uses: Sequence[Use],
+    *,
+    spec: PipelineSpec,
+    picture: PictureSource,
+    matte: MatteMethod,
+    noise: Noise,
+    samplers: Mapping[str, SamplerParams],
+    max_tokens: int = MAX_TOKENS,
+) -> Work:
+    """Choose the policy for a request, make its picture ready, and tell both.
+
+    Args:
+        inputs: also say what an earlier attempt has kept.
+        uses: the networks of its stages.
+        matte: how the picture's background is removed.
+        spec, noise, samplers, max_tokens: as for ``Work``.
+
+    Raises:
+        EngineError: ``memory_too_small``, and as ``load_picture``.
+    """
+    report.note(f"Memory: {models.plan(uses)}.", detail=True)
+    with report.stage("picture"):
+        ready = load_picture(picture, matte, network=models.matte)
+    report.note(ready.note)
+    return Work(models, report, spec, ready, noise, samplers, max_tokens, inputs.kept)
+
+
 def samplers_of(
-    spec: PipelineSpec, stages: Collection[str], changes: Mapping[str, Sampling]
+    spec: PipelineSpec, job: type[MakingJob], changes: Mapping[str, Sampling]
 ) -> dict[str, SamplerParams]:
     """The checkpoint's samplers with a job's changes, by the names of their stages.
 
     Args:
-        stages: that the job will run.
+        job: its class, which says what stages it will run.
 
     Raises:
         EngineError: ``stage_unknown`` for a change to another stage; ``pipeline_invalid`` when the
             checkpoint lacks one that is used.
     """
+    stages = SAMPLED[job]
     for name in changes:
         if name not in stages:
             raise EngineError(
@@ -101,7 +137,7 @@ def repeated_when_full(
 ) -> Callable[Concatenate[Work, Rest], Value]:
     """A stage that, when memory runs out, is repeated once with less of the model on the device.
 
-    The stage must take its noise as an argument: drawing anew would change the result.
+    The stage must take its noise as an argument: drawing again would change the result.
 
     Raises:
         EngineError: ``out_of_memory`` when that is not enough.
@@ -116,7 +152,7 @@ def repeated_when_full(
                 raise
         # Out here the traceback is gone, and with it what the failed stage held.
         work.models.next_policy()
-        work.report.note(f"Memory ran out; going on with {work.models.policy}.")
+        work.report.note(f"Memory ran out; continuing with {work.models.policy}.")
         try:
             return stage(work, *args, **kwargs)
         except Exception as error:

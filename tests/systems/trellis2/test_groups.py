@@ -1,4 +1,4 @@
-"""What is downloaded for a preset is enough for it, and every file of it is needed."""
+"""What is downloaded for a group is enough for it, and every file of it is needed."""
 
 import shutil
 from pathlib import Path

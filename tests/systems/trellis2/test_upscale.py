@@ -42,7 +42,7 @@ def test_a_stored_asset_goes_on_exactly(models: Models, tmp_path: Path, low: str
     save_asset(generate(job(low), models, Report(), INPUTS), tmp_path / "low")
     high = upscale(UpscaleJob(source=File(str(tmp_path / "low"))), models, Report(), INPUTS)
     same_asset(high, generate(job("192_cascade"), models, Report(), INPUTS))
-    # And the finer one can go on again.
+    # And the finer one can be continued again.
     save_asset(high, tmp_path / "high")
     again = UpscaleJob(source=given(load_asset(tmp_path / "high")), type="208_cascade")
     same_asset(
@@ -162,7 +162,7 @@ def test_what_would_not_be_finer_is_refused(
 
 def test_what_would_be_lowered_to_nothing_finer_is_refused(models: Models) -> None:
     asset = generate(GenerateJob(picture=given(picture()), type="128"), models, Report(), INPUTS)
-    with pytest.raises(EngineError, match="max_tokens") as caught:
+    with pytest.raises(EngineError, match="--max-tokens") as caught:
         upscale(UpscaleJob(source=given(asset), max_tokens=1), models, Report(), INPUTS)
     assert caught.value.code == "type_not_finer"
 
