@@ -67,7 +67,7 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     assert re.search(
         r"low.glb: [\d,]+ faces, [\d.]+ KiB, [\d.]+ x [\d.]+ x [\d.]+ m", result.stdout
     )
-    assert "Next: Blender" in result.stdout and "maquette finish" in result.stdout
+    assert "Next: Blender" in result.stdout
     assert "64^3, seed 3" in result.stdout
     assert "Seconds: picture" in result.stdout
     assert "Peak memory" in result.stdout
