@@ -18,6 +18,7 @@ from engine.commands import render as render_command
 from engine.commands import serve as serve_command
 from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
+from engine.commands.options import Debug
 from engine.settings import read_settings
 
 # torch's threads else wait for each other at full speed; where another program uses a core, such as
@@ -48,8 +49,6 @@ app.add_typer(submit.app, name="submit")
 for verb in (jobs.jobs, jobs.attach, jobs.cancel, jobs.retry, watch.watch):
     app.command()(verb)
 app.command()(serve_command.serve)
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def main() -> None:

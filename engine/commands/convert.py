@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, out
+from engine.commands.options import Debug
 from engine.commands.progress import followed
 from protocol.errors import EngineError
 
@@ -24,11 +25,12 @@ def convert(
         typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file; else 512."),
     ] = None,
     allow_missing_textures: Annotated[
-        bool, typer.Option("--allow-missing-textures", help="Go on without them.")
+        bool, typer.Option("--allow-missing-textures", help="Continue without them.")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
-    with errors_shown(context.obj):
+    with errors_shown(debug or context.obj):
         # Here, so that --help and --version do not wait for numba.
         from engine.finishing import convert as pipeline
 

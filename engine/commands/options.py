@@ -74,3 +74,4 @@ Closed = Annotated[
         help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
     ),
 ]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, out
+from engine.commands.options import Debug
 from engine.commands.progress import followed
 
 
@@ -24,7 +25,7 @@ def render(
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels.")] = 512,
     frames: Annotated[int, typer.Option(help="Pictures of a turntable.")] = 36,
     seconds: Annotated[float, typer.Option(help="Time for one turn.")] = 4.0,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
