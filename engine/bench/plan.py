@@ -162,8 +162,8 @@ def make_plan(request: Request) -> Plan:
     stages += [
         planner.flow(f"shape {name}", f"shape_slat_flow_model_{suffix}", fine, pixels),
         planner.flow(f"texture {name}", f"tex_slat_flow_model_{suffix}", fine, pixels),
-        planner.decoder("decode shape", SHAPE_DECODER, fine),
-        planner.decoder("decode material", MATERIAL_DECODER, fine),
+        planner.decoder("decode_shape", SHAPE_DECODER, fine),
+        planner.decoder("decode_material", MATERIAL_DECODER, fine),
     ]
     memory = planner.models.plan([stage.use for stage in stages])
     rate = matrix_rate(device, request.flow_dtype)
@@ -267,7 +267,7 @@ class _Planner:
         narrowest = min(self._config(STRUCTURE_DECODER).channels)
         use = Use(STRUCTURE_DECODER, needs.structure_bytes(4 * size, narrowest))
         return self._stage(
-            "decode structure", use, (4 * size) ** 3, 1, None, lambda decoder: decoder(latent)
+            "decode_structure", use, (4 * size) ** 3, 1, None, lambda decoder: decoder(latent)
         )
 
     def upsample(self, pyramid: Pyramid, first: int, final: int) -> Stage:
