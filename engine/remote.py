@@ -74,7 +74,7 @@ class Engine:
         if not is_running(home):
             raise EngineError(
                 "engine_not_running",
-                f"No engine of {home} runs.",
+                f"The engine is not running (its folder is {home}).",
                 f"Start it: {command('serve')}",
             )
         self.client = EngineClient(

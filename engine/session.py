@@ -50,6 +50,9 @@ from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
 from protocol.jobs import Job, MakingJob
 
+MISSED = 1.02
+"""A result of so many times the faces that were asked for missed its target, which is said."""
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -196,6 +199,12 @@ def finish_source(
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
+    got = len(finished.meshes[0].mesh.faces)
+    if wanted is not None and got > MISSED * wanted:
+        report.note(
+            f"{wanted:,} faces were asked for, and {got:,} is as few as this surface allows: its "
+            "open borders stay." + ("" if settings.closed else " --closed has none.")
+        )
     report.part("finished", lambda: (finished, settings))
     return finished, settings
 
@@ -224,6 +233,12 @@ def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxel
         Cancelled: through ``report.cancel``.
         EngineError: what is wrong with the file.
     """
+    if not source.exists():
+        raise EngineError(
+            "mesh_absent",
+            f"{source} does not exist.",
+            "Give the folder of an asset (its name ends in .maquette), a .vxz or a mesh file.",
+        )
     if source.is_dir():
         with report.stage("reading"):
             return load_asset(source)

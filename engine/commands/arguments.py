@@ -37,15 +37,19 @@ def targets_of(output: Path, count: int) -> list[Path]:
     return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
 
 
+def _texturing(mesh: Path, picture: "Path | str") -> str:
+    return command("texture", str(mesh), str(picture), "-o", "OUT.glb")
+
+
 def picture_file(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
     from engine.meshing.load import READERS
 
-    if image.suffix.lower() in READERS:
+    if image.suffix.lower() in READERS and image.exists():
         raise EngineError(
             "picture_is_mesh",
             f"{image} is a mesh, and a picture is needed here.",
-            f"To give it materials from a picture: {command('texture', str(image), 'PICTURE')}",
+            f"To give it materials from a picture: {_texturing(image, 'PICTURE')}",
         )
     from engine.images.reading import read_image
     from protocol.references import File
@@ -62,7 +66,7 @@ def check_order(mesh: Path, image: Path) -> None:
         raise EngineError(
             "arguments_swapped",
             f"{image} is a mesh and stands where the picture should.",
-            f"The mesh comes first: {command('texture', str(image), str(mesh))}",
+            f"The mesh comes first: {_texturing(image, mesh)}",
         )
 
 

@@ -114,7 +114,7 @@ def _device(wanted: str | None) -> Iterator[Check]:
         return
     text = f"{device}: {machine.device_name(device)}"
     if device.type == "cpu":
-        hint = "Generation needs a GPU with 6 GB or more; everything else works."
+        hint = "The published weights need a GPU with 6 GB or more; the small model does not."
         yield Check("device", "warn", text, hint)
     else:
         yield Check("device", "ok", text)

@@ -56,6 +56,8 @@ def load_mesh(path: str | Path, *, allow_missing_textures: bool = False) -> Mesh
             f"Give a file of one of {', '.join(READERS)}.",
         )
     reader = READERS.get(path.suffix.lower())
+    if reader is not None and path.is_file() and path.stat().st_size == 0:
+        raise EngineError("mesh_broken", f"{path.name} is empty.", "Export it again.")
     if reader is None:
         raise EngineError(
             "mesh_format",

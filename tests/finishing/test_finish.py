@@ -9,11 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import app
+from engine.export.mesh_file import save_mesh
 from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
 from engine.meshing.load import load_mesh
+from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
 from engine.ovoxel.placement import Placement
@@ -22,6 +24,7 @@ from protocol.errors import EngineError
 from protocol.events import Progress
 from protocol.finishes import FINISHES
 from tests.events import progress_to
+from tests.finishing.shapes import box
 from tests.meshes import sphere
 
 SMALL = replace(FINISHES["standard"], faces=800, texture_size=256)
@@ -232,3 +235,21 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
     result = run("y.glb")
     assert result.exit_code == 2 and "Permission denied" in " ".join(result.stderr.split())
+
+
+def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(vertices, faces, target, *, colors=None):
+        return simplify_mesh(vertices, faces, 3 * target, colors=colors)
+
+    monkeypatch.setattr("engine.finishing.finish.simplify_mesh", stuck)
+    source, target = tmp_path / "box.ply", tmp_path / "x.glb"
+    save_mesh(box((1, 1, 1), (0, 0, 0)), source)
+    words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]
+    result = CliRunner().invoke(app, [*words, "--faces", "100"])
+    assert result.exit_code == 0, result.output
+    faces = len(load_mesh(target).faces)
+    notes = " ".join(result.stderr.split())
+    assert faces > 102
+    assert f"100 faces were asked for, and {faces:,} is as few as this surface allows" in notes
+    missing = CliRunner().invoke(app, ["finish", str(tmp_path / "no.maquette"), "-o", str(target)])
+    assert missing.exit_code == 2 and "does not exist" in missing.stderr
