@@ -123,8 +123,8 @@ def test_the_demo_uses_no_kernel_that_is_not_recorded(tmp_path):
         [f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}", [*map(spelled, kinds)]]
         for kernel, kinds in warm_up.recorded("generate", "render")
     ]
-    for job in ("generate", "render"):
+    for job, least in (("generate", 15), ("render", 5)):
         used = used_by(JOBS[job][0], tmp_path)
-        assert len(used) > 5, "kernels are used without being noticed"
+        assert len(used) > least, "kernels are used without being noticed"
         missing = [row for row in used if row not in recorded]
         assert not missing, "run: python -m benchmarks.kernels"
