@@ -1,0 +1,277 @@
+"""What panels draw: plain values, which the session makes after each tick that changed anything.
+
+Panels read these and nothing else; sentences are ready for people, in full.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+EngineState = Literal["absent", "installing", "stopped", "starting", "ready", "gone", "refused"]
+"""Of the engine: "absent" is not installed anywhere that we know; "stopped" is installed and does
+not run; "gone" ran and is silent for 3 s; "refused" runs and does not want this Blender, such as
+one of another version."""
+
+Verb = Literal["", "set_up", "start", "restart", "retry", "update", "pair", "download", "free_disk"]
+"""What would help, as the name of a button: the operator that repairs it."""
+
+JobState = Literal[
+    "sending", "queued", "running", "fetching", "waiting", "done", "failed", "cancelled",
+    "interrupted",
+]  # fmt: skip
+"""Of a job as this Blender sees it: "fetching" gets the parts of what ended; "waiting" has them and
+waits until the scene can take them (``waiting_for`` says what for)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineView:
+    """The engine.
+
+    Attributes:
+        state: of it.
+        sentence: one line for the panel: what is, or what is wrong.
+        hint: the remedy, or empty.
+        verb: of the button beside it.
+        place: "this machine", or the name or address of another one.
+        remote: it is on another machine.
+        device: such as "CPU" or the card's name; empty as long as it is unknown.
+        memory_used, memory_total: bytes of the device; None where they are not known.
+        warm: networks are loaded: the next job begins at once.
+        versions: of extension and engine, for the diagnosis.
+    """
+
+    state: EngineState = "absent"
+    sentence: str = ""
+    hint: str = ""
+    verb: Verb = "set_up"
+    place: str = "this machine"
+    remote: bool = False
+    device: str = ""
+    memory_used: int | None = None
+    memory_total: int | None = None
+    warm: bool = False
+    versions: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupView:
+    """Setting up the engine, before, while and after.
+
+    Attributes:
+        running: it is under way.
+        step: in words, such as "Downloading PyTorch".
+        fraction: of the whole, 0 to 1.
+        bytes_done, bytes_total: of what is downloaded; total 0: unknown.
+        log: the last lines.
+        problem, hint: why it ended badly, or empty.
+        resumable: a set-up that was cut can continue.
+        download, disk: bytes that it takes on this machine (estimates, said as such).
+        minutes: that it takes at 50 Mbit/s, about.
+        why_not: why it cannot be begun, such as online access, or empty.
+    """
+
+    running: bool = False
+    step: str = ""
+    fraction: float = 0.0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    log: tuple[str, ...] = ()
+    problem: str = ""
+    hint: str = ""
+    resumable: bool = False
+    download: int = 0
+    disk: int = 0
+    minutes: float = 0.0
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityView:
+    """A quality that the checkpoint in use has.
+
+    Attributes:
+        name: draft, standard or high.
+        resolution: voxels an axis.
+        seconds: that a generation takes on this machine, about; None: nobody knows yet.
+        memory: bytes of the device that it needs; None: unknown.
+    """
+
+    name: str
+    resolution: int
+    seconds: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageView:
+    """A stage whose sampler can be changed under "Advanced", with the checkpoint's defaults."""
+
+    name: str
+    label: str
+    steps: int
+    guidance_strength: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointView:
+    """The networks in use.
+
+    Attributes:
+        name: for people.
+        small: it is the small model that comes with the engine.
+        qualities, stages: that it has.
+        default_quality: of ``qualities``.
+        upscale_resolution: voxels an axis that an upscale ends at; 0: it has none.
+        closed, faces: what its results are best finished with; faces None: no bound.
+    """
+
+    name: str
+    small: bool
+    qualities: tuple[QualityView, ...]
+    stages: tuple[StageView, ...] = ()
+    default_quality: str = "standard"
+    upscale_resolution: int = 0
+    closed: bool = False
+    faces: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A job that this Blender follows.
+
+    Attributes:
+        id: of the job.
+        title: for people.
+        kind: generate, texture, upscale or finish.
+        state: of it.
+        stage: label of the stage that runs, for people.
+        step, steps: of that stage.
+        fraction: of the whole job, 0 to 1.
+        elapsed, eta: seconds; eta None as long as nobody knows.
+        position: jobs before it in the queue.
+        notes: of the engine, for the user.
+        problem, hint: why it failed, or empty.
+        waiting_for: why a finished job is not in the scene yet, or empty.
+        target: name of the object that it changes, or empty for a new one.
+    """
+
+    id: str
+    title: str
+    kind: str
+    state: JobState
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    fraction: float = 0.0
+    elapsed: float = 0.0
+    eta: float | None = None
+    position: int = 0
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    hint: str = ""
+    waiting_for: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    """A result in the engine's store.
+
+    Attributes:
+        id: of its job.
+        title, kind: as in ``JobView``.
+        created: seconds since 1970 UTC.
+        pinned: kept whatever the quota says.
+        bytes: of it on disk.
+        picture: SHA-256 of its source picture, to filter by; may be empty.
+        offered: it ended while nobody could place it (file closed, target gone, crash).
+        thumbnail: ``session.thumbnails`` has it.
+    """
+
+    id: str
+    title: str
+    kind: str
+    created: float
+    pinned: bool = False
+    bytes: int = 0
+    picture: str = ""
+    offered: bool = False
+    thumbnail: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureView:
+    """The picture that is chosen, as the engine sees it.
+
+    Attributes:
+        title: name for people; empty: none is chosen.
+        width, height: pixels; 0: not known yet.
+        checking: the engine is being asked.
+        notes: what may go wrong, the worst first.
+        problem, hint: why it cannot be used, or empty.
+        cut_out: its matte is here (``session.cut_out``).
+        serial: another number for another matte, so that previews know when to change.
+    """
+
+    title: str = ""
+    width: int = 0
+    height: int = 0
+    checking: bool = False
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    hint: str = ""
+    cut_out: bool = False
+    serial: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightView:
+    """A network of the published weights: as ``protocol.replies.ModelRow``, for people."""
+
+    name: str
+    purpose: str
+    bytes: int
+    missing: int
+    gated: bool
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsView:
+    """The published weights.
+
+    Attributes:
+        rows: of the wanted group, each file once.
+        folder: where they lie.
+        total, missing, free: bytes.
+        running: a download is under way.
+        file: that is being downloaded.
+        done: bytes of the running download.
+        problem, hint: why it ended badly, or empty.
+    """
+
+    rows: tuple[WeightView, ...] = ()
+    folder: str = ""
+    total: int = 0
+    missing: int = 0
+    free: int = 0
+    running: bool = False
+    file: str = ""
+    done: int = 0
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything that panels draw."""
+
+    engine: EngineView = field(default_factory=EngineView)
+    setup: SetupView = field(default_factory=SetupView)
+    checkpoint: CheckpointView | None = None
+    jobs: tuple[JobView, ...] = ()
+    history: tuple[HistoryRow, ...] = ()
+    history_more: bool = False
+    picture: PictureView = field(default_factory=PictureView)
+    weights: WeightsView | None = None
+    message: str = ""
+    """One line about the last thing that ended, such as "Chair is at the 3D cursor."."""
