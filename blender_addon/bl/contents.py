@@ -54,7 +54,9 @@ def main_of(
         )
         material.diffuse_color = (*block_in.CLAY, 1.0)
         return Contents(mesh, material, fit)
-    return _of_part(delivery, delivery.stage, "textures", name, fit_of, turn)
+    # A job without a finish ends with the raw surface.
+    part = "finished" if "finished" in delivery.parts else "mesh"
+    return _of_part(delivery, part, "textures", name, fit_of, turn)
 
 
 def levels_of(delivery: Delivery, name: str, fit: "Fit") -> "list[tuple[str, Contents]]":

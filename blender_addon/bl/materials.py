@@ -128,6 +128,14 @@ def remove_unused(material: Any) -> None:
             bpy.data.images.remove(image)
 
 
+def name_after(material: Any, name: str) -> None:
+    """Give a material and its images their names, once what had them before is gone."""
+    material.name = name
+    for node in material.node_tree.nodes:
+        if node.bl_idname == "ShaderNodeTexImage" and node.image is not None:
+            node.image.name = f"{name} {node.label}"
+
+
 def linear_colors(srgb: "NDArray[Any]") -> "NDArray[np.float32]":
     """sRGB-encoded RGBA in [0, 1] as linear RGBA."""
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

@@ -26,7 +26,7 @@ _KEEP_LOOPS = {
     *("LAPLACIANSMOOTH", "SURFACE_DEFORM", "WARP", "WAVE", "WEIGHTED_NORMAL", "NORMAL_EDIT"),
     *("UV_PROJECT", "UV_WARP", "VERTEX_WEIGHT_EDIT", "VERTEX_WEIGHT_MIX"),
     *("VERTEX_WEIGHT_PROXIMITY", "MESH_SEQUENCE_CACHE", "MESH_CACHE", "CLOTH", "SOFT_BODY"),
-)
+}
 """Modifiers after which every loop still is a loop of the mesh, or a copy of one."""
 
 

@@ -12,8 +12,6 @@ from ..core.deliveries import Delivery, Placed
 from . import asset, build, contents, modes, open_file, recipe, replace, retexture
 
 COLLECTION = "Maquette"
-_met: set[tuple[str, str]] = set()
-"""Open file and job of every new object that was placed: where it is gone, its user deleted it."""
 
 
 def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
@@ -28,13 +26,13 @@ def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
     scene = open_file.by_uid(bpy.data.scenes, target.scene)
     if scene is None:
         return _lost(delivery, "its scene was deleted")
-    thing = _thing(delivery)
-    if thing is None and (target.purpose != "new" or (target.file, delivery.job) in _met):
+    thing = open_file.by_uid(bpy.data.objects, target.object)
+    if thing is None and (target.object or target.purpose != "new"):
         return _lost(delivery, f"{target.object_name or delivery.title} was deleted")
     if words := modes.why_later(thing):
         return Placed(outcome="later", sentence=f"Waits until {words}.")
     if thing is not None and (why := replace.why_not(thing)):
-        return _lost(delivery, why.rstrip("."))
+        return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history. {why}")
     placed = _put(delivery, scene, thing)
     if undo and placed.outcome == "placed" and placed.object:
         bpy.ops.ed.undo_push(message=f"Maquette: {placed.object_name}")
@@ -50,11 +48,6 @@ def upright(point: Any) -> tuple[float, ...]:
     """``Target.matrix`` for a point in the world, Z up."""
     x, y, z = point
     return (1.0, 0.0, 0.0, x, 0.0, 1.0, 0.0, y, 0.0, 0.0, 1.0, z, 0.0, 0.0, 0.0, 1.0)
-
-
-def forget() -> None:
-    """Another file is open: nothing of the old one matters."""
-    _met.clear()
 
 
 def _put(delivery: Delivery, scene: Any, thing: Any | None) -> Placed:
@@ -84,18 +77,6 @@ def _put(delivery: Delivery, scene: Any, thing: Any | None) -> Placed:
     )
 
 
-def _thing(delivery: Delivery) -> Any | None:
-    """The object that a delivery changes; None: a new one comes, or it is gone."""
-    target = delivery.target
-    if found := open_file.by_uid(bpy.data.objects, target.object):
-        return found
-    if target.purpose != "new":
-        return None
-    ours = [o for o in bpy.data.objects if recipe.job_of(o) == delivery.job and o.type == "MESH"]
-    # A copy has its recipe too; the first one is the one that we made.
-    return min(ours, key=lambda o: o.session_uid, default=None)
-
-
 def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     from mathutils import Matrix  # pyright: ignore[reportMissingImports]
 
@@ -110,7 +91,6 @@ def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     recipe.write(thing, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
     collection_for(scene).objects.link(thing)
     show_in_local_views(thing)
-    _met.add((target.file, delivery.job))
     return thing, new.fit
 
 
@@ -141,6 +121,4 @@ def show_in_local_views(thing: Any) -> None:
 
 
 def _lost(delivery: Delivery, why: str) -> Placed:
-    return Placed(
-        outcome="lost", sentence=f"{delivery.title} waits in the history, since {why}."
-    )
+    return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history, since {why}.")

@@ -71,6 +71,8 @@ def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: b
         recipe.write(user, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
     remove_unused(old, before)
     new.mesh.name = name
+    if new.material is not None and delivery.stage != "structure":
+        materials.name_after(new.material, thing.name)
 
 
 def add_levels(thing: Any, delivery: Delivery, fit: Fit) -> None:
