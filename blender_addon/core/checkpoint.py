@@ -3,9 +3,6 @@
 from ..protocol.replies import CheckpointDescription
 from .snapshot import CheckpointView, QualityView, StageView
 
-UPSCALE = "upscale"
-TEXTURE = "texture"
-
 
 def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
     """As panels draw it."""
@@ -18,6 +15,7 @@ def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
                 resolution=row.resolution,
                 seconds=row.seconds,
                 memory=row.memory,
+                missing=row.missing,
             )
             for row in told.qualities
         ),
@@ -32,7 +30,11 @@ def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
             if row.job == "generate"
         ),
         default_quality=told.quality,
+        note=told.note,
         upscale_resolution=told.upscale_resolution or 0,
+        upscale_seconds=told.upscale_seconds,
+        texture_resolution=told.texture_resolution or 0,
+        texture_seconds=told.texture_seconds,
         closed=told.finishing.closed,
         faces=told.finishing.faces,
     )

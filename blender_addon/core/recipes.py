@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..protocol.errors import EngineError
 from ..protocol.plain import to_dict
 from ..protocol.references import Stored
+from ..protocol.stages import STAGES
 from .settings import (
     FinishSettings,
     GenerateSettings,
@@ -28,6 +29,13 @@ PROPERTY = "maquette"
 """Name of the object's custom property."""
 VERSION = 1
 LARGEST = 1 << 16
+_KINDS = {
+    "generate": "Generate",
+    "texture": "Retexture",
+    "upscale": "Upscale",
+    "finish": "Finish again",
+}
+_SURFACES = {"True": "closed", "False": "open"}
 _REFERENCES = ("picture", "mesh", "source")
 
 
@@ -74,6 +82,41 @@ def read(text: str) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError) as error:
         raise _unreadable(str(error)) from error
     return cast("dict[str, Any]", found)
+
+
+def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The recipe as rows of a label and a value, for a panel; whatever is strange is left out."""
+    settings, finish = _mapping(recipe.get("settings")), _mapping(recipe.get("finish"))
+    if recipe.get("kind") == "finish":
+        finish = settings
+    rows: list[tuple[str, Any]] = [
+        ("Made by", _KINDS.get(str(recipe.get("kind")), "")),
+        ("Picture", recipe.get("title")),
+        ("Quality", settings.get("quality")),
+        ("Resolution", settings.get("resolution")),
+        ("Seed", settings.get("seed")),
+        ("Finish", finish.get("finish")),
+        ("Faces", finish.get("faces")),
+        ("Texture size", finish.get("texture_size")),
+        ("Surface", _SURFACES.get(str(finish.get("closed")), "")),
+    ]
+    for stage, sampler in _mapping(settings.get("samplers")).items():
+        changes = _mapping(sampler)
+        label = STAGES[stage].label if stage in STAGES else stage
+        words = [f"{changes['steps']} steps"] if changes.get("steps") else []
+        if changes.get("guidance_strength") is not None:
+            words.append(f"guidance {changes['guidance_strength']}")
+        rows.append((label, ", ".join(words)))
+    rows += [("Networks", recipe.get("checkpoint")), ("Engine", recipe.get("engine"))]
+    return tuple(
+        (label, str(value)[:200])
+        for label, value in rows
+        if isinstance(value, str | int | float) and value != ""
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def settings_of(recipe: Mapping[str, Any]) -> Settings:

@@ -11,7 +11,7 @@ from typing import Literal
 from ..protocol.finishes import FinishChoice
 from ..protocol.jobs import FinishJob, GenerateJob, TextureJob, UpscaleJob
 from ..protocol.limits import DEFAULT_SEED, LARGEST_SEED, MatteMethod
-from ..protocol.references import Reference, Stored
+from ..protocol.references import Attached, Reference, Stored
 from ..protocol.samplers import Sampling
 
 MOST_VARIANTS = 8
@@ -115,6 +115,16 @@ class GenerateSettings:
     finish: FinishSettings | None = FinishSettings()
     checkpoint: str = ""
     batch: bool = False
+
+    def check(self) -> None:
+        """Refuse what is out of range, before there is a picture.
+
+        Raises:
+            EngineError: as ``jobs`` and ``FinishSettings.choice``.
+        """
+        self.jobs(Attached("picture"))
+        if self.finish is not None:
+            self.finish.choice()
 
     def jobs(self, picture: Reference, *, matte: MatteMethod | None = None) -> list[GenerateJob]:
         """A job for each variant.
