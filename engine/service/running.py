@@ -10,6 +10,7 @@ from engine.pipe import messages as pipe
 from engine.service.estimates import (
     TOTAL,
     Estimate,
+    rough_profile,
     total_seconds,
 )
 from engine.service.housekeeping import folder_bytes
@@ -17,6 +18,7 @@ from engine.service.job_queue import JobQueue, sources
 from engine.service.records import JobRecord
 from engine.service.store import OPEN, Store
 from engine.service.workers import Supervisor
+from protocol.checkpoints import CheckpointDescription
 from protocol.errors import EngineError
 from protocol.events import (
     Cancelled,
@@ -29,7 +31,9 @@ from protocol.events import (
     Progress,
     Queued,
 )
-from protocol.references import File
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob, Job, TextureJob, UpscaleJob
+from protocol.references import Attached, File
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +160,34 @@ class Running:
             ahead += seconds
             found[job] = ahead
         return found
+
+    def expected(
+        self,
+        description: CheckpointDescription,
+        checkpoint: str | None,
+        finish: FinishChoice | None,
+    ) -> CheckpointDescription:
+        """A checkpoint's description with the seconds that such jobs took here.
+
+        Args:
+            checkpoint: as jobs name it.
+            finish: that comes after them.
+        """
+
+        def seconds(job: Job) -> float | None:
+            return self._total(rough_profile(job, finish, checkpoint))
+
+        picture = mesh = Attached("any")
+        qualities = tuple(
+            replace(row, seconds=seconds(GenerateJob(picture=picture, quality=row.name)))
+            for row in description.qualities
+        )
+        return replace(
+            description,
+            qualities=qualities,
+            upscale_seconds=seconds(UpscaleJob(source=mesh)),
+            texture_seconds=seconds(TextureJob(mesh=mesh, picture=picture)),
+        )
 
     # What the supervisor tells
 

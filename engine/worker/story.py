@@ -165,10 +165,8 @@ class Story:
 
     def _started(self, checkpoint: str, stages: tuple[str, ...]) -> None:
         spec, finish = self._run.spec, self._run.finish
-        settings = [
-            getattr(spec, name, None)
-            for name in ("type", "quality", "resolution", "finish", "faces", "texture_size")
-        ]
+        names = ("type", "quality", "resolution", "finish", "faces", "texture_size", "levels")
+        settings = [getattr(spec, name, None) for name in names]
         route = "/".join(str(value) for value in (*settings, _words(finish)) if value)
         self._send(Started(job=self._run.job, checkpoint=checkpoint, route=route, stages=stages))
 
@@ -182,7 +180,8 @@ def _words(choice: FinishChoice | None) -> str:
     """A finish as a key of estimates."""
     if choice is None:
         return ""
-    return f"{choice.finish} {choice.faces or ''} {choice.texture_size or ''} {choice.closed}"
+    own = (choice.faces, choice.texture_size, choice.levels)
+    return f"{choice.finish} {' '.join(str(value or '') for value in own)} {choice.closed}"
 
 
 def _file_name(title: str) -> str:
