@@ -228,6 +228,11 @@ class MaquetteScene(PropertyGroup):
         ),
         default="keep",
     )
+    all_users: BoolProperty(  # type: ignore[valid-type]
+        name="All Objects with This Mesh",
+        description="Change all objects that share the mesh, not just the selected one",
+        default=False,
+    )
     finish_faces: IntProperty(  # type: ignore[valid-type]
         name="Faces",
         description="Triangles that the finished mesh has at most",

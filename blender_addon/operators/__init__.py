@@ -1,1 +1,1 @@
-"""The verbs, one class each: every one calls one use-case of ``core`` or one piece of work of ``bl``."""
+"""The verbs, one class each, which call one use-case of ``core`` or one work of ``bl``."""

@@ -9,7 +9,10 @@ from ..core.settings import (
     TextureSettings,
     UpscaleSettings,
 )
+from ..properties import MATTES, TEXTURE_SIZES
 
+TEXTURE_SIDES = {name for name, *_ in TEXTURE_SIZES}
+MATTE_NAMES = {name for name, *_ in MATTES}
 CLOSED = {"auto": None, "closed": True, "open": False}
 
 
@@ -46,6 +49,25 @@ def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
         stages=stages(chosen, checkpoint),
         finish=finish(chosen),
     )
+
+
+def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
+    """Set the choices as a preset has them; the seed stays."""
+    made = settings.finish or FinishSettings()
+    if settings.quality:
+        chosen.quality = settings.quality
+    chosen.variants = settings.variants
+    chosen.own_faces = made.faces or 0
+    if str(made.texture_size) in TEXTURE_SIDES:
+        chosen.texture_size = str(made.texture_size)
+    else:
+        chosen.property_unset("texture_size")
+    chosen.surface = next(name for name, closed in CLOSED.items() if closed is made.closed)
+    chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
+    for number, stage in enumerate(checkpoint.stages[:6] if checkpoint else ()):
+        given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
+        changes.own_steps = given.steps or 0
+        changes.own_guidance = -1.0 if given.guidance_strength is None else given.guidance_strength
 
 
 def texture(chosen: Any, checkpoint: Any) -> TextureSettings:

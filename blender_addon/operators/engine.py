@@ -71,7 +71,7 @@ class MAQUETTE_OT_engine_restart(Operator):
     bl_label = "Restart the Engine"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().restart())
+        return attempt(self, lambda: process().start())
 
 
 class MAQUETTE_OT_release_memory(Operator):
@@ -79,6 +79,13 @@ class MAQUETTE_OT_release_memory(Operator):
 
     bl_idname = "maquette.release_memory"
     bl_label = "Release Memory"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+
+        return refuse(cls, refusals.why_not_release(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: session().release_memory())
@@ -97,7 +104,7 @@ class MAQUETTE_OT_use_folder(Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().use_folder(Path(self.directory)))
+        return attempt(self, lambda: process().use_folder(Path(bpy.path.abspath(self.directory))))
 
 
 class MAQUETTE_OT_use_remote(Operator):
@@ -227,21 +234,20 @@ class MAQUETTE_OT_open_page(Operator):
 
 
 class MAQUETTE_OT_use_copy(Operator):
-    """Name a copy of these weights that needs no login"""
+    """Download a copy of these weights that needs no login; the owner's licence still applies"""
 
     bl_idname = "maquette.use_copy"
-    bl_label = "Name a Copy…"
+    bl_label = "Use Open Copy"
 
-    copy: StringProperty(  # type: ignore[valid-type]
-        name="Repository",
-        description="A repository on the hub with the same files, as owner/name",
-    )
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
 
-    def invoke(self, context: Any, _event: Any) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=360)
+        return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().download_weights("standard", copy=self.copy))
+        return attempt(self, lambda: session().download_weights("standard", ungated=True))
 
 
 class MAQUETTE_OT_copy_diagnosis(Operator):
@@ -253,8 +259,10 @@ class MAQUETTE_OT_copy_diagnosis(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
+        from ..core.diagnosis import diagnosis
 
-        context.window_manager.clipboard = tick.diagnosis()
+        others = {"blender": bpy.app.version_string, "online": str(bpy.app.online_access)}
+        context.window_manager.clipboard = diagnosis(tick.snapshot(), others)
         self.report({"INFO"}, "The diagnosis is in the clipboard.")
         return {"FINISHED"}
 

@@ -5,24 +5,23 @@ from typing import Any
 from bpy.props import IntProperty, StringProperty
 from bpy.types import Operator
 
-from . import choices
+from . import choices, targets
 from .acting import attempt, refuse, session
 
 
-def generate_now(context: Any) -> None:
-    """Begin a generation of the chosen picture with the choices of the scene.
+def generate_now(context: Any, picture: Any = None) -> None:
+    """Begin a generation with the choices of the scene.
+
+    Args:
+        picture: None: the chosen one, with its matte.
 
     Raises:
         EngineError: what the session refuses.
     """
-    from ..bl import place, tick
+    from ..bl import tick
 
-    chosen = context.scene.maquette
-    settings = choices.generate(chosen, tick.snapshot().checkpoint)
-    target = place.target_at_cursor(
-        context, height=chosen.height, as_asset=chosen.as_asset, block_in=chosen.block_in
-    )
-    session().generate(settings, target)
+    settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+    session().generate(settings, targets.at_cursor(context), picture)
 
 
 class MAQUETTE_OT_generate(Operator):
@@ -32,11 +31,14 @@ class MAQUETTE_OT_generate(Operator):
     bl_label = "Generate"
 
     @classmethod
-    def poll(cls, _context: Any) -> bool:
+    def poll(cls, context: Any) -> bool:
         from ..bl import tick
         from ..core import refusals
+        from ..ui.generate import chosen_quality
 
-        return refuse(cls, refusals.why_not_generate(tick.snapshot()))
+        snapshot = tick.snapshot()
+        quality = chosen_quality(snapshot, context.scene.maquette)
+        return refuse(cls, refusals.why_not_generate(snapshot, quality))
 
     def execute(self, context: Any) -> set[str]:
         return attempt(self, lambda: generate_now(context))
@@ -192,7 +194,7 @@ class MAQUETTE_OT_move(OfJob, Operator):
         place = here - 1 if self.by < 0 else here + 2
         if place < 0:
             return {"CANCELLED"}
-        before = waiting[place] if place < len(waiting) else ""
+        before = waiting[place] if place < len(waiting) else None
         return attempt(self, lambda: session().reorder(self.job, before))
 
 

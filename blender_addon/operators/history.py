@@ -6,6 +6,7 @@ from bpy.props import BoolProperty, IntProperty
 from bpy.types import Operator
 
 from ..protocol.errors import EngineError
+from . import targets
 from .acting import attempt, refuse, session
 from .generating import OfJob
 
@@ -87,15 +88,7 @@ class MAQUETTE_OT_history_insert(OfJob, Operator):
     bl_label = "Insert"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import place
-
-        chosen = context.scene.maquette
-
-        def insert() -> None:
-            target = place.target_at_cursor(context, height=chosen.height, as_asset=chosen.as_asset)
-            session().insert(self.job, target)
-
-        return attempt(self, insert)
+        return attempt(self, lambda: session().insert(self.job, targets.at_cursor(context)))
 
 
 class MAQUETTE_OT_history_vary(OfJob, Operator):
@@ -105,10 +98,10 @@ class MAQUETTE_OT_history_vary(OfJob, Operator):
     bl_label = "Vary"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import place
+        import random
 
-        target = place.target_at_cursor(context, height=context.scene.maquette.height)
-        return attempt(self, lambda: session().vary(self.job, target))
+        seed, target = random.randrange(1_000_000), targets.at_cursor(context)
+        return attempt(self, lambda: session().again(self.job, target, seed=seed))
 
 
 class MAQUETTE_OT_history_finer(OfJob, Operator):
@@ -118,10 +111,8 @@ class MAQUETTE_OT_history_finer(OfJob, Operator):
     bl_label = "Same at Higher Quality"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import place
-
-        target = place.target_at_cursor(context, height=context.scene.maquette.height)
-        return attempt(self, lambda: session().finer(self.job, target))
+        target = targets.at_cursor(context)
+        return attempt(self, lambda: session().again(self.job, target, finer=True))
 
 
 class MAQUETTE_OT_history_folder(OfJob, Operator):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from bpy.props import EnumProperty
+from bpy.props import StringProperty
 from bpy.types import Operator
 
 from ..protocol.errors import EngineError
-from . import choices
+from . import choices, targets
 from .acting import attempt, refuse, sentence, session
 
 
@@ -21,54 +21,51 @@ NO_MESH = "Select a mesh object first."
 
 
 class OnMeshes:
-    """A verb of selected meshes; what refuses it is in core."""
-
-    refusal = ""
+    """A verb of selected meshes: each of them is sent to the engine as a job of its own."""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        from ..bl import mesh_out, tick
-        from ..core import refusals
+        from ..ui.objects import why_not
 
         chosen = meshes(context)
-        if not chosen:
-            return refuse(cls, NO_MESH)
-        why_not = getattr(refusals, cls.refusal)(tick.snapshot())
-        return refuse(cls, why_not or mesh_out.why_not(chosen[0]))
+        return refuse(cls, why_not(cls.bl_idname, chosen[0]) if chosen else NO_MESH)
 
 
-def each(operator: Any, context: Any, action: Any) -> set[str]:
-    """Do it for every selected mesh; those that cannot are told of, the others go on."""
+def each(operator: Any, context: Any, action: Any, things: Any = None) -> set[str]:
+    """Do it for every object: the selected meshes, or those given. Those that cannot are told of,
+    and the others go on."""
     done, failed = 0, []
-    for ob in meshes(context):
+    for thing in meshes(context) if things is None else things:
+        name = thing.name
         try:
-            action(ob)
+            action(thing)
             done += 1
         except EngineError as error:
-            failed.append(f"{ob.name}: {sentence(error)}")
+            failed.append(f"{name}: {sentence(error)}")
     if failed:
         operator.report({"WARNING" if done else "ERROR"}, "\n".join(failed))
     return {"FINISHED"} if done else {"CANCELLED"}
 
 
 class MAQUETTE_OT_retexture(OnMeshes, Operator):
-    """Paint the selected meshes anew from the chosen picture; their shape is not touched"""
+    """Make new materials for the selected meshes from the chosen picture; their shape stays"""
 
     bl_idname = "maquette.retexture"
     bl_label = "Retexture"
-    refusal = "why_not_retexture"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import retexture, tick
+        from ..bl import mesh_out, tick
 
         chosen = context.scene.maquette
         settings = choices.texture(chosen, tick.snapshot().checkpoint)
-        keep = chosen.texture_method == "keep"
-        return each(
-            self,
-            context,
-            lambda ob: retexture.begin(context, session(), ob, settings, keep_uvs=keep),
-        )
+
+        def begin(thing: Any) -> None:
+            sent = mesh_out.gather(thing, keep_uvs=chosen.texture_method == "keep")
+            target = targets.of(context, thing, "retexture")
+            session().texture(settings, sent.attached(), target)
+            self.report({"INFO"}, f"{thing.name}: {sent.sentence}")
+
+        return each(self, context, begin)
 
 
 class MAQUETTE_OT_upscale(OnMeshes, Operator):
@@ -76,49 +73,45 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
 
     bl_idname = "maquette.upscale"
     bl_label = "Upscale"
-    refusal = "why_not_upscale"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import replace
+        from ..bl import mesh_out, recipe
 
         settings = choices.upscale(context.scene.maquette)
-        return each(
-            self, context, lambda ob: replace.begin_upscale(context, session(), ob, settings)
-        )
+
+        def begin(thing: Any) -> None:
+            if job := recipe.job_of(thing):
+                session().upscale(settings, targets.of(context, thing, "replace"), source=job)
+                return
+            sent = mesh_out.gather(thing)
+            target = targets.of(context, thing, "replace", sent_in_world=True)
+            session().upscale(settings, target, sent.attached())
+
+        return each(self, context, begin)
 
 
-class OnMade:
-    """A verb of objects that Maquette made."""
+def finish(operator: Any, context: Any, settings: Any) -> set[str]:
+    """Finish the selected objects again with these settings."""
+    from ..bl import recipe
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        from ..bl import recipe, tick
-        from ..core import refusals
+    def begin(thing: Any) -> None:
+        target = targets.of(context, thing, "replace")
+        session().finish(settings, target, source=recipe.job_of(thing))
 
-        chosen = meshes(context)
-        if not chosen:
-            return refuse(cls, NO_MESH)
-        if recipe.read(chosen[0]) is None:
-            return refuse(cls, "Select an object that Maquette made.")
-        return refuse(cls, refusals.why_not_finish(tick.snapshot()))
+    return each(operator, context, begin)
 
 
-class MAQUETTE_OT_finish(OnMade, Operator):
+class MAQUETTE_OT_finish(OnMeshes, Operator):
     """Finish the selected objects again from their stored results; nothing is generated"""
 
     bl_idname = "maquette.finish"
     bl_label = "Finish Again"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import replace
-
-        settings = choices.finish_again(context.scene.maquette)
-        return each(
-            self, context, lambda ob: replace.begin_finish(context, session(), ob, settings)
-        )
+        return finish(self, context, choices.finish_again(context.scene.maquette))
 
 
-class MAQUETTE_OT_game_ready(OnMade, Operator):
+class MAQUETTE_OT_game_ready(OnMeshes, Operator):
     """Make the selected objects ready for a game engine: 20,000 faces, a normal map,
     four levels of detail and a collision hull"""
 
@@ -126,49 +119,26 @@ class MAQUETTE_OT_game_ready(OnMade, Operator):
     bl_label = "Game-Ready"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import replace
         from ..core.settings import FinishSettings
 
-        game = FinishSettings(finish="game")
-        return each(self, context, lambda ob: replace.begin_finish(context, session(), ob, game))
+        return finish(self, context, FinishSettings(finish="game"))
 
 
-class OnLook:
-    """A verb of an object with a new look that is not kept yet."""
+class OnPreview:
+    """A verb of an object that has the preview of a new look beside it, or is that preview."""
 
-    bl_options = {"UNDO", "INTERNAL"}
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
         from ..bl import retexture
 
-        chosen = meshes(context)
-        has = bool(chosen) and retexture.look(chosen[0]) is not None
-        return refuse(cls, "" if has else "Retexture an object first.")
+        found = any(retexture.preview_of(thing) for thing in meshes(context))
+        return refuse(cls, "" if found else "Select an object with a new look beside it.")
 
 
-class MAQUETTE_OT_show_look(OnLook, Operator):
-    """Show the object with its old or its new materials"""
-
-    bl_idname = "maquette.show_look"
-    bl_label = "Show Look"
-
-    look: EnumProperty(  # type: ignore[valid-type]
-        name="Look",
-        items=(
-            ("old", "Old Look", "The materials as they were"),
-            ("new", "New Look", "The materials from the picture"),
-        ),
-    )
-
-    def execute(self, context: Any) -> set[str]:
-        from ..bl import retexture
-
-        return each(self, context, lambda ob: retexture.show(ob, self.look))
-
-
-class MAQUETTE_OT_keep_look(OnLook, Operator):
-    """Keep the new materials"""
+class MAQUETTE_OT_keep_look(OnPreview, Operator):
+    """Give the new look to the object; the old one can be chosen again"""
 
     bl_idname = "maquette.keep_look"
     bl_label = "Keep"
@@ -176,11 +146,11 @@ class MAQUETTE_OT_keep_look(OnLook, Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import retexture
 
-        return each(self, context, retexture.keep)
+        return each(self, context, retexture.keep, previews(context))
 
 
-class MAQUETTE_OT_discard_look(OnLook, Operator):
-    """Go back to the old materials and remove the new ones"""
+class MAQUETTE_OT_discard_look(OnPreview, Operator):
+    """Remove the new look; the object is not touched"""
 
     bl_idname = "maquette.discard_look"
     bl_label = "Discard"
@@ -188,15 +158,51 @@ class MAQUETTE_OT_discard_look(OnLook, Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import retexture
 
-        return each(self, context, retexture.discard)
+        return each(self, context, retexture.discard, previews(context))
 
 
-class MAQUETTE_OT_recipe_copy(Operator):
+def previews(context: Any) -> list[Any]:
+    """The previews of the selected objects, each once."""
+    from ..bl import retexture
+
+    found = [retexture.preview_of(thing) for thing in meshes(context)]
+    return [one for number, one in enumerate(found) if one and one not in found[:number]]
+
+
+class MAQUETTE_OT_choose_look(Operator):
+    """Show the object with this look"""
+
+    bl_idname = "maquette.choose_look"
+    bl_label = "Choose Look"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    look: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import retexture
+
+        thing = meshes(context)[0]
+        material = next((one for one in retexture.looks(thing) if one.name == self.look), None)
+        return attempt(self, lambda: retexture.choose(thing, material))
+
+
+class OnMade:
+    """A verb of the recipe of the active object."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        from ..bl import recipe
+
+        chosen = meshes(context)
+        made = bool(chosen) and bool(recipe.read(chosen[0]))
+        return refuse(cls, "" if made else "Select an object that Maquette made.")
+
+
+class MAQUETTE_OT_recipe_copy(OnMade, Operator):
     """Copy the recipe of the active object as text"""
 
     bl_idname = "maquette.recipe_copy"
-    bl_label = "Copy"
-    bl_options = {"INTERNAL"}
+    bl_label = "Copy Recipe"
 
     def execute(self, context: Any) -> set[str]:
         import json
@@ -213,16 +219,13 @@ class MAQUETTE_OT_recipe_repeat(OnMade, Operator):
     """Make the object again by its recipe, as a new object at the 3D cursor"""
 
     bl_idname = "maquette.recipe_repeat"
-    bl_label = "Repeat"
+    bl_label = "Repeat Recipe"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import place, recipe
+        from ..bl import recipe
 
-        def repeat() -> None:
-            target = place.target_at_cursor(context, height=context.scene.maquette.height)
-            session().repeat(recipe.read(meshes(context)[0]), target)
-
-        return attempt(self, repeat)
+        job, target = recipe.job_of(meshes(context)[0]), targets.at_cursor(context)
+        return attempt(self, lambda: session().again(job, target))
 
 
 CLASSES = (
@@ -230,7 +233,7 @@ CLASSES = (
     MAQUETTE_OT_upscale,
     MAQUETTE_OT_finish,
     MAQUETTE_OT_game_ready,
-    MAQUETTE_OT_show_look,
+    MAQUETTE_OT_choose_look,
     MAQUETTE_OT_keep_look,
     MAQUETTE_OT_discard_look,
     MAQUETTE_OT_recipe_copy,

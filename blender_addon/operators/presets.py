@@ -6,55 +6,22 @@ from typing import Any
 from bpy.props import StringProperty
 from bpy.types import Operator
 
+from . import choices
 from .acting import attempt, refuse
 
-NAMES = (
-    "quality",
-    "variants",
-    "own_faces",
-    "texture_size",
-    "surface",
-    "height",
-    "as_asset",
-    "block_in",
-    "matte",
-    "threshold",
-    "grow",
-)
+
+def store() -> Any:
+    """The presets on disk."""
+    from ..bl import tick
+    from ..core.presets import Presets
+
+    return Presets(tick.user_folder() / "presets")
 
 
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
     """The names of all presets; read from disk once, and after each change."""
-    from ..bl import tick
-    from ..core import presets
-
-    return tuple(presets.names(tick.user_folder()))
-
-
-def values(chosen: Any) -> dict[str, Any]:
-    """The choices as plain values."""
-    found: dict[str, Any] = {name: getattr(chosen, name) for name in NAMES}
-    for number in range(6):
-        stage = chosen.stage(number)
-        if stage.changed:
-            found[f"stage_{number}"] = [stage.own_steps, stage.own_guidance]
-    return found
-
-
-def apply(chosen: Any, found: dict[str, Any]) -> None:
-    """Set the choices; what a preset does not know is as it is at first."""
-    for name in NAMES:
-        chosen.property_unset(name)
-        if name in found:
-            try:
-                setattr(chosen, name, found[name])
-            except (TypeError, ValueError):
-                continue  # of another version: the choice is as it is at first
-    for number in range(6):
-        stage = chosen.stage(number)
-        steps, guidance = found.get(f"stage_{number}", (0, -1.0))
-        stage.own_steps, stage.own_guidance = int(steps), float(guidance)
+    return store().list()
 
 
 class MAQUETTE_OT_preset_save(Operator):
@@ -70,12 +37,9 @@ class MAQUETTE_OT_preset_save(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
-        from ..core import presets
 
-        def save() -> None:
-            presets.save(tick.user_folder(), self.name, values(context.scene.maquette))
-
-        done = attempt(self, save)
+        settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+        done = attempt(self, lambda: store().save(self.name, settings))
         names.cache_clear()
         return done
 
@@ -91,10 +55,10 @@ class MAQUETTE_OT_preset_use(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
-        from ..core import presets
 
         def use() -> None:
-            apply(context.scene.maquette, presets.load(tick.user_folder(), self.name))
+            settings = store().load(self.name)
+            choices.apply(context.scene.maquette, settings, tick.snapshot().checkpoint)
 
         return attempt(self, use)
 
@@ -113,10 +77,7 @@ class MAQUETTE_OT_preset_delete(Operator):
         return refuse(cls, "" if names() else "There is no preset.")
 
     def execute(self, _context: Any) -> set[str]:
-        from ..bl import tick
-        from ..core import presets
-
-        done = attempt(self, lambda: presets.delete(tick.user_folder(), self.name))
+        done = attempt(self, lambda: store().delete(self.name))
         names.cache_clear()
         return done
 

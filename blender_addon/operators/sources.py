@@ -81,8 +81,7 @@ def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
 
     def make_all() -> None:
         for path in paths:
-            session().choose_picture(picture_from_file(path))
-            generate_now(context)
+            generate_now(context, picture_from_file(path))
 
     return attempt(operator, make_all, f"{len(paths)} pictures are in the queue.")
 

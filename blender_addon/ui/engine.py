@@ -6,7 +6,9 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import tick
-from . import text, words
+from ..core import costs
+from ..core.weights import gate_sentence
+from . import text
 from .sidebar import VERBS, Sidebar
 
 ICONS = {
@@ -68,7 +70,7 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
                 factor=min(1.0, used / engine.memory_total),
                 type="BAR",
                 text=translated("{used} of {total}").format(
-                    used=words.size(used), total=words.size(engine.memory_total)
+                    used=costs.bytes_in_words(used), total=costs.bytes_in_words(engine.memory_total)
                 ),
                 translate=False,
             )
@@ -124,7 +126,7 @@ def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = No
         right = line.column()
         right.alignment = "RIGHT"
         right.scale_y = 0.8
-        right.label(text=words.size(row.bytes), translate=False)
+        right.label(text=costs.bytes_in_words(row.bytes), translate=False)
     if weights.running:
         draw_download(layout, context, weights, width)
         return
@@ -136,7 +138,9 @@ def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = No
         return
     draw_gate(layout, context, weights, width)
     told = translated("{missing} to download; {free} are free in {folder}.").format(
-        missing=words.size(weights.missing), free=words.size(weights.free), folder=weights.folder
+        missing=costs.bytes_in_words(weights.missing),
+        free=costs.bytes_in_words(weights.free),
+        folder=weights.folder,
     )
     text.say(layout, context, told, icon="DISK_DRIVE", width=width)
     row = layout.row()
@@ -150,11 +154,7 @@ def draw_gate(layout: Any, context: Any, weights: Any, width: int | None) -> Non
     gated = [row for row in weights.rows if row.gated and row.missing]
     if not gated:
         return
-    told = translated(
-        "{name} is given to people who agree to its owner's terms: open the page, agree, and make "
-        "an access token. Or name a copy that needs no login."
-    ).format(name=gated[0].name)
-    text.say(layout, context, told, icon="LOCKED", width=width)
+    text.say(layout, context, gate_sentence(weights), icon="LOCKED", width=width)
     row = layout.row(align=True)
     row.operator("maquette.open_page", icon="URL").page = gated[0].page
     row.operator("maquette.use_copy", icon="LINKED")
@@ -167,7 +167,7 @@ def draw_download(layout: Any, context: Any, weights: Any, width: int | None) ->
     row.progress(factor=part, type="BAR", text=f"{part:.0%}", translate=False)
     row.operator("maquette.cancel_download", text="", icon="X")
     told = translated("{done} of {total}").format(
-        done=words.size(weights.done), total=words.size(weights.missing)
+        done=costs.bytes_in_words(weights.done), total=costs.bytes_in_words(weights.missing)
     )
     text.say(layout, context, told, dim=True, width=width)
     text.say(layout, context, weights.file, dim=True, width=width)

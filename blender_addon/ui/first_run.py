@@ -6,7 +6,8 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import tick
-from . import text, words
+from ..core import costs
+from . import text
 from .sidebar import Sidebar, is_set_up
 
 LOG_LINES = 4
@@ -67,9 +68,13 @@ def draw_costs(layout: Any, setup: Any) -> None:
     """Bytes to download, bytes on the disk, minutes."""
     column = layout.column(align=True)
     rows = (
-        ("Download", words.size(setup.download) if setup.download else "", "IMPORT"),
-        ("On disk", words.size(setup.disk) if setup.disk else "", "DISK_DRIVE"),
-        ("Time at 50 Mbit/s", words.duration(setup.minutes * 60) if setup.minutes else "", "TIME"),
+        ("Download", costs.bytes_in_words(setup.download) if setup.download else "", "IMPORT"),
+        ("On disk", costs.bytes_in_words(setup.disk) if setup.disk else "", "DISK_DRIVE"),
+        (
+            "Time at 50 Mbit/s",
+            costs.seconds_in_words(setup.minutes * 60) if setup.minutes else "",
+            "TIME",
+        ),
     )
     for label, value, icon in rows:
         if value:
@@ -89,11 +94,12 @@ def draw_progress(layout: Any, context: Any, setup: Any) -> None:
     row.operator("maquette.cancel_set_up", text="", icon="X")
     if setup.bytes_total:
         done = translated("{done} of {total}").format(
-            done=words.size(setup.bytes_done), total=words.size(setup.bytes_total)
+            done=costs.bytes_in_words(setup.bytes_done),
+            total=costs.bytes_in_words(setup.bytes_total),
         )
         text.say(column, context, done, dim=True)
     elif setup.bytes_done:
-        text.say(column, context, words.size(setup.bytes_done), dim=True)
+        text.say(column, context, costs.bytes_in_words(setup.bytes_done), dim=True)
     column.separator()
     text.say(
         column, context,

@@ -6,7 +6,8 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import tick
-from . import jobs, source, text, words
+from ..core import costs
+from . import jobs, source, text
 from .sidebar import Sidebar, card
 
 
@@ -46,46 +47,26 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
         row = layout.row(align=True)
         for name in names:
             row.prop_enum(chosen, "quality", name)
-    cost = cost_words(snapshot, chosen)
-    if cost:
-        text.say(layout, context, cost, icon="TIME")
-    if checkpoint and checkpoint.small:
-        text.say(
-            layout, context,
-            "This is the small model: it knows simple toys. Weights for pictures of anything "
-            "are in the panel Engine.",
-            icon="INFO",
-        )  # fmt: skip
+    if checkpoint:
+        quality = chosen_quality(snapshot, chosen)
+        cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
+        text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        text.say(layout, context, checkpoint.note, icon="INFO")
 
 
-def cost_words(snapshot: Any, chosen: Any) -> str:
-    """What pressing the button costs: time and memory of all variants, as far as known."""
+def chosen_quality(snapshot: Any, chosen: Any) -> str:
+    """The quality that the button asks for: the chosen one where the networks have it."""
     checkpoint = snapshot.checkpoint
-    if checkpoint is None:
-        return ""
-    quality = next((q for q in checkpoint.qualities if q.name == chosen.quality), None)
-    if quality is None:
-        quality = next(iter(checkpoint.qualities), None)
-    if quality is None:
-        return ""
-    told: list[str] = []
-    if quality.seconds is not None:
-        told.append(
-            translated("About {time}").format(
-                time=words.duration(quality.seconds * chosen.variants)
-            )
-        )
-    if quality.memory:
-        told.append(translated("{size} of memory").format(size=words.size(quality.memory)))
-    return " · ".join(told)
+    names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
+    return chosen.quality if chosen.quality in names else ""
 
 
 def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     """The button; where it cannot be pressed, the whole reason under it."""
     from ..core import refusals
 
-    why_not = refusals.why_not_generate(snapshot)
     chosen = context.scene.maquette
+    why_not = refusals.why_not_generate(snapshot, chosen_quality(snapshot, chosen))
     row = layout.row()
     row.scale_y = 1.8
     if chosen.variants > 1:
@@ -93,8 +74,8 @@ def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     else:
         words_on_it = translated("Generate")
     row.operator("maquette.generate", text=words_on_it, icon="SHADERFX", translate=False)
-    told = (snapshot.picture.problem, snapshot.engine.sentence)  # above, in full
-    if why_not and why_not not in told:
+    above = (snapshot.picture.problem, snapshot.engine.sentence)
+    if why_not and not any(told and why_not.startswith(told) for told in above):
         text.say(layout, context, why_not, icon="INFO")
 
 

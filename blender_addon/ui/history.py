@@ -6,6 +6,7 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import thumbnails, tick
+from ..core import costs
 from . import text, words
 from .jobs import KINDS
 from .sidebar import Sidebar
@@ -144,7 +145,7 @@ def draw_chosen(layout: Any, context: Any, chosen: Any) -> None:
     )
     pin.job, pin.pin = chosen.id, not chosen.pinned
     row.operator("maquette.history_delete", text="", icon="TRASH").job = chosen.id
-    told = f"{words.day(chosen.created)} · {words.size(chosen.bytes)}"
+    told = f"{words.day(chosen.created)} · {costs.bytes_in_words(chosen.bytes)}"
     text.say(box, context, told, boxes=1, dim=True)
     row = box.row()
     row.scale_y = 1.3

@@ -6,6 +6,7 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import tick
+from ..core import costs
 from . import text, words
 from .sidebar import Sidebar
 
@@ -84,7 +85,7 @@ def time_words(job: Any) -> str:
     elapsed = words.clock(job.elapsed)
     if job.eta is None:
         return translated("{elapsed} so far").format(elapsed=elapsed)
-    left = translated("about {left} left").format(left=words.duration(job.eta))
+    left = translated("about {left} left").format(left=costs.seconds_in_words(job.eta))
     return f"{elapsed} · {left}"
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
-from . import text, words
+from ..bl import thumbnails, tick
+from ..core import costs
+from . import text
 from .sidebar import Sidebar
 
 
@@ -15,6 +16,54 @@ def meshes(context: Any) -> list[Any]:
     chosen = [ob for ob in context.selected_objects if ob.type == "MESH"]
     active = context.view_layer.objects.active
     return sorted(chosen, key=lambda ob: ob != active)
+
+
+def why_not(operator: str, thing: Any) -> str:
+    """Why a verb cannot be done with an object now, in full, or empty."""
+    from ..bl import mesh_out, recipe, replace
+    from ..core import refusals
+
+    snapshot, made = tick.snapshot(), bool(recipe.job_of(thing))
+    if operator == "maquette.retexture":
+        return refusals.why_not_retexture(snapshot) or mesh_out.why_not(thing)
+    if operator == "maquette.upscale":
+        refused = refusals.why_not_upscale(snapshot, made_here=made)
+    else:
+        refused = refusals.why_not_finish(snapshot, made_here=made)
+    return refused or replace.why_not(thing)
+
+
+def draw_button(
+    layout: Any, context: Any, operator: str, thing: Any, icon: str, label: str = "",
+    scale: float = 1.5,
+) -> None:  # fmt: skip
+    """A main button, and under it the whole reason where it cannot be pressed."""
+    row = layout.row()
+    row.scale_y = scale
+    if label:
+        row.operator(operator, text=label, icon=icon, translate=False)
+    else:
+        row.operator(operator, icon=icon)
+    text.say(layout, context, why_not(operator, thing), icon="INFO")
+
+
+def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
+    """What a new mesh cannot keep, and whether other objects with the mesh change too."""
+    from ..bl import replace
+
+    lost = replace.what_is_lost(thing)
+    if lost:
+        told = translated("The new mesh will not have its {what}.").format(what=", ".join(lost))
+        text.say(layout, context, told, icon="ERROR")
+    draw_users(layout, context, thing)
+
+
+def draw_users(layout: Any, context: Any, thing: Any) -> None:
+    """One object or all, where several share the mesh."""
+    if thing.data.users > 1:
+        told = translated("{count} objects share this mesh.").format(count=thing.data.users)
+        text.say(layout, context, told, icon="LINKED")
+        layout.prop(context.scene.maquette, "all_users", text="Change Them All")
 
 
 class OfObject(Sidebar):
@@ -48,22 +97,32 @@ class MAQUETTE_PT_object(OfObject, Panel):
         draw_look(self.layout, context, chosen[0])
 
 
-def draw_look(layout: Any, context: Any, ob: Any) -> None:
-    """After a retexture: the new look beside the old, and which one is kept."""
+def draw_look(layout: Any, context: Any, thing: Any) -> None:
+    """A new look that is not kept yet; the looks that an object has."""
     from ..bl import retexture
 
-    shown = retexture.look(ob)
-    if shown is None:
+    if retexture.preview_of(thing) is not None:
+        box = layout.box().column()
+        text.say(
+            box, context, "The new look stands beside the old one. Compare, then decide.", boxes=1
+        )
+        row = box.row(align=True)
+        row.scale_y = 1.3
+        row.operator("maquette.keep_look", icon="CHECKMARK")
+        row.operator("maquette.discard_look", icon="X")
         return
-    box = layout.box().column()
-    text.say(box, context, "A new look is here. Compare, then keep one.", boxes=1)
-    row = box.row(align=True)
-    for look, label in (("old", "Old Look"), ("new", "New Look")):
-        row.operator("maquette.show_look", text=label, depress=shown == look).look = look
-    row = box.row(align=True)
-    row.scale_y = 1.3
-    row.operator("maquette.keep_look", icon="CHECKMARK")
-    row.operator("maquette.discard_look", icon="X")
+    looks = retexture.looks(thing)
+    if not looks:
+        return
+    slot = thing.material_slots[0] if len(thing.material_slots) else None
+    shown = slot.material if slot and slot.link == "OBJECT" else None
+    column = layout.column(align=True)
+    column.label(text="Look")
+    column.operator("maquette.choose_look", text="Original", depress=shown is None).look = ""
+    for look in looks:
+        column.operator(
+            "maquette.choose_look", text=look.name, depress=look == shown, translate=False
+        ).look = look.name
 
 
 class MAQUETTE_PT_retexture(OfObject, Panel):
@@ -73,34 +132,33 @@ class MAQUETTE_PT_retexture(OfObject, Panel):
     bl_parent_id = "MAQUETTE_PT_object"
 
     def draw(self, context: Any) -> None:
-        from ..bl import mesh_out, thumbnails
-        from ..core import refusals
-
         layout, snapshot = self.layout, tick.snapshot()
-        chosen, ob = context.scene.maquette, meshes(context)[0]
+        chosen, thing = context.scene.maquette, meshes(context)[0]
         if snapshot.picture.title:
-            row = layout.row(align=True)
             icon = thumbnails.picture_icon(False)
-            width = text.room(context, icon=True)
-            name = text.short(context, snapshot.picture.title, width)
-            row.label(text=name, icon_value=icon, translate=False)
+            name = text.short(context, snapshot.picture.title, text.room(context, icon=True))
+            layout.label(text=name, icon_value=icon, translate=False)
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
         column.row(align=True).prop(chosen, "texture_method", expand=True)
-        text.say(layout, context, mesh_out.uv_plan(ob, chosen.texture_method == "keep"), icon="UV")
-        button(layout, context, "maquette.retexture", "Retexture", "SHADING_TEXTURE",
-               refusals.why_not_retexture(snapshot) or mesh_out.why_not(ob))  # fmt: skip
+        text.say(layout, context, uv_words(thing, chosen.texture_method == "keep"), icon="UV")
+        if snapshot.checkpoint:
+            count = len(meshes(context))
+            cost = costs.cost_of_texturing(snapshot.checkpoint, count)
+            text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        draw_users(layout, context, thing)
+        draw_button(layout, context, "maquette.retexture", thing, "SHADING_TEXTURE")
 
 
-def button(
-    layout: Any, context: Any, operator: str, words_on_it: str, icon: str, why_not: str
-) -> None:
-    """A main button, and under it the whole reason where it cannot be pressed."""
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator(operator, text=words_on_it, icon=icon, translate=False)
-    text.say(layout, context, why_not, icon="INFO")
+def uv_words(thing: Any, keep: bool) -> str:
+    """Which UVs will be used, as far as it can be said without looking at every face."""
+    own = thing.data.uv_layers.active
+    if not keep or own is None:
+        return translated("New UVs are made, in a UV map of their own.")
+    return translated("Its own UV map {name} is used, or a new one where it overlaps.").format(
+        name=own.name
+    )
 
 
 class MAQUETTE_PT_upscale(OfObject, Panel):
@@ -110,36 +168,22 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
     bl_parent_id = "MAQUETTE_PT_object"
 
     def draw(self, context: Any) -> None:
-        from ..bl import mesh_out, recipe
-        from ..core import refusals
+        from ..bl import recipe
 
-        snapshot, ob = tick.snapshot(), meshes(context)[0]
+        layout, snapshot, thing = self.layout, tick.snapshot(), meshes(context)[0]
         checkpoint = snapshot.checkpoint
         side = checkpoint.upscale_resolution if checkpoint else 0
-        label = translated("Upscale to {side}³").format(side=side) if side else "Upscale"
+        label = translated("Upscale to {side}³").format(side=side) if side else ""
         if side:
-            told = upscale_cost(checkpoint)
-            text.say(self.layout, context, told, icon="TIME")
-        if recipe.read(ob) is None and snapshot.picture.title:
+            cost = costs.cost_of_upscaling(checkpoint)
+            text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        if not recipe.job_of(thing):
             text.say(
-                self.layout, context,
+                layout, context,
                 "This mesh was not made here: the chosen picture says what it shows.", icon="INFO",
             )  # fmt: skip
-        button(self.layout, context, "maquette.upscale", label, "MOD_MULTIRES",
-               refusals.why_not_upscale(snapshot) or mesh_out.why_not(ob))  # fmt: skip
-
-
-def upscale_cost(checkpoint: Any) -> str:
-    """What an upscale costs, as far as known."""
-    for quality in checkpoint.qualities:
-        if quality.resolution == checkpoint.upscale_resolution:
-            told = []
-            if quality.seconds is not None:
-                told.append(translated("About {time}").format(time=words.duration(quality.seconds)))
-            if quality.memory:
-                told.append(translated("{size} of memory").format(size=words.size(quality.memory)))
-            return " · ".join(told)
-    return ""
+        draw_replaced(layout, context, thing)
+        draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
 
 
 class MAQUETTE_PT_finish(OfObject, Panel):
@@ -149,35 +193,26 @@ class MAQUETTE_PT_finish(OfObject, Panel):
     bl_parent_id = "MAQUETTE_PT_object"
 
     def draw(self, context: Any) -> None:
-        from ..bl import recipe
-        from ..core import refusals
-
-        layout, chosen, ob = self.layout, context.scene.maquette, meshes(context)[0]
-        snapshot = tick.snapshot()
-        why_not = refusals.why_not_finish(snapshot)
-        if recipe.read(ob) is None:
-            why_not = "Select an object that Maquette made: its stored result is finished again."
-        row = layout.row()
-        row.scale_y = 1.5
-        row.operator("maquette.game_ready", icon="MOD_DECIM")
+        layout, chosen, thing = self.layout, context.scene.maquette, meshes(context)[0]
+        draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
         text.say(
             layout, context,
             "20,000 faces, normal map, four levels of detail, collision hull. Takes seconds.",
             dim=True,
         )  # fmt: skip
+        draw_replaced(layout, context, thing)
         layout.separator(factor=0.5)
-        layout.use_property_split = True
-        layout.use_property_decorate = False
         column = layout.column(align=True)
-        column.prop(chosen, "finish_faces")
-        column.prop(chosen, "finish_texture_size")
-        column.prop(chosen, "finish_surface")
-        column.prop(chosen, "finish_levels")
+        column.use_property_split = True
+        column.use_property_decorate = False
+        for name in ("finish_faces", "finish_texture_size", "finish_surface", "finish_levels"):
+            column.prop(chosen, name)
         column = layout.column(heading="Add")
+        column.use_property_split = True
+        column.use_property_decorate = False
         column.prop(chosen, "finish_normal_map")
         column.prop(chosen, "finish_hull")
         layout.operator("maquette.finish", icon="FILE_REFRESH")
-        text.say(layout, context, why_not, icon="INFO")
 
 
 class MAQUETTE_PT_recipe(OfObject, Panel):
@@ -190,7 +225,7 @@ class MAQUETTE_PT_recipe(OfObject, Panel):
     def poll(cls, context: Any) -> bool:
         from ..bl import recipe
 
-        return super().poll(context) and recipe.read(meshes(context)[0]) is not None
+        return super().poll(context) and bool(recipe.read(meshes(context)[0]))
 
     def draw(self, context: Any) -> None:
         from ..bl import recipe
@@ -200,10 +235,10 @@ class MAQUETTE_PT_recipe(OfObject, Panel):
         width = int(text.room(context) * 0.55)
         for label, value in recipes.summary(recipe.read(meshes(context)[0])):
             row = text.split(column, label)
-            row.label(text=text.short(context, value, width), translate=False)
+            text.say(row.column(), context, value, width=width)
         row = self.layout.row(align=True)
-        row.operator("maquette.recipe_repeat", icon="FILE_REFRESH")
-        row.operator("maquette.recipe_copy", icon="COPYDOWN")
+        row.operator("maquette.recipe_repeat", text="Repeat", icon="FILE_REFRESH")
+        row.operator("maquette.recipe_copy", text="Copy", icon="COPYDOWN")
 
 
 CLASSES = (

@@ -32,7 +32,8 @@ OPENED = {
     "35_upscale": ("08_picture", (*OBJECT, "MAQUETTE_PT_upscale")),
     "36_finish": ("08_picture", (*OBJECT, "MAQUETTE_PT_finish")),
     "37_recipe": ("08_picture", (*OBJECT, "MAQUETTE_PT_recipe")),
-    "38_look": ("22_objects", (*OBJECT, "MAQUETTE_PT_retexture")),
+    "38_look": ("08_picture", (*OBJECT, "MAQUETTE_PT_retexture")),
+    "39_looks": ("08_picture", OBJECT),
     "40_history": ("19_history", ("MAQUETTE_PT_history",)),
     "41_history_empty": ("06_ready", ("MAQUETTE_PT_history",)),
     "42_engine": ("08_picture", ("MAQUETTE_PT_engine",)),
@@ -120,15 +121,42 @@ def give_thumbnails() -> None:
 
 def prepare(name: str) -> None:
     """What a state needs beside its snapshot."""
-    scene, chosen = bpy.context.scene, bpy.context.scene.maquette
-    bpy.context.view_layer.objects.active.name = "Mushroom"
-    window.module("bl.retexture").shown = "new" if name in ("22_objects", "38_look") else None
+    chosen, thing = bpy.context.scene.maquette, bpy.context.view_layer.objects.active
+    thing.name = "Mushroom"
+    recipe, retexture = window.module("bl.recipe"), window.module("bl.retexture")
+    if name == "37_recipe":
+        recipe.write(thing, RECIPE)
+    if name == "38_look":
+        preview = bpy.data.objects.new("Mushroom Preview", thing.data)
+        preview[retexture.PREVIEW] = "{}"
+        preview[retexture.ORIGINAL] = thing
+    if name == "39_looks":
+        retexture.discard(retexture.preview_of(thing))
+        thing[retexture.LOOKS] = {}
+        for number, words in enumerate(("Mushroom Look", "Mushroom Look.001")):
+            material = bpy.data.materials.new(words)
+            thing[retexture.LOOKS][str(number)] = material
+        retexture.choose(thing, material)
     bpy.context.window_manager.maquette.history_chosen = f"{4:032x}"
     if name == "32_advanced":
         chosen.stage_1.steps, chosen.stage_1.guidance = 25, 6.0
     if name == "31_options":
         chosen.faces, chosen.variants = 50_000, 4
-        scene.maquette.height = 0.45
+        chosen.height = 0.45
+    presets = window.module("operators.presets")
+    presets.names = lambda: ("Print", "Props 20k") if name == "33_presets" else ()
+
+
+RECIPE = {
+    "version": 1,
+    "job": "a" * 32,
+    "kind": "generate",
+    "title": "mushroom",
+    "engine": "maquette 0.1.0",
+    "checkpoint": "microsoft/TRELLIS.2-4B",
+    "settings": {"quality": "standard", "seed": 42},
+    "finish": {"finish": "standard", "faces": 50000, "texture_size": 2048},
+}
 
 
 def story() -> window.Steps:

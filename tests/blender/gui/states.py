@@ -32,6 +32,8 @@ def states(view: Any) -> dict[str, Any]:
             view.StageView(name="texture", label="Materials", steps=12, guidance_strength=1.0),
         ),
         upscale_resolution=96,
+        note="This is the small model: it knows simple toys. For pictures of anything, download the "
+        "weights: panel Engine.",
         faces=20000,
     )
     big = view.CheckpointView(
@@ -44,6 +46,9 @@ def states(view: Any) -> dict[str, Any]:
         ),
         stages=small.stages,
         upscale_resolution=1536,
+        upscale_seconds=420,
+        texture_resolution=1024,
+        texture_seconds=95,
     )
     setup = view.SetupView(download=int(2.6 * GB), disk=int(6.4 * GB), minutes=8.0)
     absent = view.Snapshot(
@@ -129,14 +134,31 @@ def states(view: Any) -> dict[str, Any]:
         )
         for n in range(200)
     )  # fmt: skip
+
+    def row(purpose: str, size: float, *, gated: bool = False, here: bool = False) -> Any:
+        size = int(size * GB)
+        name = "facebook/dinov3-vitl16" if gated else purpose
+        page = "https://huggingface.co/facebook" if gated else ""
+        return view.WeightView(
+            name=name,
+            purpose=purpose,
+            bytes=size,
+            missing=0 if here else size,
+            gated=gated,
+            page=page,
+        )
+
     weights = view.WeightsView(
         rows=(
-            view.WeightView(name="TRELLIS.2-4B", purpose="Shape and structure", bytes=int(9.1 * GB), missing=int(9.1 * GB), gated=False),
-            view.WeightView(name="TRELLIS.2-4B tex", purpose="Materials", bytes=int(3.9 * GB), missing=int(3.9 * GB), gated=False),
-            view.WeightView(name="facebook/dinov3-vitl16", purpose="Looking at pictures (DINOv3)", bytes=int(1.2 * GB), missing=int(1.2 * GB), gated=True, page="https://huggingface.co/facebook"),
-            view.WeightView(name="BiRefNet", purpose="Removing backgrounds", bytes=int(0.4 * GB), missing=0, gated=False),
+            row("Shape and structure", 9.1),
+            row("Materials", 3.9),
+            row("Looking at pictures (DINOv3)", 1.2, gated=True),
+            row("Removing backgrounds", 0.4, here=True),
         ),
-        folder="~/.local/share/maquette/models", total=int(14.6 * GB), missing=int(14.2 * GB), free=212 * GB,
+        folder="~/.local/share/maquette/models",
+        total=int(14.6 * GB),
+        missing=int(14.2 * GB),
+        free=212 * GB,
     )  # fmt: skip
     return {
         "01_no_engine": absent,
@@ -193,7 +215,6 @@ def states(view: Any) -> dict[str, Any]:
                 file="ckpts/slat_flow_img2shape_dit_1_3B_512_bf16.safetensors",
             ),
         ),
-        "22_objects": chosen,
         "23_remote": replace(
             chosen,
             engine=replace(
