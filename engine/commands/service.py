@@ -1,19 +1,20 @@
 """`maquette status`, `stop`, `pair` and `check`: the engine as a service."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from engine.commands.console import binary_size, errors_shown, out, settings_of
+from engine.commands.console import USER_ERROR, binary_size, errors_shown, out, settings_of
 from engine.commands.options import Json
 from engine.commands.remotely import engine_of
 from engine.remote import is_running
 from protocol import requests
 from protocol.events import EngineStatus
 from protocol.plain import to_dict
-from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes
+from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Status
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
@@ -23,7 +24,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             out.print_json(json.dumps({"running": False}))
             raise typer.Exit(1)
         with engine_of(context) as engine:
-            found = engine.status()
+            found = _without_us(engine.status())
             welcome = engine.client.welcome
         if as_json:
             name = welcome.engine if welcome else ""
@@ -46,6 +47,12 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             f"results: {binary_size(found.results)} of {binary_size(found.quota)}; "
             f"front process: {binary_size(found.memory)}, up {found.uptime / 60:.0f} min"
         )
+
+
+def _without_us(status: Status) -> Status:
+    """This very command is no client that anybody wants to hear of."""
+    others = max(0, status.engine.clients - 1)
+    return replace(status, engine=replace(status.engine, clients=others))
 
 
 def stop(
@@ -76,29 +83,48 @@ def pair(context: typer.Context) -> None:
 
 def check(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of an object each.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Say what may go wrong with a picture, before anything is spent."""
-    with errors_shown(context.obj):
-        from engine.images.check import check_picture
-        from engine.images.reading import read_image
+    """Say what may go wrong with pictures, before anything is spent."""
+    found: list[dict[str, Any]] = []
+    failed = False
+    for image in images:
+        try:
+            with errors_shown(context.obj):
+                notes = _notes_on(image)
+        except typer.Exit:
+            failed = True
+            continue
+        found.append({"picture": str(image), **to_dict(notes)})
+        if not as_json:
+            out.print(f"{image}: {notes.width} x {notes.height} pixels", markup=False)
+            for note in notes.notes:
+                out.print(f"- {note.sentence}", markup=False)
+            if not notes.notes:
+                out.print("Nothing speaks against it.")
+    if as_json:
+        out.print_json(json.dumps(found))
+    if failed:
+        raise typer.Exit(USER_ERROR)
 
-        picture = read_image(image)
-        notes = check_picture(picture)
-        if as_json:
-            found = PictureNotes(
-                width=picture.width,
-                height=picture.height,
-                notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in notes),
-            )
-            out.print_json(json.dumps(to_dict(found)))
-            return
-        out.print(f"{image}: {picture.width} x {picture.height} pixels", markup=False)
-        for note in notes:
-            out.print(f"- {note.sentence}", markup=False)
-        if not notes:
-            out.print("Nothing speaks against it.")
+
+def _notes_on(image: Path) -> PictureNotes:
+    """
+    Raises:
+        EngineError: what ``read_image`` raises.
+    """
+    from engine.images.check import check_picture
+    from engine.images.reading import read_image
+
+    picture = read_image(image)
+    return PictureNotes(
+        width=picture.width,
+        height=picture.height,
+        notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in check_picture(picture)),
+    )
 
 
 def _state_in_words(state: EngineStatus) -> str:
