@@ -89,9 +89,9 @@ class House:
             stderr=subprocess.DEVNULL,
         )
 
-    def start(self) -> None:
-        """Start the service, and wait until it answers."""
-        self.service = self.command("serve")
+    def start(self, *words: str) -> None:
+        """Start the service with these options, and wait until it answers."""
+        self.service = self.command("serve", *words)
         end = time.monotonic() + 120
         while time.monotonic() < end:
             with suppress(EngineError):

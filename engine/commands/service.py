@@ -1,6 +1,7 @@
 """`maquette status`, `stop`, `pair` and `check`: the engine as a service."""
 
 import json
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,9 +11,13 @@ import typer
 from engine.commands.console import USER_ERROR, binary_size, errors_shown, out, settings_of
 from engine.commands.options import Json
 from engine.commands.remotely import engine_of
+from engine.host.command import command
 from engine.remote import is_running
 from protocol import requests
+from protocol.connection import FILE_NAME, PairingCode, read_connection
+from protocol.errors import EngineError
 from protocol.events import EngineStatus
+from protocol.pairing import pair as connect_by_code
 from protocol.plain import to_dict
 from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Status
 
@@ -72,13 +77,43 @@ def stop(
         out.print("It ends when its job is done." if running and not now else "It ends.")
 
 
-def pair(context: typer.Context) -> None:
-    """Show a one-time code that lets a client of another machine in."""
+def pair(
+    context: typer.Context,
+    code: Annotated[
+        str, typer.Argument(metavar="[CODE]", help="On the other machine: what was shown here.")
+    ] = "",
+) -> None:
+    """Show a one-time code that lets a client of another machine in, or become such a client."""
     with errors_shown(context.obj):
+        if code:
+            out.print(_paired(settings_of(context).home, code), markup=False)
+            return
         with engine_of(context) as engine:
             opened = engine.ask(requests.OpenPairing(), PairingOpened)
         out.print(opened.code, markup=False)
         out.print(f"Good for one client, for {opened.seconds / 60:.0f} minutes.")
+
+
+def _paired(home: Path, code: str) -> str:
+    """Keep the engine that a code belongs to as the engine of a home; gives a sentence.
+
+    Raises:
+        EngineError: ``service_running`` where the home has an engine of its own that runs;
+            ``pairing_code_invalid``, ``pairing_failed``, ``unwritable``.
+    """
+    from engine.service.connection_file import write_connection
+
+    parsed = PairingCode.parse(code)
+    if is_running(home) and read_connection(home / FILE_NAME).pid:
+        raise EngineError(
+            "service_running",
+            "An engine of this machine runs, and would be hidden by the other one.",
+            f"Stop it first ({command('stop')}), or set MAQUETTE_HOME to another folder.",
+        )
+    connection = connect_by_code(parsed, f"command line on {platform.node()}")
+    home.mkdir(parents=True, exist_ok=True)
+    write_connection(home, connection)
+    return f"This machine is a client of the engine on {connection.engine or parsed.endpoint} now."
 
 
 def check(
