@@ -84,7 +84,13 @@ class EngineSide:
 
     def shutdown(self, *, wait: bool) -> None:
         """End the engine."""
-        self._asking.ask(Shutdown(wait=wait), self.answered)
+
+        def then(answer: "Answer") -> None:
+            self.answered(answer)
+            if self.status is not None and not isinstance(answer.reply, Refused):
+                self.status = replace(self.status, leaving=True)
+
+        self._asking.ask(Shutdown(wait=wait), then)
 
     def answered(self, answer: "Answer") -> None:
         """Tell the user what was refused."""

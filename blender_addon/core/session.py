@@ -4,6 +4,7 @@
 as an ``EngineError`` by the verb, or stands in the snapshot later.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -387,6 +388,8 @@ class Session:
             self._weights.lost()
         self._welcome, self._engine.status = welcome, welcome.status
         self._rejoining.greeted()
+        # Parts are checked by it: loaded now, it is not loaded in the middle of a job.
+        importlib.import_module("numpy")
         self._history.load()
         self._engine.describe()
 
