@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     everything = "all" in arguments
     rest = [argument for argument in arguments if argument not in (*PYTHONS, "all")]
     versions = list(PYTHONS) if everything else named or [one()[0]]
-    with tempfile.TemporaryDirectory(prefix="maquette-zip-") as folder:
+    with tempfile.TemporaryDirectory(prefix="maquette-blender-") as folder:
         (file,) = build_addon.build(Path(folder), [this_platform()])
         _stand_in(file)
         if len(versions) == 1:
@@ -83,7 +83,9 @@ def _run(version: str, zip_file: Path, rest: list[str], log: Path | None, real: 
         "MAQUETTE_REAL_ENGINE": "1" if real else "0",
     }
     paths = [] if any(word.startswith("tests") for word in rest) else ["tests/blender"]
-    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *paths, *rest]
+    # A folder of its own for files: other runs of pytest clear theirs at the same time.
+    fixed = ("-p", "no:cacheprovider", f"--basetemp={zip_file.parent / version}")
+    command = [str(python), "-m", "pytest", *fixed, *paths, *rest]
     if log is None:
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     with log.open("wb") as written:
