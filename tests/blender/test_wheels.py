@@ -3,7 +3,6 @@
 Versions are made up: the real wheels, renamed.
 """
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +12,12 @@ import pytest
 from tests.blender import zips
 from tests.blender.fresh import blender
 
-ZIP = Path(os.environ["MAQUETTE_ADDON_ZIP"])
 Change = Callable[[str, bytes], tuple[str, bytes]]
 
 LOAD = """
 def load():
     try:
-        addon.module("core.wheels").load(addon.folder())
+        addon.module("core.wheels").check_wheels()
     except Exception as error:
         return [error.code, error.message, error.hint]
     import zmq, msgpack
@@ -58,7 +56,7 @@ def _free(folder: Path) -> None:
 
 
 def _ours(change: Change, which: str = "") -> dict[str, bytes]:
-    wheels = zips.wheels_of(ZIP).items()
+    wheels = zips.wheels_of(zips.OURS).items()
     return dict(change(n, data) if n.startswith(which) else (n, data) for n, data in wheels)
 
 
@@ -67,7 +65,7 @@ def _called(version: str) -> Change:
 
 
 def test_the_wheels_are_the_extensions_own(tmp_path: Path) -> None:
-    said = blender(tmp_path, LOAD, "install(ours); said['got'] = load()", ours=ZIP)
+    said = blender(tmp_path, LOAD, "install(ours); said['got'] = load()", ours=zips.OURS)
     assert said["got"] == _versions()
     assert all(str(Path("extensions", ".local")) in file for file in said["files"])
 
@@ -75,7 +73,7 @@ def test_the_wheels_are_the_extensions_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["0.9.0", "99.0.0"])
 def test_report_9_another_version_is_there_first(tmp_path: Path, version: str) -> None:
     other = zips.other_extension(tmp_path / "other.zip", _ours(_called(version)))
-    blender(tmp_path, LOAD, "install(other); install(ours)", other=other, ours=ZIP)
+    blender(tmp_path, LOAD, "install(other); install(ours)", other=other, ours=zips.OURS)
     said = blender(tmp_path, LOAD, "addon.start(); said['got'] = load()")
     assert said["got"] == max(_versions(), [version, version])
 
@@ -84,30 +82,30 @@ def test_report_9_a_newer_one_that_does_not_work_is_named(tmp_path: Path) -> Non
     wheels = _ours(lambda name, data: zips.broken(*zips.called(name, data, "99.0.0")), "pyzmq")
     other = zips.other_extension(tmp_path / "other.zip", wheels)
     code = "install(other); install(ours); said['got'] = load()"
-    code, message, hint = blender(tmp_path, LOAD, code, other=other, ours=ZIP)["got"]
+    code, message, hint = blender(tmp_path, LOAD, code, other=other, ours=zips.OURS)["got"]
     assert code == "wheels_unusable"
     assert "pyzmq 99.0.0" in message and "no such thing" in message
-    assert hint.startswith("The extension Other Thing brings pyzmq too: update or disable it.")
+    assert hint.startswith("The extension Other Thing brings pyzmq too: update or remove it.")
 
 
 def test_report_9_one_that_is_in_memory_already(tmp_path: Path) -> None:
     other = zips.other_extension(tmp_path / "other.zip", _ours(_called("0.9.0")))
     code = "install(other); import zmq; install(ours); said['got'] = load()"
-    code, message, hint = blender(tmp_path, LOAD, code, other=other, ours=ZIP)["got"]
+    code, message, hint = blender(tmp_path, LOAD, code, other=other, ours=zips.OURS)["got"]
     assert code == "wheels_mixed"
-    assert "pyzmq 0.9.0" in message and "restart Blender" in hint
+    assert "0.9.0 is loaded" in message and "restart Blender" in hint
     assert blender(tmp_path, LOAD, "addon.start(); said['got'] = load()")["got"] == _versions()
 
 
 def test_report_7_an_update_with_the_same_wheels_needs_no_restart(tmp_path: Path) -> None:
-    newer = zips.with_wheels(ZIP, tmp_path / "newer.zip", "99.0.0", zips.wheels_of(ZIP))
+    newer = zips.with_wheels(zips.OURS, tmp_path / "newer.zip", "99.0.0", zips.wheels_of(zips.OURS))
     code = """
     install(ours); said["before"] = load()
     install(newer); said["after"] = load()
     said["enabled"] = addon.enabled()
     said["manifest"] = (addon.folder() / "blender_manifest.toml").read_text()
     """
-    said = blender(tmp_path, LOAD, code, ours=ZIP, newer=newer)
+    said = blender(tmp_path, LOAD, code, ours=zips.OURS, newer=newer)
     assert said["enabled"] and 'version = "99.0.0"' in said["manifest"]
     assert said["before"] == said["after"] == _versions()
 
@@ -115,9 +113,9 @@ def test_report_7_an_update_with_the_same_wheels_needs_no_restart(tmp_path: Path
 def test_report_7_an_update_while_libraries_are_in_use(
     tmp_path: Path, undeletable: Callable[[Path], None]
 ) -> None:
-    newer = zips.with_wheels(ZIP, tmp_path / "newer.zip", "99.0.0", _ours(_called("99.0.0")))
+    newer = zips.with_wheels(zips.OURS, tmp_path / "newer.zip", "99.0.0", _ours(_called("99.0.0")))
     user = tmp_path / "user"
-    assert blender(user, LOAD, "install(ours); said['got'] = load()", ours=ZIP)["got"]
+    assert blender(user, LOAD, "install(ours); said['got'] = load()", ours=zips.OURS)["got"]
     undeletable(user / "extensions" / ".local")
     code = """
     assert len(load()) == 2
@@ -139,5 +137,5 @@ def test_report_7_an_update_while_libraries_are_in_use(
 
 
 def _versions() -> list[str]:
-    names = sorted(zips.wheels_of(ZIP), reverse=True)
+    names = sorted(zips.wheels_of(zips.OURS), reverse=True)
     return [next(n.split("-")[1] for n in names if n.startswith(p)) for p in ("pyzmq", "msgpack")]

@@ -1,12 +1,14 @@
 """Other extensions and other versions of ours, made of the zip that is tested."""
 
 import io
+import os
 import re
 import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+OURS = Path(os.environ.get("MAQUETTE_ADDON_ZIP", ""))
 MANIFEST = "blender_manifest.toml"
 
 
