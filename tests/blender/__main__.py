@@ -42,10 +42,12 @@ def this_platform() -> str:
 
 
 def _stand_in(file: Path) -> None:
-    """Let the zip be enabled in a branch that has no panels yet."""
-    with zipfile.ZipFile(file, "a") as archive:
-        if "registration.py" not in archive.namelist():
-            archive.write(Path(__file__).with_name("stand_in.py"), "registration.py")
+    """Let the zip of a branch that lacks parts of the extension be enabled."""
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if not {"registration.py", "bl/tick.py"} <= set(members):
+        members["registration.py"] = Path(__file__).with_name("stand_in.py").read_bytes()
+        build_addon.write_zip(file, members)
 
 
 def _matrix(versions: list[str], zip_file: Path, rest: list[str]) -> int:
