@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ZIP = os.environ.get("MAQUETTE_ADDON_ZIP")
-OUTSIDE = ("test_in_blender.py", "test_build_addon.py", "test_rules.py")
+OUTSIDE = ("test_in_blender.py",)
 """What runs in the project's own environment."""
 
 collect_ignore = [
