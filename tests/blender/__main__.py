@@ -78,7 +78,7 @@ def _run(version: str, zip_file: Path, rest: list[str], log: Path | None, real: 
             log.write_text(f"left out: {missing}\n", encoding="utf-8")
         return 0 if log else 1
     environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PYTHONNOUSERSITE": "1",
         "MAQUETTE_ADDON_ZIP": str(zip_file),
         "MAQUETTE_PYTHON": sys.executable,
