@@ -46,14 +46,14 @@ class Costs:
         return cls(download, disk, (download / SPEED + disk / UNPACKING) / 60)
 
 
-# Megabytes of download and of disk. Linux was measured on 28 November 2026; the downloads of the
-# others are sums of what the indexes list, their disk is the download times Linux's ratio.
+# Megabytes of download and of disk. Linux was measured on 28 November 2026. The others are sums of
+# what the indexes list, their disk by ``plan.disk_guess``; Windows with a card is a guess.
 _COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {
     ("linux", False): (430, 1510),
-    ("linux", True): (2970, 6900),
-    ("windows", False): (330, 1100),
-    ("windows", True): (2900, 6700),
-    ("macos", False): (260, 900),
+    ("linux", True): (2960, 5530),
+    ("windows", False): (310, 1030),
+    ("windows", True): (2900, 5500),
+    ("macos", False): (256, 850),
 }
 
 

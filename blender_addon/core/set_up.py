@@ -23,7 +23,7 @@ from .fetch import download, find_on, size_of
 from .installed import RECORD, own_engine
 from .order import Order
 from .places import Places, python_in, site_packages
-from .plan import ENGINE, UNPACKED, Package, packages_of, unpacked, wheel_identity, wheel_version
+from .plan import ENGINE, Package, disk_guess, packages_of, unpacked, wheel_identity, wheel_version
 from .swap import copy_environment, put_in_place, remove
 from .telling import Teller
 from .uv_trouble import PYTORCH, unreachable
@@ -210,7 +210,7 @@ class SetUp:
         ours = sorted((p for p in wanted if p.ours), key=lambda p: p.size)
         total = sum(package.size for package in ours)
         missing = sum(package.size for package in wanted) - sum(map(self._here, ours))
-        self._agree(missing, int(sum(package.size for package in wanted) * UNPACKED))
+        self._agree(missing, disk_guess(wanted))
         left: set[str] = set()
         done = 0
         for package in ours:
