@@ -12,7 +12,7 @@ connection alive, all within the time that it is given. There is no thread::
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from .connection import Connection
@@ -55,10 +55,12 @@ class Answer:
     Attributes:
         id: that the request got.
         reply: ``Refused`` for all that went wrong.
+        buffers: that came with it, such as "picture" with a ``CutOutPicture``.
     """
 
     id: int
     reply: Reply
+    buffers: Mapping[str, Shaped] = field(default_factory=dict[str, Shaped])
 
 
 @dataclass(frozen=True)
@@ -183,13 +185,15 @@ class EngineClient:
         checkpoint: str | None = None,
         priority: Priority = "interactive",
         title: str = "",
+        picture_sha256: str = "",
         id: str | None = None,
     ) -> str:
         """Put a job into the queue.
 
         Args:
             attached: what its ``Attached`` references name.
-            finish, checkpoint, priority, title, id: as in ``Submit``; the id is drawn if None.
+            finish, checkpoint, priority, title, picture_sha256, id: as in ``Submit``; the id is
+                drawn if None.
 
         Returns:
             The job's id, which its events carry.
@@ -204,6 +208,7 @@ class EngineClient:
             checkpoint=checkpoint,
             priority=priority,
             title=title,
+            picture_sha256=picture_sha256,
         )
         self.request(submit, attached)
         return submit.id
@@ -343,7 +348,7 @@ class EngineClient:
         elif received.id in self._waiting:
             if isinstance(message, JobSnapshot) and message.row.state in ENDED:
                 self._followed.discard(message.row.id)
-            self._answer(received.id, message)
+            self._answer(received.id, message, received.buffers)
 
     def _lose(self) -> None:
         """What was sent may never be answered: repeat it, or say so."""
@@ -379,9 +384,9 @@ class EngineClient:
         for job in sorted(self._followed - known):
             self.request(Attach(job=job))
 
-    def _answer(self, id: int, reply: Reply) -> None:
+    def _answer(self, id: int, reply: Reply, buffers: Mapping[str, Shaped] | None = None) -> None:
         self._waiting.pop(id, None)
-        self._inbox["answer", id] = Answer(id, reply)
+        self._inbox["answer", id] = Answer(id, reply, buffers or {})
 
     def _forget(self, id: int) -> None:
         self._waiting.pop(id, None)

@@ -11,9 +11,12 @@ from .limits import (
     SMALLEST_TEXTURE,
     ImageFormat,
     check_one_of,
+    check_whole,
     short,
 )
 
+LOD_SHARES = (1.0, 0.5, 0.25, 0.125)
+"""Faces of the levels of detail, each half as many as the one before."""
 LEAST_CELLS, MOST_CELLS = 8, 512
 """Cells along the longest side that remeshing to a closed surface can work with."""
 
@@ -125,7 +128,7 @@ FINISHES: dict[str, Finish] = {
         faces=20_000,
         texture_size=2048,
         normal_map=True,
-        lod_shares=(1.0, 0.5, 0.25, 0.125),
+        lod_shares=LOD_SHARES,
         collision_hull=True,
     ),
 }
@@ -196,10 +199,14 @@ class FinishChoice:
         finish: full, standard or game.
         faces, texture_size, image_format: other than the finish's.
         closed: whether to remesh to a closed surface.
+        normal_map: whether detail that simplification removes goes into a normal map.
+        levels: of detail, 1 to 4, each with half the faces of the one before.
+        collision_hull: whether a convex hull goes along.
         keep_inner: keep parts that nobody outside can see.
 
     Raises:
-        EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``.
+        EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``,
+            ``job_invalid``.
     """
 
     finish: str = "standard"
@@ -207,15 +214,18 @@ class FinishChoice:
     texture_size: int | None = None
     image_format: ImageFormat | None = None
     closed: bool | None = None
+    normal_map: bool | None = None
+    levels: int | None = None
+    collision_hull: bool | None = None
     keep_inner: bool = False
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
         check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
-        if type(self.closed or False) is not bool or type(self.keep_inner) is not bool:
-            raise EngineError(
-                "job_invalid", "closed and keep_inner are true or false.", "Give one of these."
-            )
+        for name in ("closed", "normal_map", "collision_hull", "keep_inner"):
+            if type(getattr(self, name) or False) is not bool:
+                raise EngineError("job_invalid", f"{name} is true or false.", "Give one of these.")
+        check_whole("levels", self.levels, 1, len(LOD_SHARES))
         self.settled()
 
     def settled(self, advice: FinishAdvice | None = None) -> Finish:
@@ -228,6 +238,11 @@ class FinishChoice:
             else self.faces,
             texture_size=usual.texture_size if self.texture_size is None else self.texture_size,
             image_format=self.image_format or usual.image_format,
+            normal_map=usual.normal_map if self.normal_map is None else self.normal_map,
+            lod_shares=usual.lod_shares if self.levels is None else LOD_SHARES[: self.levels],
+            collision_hull=usual.collision_hull
+            if self.collision_hull is None
+            else self.collision_hull,
             closed=advice.closed if self.closed is None else self.closed,
             remesh_cells=advice.resolution,
             keep_inner=self.keep_inner,

@@ -30,6 +30,8 @@ LOWEST_RESOLUTION, HIGHEST_RESOLUTION = 16, 2048
 FEWEST_FACES = 4
 SMALLEST_TEXTURE, LARGEST_TEXTURE = 16, 8192
 MOST_FRAMES = 720
+MOST_GROWN = 64
+"""Pixels by which a matte can be made larger or smaller."""
 MOST_VARIANTS = 1000
 
 
@@ -64,6 +66,20 @@ def check_whole(name: str, value: int | None, low: int, high: int) -> None:
             "job_invalid",
             f"{name} cannot be {short(value)}.",
             f"Give a whole number from {low} to {high}.",
+        )
+
+
+def check_number(name: str, value: float | None, low: float, high: float) -> None:
+    """Refuse what is not a number from ``low`` to ``high``; None leaves it open.
+
+    Raises:
+        EngineError: ``job_invalid``.
+    """
+    if value is not None and not (is_number(value) and low <= value <= high):
+        raise EngineError(
+            "job_invalid",
+            f"{name} cannot be {short(value)}.",
+            f"Give a number from {low:g} to {high:g}.",
         )
 
 

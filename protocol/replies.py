@@ -3,12 +3,13 @@ the request."""
 
 from dataclasses import dataclass
 
+from .checkpoints import CheckpointDescription
 from .errors import EngineError
 from .events import EngineStatus, Failed, Note
 from .finishes import FinishChoice
 from .jobs import Job
 from .layout import Layout
-from .limits import check_whole
+from .limits import MatteMethod, check_whole
 from .requests import LARGEST_CHUNK, LARGEST_OFFSET, JobState, Priority
 
 LONGEST_SENTENCE = 1000
@@ -100,6 +101,7 @@ class JobRow:
         pinned: kept whatever the quota says.
         retry_of: id of the job that this one tries again, or empty.
         failure: why it failed; None unless it did.
+        picture_sha256: of the picture that it was made from, as ``Submit`` says; empty: of none.
     """
 
     id: str
@@ -120,6 +122,7 @@ class JobRow:
     pinned: bool = False
     retry_of: str = ""
     failure: Failed | None = None
+    picture_sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +236,27 @@ class PictureNotes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutOutPicture:
+    """The object of a picture; the buffer "picture" has it as RGBA8 rows, top first, with straight
+    alpha: uint8 (height, width, 4).
+
+    Attributes:
+        width, height: pixels of the rows, at most 1024.
+        scale: pixels of the rows to a pixel of the picture, at most 1.
+        method: how the background was removed: alpha, rembg, plain or cutout.
+        note: a sentence about that, for the user.
+        check: of the picture itself, as for ``CheckPicture``.
+    """
+
+    width: int
+    height: int
+    scale: float
+    method: MatteMethod
+    note: str
+    check: PictureNotes
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRow:
     """A network, or whatever else is downloaded as one.
 
@@ -247,6 +271,8 @@ class ModelRow:
         commercial: whether the licence allows commercial use.
         gated: whether its owner requires a login and consent.
         groups: qualities and other names that need it.
+        mirror: for ``DownloadModels.mirrors``: a copy of a gated repository that needs no login;
+            empty: none is known, or it is not gated.
     """
 
     name: str
@@ -259,6 +285,7 @@ class ModelRow:
     commercial: bool
     gated: bool
     groups: tuple[str, ...] = ()
+    mirror: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,6 +359,8 @@ Reply = (
     | PartHead
     | PartChunk
     | PictureNotes
+    | CutOutPicture
+    | CheckpointDescription
     | ModelList
     | Status
     | PairingOpened

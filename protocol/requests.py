@@ -6,13 +6,22 @@ follow its reply. ``Refused`` may answer any of them.
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import EngineError
 from .finishes import FinishChoice
 from .jobs import Job
-from .limits import check_whole, short
+from .limits import (
+    MATTE_METHODS,
+    MOST_GROWN,
+    MatteMethod,
+    check_number,
+    check_one_of,
+    check_whole,
+    short,
+)
 from .references import Reference
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 16, 1 << 22
@@ -66,6 +75,9 @@ class Submit:
         checkpoint: folder or hub repository of the networks; None: as the engine is set.
         priority: interactive jobs run before batch jobs.
         title: for people, such as the name of the picture.
+        picture_sha256: of the picture that the user chose, where the job's was made from it;
+            empty: of the job's picture as it came, which the engine computes. It is only kept, so
+            that results of one picture are found together.
     """
 
     id: str
@@ -74,9 +86,11 @@ class Submit:
     checkpoint: str | None = None
     priority: Priority = "interactive"
     title: str = ""
+    picture_sha256: str = ""
 
     def __post_init__(self) -> None:
         check_job_id(self.id)
+        _check_sha256(self.picture_sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +146,19 @@ class ListJobs:
         states: only those in one of these; empty: all.
         limit: how many at most, 1 to 100.
         after: id of the last job of the page before; None: the first page.
+        picture_sha256: only those of this picture; empty: of any.
+        search: only those whose title has this in it, in small or capital letters; empty: any.
     """
 
     states: tuple[JobState, ...] = ()
     limit: int = MOST_ROWS
     after: str | None = None
+    picture_sha256: str = ""
+    search: str = ""
 
     def __post_init__(self) -> None:
         check_whole("limit", self.limit, 1, MOST_ROWS)
+        _check_sha256(self.picture_sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +237,46 @@ class CheckPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutOut:
+    """The object of a picture as a job would see it, before anything is spent; answered by
+    ``CutOutPicture``.
+
+    Its rows, corrected by hand perhaps, are what to attach to a job with the matte "cutout".
+
+    Attributes:
+        picture: a file, or what is attached, as in ``Submit``.
+        matte: how the background is removed.
+        threshold: alpha from 0 to 1: what has less becomes transparent, what has more opaque;
+            None: as it is.
+        grow: pixels by which the object is made larger, after that; negative: smaller; None: as
+            it is. -64 to 64.
+    """
+
+    picture: Reference
+    matte: MatteMethod = "auto"
+    threshold: float | None = None
+    grow: int | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
+        check_number("threshold", self.threshold, 0.0, 1.0)
+        check_whole("grow", self.grow, -MOST_GROWN, MOST_GROWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeCheckpoint:
+    """What a checkpoint can do; answered by ``CheckpointDescription``.
+
+    Attributes:
+        checkpoint: as in ``Submit``; None: what a job that names none would use.
+        finish: that the expected seconds include; None: none.
+    """
+
+    checkpoint: str | None = None
+    finish: FinishChoice | None = field(default_factory=FinishChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListModels:
     """Weights, here or not; answered by ``ModelList``."""
 
@@ -228,9 +287,13 @@ class DownloadModels:
 
     Attributes:
         names: of ``ModelRow``, or groups of them.
+        mirrors: repository -> repository that is asked in its place, such as the
+            ``ModelRow.mirror`` of a gated one, whose licence then applies as well; beside those of
+            the engine's settings.
     """
 
     names: tuple[str, ...]
+    mirrors: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +305,15 @@ class VerifyModels:
     """
 
     names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelModels:
+    """Stop downloads and checks of weights, whoever asked for them; answered by ``Accepted``.
+
+    Each ends with a ``ModelProgress`` of the code "cancelled". What has arrived stays: the next
+    ``DownloadModels`` resumes there.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,9 +391,12 @@ Request = (
     | Pin
     | Delete
     | CheckPicture
+    | CutOut
+    | DescribeCheckpoint
     | ListModels
     | DownloadModels
     | VerifyModels
+    | CancelModels
     | RemoveModels
     | GetStatus
     | ReleaseMemory
@@ -347,4 +422,13 @@ def check_job_id(job: str) -> None:
             "job_id_invalid",
             f"{short(job)} is not the id of a job.",
             "Give 32 hexadecimal digits in lower case.",
+        )
+
+
+def _check_sha256(value: str) -> None:
+    if value and not re.fullmatch("[0-9a-f]{64}", value):
+        raise EngineError(
+            "field_invalid",
+            f"picture_sha256 cannot be {short(value)}.",
+            "Give 64 hexadecimal digits in lower case, or nothing.",
         )

@@ -1,122 +1,172 @@
-"""Which engine this user chose: the one set up here, a folder's, or another machine's."""
+"""The picture that is chosen: what the engine says of it, its matte, and the corrections to it."""
 
-import json
-import os
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..protocol.errors import EngineError
-from .disk import unwritable
+from ..protocol.limits import MatteMethod
+from ..protocol.references import Attached
+from ..protocol.replies import CutOutPicture, PictureNotes, Refused
+from ..protocol.requests import CutOut
+from .asking import Asking
+from .pictures import PictureIn, cut_out_picture
+from .snapshot import PictureView
 
 if TYPE_CHECKING:
-    from ..protocol.connection import Connection
+    from ..protocol.client import Answer
 
-FILE, REMOTE = "engine_choice.json", "remote_engine.json"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """
-    Attributes:
-        folder: of an engine that the user named; empty: the one that was set up.
-        remote: address of another machine's; empty: this machine's.
-    """
-
-    folder: str = ""
-    remote: str = ""
+PICTURE = "picture"
+"""Name under which a picture is attached."""
+CutOutRows = tuple[int, int, bytes]
 
 
 class Chosen:
-    """The choice, kept in a folder that outlives updates of the extension.
+    """One picture at a time.
 
-    Args:
-        user_folder: as ``bpy.utils.extension_path_user`` says.
+    Attributes:
+        picture: that is chosen; None: none.
+        cut_out: (width, height, RGBA8 rows top first) with straight alpha; None: not here.
+        corrected: the matte is no longer what a job would find by itself.
     """
 
-    def __init__(self, user_folder: Path) -> None:
-        self._folder = user_folder
-        self.remote_file = user_folder / REMOTE
-        self.choice = self._read()
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self.picture: PictureIn | None = None
+        self.cut_out: CutOutRows | None = None
+        self.corrected = False
+        self.view = PictureView()
+        self._asked = 0
+        self._serial = 0
 
-    def use_own(self) -> None:
-        self._write(Choice(), None)
+    def choose(self, picture: PictureIn | None) -> None:
+        """Another picture, which the engine is asked about at once; None: none.
 
-    def use_folder(self, folder: Path) -> None:
-        self._write(Choice(folder=str(folder)), None)
-
-    def use_remote(self, connection: "Connection") -> None:
-        """Keep what another machine gave us; only this user can read it."""
-        address = connection.endpoint.removeprefix("tcp://")
-        self._write(Choice(remote=address), connection.to_json())
-
-    def forget_remote(self) -> None:
-        """Also what it gave us: that machine has to be paired with again."""
-        with suppress(FileNotFoundError):
-            self.remote_file.unlink()
-        self.use_own()
-
-    def _write(self, choice: Choice, secret: str | None) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if secret is not None:
-                _write(self.remote_file, secret)
-            _write(
-                self._folder / FILE,
-                json.dumps({"folder": choice.folder, "remote": choice.remote}),
-            )
-        except OSError as error:
-            raise unwritable(self._folder, error) from error
-        self.choice = choice
-
-    def _read(self) -> Choice:
-        try:
-            data: Any = json.loads((self._folder / FILE).read_text(encoding="utf-8"))
-            choice = Choice(str(data["folder"]), str(data["remote"]))
-        except (OSError, ValueError, LookupError, TypeError):
-            return Choice()
-        if choice.remote and not self.remote_file.exists():
-            return Choice()
-        return choice
-
-
-def _write(file: Path, text: str) -> None:
-    """All or nothing, and from its first byte on readable by this user alone.
-
-    On Windows the user's folder is closed to others by itself.
-    """
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        part.unlink(missing_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(text)
-        part.replace(file)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
-
-
-def pairing_address(address: str, code: str) -> str:
-    """The line to parse: the code, with another address where the user gave one.
-
-    Args:
-        address: host or host:port as it is reached from here; may be empty.
-        code: what ``maquette pair`` shows, ``host:port/keys``, or only its keys.
-
-    Raises:
-        EngineError: ``pairing_code_invalid``.
-    """
-    code, address = "".join(code.split()), address.strip().removeprefix("tcp://").rstrip("/")
-    shown, _, keys = code.rpartition("/")
-    if address and ":" not in address and ":" in shown:
-        address = f"{address}:{shown.rpartition(':')[2]}"
-    if not (address or shown) or not keys:
-        raise EngineError(
-            "pairing_code_invalid",
-            "This is not a pairing code, or not all of it.",
-            "Copy the whole line that `maquette pair` shows on the other machine.",
+        A picture that cannot be used is chosen nevertheless: the panel says why.
+        """
+        self.picture, self.cut_out, self.corrected = picture, None, False
+        self._asked = 0
+        if picture is None:
+            self.view = PictureView(serial=self._next_serial())
+            return
+        self.view = PictureView(
+            title=picture.title,
+            width=picture.width,
+            height=picture.height,
+            serial=self._next_serial(),
         )
-    return f"{address or shown}/{keys}"
+        self._ask(CutOut(picture=Attached(PICTURE)))
+
+    def correct(
+        self, method: MatteMethod, threshold: float | None = None, grow: int | None = None
+    ) -> None:
+        """Another matte of the same picture.
+
+        Args:
+            method: "alpha" keeps the picture's own alpha.
+            threshold: alpha from 0 to 1 below which nothing is left; None: soft borders stay.
+            grow: pixels, negative to shrink.
+
+        Raises:
+            EngineError: ``picture_none``, and what is out of range.
+        """
+        if self.picture is None:
+            raise no_picture()
+        self.corrected = (method, threshold, grow or 0) != ("auto", None, 0)
+        self._ask(
+            CutOut(picture=Attached(PICTURE), matte=method, threshold=threshold, grow=grow or None)
+        )
+
+    def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
+        """A matte that was painted: RGBA8 rows, top first, straight alpha.
+
+        Raises:
+            EngineError: ``picture_none``, ``picture_unusable``.
+        """
+        if self.picture is None:
+            raise no_picture()
+        if memoryview(rows).nbytes != width * height * 4 or min(width, height) < 1:
+            raise EngineError(
+                "picture_unusable",
+                f"The mask has not {width} x {height} pixels of 4 bytes.",
+                "Paint it again.",
+            )
+        self._asked = 0
+        self.cut_out, self.corrected = (width, height, bytes(rows)), True
+        self.view = replace(
+            self.view, checking=False, cut_out=True, problem="", hint="", serial=self._next_serial()
+        )
+
+    def submission(self) -> tuple[PictureIn, MatteMethod | None]:
+        """What a job is given: the picture, and how its background is removed; None: as the
+        settings say. A corrected matte travels with it.
+
+        Raises:
+            EngineError: ``picture_none``, ``picture_checking``.
+        """
+        if self.picture is None:
+            raise no_picture()
+        if not self.corrected:
+            return self.picture, None
+        if self.cut_out is None:
+            raise EngineError(
+                "picture_checking",
+                "The corrected matte is not here yet.",
+                "Wait a moment, or reset the matte.",
+            )
+        return cut_out_picture(self.picture, *self.cut_out), "cutout"
+
+    def _ask(self, request: CutOut) -> None:
+        if self.picture is None:
+            return
+        try:
+            buffers = {PICTURE: self.picture.buffer()}
+            self._asked = self._asking.ask(request, self._take, buffers)
+        except EngineError as error:
+            self._refuse(error.message, error.hint)
+            return
+        self.view = replace(self.view, checking=True, problem="", hint="")
+
+    def _take(self, answer: "Answer") -> None:
+        if answer.id != self._asked:
+            return  # of another picture, or of an earlier correction
+        self._asked = 0
+        reply = answer.reply
+        if isinstance(reply, Refused):
+            self._refuse(reply.message, reply.hint)
+        elif isinstance(reply, CutOutPicture) and PICTURE in answer.buffers:
+            rows = bytes(answer.buffers[PICTURE].data)
+            self.cut_out = (reply.width, reply.height, rows)
+            self._note(reply.check, reply.note, cut_out=True)
+
+    def _note(self, check: PictureNotes, matte: str, *, cut_out: bool) -> None:
+        notes = [note.sentence for note in check.notes] + [matte] * bool(matte)
+        self.view = replace(
+            self.view,
+            width=check.width,
+            height=check.height,
+            checking=False,
+            notes=tuple(notes),
+            cut_out=cut_out,
+            serial=self._next_serial(),
+        )
+
+    def _refuse(self, problem: str, hint: str) -> None:
+        self.cut_out = None
+        self.view = replace(
+            self.view,
+            checking=False,
+            notes=(),
+            problem=problem,
+            hint=hint,
+            cut_out=False,
+            serial=self._next_serial(),
+        )
+
+    def _next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+
+def no_picture() -> EngineError:
+    """Nothing is chosen."""
+    return EngineError("picture_none", "No picture is chosen.", "Choose a picture first.")

@@ -27,10 +27,14 @@ class Target:
             made), so that a result never lands in another file than its own.
         scene: ``session_uid`` of the scene.
         object, object_name: of the object to change; 0 and empty for a new one.
-        matrix: world transform of the place (4 rows of 4) for a new object: cursor, on the ground.
+        matrix: 4 rows of 4. For a new object the world transform of its place: cursor, on the
+            ground. For "replace" that of the object when its mesh was sent as it stood in the
+            world; empty where the source was a stored asset.
         height: of a new object in metres; 0: as it comes.
         as_asset: mark it as an asset.
         keep_uvs: for "retexture": the object's own UVs are used.
+        preview: for "retexture": show it beside the old look first, to be kept or discarded.
+        all_users: for "retexture" and "replace": change all objects that share the mesh.
         block_in: show the structure first.
     """
 
@@ -43,6 +47,8 @@ class Target:
     height: float = 0.0
     as_asset: bool = False
     keep_uvs: bool = True
+    preview: bool = True
+    all_users: bool = False
     block_in: bool = True
 
 

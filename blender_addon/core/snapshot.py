@@ -92,13 +92,15 @@ class QualityView:
         name: draft, standard or high.
         resolution: voxels an axis.
         seconds: that a generation takes on this machine, about; None: nobody knows yet.
-        memory: bytes of the device that it needs; None: unknown.
+        memory: bytes of the device that it needs at least; None: unknown.
+        missing: bytes of its weights that are not here.
     """
 
     name: str
     resolution: int
     seconds: float | None = None
     memory: int | None = None
+    missing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,10 @@ class CheckpointView:
         small: it is the small model that comes with the engine.
         qualities, stages: that it has.
         default_quality: of ``qualities``.
-        upscale_resolution: voxels an axis that an upscale ends at; 0: it has none.
+        note: for the user, when the small model stands in; else empty.
+        upscale_resolution, upscale_seconds: voxels an axis that an upscale ends at, 0: it has none;
+            seconds that it takes on this machine, None: nobody knows yet.
+        texture_resolution, texture_seconds: the same of new materials for a mesh.
         closed, faces: what its results are best finished with; faces None: no bound.
     """
 
@@ -129,7 +134,11 @@ class CheckpointView:
     qualities: tuple[QualityView, ...]
     stages: tuple[StageView, ...] = ()
     default_quality: str = "standard"
+    note: str = ""
     upscale_resolution: int = 0
+    upscale_seconds: float | None = None
+    texture_resolution: int = 0
+    texture_seconds: float | None = None
     closed: bool = False
     faces: int | None = None
 

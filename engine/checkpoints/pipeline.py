@@ -5,14 +5,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from protocol.errors import EngineError
 from protocol.finishes import FinishAdvice
 from protocol.limits import QUALITIES, is_number
 from protocol.samplers import SamplerParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,11 @@ class Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def normalize(self, feats: Tensor) -> Tensor:
+    def normalize(self, feats: "Tensor") -> "Tensor":
         """(N, C) latent -> what flows work on."""
         return (feats - feats.new_tensor(self.mean)) / feats.new_tensor(self.std)
 
-    def denormalize(self, feats: Tensor) -> Tensor:
+    def denormalize(self, feats: "Tensor") -> "Tensor":
         """(N, C) of a flow -> latent."""
         return feats * feats.new_tensor(self.std) + feats.new_tensor(self.mean)
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from protocol.samplers import Sampling
 
 
-def finish_choice(
-    name: str, faces: int | None = None, closed: bool | None = None
-) -> FinishChoice | None:
-    """What the options say, None for "none"."""
+def finish_choice(name: str, **changes: Any) -> FinishChoice | None:
+    """What the options say, None for "none".
+
+    Args:
+        changes: fields of ``FinishChoice``.
+    """
     if name == "none":
         return None
     if name not in FINISHES:
@@ -27,7 +29,7 @@ def finish_choice(
             f"There is no finish {name!r}.",
             f"Choose one of {', '.join(FINISHES)}, none.",
         )
-    return FinishChoice(finish=name, faces=faces, closed=closed)
+    return FinishChoice(finish=name, **changes)
 
 
 def targets_of(output: Path, count: int) -> list[Path]:

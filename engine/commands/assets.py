@@ -31,9 +31,12 @@ from engine.commands.options import (
     FinerSteps,
     Finish,
     Guidance,
+    Hull,
+    Levels,
     Matte,
     MaxTokens,
     Memory,
+    NormalMap,
     NoService,
     Offline,
     Output,
@@ -64,6 +67,9 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -84,7 +90,10 @@ def generate(
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
-        chosen = finish_choice(finishing, faces, closed)
+        chosen = finish_choice(
+            finishing, faces=faces, closed=closed,
+            normal_map=normal_map, levels=levels, collision_hull=hull,
+        )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
             job
@@ -145,6 +154,9 @@ def upscale(
     ] = None,
     faces: Faces = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
@@ -165,7 +177,10 @@ def upscale(
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
-        chosen = finish_choice(finishing, faces, closed)
+        chosen = finish_choice(
+            finishing, faces=faces, closed=closed,
+            normal_map=normal_map, levels=levels, collision_hull=hull,
+        )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),
             picture=None if image is None else picture_file(image),

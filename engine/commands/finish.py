@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, results, seconds_line
-from engine.commands.options import Closed, Faces
+from engine.commands.options import Closed, Faces, Hull, Levels, NormalMap
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
 from protocol.errors import EngineError
@@ -29,6 +29,9 @@ def finish(
         str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
     ] = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
@@ -43,7 +46,8 @@ def finish(
 
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
-            keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
+            normal_map=normal_map, levels=levels, collision_hull=hull, keep_inner=keep_inner,
+            image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         _check_image_format(image_format, output)
         report = follow.report()

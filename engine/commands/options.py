@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine.systems.table import sampled_stages
-from protocol.finishes import finish_help
+from protocol.finishes import LOD_SHARES, finish_help
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 from protocol.limits import MATTE_METHODS, quality_help
 
@@ -73,5 +73,18 @@ Closed = Annotated[
         "--closed/--open",
         help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
     ),
+]
+NormalMap = Annotated[
+    bool | None,
+    typer.Option(
+        "--normal-map/--no-normal-map", help="For the detail that is lost; as the finish if absent."
+    ),
+]
+Levels = Annotated[
+    int | None,
+    typer.Option(help=f"Levels of detail, 1 to {len(LOD_SHARES)}; as the finish if absent."),
+]
+Hull = Annotated[
+    bool | None, typer.Option("--hull/--no-hull", help="A collision hull; as the finish if absent.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

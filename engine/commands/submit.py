@@ -23,9 +23,12 @@ from engine.commands.options import (
     FinerSteps,
     Finish,
     Guidance,
+    Hull,
     Json,
+    Levels,
     Matte,
     MaxTokens,
+    NormalMap,
     Picture,
     Quality,
     Seed,
@@ -47,6 +50,9 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -69,7 +75,10 @@ def generate(
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
-        choice = finish_choice(finishing, faces, closed)
+        choice = finish_choice(
+            finishing, faces=faces, closed=closed,
+            normal_map=normal_map, levels=levels, collision_hull=hull,
+        )  # fmt: skip
         _submit(context, job, choice, image.stem, checkpoint, batch, wait, output, as_json)
 
 
@@ -118,6 +127,9 @@ def upscale(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
@@ -141,7 +153,11 @@ def upscale(
             type=kind, quality=quality, seed=seed, matte=matte_method(matte),
             max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
         )  # fmt: skip
-        choice, title = finish_choice(finishing, faces, closed), Path(source).stem
+        choice = finish_choice(
+            finishing, faces=faces, closed=closed,
+            normal_map=normal_map, levels=levels, collision_hull=hull,
+        )  # fmt: skip
+        title = Path(source).stem
         _submit(context, job, choice, title, checkpoint, batch, wait, output, as_json)
 
 
@@ -156,6 +172,9 @@ def finish(
     faces: Faces = None,
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
+    normal_map: NormalMap = None,
+    levels: Levels = None,
+    hull: Hull = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
@@ -171,7 +190,8 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, keep_inner=keep_inner, resolution=resolution,
+            closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
+            keep_inner=keep_inner, resolution=resolution,
         )  # fmt: skip
         _submit(context, job, None, Path(source).stem, None, batch, wait, output, as_json)
 

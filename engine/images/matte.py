@@ -31,7 +31,7 @@ class Matte:
     """
 
     image: Image.Image
-    method: str
+    method: MatteMethod
     note: str
 
 

@@ -3,9 +3,30 @@
 from dataclasses import dataclass
 
 from engine.pipe.messages import AttachedFile, Setup
+from protocol.checkpoints import CheckpointDescription
 from protocol.events import ModelProgress
-from protocol.replies import Accepted, ModelList, PictureNotes, Refused
-from protocol.requests import CheckPicture, DownloadModels, ListModels, RemoveModels, VerifyModels
+from protocol.replies import Accepted, CutOutPicture, ModelList, PictureNotes, Refused
+from protocol.requests import (
+    CancelModels,
+    CheckPicture,
+    CutOut,
+    DescribeCheckpoint,
+    DownloadModels,
+    ListModels,
+    RemoveModels,
+    VerifyModels,
+)
+
+Asked = (
+    CheckPicture
+    | CutOut
+    | DescribeCheckpoint
+    | ListModels
+    | DownloadModels
+    | VerifyModels
+    | CancelModels
+    | RemoveModels
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +36,11 @@ class Ask:
     Attributes:
         id: of it.
         request: as the client sent it.
-        file: the picture of a CheckPicture that names what is attached; the helper removes it.
+        file: the picture of a request that names what is attached; the helper removes it.
     """
 
     id: int
-    request: CheckPicture | ListModels | DownloadModels | VerifyModels | RemoveModels
+    request: Asked
     file: AttachedFile | None = None
 
 
@@ -30,11 +51,14 @@ class Answered:
     Attributes:
         id: of the request.
         more: Helped follows.
+        buffer: what goes along with the reply, under its array's name; the front process removes
+            the file.
     """
 
     id: int
-    reply: Accepted | ModelList | PictureNotes | Refused
+    reply: Accepted | CheckpointDescription | CutOutPicture | ModelList | PictureNotes | Refused
     more: bool = False
+    buffer: AttachedFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ replaces an older one, and a client that reads nothing for too long is forgotten
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Protocol
 
 import zmq
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 2000
 """Messages that wait for a client that does not read."""
+MOST_DATA = 4
+"""Replies with data among them: a picture each."""
 QUEUED_IN_SOCKET = 16
 """Messages that libzmq holds for a client; what is more waits here, where it can be replaced."""
 HEARTBEAT_MS, SILENCE_MS = 2000, 6000
@@ -34,6 +36,10 @@ STRANGER_SECONDS = 60.0
 
 _FAULT = EngineError(
     "internal", "The engine made a mistake.", "Report it with the log of the engine."
+)
+
+_SLOW = EngineError(
+    "client_slow", "Pictures that were asked for before wait to be read.", "Ask again later."
 )
 
 
@@ -79,7 +85,12 @@ class Session:
         return self.address.startswith("127.") or self.address in ("::1", "localhost")
 
 
-Answer = Callable[[Reply], None]
+class Answer(Protocol):
+    """Sends the reply to a request, with what goes along with it."""
+
+    def __call__(self, reply: Reply, buffers: Mapping[str, Shaped] | None = None, /) -> None: ...
+
+
 Handler = Callable[[Session, Received, Answer], None]
 
 
@@ -160,9 +171,12 @@ class Endpoint:
             self._send(session, Refused.of(error), request_id(buffers))
             return
 
-        def answer(reply: Reply) -> None:
-            if self.sessions.get(identity) is session:
-                self._send(session, reply, received.id)
+        def answer(reply: Reply, buffers: Mapping[str, Shaped] | None = None, /) -> None:
+            if self.sessions.get(identity) is not session:
+                return
+            if buffers and sum(len(frames) > 1 for frames in session.waiting.values()) >= MOST_DATA:
+                reply, buffers = Refused.of(_SLOW), None
+            self._send(session, reply, received.id, buffers=buffers)
 
         try:
             self._handle(session, received, answer)
@@ -232,8 +246,15 @@ class Endpoint:
             self.drop(session)
         self.socket.close(linger=200)
 
-    def _send(self, session: Session, message: Message, id: int, key: object = None) -> None:
-        frames = encode(message, id)
+    def _send(
+        self,
+        session: Session,
+        message: Message,
+        id: int,
+        key: object = None,
+        buffers: Mapping[str, Shaped] | None = None,
+    ) -> None:
+        frames = encode(message, id, buffers)
         key = object() if key is None else key
         session.waiting.pop(key, None)  # the newer one goes to the end, where it belongs
         session.waiting[key] = frames

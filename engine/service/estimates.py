@@ -73,9 +73,18 @@ def rough_profile(spec: Job, finish: FinishChoice | None, checkpoint: str | None
     """What can be said before a worker has looked at a job: the key of its total seconds."""
     settings = [
         str(getattr(spec, name, ""))
-        for name in ("system", "quality", "type", "resolution", "frames", "finish", "texture_size")
+        for name in (
+            "system",
+            "quality",
+            "type",
+            "resolution",
+            "frames",
+            "finish",
+            "texture_size",
+            "levels",
+        )
     ]
-    after = finish.finish if finish else ""
+    after = f"{finish.finish} {finish.levels or ''}".strip() if finish else ""
     return "|".join((type(spec).__name__, checkpoint or "", *settings, after))
 
 

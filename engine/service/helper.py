@@ -16,9 +16,8 @@ from engine.service.inbox import Inbox
 from protocol.errors import EngineError
 from protocol.events import ModelProgress
 from protocol.layout import Array
-from protocol.references import Attached, File
 from protocol.replies import Refused
-from protocol.requests import CheckPicture
+from protocol.requests import CheckPicture, CutOut, DescribeCheckpoint
 from protocol.wire import Shaped
 
 log = logging.getLogger(__name__)
@@ -63,8 +62,8 @@ class Helper:
         """Whether a question is open, or a download runs."""
         return bool(self._asked or self._working)
 
-    def check(self, picture: Attached | File, shaped: Shaped | None, answer: Answer) -> None:
-        """Look at a picture; the answer is PictureNotes or Refused.
+    def look(self, request: CheckPicture | CutOut, shaped: Shaped | None, answer: Answer) -> None:
+        """Look at a picture; the answer is PictureNotes, CutOutPicture or Refused.
 
         Args:
             shaped: what came with the request, for ``Attached``.
@@ -76,7 +75,11 @@ class Helper:
             path.write_bytes(shaped.data)
             array = Array(name="picture", dtype=shaped.dtype, shape=shaped.shape)
             file = AttachedFile(file=str(path.absolute()), array=array)
-        self._ask(CheckPicture(picture=picture), file, answer)
+        self._ask(request, file, answer)
+
+    def describe(self, request: DescribeCheckpoint, answer: Answer) -> None:
+        """What a checkpoint can do, without the seconds that jobs took."""
+        self._ask(request, None, answer)
 
     def models(self, request: Any, id: int, answer: Answer, session: Session) -> None:
         """List, download, verify or remove weights; ModelProgress follows where it takes long."""
@@ -122,8 +125,9 @@ class Helper:
         self._used = self._clock()
         match event:
             case Answered(id=id, reply=reply):
+                buffers = _taken(event.buffer)
                 if (answer := self._asked.pop(id, None)) is not None:
-                    answer(reply)
+                    answer(reply, buffers)
                 if not event.more:
                     self._working.pop(id, None)
             case Helped(id=id, progress=progress) if id in self._working:
@@ -161,6 +165,16 @@ class Helper:
                 hint=lost.hint,
             )
             self._tell(session, ended)
+
+
+def _taken(file: AttachedFile | None) -> dict[str, Shaped]:
+    """What goes along with a reply, from its file, which goes."""
+    if file is None:
+        return {}
+    path = Path(file.file)
+    data = path.read_bytes()
+    path.unlink(missing_ok=True)
+    return {file.array.name: Shaped(data, file.array.dtype, file.array.shape)}
 
 
 def _of(progress: ModelProgress, request: int) -> ModelProgress:

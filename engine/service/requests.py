@@ -17,6 +17,7 @@ from engine.service.store import OPEN, Store
 from engine.service.submitting import Submitting
 from engine.service.workers import Supervisor
 from protocol import replies, requests
+from protocol.checkpoints import CheckpointDescription
 from protocol.errors import EngineError
 from protocol.events import EngineStatus, Failed, Note
 from protocol.messages import PROTOCOL_VERSION
@@ -43,7 +44,13 @@ class House(Protocol):
 class Helper(Protocol):
     """Who checks pictures and keeps weights, in a process of its own."""
 
-    def check(self, picture: Attached | File, shaped: Shaped | None, answer: Answer) -> None: ...
+    def look(
+        self,
+        request: requests.CheckPicture | requests.CutOut,
+        shaped: Shaped | None,
+        answer: Answer,
+    ) -> None: ...
+    def describe(self, request: requests.DescribeCheckpoint, answer: Answer) -> None: ...
     def models(self, request: Any, id: int, answer: Answer, session: Session) -> None: ...
 
 
@@ -101,10 +108,13 @@ class Desk:
             requests.FetchPart: self._fetch,
             requests.Pin: self._pin,
             requests.Delete: self._delete,
-            requests.CheckPicture: self._check,
+            requests.CheckPicture: self._look,
+            requests.CutOut: self._look,
+            requests.DescribeCheckpoint: self._describe,
             requests.ListModels: self._models,
             requests.DownloadModels: self._models,
             requests.VerifyModels: self._models,
+            requests.CancelModels: self._models,
             requests.RemoveModels: self._models,
             requests.GetStatus: self._status,
             requests.ReleaseMemory: self._release,
@@ -179,7 +189,13 @@ class Desk:
         self, session: Session, message: requests.ListJobs, received: Received, answer: Answer
     ) -> None:
         before = None if message.after is None else self.store.job(message.after).number
-        found = self.store.jobs(states=message.states, limit=message.limit + 1, before=before)
+        found = self.store.jobs(
+            states=message.states,
+            limit=message.limit + 1,
+            before=before,
+            picture=message.picture_sha256,
+            search=message.search,
+        )
         positions, etas = self.queue.positions(), self.running.etas()
         rows = [self._row(record, positions, etas) for record in found[: message.limit]]
         answer(replies.JobList(rows=tuple(rows), more=len(found) > message.limit))
@@ -292,12 +308,17 @@ class Desk:
             pinned=record.pinned,
             retry_of=record.retry_of,
             failure=failure,
+            picture_sha256=record.picture,
         )
 
     # The engine
 
-    def _check(
-        self, session: Session, message: requests.CheckPicture, received: Received, answer: Answer
+    def _look(
+        self,
+        session: Session,
+        message: requests.CheckPicture | requests.CutOut,
+        received: Received,
+        answer: Answer,
     ) -> None:
         picture, shaped = message.picture, None
         if isinstance(picture, File):
@@ -309,8 +330,26 @@ class Desk:
             raise EngineError(
                 "picture_missing", "There is no picture to look at.", "Send it with the request."
             )
-        self.helper.check(picture, shaped, answer)
-        # Somebody is choosing a picture: let the networks be there when it is chosen.
+        self.helper.look(message, shaped, answer)
+        self._get_ready()
+
+    def _describe(
+        self,
+        session: Session,
+        message: requests.DescribeCheckpoint,
+        received: Received,
+        answer: Answer,
+    ) -> None:
+        def described(reply: replies.Reply, buffers: object = None, /) -> None:
+            if isinstance(reply, CheckpointDescription):
+                reply = self.running.expected(reply, message.checkpoint, message.finish)
+            answer(reply)
+
+        self.helper.describe(message, described)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Somebody is choosing a picture: let the networks be there when it is chosen."""
         if not self.worker.job:
             self.worker.start()
 

@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from engine.pipe import messages as pipe
 from engine.service.estimates import (
     TOTAL,
     Estimate,
+    rough_profile,
     total_seconds,
 )
 from engine.service.housekeeping import folder_bytes
@@ -17,6 +19,7 @@ from engine.service.job_queue import JobQueue, sources
 from engine.service.records import JobRecord
 from engine.service.store import OPEN, Store
 from engine.service.workers import Supervisor
+from protocol.checkpoints import CheckpointDescription
 from protocol.errors import EngineError
 from protocol.events import (
     Cancelled,
@@ -29,7 +32,9 @@ from protocol.events import (
     Progress,
     Queued,
 )
-from protocol.references import File
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
+from protocol.references import Attached, File, Stored
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +162,34 @@ class Running:
             found[job] = ahead
         return found
 
+    def expected(
+        self,
+        description: CheckpointDescription,
+        checkpoint: str | None,
+        finish: FinishChoice | None,
+    ) -> CheckpointDescription:
+        """A checkpoint's description with the seconds that such jobs took here.
+
+        Args:
+            checkpoint: as jobs name it.
+            finish: that comes after them.
+        """
+
+        def seconds(job: Job) -> float | None:
+            return self._total(rough_profile(job, finish, checkpoint))
+
+        picture = mesh = Attached("any")
+        qualities = tuple(
+            replace(row, seconds=seconds(GenerateJob(picture=picture, quality=row.name)))
+            for row in description.qualities
+        )
+        return replace(
+            description,
+            qualities=qualities,
+            upscale_seconds=seconds(UpscaleJob(source=mesh)),
+            texture_seconds=seconds(TextureJob(mesh=mesh, picture=picture)),
+        )
+
     # What the supervisor tells
 
     def on_worker_event(self, event: pipe.Event) -> None:
@@ -276,11 +309,20 @@ class Running:
                 name: replace(attached, file=str(folder / attached.file))
                 for name, attached in record.attached.items()
             },
-            stored={job: str(self._store.folder(job).absolute()) for job in sources(record)},
+            stored={job: str(self._asset_of(job)) for job in sources(record)},
             earlier=str(self._store.folder(record.retry_of).absolute()) if record.retry_of else "",
             attempt=record.attempts,
             title=record.title,
         )
+
+    def _asset_of(self, job: str) -> Path:
+        """The folder of the job that made an asset: finishing one again makes no other."""
+        while self._store.has(job):
+            spec = self._store.job(job).spec
+            if not (isinstance(spec, FinishJob) and isinstance(spec.source, Stored)):
+                break
+            job = spec.source.job
+        return self._store.folder(job).absolute()
 
     def tell_positions(self) -> None:
         """Places in the queue are other ones now; told by ``tick``, all at once."""

@@ -6,9 +6,8 @@ import torch
 
 from engine.checkpoints.checkpoint import Checkpoint
 from engine.checkpoints.pipeline import read_pipeline
-from engine.images.rembg_matte import RembgMatte
 from engine.residency.models import Models
-from engine.systems.catalogue import catalogue
+from engine.systems.matte_network import matte_network
 from engine.systems.table import system_of_pipeline
 from engine.weights.hub import Origin, source
 from engine.weights.store import Store
@@ -75,17 +74,5 @@ def open_models(
         device=device,
         budget=budget,
         encoder=system.image_encoder(checkpoint, store),
-        matte=_matte_network(store),
+        matte=matte_network(store),
     )
-
-
-def _matte_network(store: Store) -> RembgMatte:
-    """The network for backgrounds that was downloaded, else the one that rembg finds itself."""
-    for weight in (catalogue()["matte"], catalogue()["matte_lite"]):
-        if store.state(weight) == "present":
-            return RembgMatte(
-                Path(weight.files[0].name).stem,
-                weights_folder=store.folder_of(weight.repository),
-                allow_download=False,
-            )
-    return RembgMatte(allow_download=not store.offline)

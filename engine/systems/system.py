@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from engine.residency.models import Models
     from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
+    from engine.weights.hub import Source
     from engine.weights.store import Store
     from engine.weights.weight import Weight
+    from protocol.checkpoints import CheckpointDescription
 
     Run = Callable[[MakingJob, Models, Report, Inputs], Asset]
     Expect = Callable[[MakingJob, Models], tuple[str, ...]]
     Needs = Callable[[Models], list[Use]]
     Encoder = Callable[[Checkpoint, Store], EncoderSource | None]
+    Describe = Callable[[Source, Store], CheckpointDescription]
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
@@ -45,6 +48,8 @@ class System:
         networks: the networks that a checkpoint may hold; called when one is opened.
         image_encoder: the picture encoder of a checkpoint, where it is not among its networks.
         weights: what of it is published, for the catalogue.
+        describe: what a checkpoint can do, from its JSON files alone; names, times and what is
+            missing are filled in for it.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
         usual_needs: the networks of a usual job in order, and their working memory: what a worker
             loads before it is asked; nothing if left out.
@@ -58,6 +63,7 @@ class System:
     networks: "Callable[[], NetworkKinds]"
     image_encoder: "Encoder" = _no_encoder
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
+    describe: "Describe"
     expect: "Expect"
     usual_needs: "Needs" = _nothing
     run: "Run"

@@ -40,6 +40,14 @@ def test_a_choice_goes_before_advice_and_advice_before_the_table() -> None:
     assert FinishChoice(closed=True).settled().closed
 
 
+def test_what_a_finish_has_can_be_added_and_left_out() -> None:
+    rich = FinishChoice(normal_map=True, levels=3, collision_hull=True).settled()
+    assert (rich.normal_map, rich.lod_shares, rich.collision_hull) == (True, (1, 0.5, 0.25), True)
+    bare = FinishChoice(finish="game", normal_map=False, levels=1, collision_hull=False).settled()
+    assert not bare.normal_map and bare.has_one_mesh
+    assert FinishChoice(finish="game").settled().lod_shares == (1.0, 0.5, 0.25, 0.125)
+
+
 @pytest.mark.parametrize(
     ("wrong", "code"),
     [
@@ -49,6 +57,11 @@ def test_a_choice_goes_before_advice_and_advice_before_the_table() -> None:
         ({"texture_size": 0}, "texture_size"),
         ({"texture_size": 16384}, "texture_size"),
         ({"image_format": "gif"}, "image_format"),
+        ({"levels": 0}, "job_invalid"),
+        ({"levels": 5}, "job_invalid"),
+        ({"levels": True}, "job_invalid"),
+        ({"normal_map": 1}, "job_invalid"),
+        ({"collision_hull": "yes"}, "job_invalid"),
     ],
 )
 def test_an_impossible_choice_is_refused_when_it_is_made(wrong: dict[str, Any], code: str) -> None:

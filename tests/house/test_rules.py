@@ -15,6 +15,7 @@ BANNED = [
         "engine.service",
         {"torch", "bpy", "numba", "transformers", "numpy", "PIL", "huggingface_hub"},
     ),
+    ("engine.helper", {"torch", "bpy", "numba", "transformers"}),
     ("engine.pipe", LARGE | {"zmq"}),
     ("blender_addon.core", {"torch", "bpy"}),
 ]

@@ -6,12 +6,13 @@ from typing import Any
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
 from protocol import events, replies, requests
-from protocol.finishes import FinishChoice
+from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
+from protocol.finishes import FinishAdvice, FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.layout import Array, Image, Layout
 from protocol.messages import Message
 from protocol.references import Attached, File, Stored
-from protocol.samplers import Sampling
+from protocol.samplers import SamplerParams, Sampling
 from protocol.wire import Shaped, encode
 
 JOB, OTHER = "0123456789abcdef" * 2, "f" * 32
@@ -62,9 +63,12 @@ EXAMPLES: list[Message] = [
     requests.Pin(job=JOB, pinned=False),
     requests.Delete(job=JOB),
     requests.CheckPicture(picture=File("/home/стул.png")),
+    requests.CutOut(picture=Attached("picture"), matte="plain", threshold=0.5, grow=-2),
+    requests.DescribeCheckpoint(checkpoint="/models/mine", finish=None),
     requests.ListModels(),
-    requests.DownloadModels(names=("draft",)),
+    requests.DownloadModels(names=("draft",), mirrors={"owner/gated": "somebody/copy"}),
     requests.VerifyModels(),
+    requests.CancelModels(),
     requests.RemoveModels(names=("shape_flow",)),
     requests.GetStatus(),
     requests.ReleaseMemory(),
@@ -84,6 +88,27 @@ EXAMPLES: list[Message] = [
         width=90,
         height=90,
         notes=(replies.PictureNote(code="small", sentence="It is 90 pixels wide."),),
+    ),
+    replies.CutOutPicture(
+        width=3,
+        height=2,
+        scale=0.5,
+        method="plain",
+        note="Check the outline.",
+        check=replies.PictureNotes(width=6, height=4),
+    ),
+    CheckpointDescription(
+        checkpoint="/models/mine",
+        name="mine",
+        small=False,
+        system="trellis2",
+        qualities=(QualityRow(name="draft", words="low", type="512", resolution=512, seconds=9.5),),
+        quality="draft",
+        upscale_resolution=1536,
+        samplers=(
+            SamplerRow(job="texture", stage="texture", label="Materials", default=SamplerParams()),
+        ),
+        finishing=FinishAdvice(closed=True, faces=30_000),
     ),
     replies.ModelList(folder="/models", free=1 << 40, rows=(MODEL,)),
     replies.Status(engine=STATUS, uptime=3.5, memory=1 << 26, results=0, quota=1 << 35),
@@ -112,6 +137,8 @@ def example_frames() -> list[list[bytes]]:
 
 BUFFERS = {
     requests.Submit: {"picture": Shaped(bytes(24), "uint8", (2, 3, 4))},
+    requests.CutOut: {"picture": Shaped(bytes(24), "uint8", (2, 3, 4))},
+    replies.CutOutPicture: {"picture": Shaped(bytes(24), "uint8", (2, 3, 4))},
     replies.PartChunk: {"data": Shaped.of_file(b"12345678")},
 }
 

@@ -33,6 +33,7 @@ class Peer:
 
     Attributes:
         events: all that came so far.
+        buffers: that came with the last reply.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Peer:
         self.chunks: list[Received] = []
         self._last = 0
         self._replies: dict[int, Any] = {}
+        self.buffers: Mapping[str, Shaped] = {}
         self.welcome: Any = None
         if hello:
             self.welcome = self.ask(
@@ -133,6 +135,7 @@ class Peer:
             self.chunks.append(received)
         else:
             self._replies[received.id] = received.message
+            self.buffers = received.buffers
 
     def close(self) -> None:
         self.context.destroy(linger=0)

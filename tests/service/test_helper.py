@@ -3,12 +3,18 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
+import pytest
 from PIL import Image, ImageDraw
 
+from engine.images.picture import load_picture
 from protocol import replies, requests
-from protocol.events import ModelProgress
+from protocol.events import Done, ModelProgress
+from protocol.finishes import FinishChoice
+from protocol.jobs import GenerateJob
 from protocol.references import Attached, File
 from protocol.wire import Shaped
 from tests.service.local import Local
@@ -47,6 +53,77 @@ def test_a_damaged_picture_is_one_sentence(serve: Serve) -> None:
     assert peer.ask(ask).code == "picture_missing"
     missing = requests.CheckPicture(picture=File("/nowhere.png"))
     assert peer.ask(missing).code == "image_missing"
+
+
+def test_an_object_is_cut_out_and_corrected(serve: Serve) -> None:
+    local = serve({})
+    peer = local.peer()
+    picture = {"picture": Shaped(drawing().tobytes(), "uint8", (400, 600, 4))}
+
+    def cut(**how: Any) -> tuple[Any, np.ndarray]:
+        reply = peer.ask(requests.CutOut(picture=Attached("picture"), **how), picture)
+        if "picture" not in peer.buffers:
+            return reply, np.zeros(0)
+        shaped = peer.buffers["picture"]
+        return reply, np.frombuffer(shaped.data, np.uint8).reshape(shaped.shape)
+
+    reply, rows = cut()
+    assert (reply.width, reply.height, reply.scale, reply.method) == (600, 400, 1.0, "plain")
+    assert rows.shape == (400, 600, 4)
+    assert [note.code for note in reply.check.notes] == ["flat_drawing"]
+    assert rows[200, 300, 3] == 255 and rows[5, 5, 3] == 0
+    solid = [int((cut(grow=by)[1][..., 3] > 128).sum()) for by in (-10, 0, 10)]
+    assert solid[0] < solid[1] < solid[2]
+    assert set(np.unique(cut(threshold=0.5)[1][..., 3])) == {0, 255}
+    assert cut(matte="cutout")[1].tobytes() == drawing().tobytes()
+
+    assert cut(matte="alpha")[0].code == "image_no_alpha"
+    refused, _ = cut(matte="rembg")
+    assert refused.code in ("matte_not_installed", "matte_weights_missing") and refused.hint
+    assert list((local.home / "checks").iterdir()) == []
+
+
+def test_large_pictures_are_cut_out_as_small_as_jobs_see_them(serve: Serve) -> None:
+    peer = serve({}).peer()
+    large = drawing().resize((3000, 2000))
+    file = io.BytesIO()
+    large.save(file, "PNG")
+    reply = peer.ask(
+        requests.CutOut(picture=Attached("picture")),
+        {"picture": Shaped.of_file(file.getvalue())},
+    )
+    assert (reply.width, reply.height, reply.check.width) == (1024, 682, 3000)
+    assert reply.scale == pytest.approx(1024 / 3000)
+    seen = load_picture(file.getvalue())
+    assert bytes(peer.buffers["picture"].data) == seen.cutout.tobytes()
+    again = load_picture(Image.fromarray(np.asarray(seen.cutout)), "cutout")
+    assert again.key == seen.key and again.square.tobytes() == seen.square.tobytes()
+
+
+def test_a_checkpoint_is_described(serve: Serve) -> None:
+    peer = serve({"jobs": [[{"stage": "shape", "seconds": 0.05}]]}).peer()
+    found = peer.ask(requests.DescribeCheckpoint())
+    assert found.small and found.name == "Small model" and found.note
+    resolutions = {row.name: row.resolution for row in found.qualities}
+    assert resolutions == {"draft": 64, "standard": 128, "high": 128}
+    assert found.qualities[2].words == "the same as standard"
+    assert found.quality == "standard"
+    assert (found.upscale_resolution, found.texture_resolution) == (192, 128)
+    assert [row.seconds for row in found.qualities] == [None, None, None]
+    assert found.finishing.closed and found.finishing.faces == 30000
+    steps = {(row.job, row.stage): row.default.steps for row in found.samplers}
+    assert steps["generate", "structure"] == 12 and ("texture", "texture") in steps
+    peer.until(lambda: peer.ask(requests.GetStatus()).engine.worker == "warm")
+
+    id = requests.new_job_id()
+    job = GenerateJob(picture=Attached("picture"), quality="draft")
+    submit = requests.Submit(id=id, job=job, finish=FinishChoice())
+    peer.ask(submit, {"picture": Shaped.of_file(b"x")})
+    peer.event(Done, id)
+    draft, standard, _ = peer.ask(requests.DescribeCheckpoint()).qualities
+    assert 0 < draft.seconds < 5 and standard.seconds is None
+    refused = peer.ask(requests.DescribeCheckpoint(checkpoint="/nowhere"))
+    assert refused.code == "checkpoint_unknown"
 
 
 def test_a_worker_gets_ready_while_somebody_chooses_a_picture(serve: Serve) -> None:

@@ -24,10 +24,14 @@ from engine.residency.plan import Use
 from engine.sampling.noise import Noise
 from engine.session import deliver, open_models, run
 from engine.settings import Settings
+from engine.systems.describing import describe_checkpoint
 from engine.systems.inputs import Inputs
 from engine.systems.opening import load_checkpoint
 from engine.systems.system import System
 from engine.systems.table import SYSTEMS
+from engine.weights.hub import Source
+from engine.weights.store import Store
+from protocol.checkpoints import CheckpointDescription, QualityRow
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob, MakingJob, TextureJob
@@ -90,6 +94,14 @@ def generate(job: MakingJob, models: Models, report: Report, inputs: Inputs) -> 
     return Asset(voxels, {}, recipe, picture, tensors={"tokens": latent})
 
 
+def describe(home: Source, store: Store) -> CheckpointDescription:
+    row = QualityRow(name="standard", words="boxes", type="8", resolution=8)
+    return CheckpointDescription(
+        checkpoint=str(home), name="", small=False, system="boxes", qualities=(row,),
+        quality="standard",
+    )  # fmt: skip
+
+
 def rerun(asset: Asset) -> tuple[MakingJob, Inputs]:
     return GenerateJob(picture=File(str(PICTURE)), seed=asset.recipe["seed"]), Inputs()
 
@@ -99,6 +111,7 @@ BOXES = System(
     pipelines=frozenset({"BoxPipeline"}),
     jobs={GenerateJob: ("box",)},
     networks=networks,
+    describe=describe,
     expect=expect,
     run=generate,
     rerun=rerun,
@@ -157,6 +170,11 @@ def test_it_generates_and_its_assets_are_stored(models: Models, tmp_path: Path) 
     assert not np.array_equal(
         run(job(seed=4), models, Report()).voxels.grid.coords, asset.voxels.grid.coords
     )
+
+
+def test_it_is_described(checkpoint: Path, tmp_path: Path) -> None:
+    found = describe_checkpoint(str(checkpoint), Store(tmp_path / "models", offline=True))
+    assert (found.name, found.system, found.small) == (checkpoint.name, "boxes", False)
 
 
 def test_a_job_for_another_system_is_refused(models: Models) -> None:

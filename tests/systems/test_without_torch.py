@@ -8,7 +8,13 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["engine.systems.table", "engine.systems.catalogue", "engine.assets.recipe"]
+    "module",
+    [
+        "engine.systems.table",
+        "engine.systems.catalogue",
+        "engine.assets.recipe",
+        "engine.systems.describing",
+    ],
 )
 def test_it_loads_no_networks(module: str) -> None:
     script = f"import sys, {module}\nprint(*sorted(sys.modules))"

@@ -12,7 +12,7 @@ from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import qualities
+from engine.systems.trellis2.routes import offer_of, qualities
 from engine.training import embedded
 from engine.training.embedded import (
     AUTO_ENCODERS,
@@ -76,7 +76,7 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
 def test_what_ships_is_a_checkpoint_of_three_qualities(trained: tuple[Path, list[str]]) -> None:
     folder, _ = trained
     models = Models(load_checkpoint(folder, offline=True))
-    assert qualities(models) == {"draft": "64", "standard": "128", "high": "128"}
+    assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
     assert not (folder / "ckpts" / "material_encoder.json").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 40_000_000
     few = {"structure": FEW, "shape": FEW, "texture": FEW}

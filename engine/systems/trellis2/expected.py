@@ -1,7 +1,7 @@
 """The stages that a job is going to pass, told before it begins."""
 
 from engine.residency.models import Models
-from engine.systems.trellis2.routes import route_of
+from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 _FINER = ("upsample", "fine_shape")
@@ -16,7 +16,7 @@ def expected_stages(job: MakingJob, models: Models) -> tuple[str, ...]:
     """
     match job:
         case GenerateJob():
-            fine = _FINER if route_of(models, job.type, job.quality).fine else ()
+            fine = _FINER if route_of(offer_of(models), job.type, job.quality).fine else ()
             sampling = ("structure", "decode_structure", "shape", *fine)
             return ("picture", "encode", *sampling, *_DECODING)
         case TextureJob():

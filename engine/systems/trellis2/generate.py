@@ -12,7 +12,7 @@ from engine.systems.trellis2.assemble import voxels_of
 from engine.systems.trellis2.names import COARSE, MAX_TOKENS, SHAPE, STRUCTURE, TEXTURE
 from engine.systems.trellis2.needs import needs_of_generation
 from engine.systems.trellis2.recipe import recipe_of
-from engine.systems.trellis2.routes import route_of
+from engine.systems.trellis2.routes import offer_of, route_of
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -43,7 +43,7 @@ def generate(
         EngineError: what is wrong with the picture, the type, the checkpoint or the memory.
     """
     inputs = inputs or Inputs()
-    route = route_of(models, job.type, job.quality)
+    route = route_of(offer_of(models), job.type, job.quality)
     samplers = samplers_of(models.generation, GenerateJob, job.samplers)
     max_tokens = job.max_tokens or MAX_TOKENS
     noise = Noise(job.seed)

@@ -21,6 +21,8 @@ SAMPLERS = {
     "texture": "tex_slat_sampler",
 }
 """Stage -> the entry of its sampler in ``pipeline.json``."""
+LABELS = {"structure": "Structure", "shape": "Shape", "texture": "Materials"}
+"""The same stages for people."""
 SAMPLED: Mapping[type[MakingJob], tuple[str, ...]] = {
     GenerateJob: ("structure", "shape", "texture"),
     TextureJob: ("texture",),

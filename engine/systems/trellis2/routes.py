@@ -8,12 +8,15 @@ one at a grid for 1536^3.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.residency.models import Models
 from engine.systems.trellis2.names import MATERIAL_DECODER
 from protocol.errors import EngineError
+
+if TYPE_CHECKING:
+    from engine.residency.models import Models
 
 _SHAPE_FLOW = "shape_slat_flow_model_"
 _TEXTURE_FLOW = "tex_slat_flow_model_"
@@ -23,6 +26,42 @@ CASCADE_STEPS = 8
 128 voxels, as published)."""
 FINEST_CASCADE = 2
 """A cascade goes up to so many times the highest resolution of its networks."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What decides which routes a checkpoint has.
+
+    Attributes:
+        home: where it is, for errors.
+        networks: names of all that it has.
+        factor: voxels to a latent cell an axis.
+        default_type, qualities: as in ``PipelineSpec``.
+    """
+
+    home: str
+    networks: frozenset[str]
+    factor: int
+    default_type: str | None
+    qualities: Mapping[str, str]
+
+
+def offer_of(models: "Models") -> Offer:
+    """What an open checkpoint offers."""
+    spec = models.generation
+    channels = models.skeleton(MATERIAL_DECODER).config.model_channels
+    return Offer(
+        home=str(models.checkpoint.home),
+        networks=frozenset(models.checkpoint.models),
+        factor=factor_from(channels),
+        default_type=spec.default_type,
+        qualities=spec.qualities,
+    )
+
+
+def factor_from(model_channels: Sequence[int]) -> int:
+    """Voxels to a latent cell an axis: 2 for each level of the material decoder but one."""
+    return 1 << (len(model_channels) - 1)
 
 
 @dataclass(frozen=True)
@@ -82,86 +121,79 @@ class Route:
         return max(1, self.last.latent_grid // CASCADE_STEPS) * self.factor
 
 
-def levels_of(models: Models) -> list[Level]:
+def levels_of(offer: Offer) -> list[Level]:
     """Resolutions with a texture flow, the lowest first.
 
     Raises:
         EngineError: ``pipeline_invalid`` when there is none.
     """
-    names = models.checkpoint.models
     found = sorted(
         int(name.removeprefix(_TEXTURE_FLOW))
-        for name in names
+        for name in offer.networks
         if re.fullmatch(_TEXTURE_FLOW + r"\d+", name)
     )
     if not found:
         raise EngineError(
             "pipeline_invalid",
-            f"The checkpoint {models.checkpoint.home} has no {_TEXTURE_FLOW}<resolution>.",
+            f"The checkpoint {offer.home} has no {_TEXTURE_FLOW}<resolution>.",
             "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
         )
-    factor = factor_of(models)
-    return [Level(resolution, resolution // factor) for resolution in found]
+    return [Level(resolution, resolution // offer.factor) for resolution in found]
 
 
-def generation_levels(models: Models) -> list[Level]:
+def generation_levels(offer: Offer) -> list[Level]:
     """Those of ``levels_of`` that have a shape flow too."""
-    levels = [level for level in levels_of(models) if models.has(level.shape_flow)]
+    levels = [level for level in levels_of(offer) if level.shape_flow in offer.networks]
     if not levels:
         raise EngineError(
             "pipeline_invalid",
-            f"The checkpoint {models.checkpoint.home} has no flow for shapes.",
+            f"The checkpoint {offer.home} has no flow for shapes.",
             "Use a checkpoint that is laid out as microsoft/TRELLIS.2-4B.",
         )
     return levels
 
 
-def factor_of(models: Models) -> int:
-    """Voxels to a latent cell an axis: 2 for each level of the material decoder but one."""
-    return 1 << (len(models.skeleton(MATERIAL_DECODER).config.model_channels) - 1)
-
-
-def qualities(models: Models) -> Mapping[str, str]:
+def qualities(offer: Offer) -> Mapping[str, str]:
     """Quality -> type: what the checkpoint says, or else as usual.
 
     Usually ``draft`` is the lowest, ``standard`` the checkpoint's default or else a cascade,
     ``high`` a cascade half as fine again.
     """
-    return {**_usual_qualities(models), **models.generation.qualities}
+    return {**_usual_qualities(offer), **offer.qualities}
 
 
-def _usual_qualities(models: Models) -> dict[str, str]:
-    levels = generation_levels(models)
+def _usual_qualities(offer: Offer) -> dict[str, str]:
+    levels = generation_levels(offer)
     low, high = levels[0].resolution, levels[-1].resolution
     if low == high:
         return {"draft": str(low), "standard": str(low), "high": str(low)}
     return {
         "draft": str(low),
-        "standard": models.generation.default_type or f"{high}_cascade",
+        "standard": offer.default_type or f"{high}_cascade",
         "high": f"{high + high // 2}_cascade",
     }
 
 
-def type_names(models: Models) -> list[str]:
+def type_names(offer: Offer) -> list[str]:
     """The usual types, in the order of their cost."""
-    levels = generation_levels(models)
+    levels = generation_levels(offer)
     plain = [str(level.resolution) for level in levels]
-    usual = dict.fromkeys([*_usual_qualities(models).values(), *qualities(models).values()])
+    usual = dict.fromkeys([*_usual_qualities(offer).values(), *qualities(offer).values()])
     return [*plain, *(name for name in usual if name not in plain)]
 
 
-def route_of(models: Models, name: str | None, quality: str | None = None) -> Route:
+def route_of(offer: Offer, name: str | None, quality: str | None = None) -> Route:
     """How a type, or a quality, is served; both None: the checkpoint's default.
 
     Raises:
         EngineError: ``type_unknown``.
     """
     if quality is not None:
-        name = qualities(models)[quality]
+        name = qualities(offer)[quality]
     if name is None:
-        name = qualities(models)["standard"]
-    levels = {level.resolution: level for level in generation_levels(models)}
-    factor = factor_of(models)
+        name = qualities(offer)["standard"]
+    levels = {level.resolution: level for level in generation_levels(offer)}
+    factor = offer.factor
     low, high = levels[min(levels)], levels[max(levels)]
     found = re.fullmatch(r"(\d+)(_cascade)?", name)
     if found:
@@ -175,13 +207,13 @@ def route_of(models: Models, name: str | None, quality: str | None = None) -> Ro
             return route
     raise EngineError(
         "type_unknown",
-        f"The checkpoint {models.checkpoint.home} cannot make the type {name!r}.",
-        f"Choose one of {', '.join(type_names(models))}.",
+        f"The checkpoint {offer.home} cannot make the type {name!r}.",
+        f"Choose one of {', '.join(type_names(offer))}.",
     )
 
 
 def cascade_of(
-    models: Models, name: str | None, quality: str | None, *, finer_than: int
+    offer: Offer, name: str | None, quality: str | None, *, finer_than: int
 ) -> tuple[Route, Level]:
     """A route that ends with a finer shape, and the level of that; both None: the usual ``high``.
 
@@ -192,15 +224,15 @@ def cascade_of(
         EngineError: ``type_not_finer``, and as ``route_of``.
     """
     if name is None and quality is None:
-        name = _usual_qualities(models)["high"]
-    route = route_of(models, name, quality)
+        name = _usual_qualities(offer)["high"]
+    route = route_of(offer, name, quality)
     if route.fine is None:
-        raise _not_finer(models, f"The type {route.name} samples a shape only once.", finer_than)
-    check_finer(models, route.resolution, finer_than=finer_than)
+        raise _not_finer(offer, f"The type {route.name} samples a shape only once.", finer_than)
+    check_finer(offer, route.resolution, finer_than=finer_than)
     return route, route.fine
 
 
-def check_finer(models: Models, resolution: int, *, finer_than: int, lowered: bool = False) -> None:
+def check_finer(offer: Offer, resolution: int, *, finer_than: int, lowered: bool = False) -> None:
     """Refuse to make what is there already, or something coarser.
 
     Args:
@@ -211,27 +243,27 @@ def check_finer(models: Models, resolution: int, *, finer_than: int, lowered: bo
     """
     if resolution <= finer_than:
         what = f"The asset has {finer_than}^3 voxels already; this would give {resolution}^3."
-        error = _not_finer(models, what, finer_than)
+        error = _not_finer(offer, what, finer_than)
         if lowered:
             error.hint = "Allow more cells of the latent (--max-tokens)."
         raise error
 
 
-def _not_finer(models: Models, what: str, finer_than: int) -> EngineError:
-    highest = generation_levels(models)[-1].resolution
-    names = [*type_names(models), f"{FINEST_CASCADE * highest}_cascade"]
+def _not_finer(offer: Offer, what: str, finer_than: int) -> EngineError:
+    highest = generation_levels(offer)[-1].resolution
+    names = [*type_names(offer), f"{FINEST_CASCADE * highest}_cascade"]
     finer = [
         name
         for name in dict.fromkeys(names)
         if name.endswith("_cascade") and int(name.removesuffix("_cascade")) > finer_than
     ]
     hint = "Use a checkpoint that has finer networks."
-    if finer and len(generation_levels(models)) > 1:
+    if finer and len(generation_levels(offer)) > 1:
         hint = f"Choose one of {', '.join(finer)}."
     return EngineError("type_not_finer", what, hint)
 
 
-def texture_level(models: Models, resolution: int) -> Level:
+def texture_level(offer: Offer, resolution: int) -> Level:
     """The level whose networks texture a mesh at a resolution: the first that is not below."""
-    levels = levels_of(models)
+    levels = levels_of(offer)
     return next((level for level in levels if level.resolution >= resolution), levels[-1])

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from engine.residency.models import Models
     from engine.residency.plan import Use
     from engine.systems.inputs import Inputs
+    from engine.weights.hub import Source
     from engine.weights.store import Store
+    from protocol.checkpoints import CheckpointDescription
 
 
 def _networks() -> "NetworkKinds":
@@ -31,6 +33,12 @@ def _image_encoder(checkpoint: "Checkpoint", store: "Store") -> "EncoderSource |
     return encoder_from(checkpoint, store)
 
 
+def _describe(home: "Source", store: "Store") -> "CheckpointDescription":
+    from engine.systems.trellis2.description import describe
+
+    return describe(home, store)
+
+
 def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
     from engine.systems.trellis2.expected import expected_stages
 
@@ -39,9 +47,9 @@ def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
 
 def _usual_needs(models: "Models") -> "list[Use]":
     from engine.systems.trellis2.needs import needs_of_generation
-    from engine.systems.trellis2.routes import route_of
+    from engine.systems.trellis2.routes import offer_of, route_of
 
-    return needs_of_generation(models, route_of(models, None), MAX_TOKENS)
+    return needs_of_generation(models, route_of(offer_of(models), None), MAX_TOKENS)
 
 
 def _run(job: MakingJob, models: "Models", report: "Report", inputs: "Inputs") -> "Asset":
@@ -71,6 +79,7 @@ TRELLIS2 = System(
     networks=_networks,
     image_encoder=_image_encoder,
     weights=weights,
+    describe=_describe,
     expect=_expect,
     usual_needs=_usual_needs,
     run=_run,

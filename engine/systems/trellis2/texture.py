@@ -13,7 +13,7 @@ from engine.systems.inputs import Inputs
 from engine.systems.trellis2.names import COARSE, SHAPE, TEXTURE
 from engine.systems.trellis2.needs import needs_of_texturing
 from engine.systems.trellis2.recipe import recipe_of
-from engine.systems.trellis2.routes import factor_of, levels_of, texture_level
+from engine.systems.trellis2.routes import levels_of, offer_of, texture_level
 from engine.systems.trellis2.stages import decode_material, encode_shape, sample_texture
 from engine.systems.trellis2.work import begin_work, samplers_of
 from protocol.jobs import TextureJob
@@ -34,11 +34,11 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
         Cancelled, EngineError: as ``generate``, and what is wrong with the mesh.
     """
     inputs = inputs or Inputs()
-    spec = models.texturing
-    resolution = job.resolution or levels_of(models)[-1].resolution
-    level = texture_level(models, resolution)
+    spec, offer = models.texturing, offer_of(models)
+    resolution = job.resolution or levels_of(offer)[-1].resolution
+    level = texture_level(offer, resolution)
     samplers = samplers_of(spec, TextureJob, job.samplers)
-    uses = needs_of_texturing(models, level, resolution, factor_of(models))
+    uses = needs_of_texturing(models, level, resolution, offer.factor)
     with report.stage("reading"):
         mesh = inputs.mesh(job.mesh)
     work = begin_work(

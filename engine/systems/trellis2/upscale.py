@@ -22,7 +22,7 @@ from engine.systems.trellis2.names import (
 )
 from engine.systems.trellis2.needs import needs_of_upscaling
 from engine.systems.trellis2.recipe import check_recipe, recipe_of
-from engine.systems.trellis2.routes import cascade_of, check_finer
+from engine.systems.trellis2.routes import cascade_of, check_finer, offer_of
 from engine.systems.trellis2.stages import (
     decode_material,
     decode_shape,
@@ -58,7 +58,8 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     if origin is not None:
         check_recipe(origin.recipe)
     picture, matte = _picture_of(job, origin, inputs)
-    route, fine = cascade_of(models, job.type, job.quality, finer_than=_resolution(origin))
+    offer = offer_of(models)
+    route, fine = cascade_of(offer, job.type, job.quality, finer_than=_resolution(origin))
     uses = needs_of_upscaling(models, route, max_tokens, origin)
     seed, noise = _randomness(job, origin)
     samplers = _samplers(job, origin, models)
@@ -85,7 +86,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     coarse = _on_device(work, coarse_latent)
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)
     lowered = resolution < route.resolution
-    check_finer(models, resolution, finer_than=_resolution(origin), lowered=lowered)
+    check_finer(offer, resolution, finer_than=_resolution(origin), lowered=lowered)
     shape = sample_shape(work, "fine_shape", fine, cells)
     texture = sample_texture(work, fine, shape)
     decoded = decode_shape(work, shape)

@@ -14,7 +14,7 @@ from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.routes import qualities, type_names
+from engine.systems.trellis2.routes import offer_of, qualities, type_names
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from engine.training.embedded import FINISHING
@@ -82,8 +82,8 @@ def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:
 
 
 def test_every_preset_is_served(models: Models) -> None:
-    assert qualities(models) == {"draft": "64", "standard": "128", "high": "128"}
-    assert type_names(models) == ["64", "128", "192_cascade"]
+    assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
+    assert type_names(offer_of(models)) == ["64", "128", "192_cascade"]
     draft = generate(
         GenerateJob(picture=PICTURE, quality="draft", samplers=ALL_FEW),
         models,

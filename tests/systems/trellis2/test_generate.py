@@ -17,7 +17,7 @@ from engine.residency.models import Models
 from engine.sampling.noise import Noise
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.rerun import job_again
-from engine.systems.trellis2.routes import qualities, type_names
+from engine.systems.trellis2.routes import offer_of, qualities, type_names
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
@@ -58,8 +58,8 @@ def same_asset(a: Asset, b: Asset) -> None:
 
 
 def test_types_and_qualities_come_from_the_files(models: Models) -> None:
-    assert type_names(models) == ["64", "128", "128_cascade", "192_cascade"]
-    assert qualities(models) == {
+    assert type_names(offer_of(models)) == ["64", "128", "128_cascade", "192_cascade"]
+    assert qualities(offer_of(models)) == {
         "draft": "64",
         "standard": "128_cascade",
         "high": "192_cascade",

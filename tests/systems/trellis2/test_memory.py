@@ -17,7 +17,7 @@ from engine.residency.streaming import BlockStream, stream_groups, streamed_byte
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
-from engine.systems.trellis2.routes import route_of
+from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
 from tests.systems.trellis2.test_generate import same_asset
@@ -36,7 +36,7 @@ def small_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(models: Models, policy: Policy) -> int:
-    uses = needs.needs_of_generation(models, route_of(models, JOB.type), MAX_TOKENS)
+    uses = needs.needs_of_generation(models, route_of(offer_of(models), JOB.type), MAX_TOKENS)
     weights = {use.name: models.weights(use.name) for use in uses}
     return planned_peak(policy, uses, weights, budget=0)
 

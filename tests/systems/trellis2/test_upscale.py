@@ -13,7 +13,7 @@ from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
 from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
 from engine.systems.trellis2.rerun import job_again
-from engine.systems.trellis2.routes import route_of
+from engine.systems.trellis2.routes import offer_of, route_of
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.errors import EngineError
@@ -128,7 +128,7 @@ def test_changes_leave_the_rest_of_the_assets_settings(models: Models) -> None:
 
 
 def test_a_plan_has_the_encoder_for_a_mesh_and_the_assets_own_coarse_shape(models: Models) -> None:
-    route = route_of(models, "192_cascade")
+    route = route_of(offer_of(models), "192_cascade")
     mesh = needs_of_upscaling(models, route, MAX_TOKENS, None)
     assert SHAPE_ENCODER in {use.name for use in mesh}
     asset = generate(

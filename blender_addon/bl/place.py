@@ -1,0 +1,124 @@
+"""Deliveries into the scene, each with exactly one undo step in the same tick.
+
+Only data is changed, by the data API: nothing is selected or hidden, no mode is changed, and it
+works without a 3D viewport.
+"""
+
+from typing import Any
+
+import bpy  # pyright: ignore[reportMissingImports]
+
+from ..core.deliveries import Delivery, Placed
+from . import asset, build, contents, modes, open_file, recipe, replace, retexture
+
+COLLECTION = "Maquette"
+
+
+def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
+    """Put a delivery where it belongs, on the main thread.
+
+    Args:
+        undo: end with an undo step; without a window nobody needs one.
+    """
+    target = delivery.target
+    if target.file != open_file.key():
+        return _lost(delivery, "its file was closed")
+    scene = open_file.by_uid(bpy.data.scenes, target.scene)
+    if scene is None:
+        return _lost(delivery, "its scene was deleted")
+    thing = open_file.by_uid(bpy.data.objects, target.object)
+    if thing is None and (target.object or target.purpose != "new"):
+        return _lost(delivery, f"{target.object_name or delivery.title} was deleted")
+    if words := modes.why_later(thing):
+        return Placed(outcome="later", sentence=f"Waits until {words}.")
+    if thing is not None and (why := replace.why_not(thing)):
+        return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history. {why}")
+    placed = _put(delivery, scene, thing)
+    if undo and placed.outcome == "placed" and placed.object:
+        bpy.ops.ed.undo_push(message=f"Maquette: {placed.object_name}")
+    return placed
+
+
+def at_cursor(scene: Any) -> tuple[float, ...]:
+    """``Target.matrix`` for the 3D cursor, upright."""
+    return upright(scene.cursor.location)
+
+
+def upright(point: Any) -> tuple[float, ...]:
+    """``Target.matrix`` for a point in the world, Z up."""
+    x, y, z = point
+    return (1.0, 0.0, 0.0, x, 0.0, 1.0, 0.0, y, 0.0, 0.0, 1.0, z, 0.0, 0.0, 0.0, 1.0)
+
+
+def _put(delivery: Delivery, scene: Any, thing: Any | None) -> Placed:
+    target = delivery.target
+    if target.purpose == "retexture":
+        if delivery.stage != "finished":
+            return Placed(outcome="placed")  # it shows nothing that the object does not show
+        return retexture.arrive(delivery, scene, thing)
+    if thing is None:
+        thing, fit = _new_object(delivery, scene)
+        sentence = f"{thing.name} is in the scene."
+    elif target.purpose == "new":
+        new = contents.main_of(
+            delivery, thing.name, lambda points: build.standing(points, target.height)
+        )
+        replace.swap(thing, new, delivery, all_users=True)
+        fit, sentence = new.fit, f"{thing.name} is in the scene."
+    else:
+        fit = replace.in_place(delivery, thing).fit
+        sentence = f"{thing.name} has its new mesh."
+    if delivery.stage == "finished":
+        replace.add_levels(thing, delivery, fit)
+        if target.as_asset:
+            asset.mark(thing, delivery.parts.get("thumbnail"))
+    return Placed(
+        outcome="placed", object=thing.session_uid, object_name=thing.name, sentence=sentence
+    )
+
+
+def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
+    from mathutils import Matrix  # pyright: ignore[reportMissingImports]
+
+    target = delivery.target
+    name = delivery.title or "Maquette"
+    new = contents.main_of(delivery, name, lambda points: build.standing(points, target.height))
+    new.mesh.materials.append(new.material)
+    thing = bpy.data.objects.new(name, new.mesh)
+    if target.matrix:
+        m = target.matrix
+        thing.matrix_world = Matrix((m[0:4], m[4:8], m[8:12], m[12:16]))
+    recipe.write(thing, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
+    collection_for(scene).objects.link(thing)
+    show_in_local_views(thing)
+    return thing, new.fit
+
+
+def collection_for(scene: Any) -> Any:
+    """The collection "Maquette" of a scene, made where there is none.
+
+    Where it cannot be seen, the scene's own collection, which cannot be switched off.
+    """
+    own = next((c for c in scene.collection.children if c.name.startswith(COLLECTION)), None)
+    if own is None:
+        own = bpy.data.collections.new(COLLECTION)
+        scene.collection.children.link(own)
+        return own
+    hidden = own.hide_viewport or own.library is not None
+    for window in bpy.context.window_manager.windows:
+        if window.scene == scene:
+            layer = window.view_layer.layer_collection.children.get(own.name)
+            hidden = hidden or layer is None or layer.exclude or layer.hide_viewport
+    return scene.collection if hidden else own
+
+
+def show_in_local_views(thing: Any) -> None:
+    """What is new would be invisible in a viewport that shows some objects only."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D" and area.spaces.active.local_view is not None:
+                thing.local_view_set(area.spaces.active, True)
+
+
+def _lost(delivery: Delivery, why: str) -> Placed:
+    return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history, since {why}.")

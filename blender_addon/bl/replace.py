@@ -1,0 +1,139 @@
+"""Another mesh and materials in an object that exists: what comes next of a generation, an upscale,
+or another finish. Transform, parent, modifiers, selection and the user's own slots stay.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import bpy  # pyright: ignore[reportMissingImports]
+import numpy as np
+
+from ..core.deliveries import Delivery
+from . import contents, materials, recipe
+from .build import Fit
+
+LEVEL = "maquette_level"
+"""Custom property of objects that are levels of detail or the hull of their parent."""
+
+
+def why_not(thing: Any | None) -> str:
+    """Why the mesh of an object cannot be replaced, in a sentence with the remedy, or empty."""
+    if thing is None or thing.type != "MESH":
+        return "Select a mesh object first."
+    if thing.override_library is not None:
+        return f"{thing.name} is a library override; make it local first."
+    if thing.library is not None or thing.data.library is not None:
+        return f"{thing.name} comes from another file; make it local first."
+    return ""
+
+
+def what_is_lost(thing: Any) -> list[str]:
+    """What of the user's own work a new mesh cannot keep, in words for a warning."""
+    mesh = thing.data
+    lost = {
+        "shape keys": mesh.shape_keys is not None,
+        "vertex groups": bool(thing.vertex_groups),
+        "UV maps": len(mesh.uv_layers) > 1,
+    }
+    return [words for words, there in lost.items() if there]
+
+
+def in_place(delivery: Delivery, thing: Any) -> contents.Contents:
+    """Put a delivery into an object, where its old mesh was and as large."""
+    old = _bounds(thing.data)
+    turn = None
+    if delivery.target.matrix:  # it was sent as it stood in the world
+        turn = np.linalg.inv(np.reshape(delivery.target.matrix, (4, 4))[:3, :3])
+    new = contents.main_of(delivery, thing.name, lambda points: fitting(points, old), turn)
+    swap(thing, new, delivery, all_users=delivery.target.all_users)
+    return new
+
+
+def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: bool) -> None:
+    """Give an object new contents and the recipe.
+
+    Args:
+        all_users: give them to all objects that share its mesh.
+    """
+    old = thing.data
+    before = list(old.materials)
+    place = _own_slot(before)
+    for number, material in enumerate(before):
+        new.mesh.materials.append(new.material if number == place else material)
+    if place == len(before):
+        new.mesh.materials.append(new.material)
+    if place:
+        index = new.mesh.attributes.new("material_index", "INT", "FACE")
+        index.data.foreach_set("value", np.full(len(new.mesh.polygons), place, np.int32))
+    name = old.name
+    for user in [o for o in bpy.data.objects if o.data == old] if all_users else [thing]:
+        user.data = new.mesh
+        recipe.write(user, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
+    remove_unused(old, before)
+    new.mesh.name = name
+    if new.material is not None and delivery.stage != "structure":
+        materials.name_after(new.material, thing.name)
+
+
+def add_levels(thing: Any, delivery: Delivery, fit: Fit) -> None:
+    """Levels of detail and the hull as hidden children, instead of those of before."""
+    for child in list(thing.children):
+        if LEVEL in child:
+            mesh = child.data
+            slots = [slot.material for slot in child.material_slots]
+            bpy.data.objects.remove(child)
+            remove_unused(mesh, slots)
+    for name, level in contents.levels_of(delivery, thing.name, fit):
+        child = bpy.data.objects.new(name, level.mesh)
+        if level.material is not None:
+            level.mesh.materials.append(level.material)
+        else:
+            child.display_type = "WIRE"
+        child[LEVEL] = True
+        child.hide_viewport = child.hide_render = True
+        child.parent = thing
+        for collection in thing.users_collection:
+            collection.objects.link(child)
+
+
+def fitting(points: Any, old: Any) -> Fit:
+    """A fit of points onto bounds: base on base, as large along the longest side.
+
+    Args:
+        points: (N, 3).
+        old: (2, 3) lowest and highest corner.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    axis = int(np.argmax(high - low))
+    scale = float((old[1] - old[0])[axis] / max(float((high - low)[axis]), 1e-12))
+    if scale <= 0:
+        return Fit()
+    new_base = np.array([*((low + high) / 2)[:2], low[2]])
+    old_base = np.array([*((old[0] + old[1]) / 2)[:2], old[0][2]])
+    origin = new_base - old_base / scale
+    return Fit(scale, (float(origin[0]), float(origin[1]), float(origin[2])))
+
+
+def _own_slot(before: Sequence[Any]) -> int:
+    """The slot whose material is ours, the only empty one, or a new one at the end."""
+    for number, material in enumerate(before):
+        if materials.is_ours(material):
+            return number
+    return 0 if list(before) == [None] else len(before)
+
+
+def remove_unused(mesh: Any, slots: Sequence[Any]) -> None:
+    """Remove a mesh and materials of ours where nothing uses them any more."""
+    if not mesh.users:
+        bpy.data.meshes.remove(mesh)
+    for material in set(slots):
+        if material is not None:
+            materials.remove_unused(material)
+
+
+def _bounds(mesh: Any) -> Any:
+    """(2, 3) float64 lowest and highest corner of a mesh."""
+    points = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", points)
+    rows = points.reshape(-1, 3)
+    return np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64)

@@ -1,0 +1,277 @@
+"""The new look of an object: a material, and UVs where new ones were made. Nothing else changes.
+
+The slots of the *object* get the material, and those of its mesh keep what they had: so another
+object with the same mesh looks as before, the old look is one choice away (``choose``), and neither
+modifiers nor vertices are touched. A preview stands beside the object first.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import bpy  # pyright: ignore[reportMissingImports]
+import numpy as np
+
+from ..core.deliveries import Delivery, Placed
+from ..protocol.errors import EngineError
+from . import build, materials, mesh_out, recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UV_NAME = "Maquette"
+PREVIEW = "maquette_preview"
+"""Custom property of a preview: JSON with what ``keep`` needs."""
+ORIGINAL = "maquette_original"
+"""Custom property of a preview: a pointer to its object."""
+LOOKS = "maquette_looks"
+"""Custom property of an object with pointers to the materials that it was given, so that Blender
+saves them though they may not be shown."""
+
+
+def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
+    """Show a new look beside an object, or give it to the object at once."""
+    target = delivery.target
+    arrays = build.arrays_of(delivery.parts["finished"])
+    try:
+        sent = _still_fits(thing, arrays["position"], arrays["corner_vert"], target.keep_uvs)
+        uvs = _loop_uvs(thing, sent, arrays["corner_uv"])
+    except EngineError as error:
+        return Placed(
+            outcome="lost",
+            sentence=f"The new look of {thing.name} waits in the history: {error}",
+        )
+    uv_map = sent.uv_map or _free_name(thing.data)
+    name = f"{thing.name} Look"
+    material = materials.textured_material(name, delivery.job, delivery.parts["textures"], uv_map)
+    story = {**delivery.recipe, "job": delivery.job, "stage": delivery.stage}
+    if not target.preview:
+        _give(thing, material, uv_map, uvs, story, all_users=target.all_users)
+        return _placed(thing, f"{thing.name} has its new look.")
+    preview = _beside(thing, arrays, material, uv_map, scene)
+    preview[ORIGINAL] = thing
+    preview[PREVIEW] = json.dumps(
+        {
+            "name": thing.name,
+            "keep_uvs": target.keep_uvs,
+            "uv_map": uv_map,
+            "all_users": target.all_users,
+            "recipe": story,
+        }
+    )
+    return _placed(preview, f"The new look of {thing.name} stands beside it: keep or discard it.")
+
+
+def previews() -> list[Any]:
+    """All previews in the file."""
+    return [thing for thing in bpy.data.objects if PREVIEW in thing]
+
+
+def preview_of(thing: Any | None) -> Any | None:
+    """The preview that an object is, or has beside it."""
+    if thing is None or PREVIEW in thing:
+        return thing
+    return next((p for p in previews() if _original(p) == thing), None)
+
+
+def keep(preview: Any) -> Any:
+    """Give the look of a preview to its object, and remove the preview; the object.
+
+    The operator that calls it makes the undo step.
+
+    Raises:
+        EngineError: ``preview_orphan``, ``object_changed``, ``uv_maps_full``; the preview stays.
+    """
+    said = json.loads(preview[PREVIEW])
+    thing = _original(preview)
+    if thing is None:
+        raise EngineError(
+            "preview_orphan",
+            f"{said['name']} was deleted.",
+            "Use the preview itself as an object, or discard it.",
+        )
+    if why := mesh_out.why_not(thing):
+        raise EngineError("object_unusable", why, "")
+    mesh = preview.data
+    position = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", position)
+    vert = np.empty(len(mesh.loops), np.int32)
+    mesh.attributes[".corner_vert"].data.foreach_get("value", vert)
+    uv = np.empty(2 * len(mesh.loops), np.float32)
+    mesh.attributes[mesh.uv_layers.active.name].data.foreach_get("vector", uv)
+    sent = _still_fits(thing, position.reshape(-1, 3), vert, said["keep_uvs"])
+    uvs = _loop_uvs(thing, sent, uv.reshape(-1, 2))
+    uv_map = sent.uv_map or _free_name(thing.data)
+    material = preview.material_slots[0].material
+    _rename_uv_map(material, said["uv_map"], uv_map)
+    _give(thing, material, uv_map, uvs, said["recipe"], all_users=said["all_users"])
+    _remove(preview)
+    return thing
+
+
+def discard(preview: Any) -> None:
+    """Remove a preview and its look; the operator that calls it makes the undo step."""
+    _remove(preview)
+
+
+def looks(thing: Any) -> list[Any]:
+    """The materials that an object was given, oldest first."""
+    stored = thing.get(LOOKS)
+    if stored is None:
+        return []
+    found = [stored[key] for key in sorted(stored.keys(), key=int)]
+    return [material for material in found if material is not None]
+
+
+def choose(thing: Any, material: Any | None) -> None:
+    """Show one of the looks; None: what the object had before the first of them."""
+    for slot in thing.material_slots:
+        if material is None:
+            slot.link = "DATA"
+        else:
+            slot.link = "OBJECT"
+            slot.material = material
+
+
+def _give(
+    thing: Any,
+    material: Any,
+    uv_map: str,
+    uvs: "NDArray[np.float32] | None",
+    story: dict[str, Any],
+    *,
+    all_users: bool,
+) -> None:
+    mesh = thing.data
+    if uvs is not None:
+        active = mesh.uv_layers.active_index
+        drawn = next((i for i, layer in enumerate(mesh.uv_layers) if layer.active_render), 0)
+        name = build.set_uvs(mesh, uv_map, uvs)
+        if name != uv_map:
+            _rename_uv_map(material, uv_map, name)
+        if len(mesh.uv_layers) > 1:  # other materials use the one that was active
+            mesh.uv_layers.active_index = active
+            mesh.uv_layers[drawn].active_render = True
+    if not mesh.materials:
+        mesh.materials.append(None)
+    users = [o for o in bpy.data.objects if o.data == mesh] if all_users else [thing]
+    for user in users:
+        number = len(looks(user))
+        if LOOKS not in user:
+            user[LOOKS] = {}
+        user[LOOKS][str(number)] = material
+        choose(user, material)
+        recipe.write(user, story)
+
+
+def _still_fits(
+    thing: Any, position: "NDArray[Any]", corner_vert: "NDArray[Any]", keep_uvs: bool
+) -> mesh_out.Sent:
+    """The mesh as it is sent now, if that is what the look was made for.
+
+    Raises:
+        EngineError: ``object_changed``, and as ``mesh_out.gather``.
+    """
+    sent = mesh_out.gather(thing, keep_uvs=keep_uvs)
+    same = sent.position.shape == position.shape and np.array_equal(sent.corner_vert, corner_vert)
+    if same and len(position):
+        size = float(np.ptp(sent.position, axis=0).max())
+        same = bool(np.abs(sent.position - position).max() <= 1e-4 * max(size, 1e-12))
+    if not same:
+        raise EngineError(
+            "object_changed",
+            f"{thing.name} has another shape now than when it was sent.",
+            "Undo the change of its shape, or retexture it again.",
+        )
+    return sent
+
+
+def _loop_uvs(
+    thing: Any, sent: mesh_out.Sent, corner_uv: "NDArray[np.float32]"
+) -> "NDArray[np.float32] | None":
+    """(L, 2) UVs of the loops of the object's mesh; None where its own UVs were used.
+
+    Raises:
+        EngineError: ``uvs_unusable``.
+    """
+    if sent.corner_uv is not None or sent.loop is None:
+        if sent.corner_uv is not None and np.allclose(sent.corner_uv, corner_uv, atol=1e-5):
+            return None
+        raise EngineError(
+            "uvs_unusable",
+            f"The engine could not use the UVs of {thing.name} and made others.",
+            "Retexture it again without its own UVs, or unwrap it first.",
+        )
+    uvs = np.zeros((len(thing.data.loops), 2), np.float32)
+    # Of a loop that was sent several times the first copy counts, so write it last.
+    uvs[sent.loop[::-1]] = corner_uv[::-1]
+    firsts = np.full(len(uvs), -1, np.int64)
+    corners = np.arange(len(sent.loop))
+    firsts[sent.loop[::-1]] = corners[::-1]
+    polygon = np.repeat(sent.face_polygon, 3)
+    # Corners of that very face, not of a mirrored copy of it.
+    of_first = polygon == polygon[firsts[sent.loop]]
+    cut = of_first & (np.abs(uvs[sent.loop] - corner_uv).max(axis=1) > 1e-5)
+    if cut.any():
+        faces = len(np.unique(polygon[cut]))
+        what = "a face" if faces == 1 else f"{faces:,} faces"
+        raise EngineError(
+            "uvs_unusable",
+            f"The new UVs cut {what} of {thing.name} with more than three corners.",
+            "Unwrap it first, such as by UV > Smart UV Project, and retexture it again.",
+        )
+    return uvs
+
+
+def _beside(
+    thing: Any, arrays: "dict[str, NDArray[Any]]", material: Any, uv_map: str, scene: Any
+) -> Any:
+    """The preview: what the engine made, beside the object, as wide apart as it is wide."""
+    mesh = build.mesh_of_arrays(f"{thing.name} Preview", arrays, build.Fit(), exact=False)
+    mesh.uv_layers[0].name = uv_map
+    mesh.materials.append(material)
+    preview = bpy.data.objects.new(f"{thing.name} Preview", mesh)
+    width = float(np.ptp(arrays["position"][:, 0]))
+    x, y, z = thing.matrix_world.translation
+    preview.location = (x + 1.2 * width, y, z)
+    collections = [c for c in thing.users_collection if c.library is None]
+    (collections[0] if collections else scene.collection).objects.link(preview)
+    from .place import show_in_local_views
+
+    show_in_local_views(preview)
+    return preview
+
+
+def _original(preview: Any) -> Any | None:
+    """The object of a preview; None where it was deleted: then our pointer alone keeps it."""
+    found = preview.get(ORIGINAL)
+    return found if found is not None and found.users_scene else None
+
+
+def _remove(preview: Any) -> None:
+    from .replace import remove_unused
+
+    mesh = preview.data
+    slots = [slot.material for slot in preview.material_slots]
+    bpy.data.objects.remove(preview)
+    remove_unused(mesh, slots)
+
+
+def _free_name(mesh: Any) -> str:
+    """A name for a UV map, or other attribute, that the mesh does not have."""
+    name, number = UV_NAME, 0
+    while name in mesh.attributes:
+        number += 1
+        name = f"{UV_NAME}.{number:03d}"
+    return name
+
+
+def _rename_uv_map(material: Any, old: str, new: str) -> None:
+    for node in material.node_tree.nodes:
+        if getattr(node, "uv_map", None) == old:
+            node.uv_map = new
+
+
+def _placed(thing: Any, sentence: str) -> Placed:
+    return Placed(
+        outcome="placed", object=thing.session_uid, object_name=thing.name, sentence=sentence
+    )

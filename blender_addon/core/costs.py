@@ -1,0 +1,78 @@
+"""What something costs, in words. What nobody measured is said to be unknown, never guessed."""
+
+from .snapshot import CheckpointView, QualityView
+
+UNKNOWN = "not measured on this machine yet"
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def seconds_in_words(seconds: float) -> str:
+    """A duration as people say it: "8 s", "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 57.5:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(5 * round(minutes / 5), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def bytes_in_words(count: int) -> str:
+    """A size in decimal units, as disks and downloads have them: "950 MB", "1.2 GB"."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit + 1 < len(_UNITS):
+        value, unit = value / 1000, unit + 1
+    digits = 1 if unit >= 3 and value < 99.95 else 0
+    text = f"{value:.{digits}f}".removesuffix(".0")
+    return f"{text} {_UNITS[unit]}"
+
+
+def left_in_words(eta: float | None) -> str:
+    """What is left of a job: "about 40 s left"; empty: nobody knows."""
+    return "" if eta is None else f"about {seconds_in_words(eta)} left"
+
+
+def cost_in_words(
+    seconds: float | None, memory: int | None, *, times: int = 1, missing: int = 0
+) -> str:
+    """Expected time and memory of so many jobs: "about 40 s, 1 GB of memory".
+
+    Args:
+        missing: bytes that have to be downloaded first.
+    """
+    words = [UNKNOWN if seconds is None else f"about {seconds_in_words(times * seconds)}"]
+    if memory is not None:
+        words.append(f"{bytes_in_words(memory)} of memory")
+    if missing:
+        words.append(f"{bytes_in_words(missing)} to download first")
+    return ", ".join(words)
+
+
+def quality_of(checkpoint: CheckpointView | None, quality: str) -> QualityView | None:
+    """A quality of the networks in use; empty: their default."""
+    if checkpoint is None:
+        return None
+    name = quality or checkpoint.default_quality
+    return next((row for row in checkpoint.qualities if row.name == name), None)
+
+
+def cost_of_generating(
+    checkpoint: CheckpointView | None, quality: str = "", variants: int = 1
+) -> str:
+    """Of objects from a picture."""
+    row = quality_of(checkpoint, quality)
+    if row is None:
+        return UNKNOWN
+    return cost_in_words(row.seconds, row.memory, times=variants, missing=row.missing)
+
+
+def cost_of_upscaling(checkpoint: CheckpointView | None) -> str:
+    """Of an upscale to the resolution of the networks in use."""
+    return cost_in_words(checkpoint.upscale_seconds if checkpoint else None, None)
+
+
+def cost_of_texturing(checkpoint: CheckpointView | None, objects: int = 1) -> str:
+    """Of new materials for so many objects."""
+    return cost_in_words(checkpoint.texture_seconds if checkpoint else None, None, times=objects)

@@ -1,0 +1,180 @@
+"""What is known of the engine: of its process, of the connection, and of its networks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..protocol.errors import EngineError
+from ..protocol.events import EngineStatus
+from ..protocol.replies import CheckpointDescription, Refused
+from ..protocol.requests import DescribeCheckpoint, ReleaseMemory, Shutdown
+from .asking import Asking
+from .checkpoint import checkpoint_view
+from .snapshot import CheckpointView, EngineView, SetupView, Verb
+
+if TYPE_CHECKING:
+    from ..protocol.client import Answer, EngineClient
+
+_VERBS: dict[str, Verb] = {
+    "version_mismatch": "update",
+    "wheels_old": "",
+    "wheels_mixed": "",
+    "wheels_missing": "",
+}
+
+
+STOPPED = EngineView(state="stopped", sentence="The engine does not run.", verb="start")
+"""What is assumed as long as nobody has looked for its process."""
+
+
+class EngineSide:
+    """Keeps what the engine said of itself.
+
+    Args:
+        tell: called with a sentence for the user.
+        program: name and version of this extension.
+
+    Attributes:
+        facts, setup: of the engine's process and its set-up, as somebody else finds them.
+        status: the last one that came; None before the first connection.
+        description: of the networks in use; None as long as the engine has not told.
+        problem: why there can be no connection at all, such as wheels that do not fit; or None.
+    """
+
+    def __init__(self, asking: Asking, tell: Callable[[str], None], program: str) -> None:
+        self._asking, self._tell, self._program = asking, tell, program
+        self.facts, self.setup = STOPPED, SetupView()
+        self.status: EngineStatus | None = None
+        self.description: CheckpointDescription | None = None
+        self.problem: EngineError | None = None
+
+    def view(self) -> EngineView:
+        """The engine for panels."""
+        client = self._asking.client
+        return engine_view(self.facts, client, self.status, self.problem, self._program)
+
+    def checkpoint(self) -> CheckpointView | None:
+        """The networks in use for panels."""
+        return None if self.description is None else checkpoint_view(self.description)
+
+    def take(self, status: EngineStatus) -> None:
+        """How the engine is."""
+        if self.status is not None and status.checkpoint != self.status.checkpoint:
+            self.describe()
+        self.status = status
+
+    def describe(self) -> None:
+        """Ask what the networks in use can do."""
+
+        def then(answer: "Answer") -> None:
+            if isinstance(answer.reply, CheckpointDescription):
+                self.description = answer.reply
+
+        self._asking.ask(DescribeCheckpoint(), then)
+
+    def release_memory(self) -> None:
+        """Give the memory of the device back; refused while a job runs."""
+
+        def then(answer: "Answer") -> None:
+            self.answered(answer)
+            if not isinstance(answer.reply, Refused):
+                self._tell("The engine has given its memory back.")
+
+        self._asking.ask(ReleaseMemory(), then)
+
+    def shutdown(self, *, wait: bool) -> None:
+        """End the engine."""
+        self._asking.ask(Shutdown(wait=wait), self.answered)
+
+    def answered(self, answer: "Answer") -> None:
+        """Tell the user what was refused."""
+        if isinstance(answer.reply, Refused):
+            self._tell(str(answer.reply.error()))
+
+
+def engine_view(
+    facts: EngineView,
+    client: "EngineClient | None",
+    status: EngineStatus | None,
+    problem: EngineError | None,
+    program: str,
+) -> EngineView:
+    """The engine for panels.
+
+    Args:
+        facts: of its process; "ready" means no more than that it lives, or is on another machine.
+        client: None before the first use.
+        status: the last one that came, or None.
+        problem: why there can be no connection at all, or None.
+        program: name and version of this extension.
+    """
+    welcome = client.welcome if client else None
+    versions = ", ".join(filter(None, (program, welcome.engine if welcome else "")))
+    facts = replace(facts, versions=facts.versions or versions)
+    if problem is not None:
+        return _refused(facts, problem)
+    if client is not None:
+        if client.state == "refused" and client.problem is not None:
+            return _refused(facts, client.problem)
+        if client.state == "alive":
+            return _ready(facts, status)
+        left = status is not None and status.leaving
+        if client.state == "gone" and welcome is not None and not left:
+            if facts.state in ("stopped", "ready"):
+                return _gone(facts)
+        elif client.state == "gone" and facts.state == "ready" and client.problem is not None:
+            if client.problem.code == "engine_silent":
+                return _gone(facts)
+    if facts.state == "ready":
+        sentence = f"Connecting to {facts.place}." if facts.remote else "The engine is starting."
+        return replace(facts, state="starting", sentence=sentence, hint="", verb="")
+    return facts
+
+
+def _gone(facts: EngineView) -> EngineView:
+    where = f"The engine on {facts.place}" if facts.remote else "The engine"
+    hint = (
+        "It is tried again by itself; look whether that machine is on."
+        if facts.remote
+        else "Start it again: jobs that were running can be resumed."
+    )
+    return replace(
+        facts,
+        state="gone",
+        sentence=f"{where} does not answer any more.",
+        hint=hint,
+        verb="" if facts.remote else "restart",
+    )
+
+
+def _ready(facts: EngineView, status: EngineStatus | None) -> EngineView:
+    if status is None:
+        return replace(facts, state="ready", sentence="The engine is ready.", hint="", verb="")
+    sentence = status.sentence
+    if not sentence:
+        sentence = {
+            "none": "The engine is ready; its networks are not loaded.",
+            "starting": "The engine is ready; its networks are being loaded.",
+            "warming": "The engine is ready; its networks are being loaded.",
+            "warm": "The engine is ready.",
+            "busy": "The engine works.",
+            "broken": "The engine's worker stopped several times.",
+        }[status.worker]
+    return replace(
+        facts,
+        state="ready",
+        sentence=sentence,
+        hint="Restart the engine." if status.worker == "broken" else "",
+        verb="restart" if status.worker == "broken" and not facts.remote else "",
+        device="CPU" if status.device == "cpu" else status.device_name or status.device,
+        memory_used=status.memory_used,
+        memory_total=status.memory_total,
+        warm=status.worker in ("warm", "busy"),
+    )
+
+
+def _refused(facts: EngineView, problem: EngineError) -> EngineView:
+    verb = _VERBS.get(problem.code)
+    if verb is None:
+        verb = "pair" if facts.remote else "restart"
+    return replace(facts, state="refused", sentence=problem.message, hint=problem.hint, verb=verb)

@@ -1,0 +1,182 @@
+"""How an object was made, as JSON for its custom property, and back to settings.
+
+Never in it: paths, tokens, what was typed into preferences. A picture is its SHA-256.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, cast
+
+from ..protocol.errors import EngineError
+from ..protocol.plain import to_dict
+from ..protocol.references import Stored
+from ..protocol.stages import STAGES
+from .settings import (
+    FinishSettings,
+    GenerateSettings,
+    Settings,
+    StageSettings,
+    TextureSettings,
+    UpscaleSettings,
+)
+
+if TYPE_CHECKING:
+    from .following import Followed
+
+PROPERTY = "maquette"
+"""Name of the object's custom property."""
+VERSION = 1
+LARGEST = 1 << 16
+_KINDS = {
+    "generate": "Generate",
+    "texture": "Retexture",
+    "upscale": "Upscale",
+    "finish": "Finish again",
+}
+_SURFACES = {"True": "closed", "False": "open"}
+_REFERENCES = ("picture", "mesh", "source")
+
+
+def recipe_of(job: "Followed") -> dict[str, Any]:
+    """The recipe of a job that is done: plain JSON values."""
+    spec: dict[str, Any] = {} if job.job is None else to_dict(job.job)
+    source = getattr(job.job, "source", None)
+    return {
+        "version": VERSION,
+        "job": job.id,
+        "kind": job.kind,
+        "title": job.title,
+        "picture_sha256": job.picture_sha256,
+        "made_from": source.job if isinstance(source, Stored) else "",
+        "engine": job.engine,
+        "checkpoint": _without_folder(job.checkpoint),
+        "settings": {name: value for name, value in spec.items() if name not in _REFERENCES},
+        "finish": to_dict(job.finish) if job.finish is not None else None,
+    }
+
+
+def _without_folder(checkpoint: str) -> str:
+    """A repository of a hub as it is; of a folder nothing, since it is of one machine."""
+    return checkpoint if re.fullmatch(r"[\w.-]+/[\w.-]+", checkpoint) else ""
+
+
+def to_text(recipe: Mapping[str, Any]) -> str:
+    """The text of the object's property."""
+    return json.dumps(recipe, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def read(text: str) -> dict[str, Any]:
+    """The recipe that a property holds. Everything in it may be wrong: files are shared.
+
+    Raises:
+        EngineError: ``recipe_unreadable``.
+    """
+    try:
+        if len(text) > LARGEST:
+            raise ValueError("it is too long")
+        found: Any = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("it is not an object")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _unreadable(str(error)) from error
+    return cast("dict[str, Any]", found)
+
+
+def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The recipe as rows of a label and a value, for a panel; whatever is strange is left out."""
+    settings, finish = _mapping(recipe.get("settings")), _mapping(recipe.get("finish"))
+    if recipe.get("kind") == "finish":
+        finish = settings
+    rows: list[tuple[str, Any]] = [
+        ("Made by", _KINDS.get(str(recipe.get("kind")), "")),
+        ("Picture", recipe.get("title")),
+        ("Quality", settings.get("quality")),
+        ("Resolution", settings.get("resolution")),
+        ("Seed", settings.get("seed")),
+        ("Finish", finish.get("finish")),
+        ("Faces", finish.get("faces")),
+        ("Texture size", finish.get("texture_size")),
+        ("Surface", _SURFACES.get(str(finish.get("closed")), "")),
+    ]
+    for stage, sampler in _mapping(settings.get("samplers")).items():
+        changes = _mapping(sampler)
+        label = STAGES[stage].label if stage in STAGES else stage
+        words = [f"{changes['steps']} steps"] if changes.get("steps") else []
+        if changes.get("guidance_strength") is not None:
+            words.append(f"guidance {changes['guidance_strength']}")
+        rows.append((label, ", ".join(words)))
+    rows += [("Networks", recipe.get("checkpoint")), ("Engine", recipe.get("engine"))]
+    return tuple(
+        (label, str(value)[:200])
+        for label, value in rows
+        if isinstance(value, str | int | float) and value != ""
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def settings_of(recipe: Mapping[str, Any]) -> Settings:
+    """The settings that a recipe was made with; what is not known is left as it comes.
+
+    Raises:
+        EngineError: ``recipe_unreadable``.
+    """
+    settings = _object(recipe.get("settings"))
+    kind = recipe.get("kind")
+    common: dict[str, Any] = {
+        name: settings[name] for name in ("seed", "quality", "matte") if settings.get(name)
+    }
+    common["stages"] = {
+        name: StageSettings(
+            steps=_object(sampler).get("steps"),
+            guidance_strength=_object(sampler).get("guidance_strength"),
+        )
+        for name, sampler in _object(settings.get("samplers")).items()
+    }
+    if recipe.get("checkpoint"):
+        common["checkpoint"] = recipe["checkpoint"]
+    finish = recipe.get("finish")
+    try:
+        if kind == "generate":
+            return GenerateSettings(**common, finish=_finish(finish))
+        if kind == "upscale":
+            return UpscaleSettings(**common, finish=_finish(finish))
+        if kind == "texture":
+            common.pop("quality", None)
+            return TextureSettings(
+                **common,
+                resolution=settings.get("resolution"),
+                texture_size=_object(finish).get("texture_size"),
+            )
+        if kind == "finish":
+            return _finish(settings) or FinishSettings()
+    except TypeError as error:
+        raise _unreadable(str(error)) from error
+    raise _unreadable(f"{kind!r} is nothing that is made")
+
+
+def _finish(values: Any) -> FinishSettings | None:
+    if values is None:
+        return None
+    known = {field.name for field in fields(FinishSettings)}
+    return FinishSettings(**{k: v for k, v in _object(values).items() if k in known})
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _unreadable(f"{value!r:.40} is not an object")
+    return cast("dict[str, Any]", value)
+
+
+def _unreadable(why: str) -> EngineError:
+    return EngineError(
+        "recipe_unreadable",
+        f"The recipe of this object cannot be read: {why}.",
+        "Make the object again; its mesh and materials are not touched.",
+    )

@@ -1,0 +1,150 @@
+"""Why something cannot be done now: a full sentence with a remedy for each main button.
+
+Each function gives "" when all is well. A stopped engine is no reason: it starts on demand, and a
+job waits for it.
+"""
+
+from .costs import bytes_in_words, quality_of
+from .snapshot import EngineView, Snapshot, WeightsView
+
+
+def why_not_engine(engine: EngineView) -> str:
+    """Why no job can be given to the engine, now or in a moment."""
+    match engine.state:
+        case "absent":
+            return "The engine is not set up yet: press Set Up the Engine."
+        case "installing":
+            return "The engine is being set up: wait until that is done."
+        case "refused":
+            return _joined(engine.sentence, engine.hint)
+        case "gone" if engine.remote:
+            return _joined(
+                engine.sentence or f"The engine on {engine.place} does not answer.", engine.hint
+            )
+        case _:
+            return ""
+
+
+def why_not_picture(snapshot: Snapshot) -> str:
+    """Why the chosen picture cannot be used."""
+    picture = snapshot.picture
+    if not picture.title:
+        return "No picture is chosen: choose, paste or drop one."
+    if picture.problem:
+        return _joined(picture.problem, picture.hint)
+    if picture.checking and snapshot.engine.state == "ready":
+        return "The engine is looking at the picture: this takes a moment."
+    return ""
+
+
+def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
+    """Why no object can be generated from the chosen picture.
+
+    Args:
+        quality: that is wanted; empty: the checkpoint's default.
+    """
+    return (
+        why_not_engine(snapshot.engine)
+        or why_not_quality(snapshot, quality)
+        or why_not_picture(snapshot)
+    )
+
+
+def why_not_quality(snapshot: Snapshot, quality: str = "") -> str:
+    """Why this machine cannot generate in a quality."""
+    checkpoint = snapshot.checkpoint
+    if checkpoint is None:
+        return ""  # the engine has not told yet, and will refuse by itself
+    row = quality_of(checkpoint, quality)
+    if row is None:
+        names = ", ".join(row.name for row in checkpoint.qualities)
+        return f"{checkpoint.name} has no quality {quality}: choose one of {names}."
+    if row.missing:
+        return (
+            f"{bytes_in_words(row.missing)} of weights for the quality {row.name} are not here: "
+            "press Download Weights, or choose another quality."
+        )
+    total = snapshot.engine.memory_total
+    if row.memory is not None and total is not None and row.memory > total:
+        return (
+            f"The quality {row.name} needs {bytes_in_words(row.memory)} of memory, and "
+            f"{snapshot.engine.device or 'this machine'} has {bytes_in_words(total)}: choose a "
+            "lower quality."
+        )
+    return ""
+
+
+def why_not_retexture(snapshot: Snapshot) -> str:
+    """Why no mesh can get new materials from the chosen picture. What is wrong with the object
+    itself, ``bl`` knows."""
+    checkpoint = snapshot.checkpoint
+    if refused := why_not_engine(snapshot.engine):
+        return refused
+    if checkpoint is not None and not checkpoint.texture_resolution:
+        return f"{checkpoint.name} cannot make materials for meshes: choose other weights."
+    return why_not_picture(snapshot)
+
+
+def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True) -> str:
+    """Why no object can be made finer.
+
+    Args:
+        made_here: the object has a recipe, so that its own picture is used.
+    """
+    checkpoint = snapshot.checkpoint
+    if refused := why_not_engine(snapshot.engine):
+        return refused
+    if checkpoint is not None and not checkpoint.upscale_resolution:
+        return f"{checkpoint.name} has no upscale: choose other weights."
+    return "" if made_here else why_not_picture(snapshot)
+
+
+def why_not_finish(snapshot: Snapshot, *, made_here: bool = True) -> str:
+    """Why an object cannot be finished again.
+
+    Args:
+        made_here: the object has a recipe.
+    """
+    if not made_here:
+        return "Only an object that Maquette made can be finished again: select one."
+    return why_not_engine(snapshot.engine)
+
+
+def why_not_download(snapshot: Snapshot) -> str:
+    """Why the missing weights cannot be downloaded."""
+    engine, weights = snapshot.engine, snapshot.weights
+    if engine.remote:
+        return f"Weights are downloaded on the engine's own machine: do it on {engine.place}."
+    if engine.state != "ready":
+        return why_not_engine(engine) or "The engine does not run: start it first."
+    if weights is None:
+        return "The engine has not told yet which weights there are: wait a moment."
+    if weights.running:
+        return "A download is running: cancel it to begin another one."
+    if not weights.missing:
+        return "All of these weights are here."
+    return _why_no_room(weights)
+
+
+def why_not_release(snapshot: Snapshot) -> str:
+    """Why the engine cannot give its memory back."""
+    if snapshot.engine.state != "ready":
+        return "The engine does not run, and so holds no memory."
+    if any(job.state == "running" for job in snapshot.jobs):
+        return "A job needs the memory: cancel it, or wait until it is done."
+    if not snapshot.engine.warm:
+        return "No networks are loaded: there is no memory to give back."
+    return ""
+
+
+def _why_no_room(weights: WeightsView) -> str:
+    if weights.free and weights.missing > weights.free:
+        return (
+            f"{bytes_in_words(weights.missing)} are missing, and the disk of the folder for "
+            f"weights has {bytes_in_words(weights.free)} free: make room, or choose another folder."
+        )
+    return ""
+
+
+def _joined(sentence: str, hint: str) -> str:
+    return f"{sentence} {hint}".strip()

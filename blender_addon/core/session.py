@@ -1,0 +1,446 @@
+"""The session of a Blender: everything between the buttons and the engine, without bpy.
+
+``tick`` is called often from one timer; every verb returns at once. What cannot be done is raised
+as an ``EngineError`` by the verb, or stands in the snapshot later.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..protocol import events, replies
+from ..protocol.errors import EngineError
+from ..protocol.limits import MatteMethod
+from ..protocol.requests import Attach, Cancel, Reorder
+from .asking import Asking
+from .chosen import Chosen, CutOutRows
+from .deliveries import Delivery, Placed, Target
+from .engine_side import EngineSide
+from .fetching import Fetching
+from .following import ACTIVE, Followed, Following
+from .history import History
+from .pictures import PictureIn
+from .settings import (
+    FinishSettings,
+    GenerateSettings,
+    Settings,
+    TextureSettings,
+    UpscaleSettings,
+)
+from .snapshot import EngineView, SetupView, Snapshot
+from .submitting import Submitting
+from .unplaced import Unplaced
+from .weights import Weights
+
+if TYPE_CHECKING:
+    from ..protocol.client import Answer
+    from ..protocol.connection import Connection
+    from ..protocol.wire import Shaped
+
+
+class Session:
+    """See above.
+
+    Args:
+        find: gives the connection, such as ``read_connection`` of a file; an ``EngineError`` of it
+            says why there is none.
+        client: name of this Blender for people; owns its jobs.
+        program: name and version of the extension.
+        user_folder: of the extension, for what must outlive Blender.
+        clock: seconds, never backwards.
+    """
+
+    def __init__(
+        self,
+        find: "Callable[[], Connection]",
+        *,
+        client: str,
+        program: str,
+        user_folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._asking = Asking(find, client, program, clock)
+        self._unplaced = Unplaced(user_folder / "unplaced")
+        self._fetching = Fetching(self._asking, clock, self._delivered)
+        self._jobs = Following(clock, self._fetching.part, self._ended)
+        self._history = History(self._asking, self._unplaced, self._say)
+        self._chosen = Chosen(self._asking)
+        self._weights = Weights(self._asking)
+        self._submitting = Submitting(
+            self._asking, self._jobs, self._chosen, self._follow, self._forget
+        )
+        self._engine = EngineSide(self._asking, self._say, program)
+        self._welcome: replies.Welcome | None = None
+        self._message = ""
+        self._snapshot = Snapshot()
+
+    # What panels and the timer see
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The same object as long as nothing changed."""
+        return self._snapshot
+
+    @property
+    def busy(self) -> bool:
+        """Whether ticks should come quickly: parts are on their way."""
+        client = self._asking.client
+        return client is not None and client.state == "alive" and client.fetching
+
+    @property
+    def working(self) -> bool:
+        """Whether anything is expected to happen by itself: a job, a check, a download."""
+        weights = self._weights.view
+        return (
+            any(job.state in ACTIVE for job in self._jobs)
+            or self._chosen.view.checking
+            or (weights is not None and weights.running)
+        )
+
+    @property
+    def picture(self) -> PictureIn | None:
+        """The chosen picture."""
+        return self._chosen.picture
+
+    @property
+    def cut_out(self) -> CutOutRows | None:
+        """(width, height, RGBA8 rows top first) of the chosen picture without its background."""
+        return self._chosen.cut_out
+
+    @property
+    def thumbnails(self) -> Mapping[str, bytes]:
+        """(128, 128) RGBA8 rows, top first, by job; ``show`` says which are wanted."""
+        return self._history.thumbnails
+
+    def engine_facts(
+        self, engine: EngineView | None = None, setup: SetupView | None = None
+    ) -> None:
+        """What is known of the engine's process and of its set-up."""
+        self._engine.facts = engine or self._engine.facts
+        self._engine.setup = setup or self._engine.setup
+        self._refresh()
+
+    def file_opened(self, key: str) -> None:
+        """Another file is open: results for the one before are offered in the history."""
+        self._fetching.file = key
+
+    def tick(self, budget_s: float = 0.01) -> list[Delivery]:
+        """Send, receive, and say what is ready for the scene: at most one delivery, since to build
+        one takes long enough. It is answered by ``placed`` before the next tick."""
+        try:
+            for told in self._asking.poll(budget_s):
+                self._take(told)
+            self._engine.problem = None
+        except EngineError as error:
+            self._engine.problem = error
+        self._greeted()
+        delivery = self._fetching.due()
+        self._refresh()
+        return [] if delivery is None else [delivery]
+
+    def placed(self, delivery: Delivery, placed: Placed) -> None:
+        """What became of a delivery in the scene."""
+        self._message = placed.sentence or self._message
+        self._fetching.placed(delivery, placed)
+        self._refresh()
+
+    # The picture
+
+    def choose_picture(self, picture: PictureIn | None) -> None:
+        """Another picture; None: none. What is wrong with it stands in the snapshot."""
+        self._chosen.choose(picture)
+        self._refresh()
+
+    def correct_matte(
+        self, method: MatteMethod, threshold: float | None = None, grow: int | None = None
+    ) -> None:
+        """Another matte of the chosen picture; as ``Chosen.correct``."""
+        self._chosen.correct(method, threshold, grow)
+        self._refresh()
+
+    def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
+        """A matte that was painted: RGBA8 rows, top first, straight alpha."""
+        self._chosen.use_mask(width, height, rows)
+        self._refresh()
+
+    # Jobs
+
+    def generate(
+        self, settings: GenerateSettings, target: Target, picture: PictureIn | None = None
+    ) -> list[str]:
+        """Objects from a picture.
+
+        Args:
+            picture: None: the chosen one, with its matte.
+
+        Returns:
+            The ids of the jobs, one for each variant.
+
+        Raises:
+            EngineError: what cannot be; nothing was sent then.
+        """
+        return self._submitting.generate(settings, target, picture)
+
+    def texture(
+        self,
+        settings: TextureSettings,
+        mesh_arrays: "Mapping[str, Shaped]",
+        target: Target,
+        picture: PictureIn | None = None,
+    ) -> str:
+        """New materials for a mesh.
+
+        Args:
+            mesh_arrays: as ``protocol.parts.MESH_ARRAYS``, in object space.
+            picture: None: the chosen one, with its matte.
+
+        Returns:
+            The id of the job.
+
+        Raises:
+            EngineError: what cannot be; nothing was sent then.
+        """
+        return self._submitting.texture(settings, mesh_arrays, target, picture)
+
+    def upscale(
+        self,
+        settings: UpscaleSettings,
+        target: Target,
+        mesh_arrays: "Mapping[str, Shaped] | None" = None,
+        picture: PictureIn | None = None,
+        *,
+        source: str = "",
+    ) -> str:
+        """A finer version of an object.
+
+        Args:
+            mesh_arrays: of an object that was not made here; the chosen picture goes along.
+            picture: other than the chosen one, or than the one that the object was made from.
+            source: id of the job that made the object.
+
+        Returns:
+            The id of the job.
+
+        Raises:
+            EngineError: what cannot be; nothing was sent then.
+        """
+        return self._submitting.upscale(settings, target, mesh_arrays, picture, source)
+
+    def finish(self, settings: FinishSettings, target: Target, *, source: str) -> str:
+        """A stored result made ready in another way, without generating.
+
+        Args:
+            source: id of the job that made it.
+
+        Returns:
+            The id of the job.
+
+        Raises:
+            EngineError: what cannot be; nothing was sent then.
+        """
+        return self._submitting.finish(settings, target, source)
+
+    def retry(self, job: str, settings: Settings | None = None) -> str:
+        """Run a job that failed, was cancelled or interrupted again.
+
+        Args:
+            settings: other ones; None: the same, and an interrupted job is resumed.
+
+        Returns:
+            The id of the job that runs now.
+
+        Raises:
+            EngineError: what cannot be; nothing was sent then.
+        """
+        return self._submitting.retry(self._known(job), settings)
+
+    def cancel(self, job: str) -> None:
+        """Stop a job, or take it out of the queue. One that is done is only not placed."""
+        followed = self._known(job)
+        if followed.state in ("fetching", "waiting"):
+            self._fetching.give_up(followed)
+        elif followed.state in ACTIVE:
+            followed.cancelling = True
+            self._asking.ask(Cancel(job=job), self._engine.answered)
+        self._refresh()
+
+    def reorder(self, job: str, before: str | None) -> None:
+        """Move a waiting job before another one; None: to the end."""
+        self._asking.ask(Reorder(job=job, before=before), self._engine.answered)
+
+    def dismiss(self, job: str) -> None:
+        """Take a job that has ended from the list; its result stays in the history."""
+        followed = self._jobs.get(job)
+        if followed is not None and followed.state not in ACTIVE:
+            self._forget(followed)
+            self._history.offer()
+            self._refresh()
+
+    # The history
+
+    def history(self, more: bool = False, filter: str | None = None) -> None:
+        """Get the first page of results, or the next one; as ``History.load``."""
+        self._history.load(more=more, filter=filter)
+
+    def show(self, jobs: Sequence[str]) -> None:
+        """These rows of the history are seen: get their thumbnails."""
+        self._history.show(jobs)
+
+    def insert(self, job: str, target: Target) -> None:
+        """Put a stored result into the scene."""
+        self._follow(Followed(id=job, title=self._history.title(job), target=target))
+        self._attach(job)
+
+    def pin(self, job: str, pinned: bool) -> None:
+        """Keep a result whatever the quota says, or no longer."""
+        self._history.pin(job, pinned)
+        self._refresh()
+
+    def delete(self, job: str) -> None:
+        """Remove a result from the engine's store."""
+        self._history.delete(job)
+        self._refresh()
+
+    # The engine
+
+    def release_memory(self) -> None:
+        """Give the memory of the device back; refused while a job runs."""
+        self._engine.release_memory()
+
+    def shutdown_engine(self, *, wait: bool = False) -> None:
+        """End the engine.
+
+        Args:
+            wait: the job that runs is finished first; else it can be resumed.
+        """
+        self._engine.shutdown(wait=wait)
+
+    def list_weights(self, group: str = "") -> None:
+        """What there is of the published weights; as ``Weights.load``."""
+        self._weights.load(group)
+
+    def download_weights(self, group: str, *, ungated: bool = False) -> None:
+        """Get what is missing of a group; as ``Weights.download``."""
+        self._weights.download(group, ungated=ungated)
+        self._refresh()
+
+    def cancel_download(self) -> None:
+        """Stop the download; it can be resumed."""
+        self._weights.cancel()
+
+    def close(self) -> None:
+        """End at once. Jobs run on, and their results are offered next time."""
+        self._asking.close()
+
+    # Inside
+
+    def _take(self, told: events.Event | replies.Reply) -> None:
+        match told:
+            case events.EngineStatus():
+                self._engine.take(told)
+            case events.ModelProgress():
+                self._weights.take(told)
+                if told.ended:
+                    self._engine.describe()
+            case replies.JobSnapshot():
+                self._jobs.take_snapshot(told)
+            case _:
+                self._jobs.take(told)
+
+    def _greeted(self) -> None:
+        """What to ask at the beginning of every connection."""
+        client = self._asking.client
+        welcome = client.welcome if client is not None and client.state == "alive" else None
+        if welcome is None or welcome is self._welcome:
+            return
+        if self._welcome is not None and self._welcome.session != welcome.session:
+            self._weights.lost()
+        self._welcome, self._engine.status = welcome, welcome.status
+        for job in self._jobs:
+            if job.state in ("queued", "running", "interrupted"):
+                self._attach(job.id)
+        for id in self._unplaced:
+            if id not in self._jobs:
+                self._adopt(id)
+        self._history.load()
+        self._engine.describe()
+
+    def _follow(self, job: Followed) -> None:
+        self._jobs.add(job)
+        self._unplaced.add(job.id)
+        self._refresh()
+
+    def _forget(self, job: Followed) -> None:
+        self._fetching.drop(job)
+        # One that is resumed has the same id already.
+        if self._jobs.get(job.id) is job:
+            self._jobs.remove(job.id)
+        self._unplaced.remove(job.id)
+
+    def _attach(self, job: str) -> None:
+        def then(answer: "Answer") -> None:
+            if isinstance(answer.reply, replies.JobSnapshot):
+                self._jobs.take_snapshot(answer.reply)
+            elif isinstance(answer.reply, replies.Refused) and (lost := self._jobs.get(job)):
+                lost.fail(answer.reply.message, answer.reply.hint)
+                self._unplaced.remove(job)
+
+        self._asking.ask(Attach(job=job), then)
+
+    def _adopt(self, id: str) -> None:
+        """A job of a Blender that was closed, or crashed: followed if it has not ended."""
+
+        def then(answer: "Answer") -> None:
+            reply = answer.reply
+            if isinstance(reply, replies.JobSnapshot) and reply.row.state != "done":
+                if reply.row.state in ("failed", "cancelled"):
+                    self._unplaced.remove(id)
+                elif id not in self._jobs:
+                    self._jobs.add(Followed(id=id, title=reply.row.title, target=None))
+                    self._jobs.take_snapshot(reply)
+            elif isinstance(reply, replies.Refused):
+                self._unplaced.remove(id)
+
+        self._asking.ask(Attach(job=id), then)
+
+    def _ended(self, job: Followed) -> None:
+        if job.state == "fetching":
+            job.engine = self._welcome.engine if self._welcome else ""
+            self._fetching.ended(job)
+        else:
+            self._fetching.drop(job)
+            self._unplaced.remove(job.id)
+
+    def _delivered(self, job: Followed, placed: bool) -> None:
+        if placed:
+            self._unplaced.remove(job.id)
+        elif not job.notes:
+            self._say(f"{job.title or 'The result'} is in the history.")
+        self._history.load()
+
+    def _known(self, job: str) -> Followed:
+        found = self._jobs.get(job)
+        if found is None:
+            raise EngineError(
+                "job_unknown", "This job is not in the list any more.", "Look into the history."
+            )
+        return found
+
+    def _say(self, sentence: str) -> None:
+        self._message = sentence
+
+    def _refresh(self) -> None:
+        snapshot = Snapshot(
+            engine=self._engine.view(),
+            setup=self._engine.setup,
+            checkpoint=self._engine.checkpoint(),
+            jobs=self._jobs.views(),
+            history=self._history.rows,
+            history_more=self._history.more,
+            picture=self._chosen.view,
+            weights=self._weights.view,
+            message=self._message,
+        )
+        if snapshot != self._snapshot:
+            self._snapshot = snapshot

@@ -1,0 +1,235 @@
+"""Jobs from what a user chose: into the queue, and once more with other settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..protocol.errors import EngineError
+from ..protocol.finishes import FinishChoice
+from ..protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
+from ..protocol.limits import MatteMethod
+from ..protocol.references import Attached, Stored
+from ..protocol.requests import Retry, Submit, new_job_id
+from .asking import Asking
+from .chosen import PICTURE, Chosen
+from .deliveries import Target
+from .following import Followed, Following, kind_of
+from .pictures import PictureIn
+from .settings import (
+    FinishSettings,
+    GenerateSettings,
+    Settings,
+    TextureSettings,
+    UpscaleSettings,
+)
+
+if TYPE_CHECKING:
+    from ..protocol.wire import Shaped
+
+MESH = "mesh"
+"""Name under which a mesh is attached."""
+
+
+class Submitting:
+    """Makes jobs and sends them.
+
+    Args:
+        follow: called with each job that was sent.
+        forget: called with each job that another one takes the place of.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        jobs: Following,
+        chosen: Chosen,
+        follow: Callable[[Followed], None],
+        forget: Callable[[Followed], None],
+    ) -> None:
+        self._asking, self._jobs, self._chosen = asking, jobs, chosen
+        self._follow, self._forget = follow, forget
+
+    def generate(
+        self, settings: GenerateSettings, target: Target, picture: PictureIn | None
+    ) -> list[str]:
+        """As ``Session.generate``."""
+        used, matte = (picture, None) if picture else self._chosen.submission()
+        buffers = {PICTURE: used.buffer()}
+        jobs = settings.jobs(Attached(PICTURE), matte=matte)
+        titles = [used.title if i == 0 else f"{used.title} {i + 1}" for i in range(len(jobs))]
+        return [
+            self._submit(job, settings, target, buffers, title=title, picture=used)
+            for job, title in zip(jobs, titles, strict=True)
+        ]
+
+    def texture(
+        self,
+        settings: TextureSettings,
+        mesh_arrays: "Mapping[str, Shaped]",
+        target: Target,
+        picture: PictureIn | None,
+    ) -> str:
+        """As ``Session.texture``."""
+        used, matte = (picture, None) if picture else self._chosen.submission()
+        buffers = {PICTURE: used.buffer(), **_mesh_buffers(mesh_arrays)}
+        job = settings.job(Attached(MESH), Attached(PICTURE), matte=matte)
+        title = target.object_name or used.title
+        return self._submit(job, settings, target, buffers, title=title, picture=used)
+
+    def upscale(
+        self,
+        settings: UpscaleSettings,
+        target: Target,
+        mesh_arrays: "Mapping[str, Shaped] | None",
+        picture: PictureIn | None,
+        source: str,
+    ) -> str:
+        """As ``Session.upscale``."""
+        buffers: dict[str, Shaped] = {}
+        matte: MatteMethod | None = None
+        if mesh_arrays is not None:
+            if picture is None:
+                picture, matte = self._chosen.submission()
+            buffers |= _mesh_buffers(mesh_arrays)
+        elif not source:
+            raise EngineError(
+                "source_missing",
+                "The object was not made by Maquette, and no mesh of it was given.",
+                "Select a mesh object.",
+            )
+        if picture is not None:
+            buffers[PICTURE] = picture.buffer()
+        job = settings.job(
+            Stored(source) if mesh_arrays is None else Attached(MESH),
+            Attached(PICTURE) if picture else None,
+            matte=matte,
+        )
+        title = target.object_name or (picture.title if picture else "")
+        return self._submit(job, settings, target, buffers, title=title, picture=picture)
+
+    def finish(self, settings: FinishSettings, target: Target, source: str) -> str:
+        """As ``Session.finish``."""
+        title = target.object_name
+        return self._submit(settings.job(source), settings, target, {}, title=title, picture=None)
+
+    def retry(self, old: Followed, settings: Settings | None) -> str:
+        """As ``Session.retry``."""
+        if old.resubmit is not None:
+            id = old.resubmit(settings)
+            self._forget(old)
+            return id
+        changed, finish = (None, None) if settings is None else _changed(old, settings)
+        resumed = old.state == "interrupted" and changed is None
+        new = Followed(
+            id=old.id if resumed else new_job_id(),
+            title=old.title,
+            target=old.target,
+            job=changed or old.job,
+            finish=finish or old.finish,
+            kind=old.kind,
+            picture_sha256=old.picture_sha256,
+            checkpoint=old.checkpoint,
+        )
+        request = Retry(job=old.id, id=new.id, changed=changed, finish=finish)
+        self._asking.ask(request, lambda answer: self._jobs.submitted(new, answer.reply))
+        self._forget(old)
+        self._follow(new)
+        return new.id
+
+    def _submit(
+        self,
+        job: Job,
+        settings: Settings,
+        target: Target | None,
+        buffers: "Mapping[str, Shaped]",
+        *,
+        title: str,
+        picture: PictureIn | None,
+    ) -> str:
+        checkpoint, batch, finish = "", False, None
+        if not isinstance(settings, FinishSettings):
+            checkpoint, batch = settings.checkpoint, settings.batch
+            finish = _finish(settings)
+        submit = Submit(
+            id=new_job_id(),
+            job=job,
+            finish=finish,
+            checkpoint=checkpoint or None,
+            priority="batch" if batch else "interactive",
+            title=title,
+            picture_sha256=picture.sha256 if picture else "",
+        )
+        followed = Followed(
+            id=submit.id,
+            title=title,
+            target=target,
+            job=job,
+            finish=finish,
+            kind=kind_of(job),
+            picture_sha256=submit.picture_sha256,
+            checkpoint=checkpoint,
+        )
+
+        def again(other: Settings | None) -> str:
+            changed = settings if other is None else other
+            made = _job_again(job, changed)
+            return self._submit(
+                made, changed, followed.target, buffers, title=title, picture=picture
+            )
+
+        followed.resubmit = again
+        self._asking.ask(
+            submit, lambda answer: self._jobs.submitted(followed, answer.reply), buffers
+        )
+        self._follow(followed)
+        return submit.id
+
+
+def _finish(settings: GenerateSettings | TextureSettings | UpscaleSettings) -> FinishChoice | None:
+    return None if settings.finish is None else settings.finish.choice()
+
+
+def _changed(old: Followed, settings: Settings) -> tuple[Job, FinishChoice | None]:
+    """The old job with other settings, and how it is finished then."""
+    if old.job is None:
+        raise _other_kind("unknown")
+    job = _job_again(old.job, settings)
+    return job, None if isinstance(settings, FinishSettings) else _finish(settings)
+
+
+def _job_again(old: Job, settings: Settings) -> Job:
+    """The same pictures and meshes with other settings.
+
+    Raises:
+        EngineError: ``settings_kind``, and what is out of range.
+    """
+    match old, settings:
+        case GenerateJob(), GenerateSettings():
+            return replace(settings, variants=1).jobs(old.picture, matte=_kept(old.matte))[0]
+        case TextureJob(), TextureSettings():
+            return settings.job(old.mesh, old.picture, matte=_kept(old.matte))
+        case UpscaleJob(), UpscaleSettings():
+            return settings.job(old.source, old.picture, matte=_kept(old.matte))
+        case FinishJob(source=Stored(job=source)), FinishSettings():
+            return settings.job(source)
+        case _:
+            raise _other_kind(kind_of(old))
+
+
+def _kept(matte: MatteMethod) -> MatteMethod | None:
+    """The picture of the old job is what was sent: a background that was removed stays so."""
+    return "cutout" if matte == "cutout" else None
+
+
+def _other_kind(kind: str) -> EngineError:
+    return EngineError(
+        "settings_kind", f"These settings are not for a job of the kind {kind}.", "Begin a new one."
+    )
+
+
+def _mesh_buffers(arrays: "Mapping[str, Shaped]") -> "dict[str, Shaped]":
+    prefix = f"{MESH}."
+    return {
+        name if name.startswith(prefix) else prefix + name: shaped
+        for name, shaped in arrays.items()
+    }

@@ -1,0 +1,142 @@
+"""The published weights: what there is, what is missing, and a download of it."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..protocol.events import ModelProgress
+from ..protocol.replies import ModelList, ModelRow, Refused
+from ..protocol.requests import CancelModels, DownloadModels, ListModels
+from .asking import Asking
+from .snapshot import WeightsView, WeightView
+
+if TYPE_CHECKING:
+    from ..protocol.client import Answer
+
+HUB = "https://huggingface.co/"
+CANCELLED = "cancelled"
+
+
+class Weights:
+    """The list, for one group at a time.
+
+    Attributes:
+        view: None as long as the engine has not told.
+    """
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._list: ModelList | None = None
+        self._group = "standard"
+        self._request = 0
+        self.view: WeightsView | None = None
+
+    def load(self, group: str = "") -> None:
+        """Ask what there is.
+
+        Args:
+            group: of ``protocol.limits.WEIGHT_GROUPS`` that is wanted; empty: as before.
+
+        Raises:
+            EngineError: as ``Asking.ask``.
+        """
+        self._group = group or self._group
+        self._asking.ask(ListModels(), self._take)
+        self._make()
+
+    def download(self, group: str, *, ungated: bool = False) -> None:
+        """Get what is missing of a group; what has arrived before stays.
+
+        Args:
+            ungated: ask copies of gated repositories, which need no login.
+
+        Raises:
+            EngineError: as ``Asking.ask``.
+        """
+        self._group = group
+        rows = self._list.rows if self._list else ()
+        mirrors = {row.repository: row.mirror for row in rows if row.gated and row.mirror}
+        request = DownloadModels(names=(group,), mirrors=mirrors if ungated else {})
+        self._request = self._asking.ask(request, self._begun)
+        self._make()
+        self._show(running=True, file="", done=0, problem="", hint="")
+
+    def cancel(self) -> None:
+        """Stop the download; it can be resumed."""
+        self._asking.ask(CancelModels())
+
+    def take(self, event: ModelProgress) -> None:
+        """How far it is."""
+        if event.request != self._request:
+            return
+        self._show(running=not event.ended, file=event.file, done=event.done)
+        if event.ended:
+            self._request = 0
+            if event.message and event.code != CANCELLED:
+                self._show(problem=event.message, hint=event.hint)
+            self.load()
+
+    def lost(self) -> None:
+        """The engine is another one, which does not continue the download of the one before."""
+        if self._request:
+            self._request = 0
+            self._show(
+                running=False,
+                problem="The engine ended during the download.",
+                hint="Download again: it resumes where it stopped.",
+            )
+
+    def _begun(self, answer: "Answer") -> None:
+        if isinstance(answer.reply, Refused):
+            self._request = 0
+            self._show(running=False, problem=answer.reply.message, hint=answer.reply.hint)
+
+    def _take(self, answer: "Answer") -> None:
+        if isinstance(answer.reply, ModelList):
+            self._list = answer.reply
+            self._make()
+        elif isinstance(answer.reply, Refused):
+            self._show(problem=answer.reply.message, hint=answer.reply.hint)
+
+    def _make(self) -> None:
+        """The view of the wanted group."""
+        if self._list is None:
+            return
+        rows = tuple(row for row in self._list.rows if self._group in (row.name, *row.groups))
+        old = self.view or WeightsView()
+        self.view = replace(
+            old,
+            rows=tuple(_view(row) for row in rows),
+            folder=self._list.folder,
+            free=self._list.free,
+            total=sum(row.bytes for row in rows),
+            missing=sum(row.missing for row in rows),
+        )
+
+    def _show(self, **values: object) -> None:
+        self.view = replace(self.view or WeightsView(), **values)  # pyright: ignore[reportArgumentType]
+
+
+def _view(row: ModelRow) -> WeightView:
+    return WeightView(
+        name=row.name,
+        purpose=row.purpose,
+        bytes=row.bytes,
+        missing=row.missing,
+        gated=row.gated,
+        page=HUB + row.repository if row.gated else "",
+    )
+
+
+def gate_sentence(view: WeightsView | None) -> str:
+    """What has to be done before a gated network can be downloaded; empty: nothing.
+
+    It names the network; the page to open is ``WeightView.page``.
+    """
+    gated = [row for row in view.rows if row.gated and row.missing] if view else []
+    if not gated:
+        return ""
+    names = " and ".join(row.name for row in gated)
+    return (
+        f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
+        "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."
+    )

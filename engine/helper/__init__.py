@@ -1,0 +1,1 @@
+"""The process beside the front process that looks at pictures and keeps weights, without torch."""
