@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _VERBS: dict[str, Verb] = {
     "version_mismatch": "update",
-    "wheels_old": "",
+    "wheels_unusable": "",
     "wheels_mixed": "",
     "wheels_missing": "",
 }

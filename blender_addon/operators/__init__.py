@@ -1,0 +1,1 @@
+"""The verbs, one class each, which call one use-case of ``core`` or one work of ``bl``."""

@@ -1,0 +1,57 @@
+"""What all operators share: the session, and how a refusal is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..protocol.errors import EngineError
+
+
+def session() -> Any:
+    """The session, made when it is first needed."""
+    from ..bl import tick
+
+    return tick.session()
+
+
+def attempt(operator: Any, action: Callable[[], object], said: str = "") -> set[str]:
+    """Do it; what is refused becomes a report with its remedy.
+
+    Args:
+        operator: that reports.
+        action: the one call of core or bl.
+        said: reported when it is done.
+    """
+    try:
+        action()
+    except EngineError as error:
+        operator.report({"ERROR"}, sentence(error))
+        return {"CANCELLED"}
+    if said:
+        operator.report({"INFO"}, said)
+    return {"FINISHED"}
+
+
+def sentence(error: EngineError) -> str:
+    """What is wrong, and the remedy."""
+    return f"{error.message} {error.hint}".strip()
+
+
+def refuse(cls: Any, why_not: str) -> bool:
+    """For ``poll``: whether nothing speaks against it; else the tooltip says what."""
+    if why_not:
+        cls.poll_message_set(why_not)
+    return not why_not
+
+
+def redraw() -> None:
+    """Draw all places that show the snapshot again."""
+    import bpy
+
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "PREFERENCES", "STATUSBAR"):
+                for region in area.regions:
+                    if region.type in ("UI", "WINDOW", "HEADER") and (
+                        area.type != "VIEW_3D" or region.type == "UI"
+                    ):
+                        region.tag_redraw()

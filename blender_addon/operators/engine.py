@@ -1,0 +1,328 @@
+"""Verbs of the engine: set up, start, stop, another one, weights, diagnosis."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+from bpy.types import Operator
+
+from .acting import attempt, refuse, session
+
+
+def process() -> Any:
+    """The engine's process, as ``engine_process`` has it."""
+    from ..bl import tick
+
+    return tick.engine()
+
+
+class MAQUETTE_OT_set_up(Operator):
+    """Install the engine beside Blender; Blender stays free meanwhile"""
+
+    bl_idname = "maquette.set_up"
+    bl_label = "Set Up the Engine"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        setup = tick.snapshot().setup
+        return refuse(cls, "It is being set up." if setup.running else setup.why_not)
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().set_up())
+
+
+class MAQUETTE_OT_cancel_set_up(Operator):
+    """Stop setting up; what is downloaded is kept for the next time"""
+
+    bl_idname = "maquette.cancel_set_up"
+    bl_label = "Cancel Setting Up"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().cancel_set_up())
+
+
+class MAQUETTE_OT_engine_start(Operator):
+    """Start the engine; a job starts it too"""
+
+    bl_idname = "maquette.engine_start"
+    bl_label = "Start"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().start())
+
+
+class MAQUETTE_OT_engine_stop(Operator):
+    """Stop the engine; the running job is interrupted and can be resumed"""
+
+    bl_idname = "maquette.engine_stop"
+    bl_label = "Stop"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().shutdown_engine())
+
+
+class MAQUETTE_OT_engine_restart(Operator):
+    """Start the engine again; what it was doing is resumed"""
+
+    bl_idname = "maquette.engine_restart"
+    bl_label = "Restart the Engine"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().start())
+
+
+class MAQUETTE_OT_release_memory(Operator):
+    """Give the memory of the graphics card back, for rendering; the next job loads it again"""
+
+    bl_idname = "maquette.release_memory"
+    bl_label = "Release Memory"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+
+        return refuse(cls, refusals.why_not_release(tick.snapshot()))
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().release_memory())
+
+
+class MAQUETTE_OT_use_folder(Operator):
+    """Use an engine that is installed on this machine"""
+
+    bl_idname = "maquette.use_folder"
+    bl_label = "Choose Its Folder…"
+
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().use_folder(Path(bpy.path.abspath(self.directory))))
+
+
+class MAQUETTE_OT_use_remote(Operator):
+    """Use the engine of another machine"""
+
+    bl_idname = "maquette.use_remote"
+    bl_label = "Use Another Machine…"
+
+    address: StringProperty(  # type: ignore[valid-type]
+        name="Address",
+        description="Name or number of that machine, and the port that it says, "
+        "such as studio:50123",
+    )
+    code: StringProperty(  # type: ignore[valid-type]
+        name="Pairing Code",
+        description="What the command maquette pair on that machine prints; it is good once",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        return context.window_manager.invoke_props_dialog(
+            self, width=380, title="Use the Engine of Another Machine", confirm_text="Pair"
+        )
+
+    def draw(self, context: Any) -> None:
+        from ..ui import text
+
+        layout = self.layout
+        scale = context.preferences.system.ui_scale
+        text.say(
+            layout, context,
+            "On the other machine, run: maquette pair. It prints an address and a code. "
+            "Pictures and results travel encrypted.",
+            width=int(350 * scale),
+        )  # fmt: skip
+        column = layout.column()
+        column.use_property_split = True
+        column.prop(self, "address")
+        column.prop(self, "code")
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().use_remote(self.address, self.code))
+
+
+class MAQUETTE_OT_forget_remote(Operator):
+    """Use the engine of this machine again"""
+
+    bl_idname = "maquette.forget_remote"
+    bl_label = "Use This Machine"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().forget_remote())
+
+
+class MAQUETTE_OT_allow_online(Operator):
+    """Switch on Blender's own setting that lets extensions use the network"""
+
+    bl_idname = "maquette.allow_online"
+    bl_label = "Allow Online Access"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        return refuse(
+            cls,
+            "Blender was started with --offline-mode. Start it without."
+            if bpy.app.online_access_override
+            else "",
+        )
+
+    def execute(self, context: Any) -> set[str]:
+        context.preferences.system.use_online_access = True
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_list_weights(Operator):
+    """Ask what the published weights take, and what of them is here"""
+
+    bl_idname = "maquette.list_weights"
+    bl_label = "Show the List"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().list_weights())
+
+
+class MAQUETTE_OT_download_weights(Operator):
+    """Download the weights that are missing; what was cut off continues"""
+
+    bl_idname = "maquette.download_weights"
+    bl_label = "Download Weights"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+
+        return refuse(cls, refusals.why_not_download(tick.snapshot()))
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().download_weights("standard"))
+
+
+class MAQUETTE_OT_cancel_download(Operator):
+    """Stop the download; what is here is kept for the next time"""
+
+    bl_idname = "maquette.cancel_download"
+    bl_label = "Cancel the Download"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().cancel_download())
+
+
+class MAQUETTE_OT_open_page(Operator):
+    """Open the page where its owner gives access"""
+
+    bl_idname = "maquette.open_page"
+    bl_label = "Open Page"
+    bl_options = {"INTERNAL"}
+
+    page: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, _context: Any) -> set[str]:
+        if not self.page.startswith("https://"):
+            self.report({"ERROR"}, "That page's address is not known.")
+            return {"CANCELLED"}
+        bpy.ops.wm.url_open(url=self.page)
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_use_copy(Operator):
+    """Download a copy of these weights that needs no login; the owner's licence still applies"""
+
+    bl_idname = "maquette.use_copy"
+    bl_label = "Use Open Copy"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+
+        return refuse(cls, refusals.why_not_download(tick.snapshot()))
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().download_weights("standard", ungated=True))
+
+
+class MAQUETTE_OT_copy_diagnosis(Operator):
+    """Copy what helps to find a fault: versions, machine, states, the last lines of the log.
+    No picture and no secret is in it"""
+
+    bl_idname = "maquette.copy_diagnosis"
+    bl_label = "Copy Diagnosis"
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import tick
+        from ..core.diagnosis import diagnosis
+
+        others = {"blender": bpy.app.version_string, "online": str(bpy.app.online_access)}
+        context.window_manager.clipboard = diagnosis(tick.snapshot(), others)
+        self.report({"INFO"}, "The diagnosis is in the clipboard.")
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_copy_log(Operator):
+    """Copy the log of the set-up"""
+
+    bl_idname = "maquette.copy_log"
+    bl_label = "Copy Log"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import tick
+
+        context.window_manager.clipboard = "\n".join(tick.snapshot().setup.log)
+        self.report({"INFO"}, "The log is in the clipboard.")
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_open_engine_folder(Operator):
+    """Open the folder in which the engine keeps results and weights"""
+
+    bl_idname = "maquette.open_engine_folder"
+    bl_label = "Open the Engine's Folder"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: bpy.ops.wm.path_open(filepath=str(process().home)))
+
+
+class MAQUETTE_OT_open_preferences(Operator):
+    """Open the preferences of Maquette"""
+
+    bl_idname = "maquette.open_preferences"
+    bl_label = "Maquette Preferences"
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..registration import PACKAGE
+
+        bpy.ops.preferences.addon_show(module=PACKAGE)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    MAQUETTE_OT_set_up,
+    MAQUETTE_OT_cancel_set_up,
+    MAQUETTE_OT_engine_start,
+    MAQUETTE_OT_engine_stop,
+    MAQUETTE_OT_engine_restart,
+    MAQUETTE_OT_release_memory,
+    MAQUETTE_OT_use_folder,
+    MAQUETTE_OT_use_remote,
+    MAQUETTE_OT_forget_remote,
+    MAQUETTE_OT_allow_online,
+    MAQUETTE_OT_list_weights,
+    MAQUETTE_OT_download_weights,
+    MAQUETTE_OT_cancel_download,
+    MAQUETTE_OT_open_page,
+    MAQUETTE_OT_use_copy,
+    MAQUETTE_OT_copy_diagnosis,
+    MAQUETTE_OT_copy_log,
+    MAQUETTE_OT_open_engine_folder,
+    MAQUETTE_OT_open_preferences,
+)

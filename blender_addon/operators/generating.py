@@ -1,0 +1,211 @@
+"""Verbs of jobs: generate, cancel, retry, order."""
+
+from typing import Any
+
+from bpy.props import IntProperty, StringProperty
+from bpy.types import Operator
+
+from . import choices, targets
+from .acting import attempt, refuse, session
+
+
+def generate_now(context: Any, picture: Any = None) -> None:
+    """Begin a generation with the choices of the scene.
+
+    Args:
+        picture: None: the chosen one, with its matte.
+
+    Raises:
+        EngineError: what the session refuses.
+    """
+    from ..bl import tick
+
+    settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+    session().generate(settings, targets.at_cursor(context), picture)
+
+
+class MAQUETTE_OT_generate(Operator):
+    """Make a 3D object of the chosen picture, at the 3D cursor"""
+
+    bl_idname = "maquette.generate"
+    bl_label = "Generate"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+        from ..ui.generate import chosen_quality
+
+        snapshot = tick.snapshot()
+        quality = chosen_quality(snapshot, context.scene.maquette)
+        return refuse(cls, refusals.why_not_generate(snapshot, quality))
+
+    def execute(self, context: Any) -> set[str]:
+        return attempt(self, lambda: generate_now(context))
+
+
+class MAQUETTE_OT_reroll(Operator):
+    """Take another seed, by chance"""
+
+    bl_idname = "maquette.reroll"
+    bl_label = "Another Seed"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        import random
+
+        context.scene.maquette.seed = random.randrange(1_000_000)
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_restore(Operator):
+    """Restore what the networks in use advise"""
+
+    bl_idname = "maquette.restore"
+    bl_label = "Restore"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    what: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, context: Any) -> set[str]:
+        chosen = context.scene.maquette
+        for name in self.what.split(","):
+            if name.startswith("stage_"):
+                stage = getattr(chosen, name)
+                stage.property_unset("own_steps")
+                stage.property_unset("own_guidance")
+            else:
+                chosen.property_unset("own_faces" if name == "faces" else name)
+        return {"FINISHED"}
+
+
+class OfJob:
+    """A verb of one job."""
+
+    bl_options = {"INTERNAL"}
+    job: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+
+class MAQUETTE_OT_cancel(OfJob, Operator):
+    """Cancel this job"""
+
+    bl_idname = "maquette.cancel"
+    bl_label = "Cancel"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().cancel(self.job))
+
+
+class MAQUETTE_OT_cancel_all(Operator):
+    """Cancel the running job and all that wait"""
+
+    bl_idname = "maquette.cancel_all"
+    bl_label = "Cancel All Jobs"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        return refuse(cls, "" if _cancellable() else "No job runs or waits.")
+
+    def execute(self, _context: Any) -> set[str]:
+        def cancel_all() -> None:
+            for job in _cancellable():
+                session().cancel(job)
+
+        return attempt(self, cancel_all)
+
+
+def _cancellable() -> list[str]:
+    from ..bl import tick
+
+    states = ("sending", "queued", "running", "fetching")
+    return [job.id for job in tick.snapshot().jobs if job.state in states]
+
+
+class MAQUETTE_OT_retry(OfJob, Operator):
+    """Try this job again as it was"""
+
+    bl_idname = "maquette.retry"
+    bl_label = "Try Again"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().retry(self.job, None))
+
+
+class MAQUETTE_OT_retry_changed(OfJob, Operator):
+    """Try this job again with other settings"""
+
+    bl_idname = "maquette.retry_changed"
+    bl_label = "Try Again with Other Settings"
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        return context.window_manager.invoke_props_dialog(
+            self, width=320, title="Try Again with Other Settings", confirm_text="Try Again"
+        )
+
+    def draw(self, context: Any) -> None:
+        from ..bl import tick
+        from ..ui.generate import OPTIONS, marked
+
+        layout, chosen = self.layout, context.scene.maquette
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        checkpoint = tick.snapshot().checkpoint
+        if checkpoint and len(checkpoint.qualities) > 1:
+            row = layout.row(align=True)
+            for quality in checkpoint.qualities:
+                row.prop_enum(chosen, "quality", quality.name)
+        layout.prop(chosen, "seed")
+        for name in OPTIONS[2:]:
+            marked(layout, chosen, name)
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import tick
+
+        settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+        return attempt(self, lambda: session().retry(self.job, settings))
+
+
+class MAQUETTE_OT_dismiss(OfJob, Operator):
+    """Show this job no longer"""
+
+    bl_idname = "maquette.dismiss"
+    bl_label = "Dismiss"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().dismiss(self.job))
+
+
+class MAQUETTE_OT_move(OfJob, Operator):
+    """Move this job in the queue"""
+
+    bl_idname = "maquette.move"
+    bl_label = "Move in the Queue"
+
+    by: IntProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..bl import tick
+
+        waiting = [job.id for job in tick.snapshot().jobs if job.state == "queued"]
+        if self.job not in waiting:
+            return {"CANCELLED"}
+        here = waiting.index(self.job)
+        # Before which job it is to stand: one further on, that is the one after the next.
+        place = here - 1 if self.by < 0 else here + 2
+        if place < 0:
+            return {"CANCELLED"}
+        before = waiting[place] if place < len(waiting) else None
+        return attempt(self, lambda: session().reorder(self.job, before))
+
+
+CLASSES = (
+    MAQUETTE_OT_generate,
+    MAQUETTE_OT_reroll,
+    MAQUETTE_OT_restore,
+    MAQUETTE_OT_cancel,
+    MAQUETTE_OT_cancel_all,
+    MAQUETTE_OT_retry,
+    MAQUETTE_OT_retry_changed,
+    MAQUETTE_OT_dismiss,
+    MAQUETTE_OT_move,
+)

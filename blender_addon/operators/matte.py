@@ -1,0 +1,59 @@
+"""Verbs that correct the matte."""
+
+from typing import Any
+
+from bpy.types import Operator
+
+from ..protocol.errors import EngineError
+from .acting import attempt, refuse, session
+
+
+def correct(chosen: Any) -> None:
+    """Ask for the matte again with the corrections of the scene."""
+    from ..bl import tick
+
+    if tick.snapshot().picture.title:
+        try:
+            session().correct_matte(chosen.matte, chosen.threshold, chosen.grow)
+        except EngineError:
+            return  # the panel says how the engine is
+
+
+class MAQUETTE_OT_paint_mask(Operator):
+    """Paint on the cut-out in an Image editor: erase what does not belong to the object"""
+
+    bl_idname = "maquette.paint_mask"
+    bl_label = "Paint Mask"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        cut_out = tick.snapshot().picture.cut_out
+        return refuse(cls, "" if cut_out else "The cut-out is not here yet.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import matte
+
+        return attempt(self, lambda: matte.paint(context, session()))
+
+
+class MAQUETTE_OT_use_mask(Operator):
+    """Use the cut-out as it was painted"""
+
+    bl_idname = "maquette.use_mask"
+    bl_label = "Use Mask"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import matte
+
+        return refuse(cls, "" if matte.is_painted() else "Paint on the mask first.")
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..bl import matte
+
+        return attempt(self, lambda: matte.use(session()), "The painted mask is used.")
+
+
+CLASSES = (MAQUETTE_OT_paint_mask, MAQUETTE_OT_use_mask)

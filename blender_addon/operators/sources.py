@@ -1,0 +1,274 @@
+"""Verbs that choose a picture, and those that correct its matte."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
+from bpy.types import Operator, OperatorFileListElement
+
+from ..protocol.errors import EngineError
+from .acting import attempt, refuse, session
+
+SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
+EXAMPLE = Path(__file__).parents[1] / "ui" / "example.png"
+
+
+def picture_from_file(path: Path) -> Any:
+    """The picture in a file.
+
+    Raises:
+        EngineError: ``picture_unusable``.
+    """
+    from ..core.pictures import PictureIn
+
+    try:
+        return PictureIn(title=path.stem, data=path.read_bytes(), path=str(path))
+    except OSError as error:
+        raise EngineError(
+            "picture_unusable",
+            f"{path.name} cannot be read: {error.strerror}.",
+            "Choose another file.",
+        ) from error
+
+
+def choose(operator: Any, make: Any) -> set[str]:
+    """Make a picture of the source and choose it."""
+    return attempt(operator, lambda: session().choose_picture(make()))
+
+
+def show_tab(context: Any) -> None:
+    """Open the sidebar of the viewport at our tab, where the picture is seen."""
+    area = context.area
+    if area is None or area.type != "VIEW_3D":
+        return
+    area.spaces.active.show_region_ui = True
+    for region in area.regions:
+        if region.type == "UI":
+            try:
+                region.active_panel_category = "Maquette"
+            except (AttributeError, TypeError):
+                return  # the region was never drawn: its tabs are not known yet
+            region.tag_redraw()
+
+
+class Files:
+    """One file or several, as file browsers and drops give them."""
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"})  # type: ignore
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})  # type: ignore
+    files: CollectionProperty(  # type: ignore[valid-type]
+        type=OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
+    )
+
+    def paths(self) -> list[Path]:
+        """The files, each once."""
+        names = [file.name for file in self.files if file.name]
+        if self.directory and names:
+            return [Path(bpy.path.abspath(self.directory)) / name for name in names]
+        return [Path(bpy.path.abspath(self.filepath))] if self.filepath else []
+
+
+def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
+    """One picture is chosen; several are made into objects, one after another."""
+    if not paths:
+        operator.report({"ERROR"}, "No file was chosen.")
+        return {"CANCELLED"}
+    show_tab(context)
+    if len(paths) == 1:
+        return choose(operator, lambda: picture_from_file(paths[0]))
+    from .generating import generate_now
+
+    def make_all() -> None:
+        for path in paths:
+            generate_now(context, picture_from_file(path))
+
+    return attempt(operator, make_all, f"{len(paths)} pictures are in the queue.")
+
+
+class MAQUETTE_OT_open_picture(Files, Operator):
+    """Choose a picture file; several become a queue of objects"""
+
+    bl_idname = "maquette.open_picture"
+    bl_label = "Open Picture…"
+
+    filter_glob: StringProperty(  # type: ignore[valid-type]
+        default="*" + SUFFIXES.replace(";", ";*"), options={"HIDDEN"}
+    )
+    filter_image: BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        return take_files(self, context, self.paths())
+
+
+class MAQUETTE_OT_drop_picture(Files, Operator):
+    """Make a 3D object of the picture that was dropped"""
+
+    bl_idname = "maquette.drop_picture"
+    bl_label = "Make a 3D Object"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        paths = [path for path in self.paths() if path.suffix.lower() in SUFFIXES.split(";")]
+        return take_files(self, context, paths)
+
+
+class MAQUETTE_OT_paste_picture(Operator):
+    """Use the picture in the clipboard"""
+
+    bl_idname = "maquette.paste_picture"
+    bl_label = "Picture from Clipboard"
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..bl import clipboard
+
+        return choose(self, clipboard.picture)
+
+
+def _images(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
+    # Blender keeps no reference to these strings, so we do.
+    _images.kept = [  # type: ignore[attr-defined]
+        (image.name, image.name, "")
+        for image in bpy.data.images
+        if image.type not in ("RENDER_RESULT", "COMPOSITING")
+    ]
+    return _images.kept  # type: ignore[attr-defined]
+
+
+class MAQUETTE_OT_image_picture(Operator):
+    """Use an image of this file"""
+
+    bl_idname = "maquette.image_picture"
+    bl_label = "Picture from Image"
+    bl_property = "image"
+
+    image: EnumProperty(name="Image", items=_images, options={"SKIP_SAVE"})  # type: ignore
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        found = any(im.type not in ("RENDER_RESULT", "COMPOSITING") for im in bpy.data.images)
+        return refuse(cls, "" if found else "This file has no image. Open a picture file instead.")
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..bl import images_out
+
+        image = bpy.data.images.get(self.image)
+        if image is None:
+            self.report({"ERROR"}, "That image is gone. Choose another one.")
+            return {"CANCELLED"}
+        return choose(self, lambda: images_out.picture(image))
+
+
+class MAQUETTE_OT_editor_picture(Operator):
+    """Make a 3D object of the image in this editor"""
+
+    bl_idname = "maquette.editor_picture"
+    bl_label = "Make a 3D Object"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        space = context.space_data
+        image = space.image if space is not None and space.type == "IMAGE_EDITOR" else None
+        return refuse(cls, "" if image else "The editor shows no image. Open one in it first.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import capture, images_out
+
+        image = context.space_data.image
+        if image.type == "RENDER_RESULT":
+            done = choose(self, lambda: capture.last_render(context))
+        else:
+            done = choose(self, lambda: images_out.picture(image))
+        if done == {"FINISHED"}:
+            self.report({"INFO"}, "The picture is chosen: see the tab Maquette in the 3D viewport.")
+        return done
+
+
+class MAQUETTE_OT_render_picture(Operator):
+    """Use the last render"""
+
+    bl_idname = "maquette.render_picture"
+    bl_label = "Picture from Last Render"
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import capture
+
+        return choose(self, lambda: capture.last_render(context))
+
+
+class MAQUETTE_OT_viewport_picture(Operator):
+    """Use what this viewport shows"""
+
+    bl_idname = "maquette.viewport_picture"
+    bl_label = "Picture from Viewport"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        has = context.area is not None and context.area.type == "VIEW_3D"
+        return refuse(cls, "" if has else "Use it in a 3D viewport.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import capture
+
+        return choose(self, lambda: capture.viewport(context))
+
+
+class MAQUETTE_OT_camera_picture(Operator):
+    """Use what the scene's camera sees in this viewport's shading"""
+
+    bl_idname = "maquette.camera_picture"
+    bl_label = "Picture from Camera View"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if context.area is None or context.area.type != "VIEW_3D":
+            return refuse(cls, "Use it in a 3D viewport.")
+        return refuse(cls, "" if context.scene.camera else "The scene has no camera. Add one.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import capture
+
+        return choose(self, lambda: capture.camera_view(context))
+
+
+class MAQUETTE_OT_example_picture(Operator):
+    """Try it with a picture of a toy that the small model knows"""
+
+    bl_idname = "maquette.example_picture"
+    bl_label = "Example Picture"
+
+    def execute(self, _context: Any) -> set[str]:
+        return choose(self, lambda: picture_from_file(EXAMPLE))
+
+
+class MAQUETTE_OT_clear_picture(Operator):
+    """Choose no picture"""
+
+    bl_idname = "maquette.clear_picture"
+    bl_label = "Clear Picture"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session().choose_picture(None))
+
+
+CLASSES = (
+    MAQUETTE_OT_open_picture,
+    MAQUETTE_OT_drop_picture,
+    MAQUETTE_OT_paste_picture,
+    MAQUETTE_OT_image_picture,
+    MAQUETTE_OT_editor_picture,
+    MAQUETTE_OT_render_picture,
+    MAQUETTE_OT_viewport_picture,
+    MAQUETTE_OT_camera_picture,
+    MAQUETTE_OT_example_picture,
+    MAQUETTE_OT_clear_picture,
+)

@@ -1,0 +1,64 @@
+"""The preferences: one line says how the engine is, with a verb for what is wrong."""
+
+from typing import Any
+
+from bpy.props import BoolProperty, StringProperty
+from bpy.types import AddonPreferences
+
+
+class MaquettePreferences(AddonPreferences):
+    """What belongs to this machine."""
+
+    bl_idname = __package__ or "maquette"
+
+    engine_home: StringProperty(  # type: ignore[valid-type]
+        name="Engine Folder",
+        description="Where the engine is installed and keeps results and weights; "
+        "empty: beside Blender's own user files",
+        subtype="DIR_PATH",
+    )
+    stop_with_blender: BoolProperty(  # type: ignore[valid-type]
+        name="Stop the Engine with Blender",
+        description="Stop the engine when Blender quits, unless another Blender uses it or a job "
+        "runs; otherwise it ends by itself after a while",
+        default=True,
+    )
+    show_in_status_bar: BoolProperty(  # type: ignore[valid-type]
+        name="Progress in the Status Bar",
+        description="Show the running job at the right end of the status bar",
+        default=True,
+    )
+
+    def draw(self, context: Any) -> None:
+        from .bl import tick
+        from .ui import engine, first_run, text
+
+        layout, snapshot = self.layout, tick.snapshot()
+        width = int(context.region.width - 80 * context.preferences.system.ui_scale)
+        box = layout.box().column()
+        engine.status_line(box, context, snapshot.engine, width)
+        if snapshot.engine.state == "absent":
+            first_run.draw_costs(box, snapshot.setup)
+        engine.draw_online(box, context, width)
+        if snapshot.weights is not None:
+            engine.draw_weights(layout.box().column(), context, snapshot.weights, width)
+        row = layout.row(align=True)
+        row.operator("maquette.use_folder", icon="FILE_FOLDER")
+        row.operator("maquette.use_remote", icon="LINKED")
+        row.operator("maquette.copy_diagnosis", icon="COPYDOWN")
+        column = layout.column()
+        column.use_property_split = True
+        column.prop(self, "engine_home")
+        column.prop(self, "stop_with_blender")
+        column.prop(self, "show_in_status_bar")
+        if snapshot.engine.versions:
+            text.say(layout, context, snapshot.engine.versions, width=width, dim=True)
+
+
+CLASSES = (MaquettePreferences,)
+
+
+def preferences(context: Any) -> Any:
+    """The preferences, or None where the extension is not enabled as one."""
+    addon = context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None

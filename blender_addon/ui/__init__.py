@@ -1,0 +1,1 @@
+"""Panels, menus and lists: they draw the snapshot, and write nothing."""

@@ -1,0 +1,196 @@
+"""The engine: how it is, its memory, start and stop, weights."""
+
+from typing import Any
+
+from bpy.app.translations import pgettext_iface as translated
+from bpy.types import Panel
+
+from ..bl import tick
+from ..core import costs
+from ..core.weights import gate_sentence
+from . import text
+from .sidebar import VERBS, Sidebar
+
+ICONS = {
+    "absent": "ERROR",
+    "installing": "SORTTIME",
+    "stopped": "PAUSE",
+    "starting": "SORTTIME",
+    "ready": "CHECKMARK",
+    "gone": "ERROR",
+    "refused": "ERROR",
+}
+STATES = {
+    "absent": "No engine is set up",
+    "installing": "Setting up",
+    "stopped": "Stopped; starts when needed",
+    "starting": "Starting",
+    "ready": "Ready",
+    "gone": "Does not answer",
+    "refused": "Does not fit",
+}
+WIDE = 460
+"""Pixels at 100 % from which a line and its button stand side by side."""
+
+
+def status_line(layout: Any, context: Any, engine: Any, width: int | None = None) -> None:
+    """One line: what is, and the button that repairs it."""
+    sentence = engine.sentence or STATES[engine.state]
+    bad = engine.state in ("absent", "gone", "refused")
+    icon = ICONS[engine.state]
+    if width is not None and engine.verb in VERBS:
+        row = layout.split(factor=0.68)
+        text.say(row.column(), context, sentence, icon=icon, alert=bad, width=int(width * 0.6))
+        operator, label, icon = VERBS[engine.verb]
+        row.operator(operator, text=label, icon=icon)
+    else:
+        text.say(layout, context, sentence, icon=icon, alert=bad, width=width)
+    if engine.hint:
+        text.say(layout, context, engine.hint, icon="BLANK1", width=width)
+
+
+class MAQUETTE_PT_engine(Sidebar, Panel):
+    """How it is, and its verbs."""
+
+    bl_label = "Engine"
+    bl_order = 5
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: Any) -> None:
+        self.layout.label(icon=ICONS[tick.snapshot().engine.state])
+
+    def draw(self, context: Any) -> None:
+        layout, engine = self.layout, tick.snapshot().engine
+        status_line(layout, context, engine)
+        if engine.device:
+            text.say(layout, context, engine.device, icon="SYSTEM")
+        if engine.memory_total:
+            used = engine.memory_used or 0
+            layout.progress(
+                factor=min(1.0, used / engine.memory_total),
+                type="BAR",
+                text=translated("{used} of {total}").format(
+                    used=costs.bytes_in_words(used), total=costs.bytes_in_words(engine.memory_total)
+                ),
+                translate=False,
+            )
+        draw_verbs(layout, engine)
+
+
+def draw_verbs(layout: Any, engine: Any) -> None:
+    """Start, stop, memory, another engine, diagnosis."""
+    column = layout.column(align=True)
+    if engine.state in ("stopped", "gone") and not engine.remote:
+        column.operator("maquette.engine_start", icon="PLAY")
+    if engine.state == "ready":
+        column.operator("maquette.release_memory", icon="MEMORY")
+        if not engine.remote:
+            column.operator("maquette.engine_stop", icon="SNAP_FACE")
+    column = layout.column(align=True)
+    if engine.remote:
+        column.operator("maquette.forget_remote", icon="UNLINKED")
+    else:
+        column.operator("maquette.use_remote", icon="LINKED")
+    column.operator("maquette.copy_diagnosis", icon="COPYDOWN")
+    column.operator("maquette.open_preferences", text="Preferences…", icon="PREFERENCES")
+
+
+class MAQUETTE_PT_weights(Sidebar, Panel):
+    """The published weights: list and sum first, then the download."""
+
+    bl_label = "Weights"
+    bl_parent_id = "MAQUETTE_PT_engine"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        weights = tick.snapshot().weights
+        if weights is None:
+            text.say(
+                self.layout, context,
+                "The published weights make objects of anything. The list says what they take "
+                "before anything is downloaded.",
+            )  # fmt: skip
+            self.layout.operator("maquette.list_weights", icon="PRESET")
+        else:
+            draw_weights(self.layout, context, weights)
+
+
+def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = None) -> None:
+    """The list with what is here and what is missing, the sum, the gate, the button."""
+    scale = context.preferences.system.ui_scale
+    wide = (width or text.room(context, icon=True)) - int(70 * scale)
+    for row in weights.rows:
+        line = layout.row()
+        icon = "CHECKMARK" if not row.missing else ("LOCKED" if row.gated else "IMPORT")
+        text.say(line.column(), context, row.purpose or row.name, icon=icon, width=wide)
+        right = line.column()
+        right.alignment = "RIGHT"
+        right.scale_y = 0.8
+        right.label(text=costs.bytes_in_words(row.bytes), translate=False)
+    if weights.running:
+        draw_download(layout, context, weights, width)
+        return
+    if weights.problem:
+        text.say(layout, context, weights.problem, icon="ERROR", alert=True, width=width)
+        text.say(layout, context, weights.hint, icon="BLANK1", width=width)
+    if not weights.missing:
+        text.say(layout, context, "All are here.", icon="CHECKMARK", width=width)
+        return
+    draw_gate(layout, context, weights, width)
+    told = translated("{missing} to download; {free} are free in {folder}.").format(
+        missing=costs.bytes_in_words(weights.missing),
+        free=costs.bytes_in_words(weights.free),
+        folder=weights.folder,
+    )
+    text.say(layout, context, told, icon="DISK_DRIVE", width=width)
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator("maquette.download_weights", icon="IMPORT")
+    draw_online(layout, context, width)
+
+
+def draw_gate(layout: Any, context: Any, weights: Any, width: int | None) -> None:
+    """What is given to those only who ask its owner, and the two ways to it."""
+    gated = [row for row in weights.rows if row.gated and row.missing]
+    if not gated:
+        return
+    text.say(layout, context, gate_sentence(weights), icon="LOCKED", width=width)
+    row = layout.row(align=True)
+    row.operator("maquette.open_page", icon="URL").page = gated[0].page
+    row.operator("maquette.use_copy", icon="LINKED")
+
+
+def draw_download(layout: Any, context: Any, weights: Any, width: int | None) -> None:
+    """The running download."""
+    row = layout.row(align=True)
+    part = weights.done / weights.missing if weights.missing else 0.0
+    row.progress(factor=part, type="BAR", text=f"{part:.0%}", translate=False)
+    row.operator("maquette.cancel_download", text="", icon="X")
+    told = translated("{done} of {total}").format(
+        done=costs.bytes_in_words(weights.done), total=costs.bytes_in_words(weights.missing)
+    )
+    text.say(layout, context, told, dim=True, width=width)
+    text.say(layout, context, weights.file, dim=True, width=width)
+
+
+def draw_online(layout: Any, context: Any, width: int | None = None) -> None:
+    """Blender's own switch, where it keeps extensions off the network."""
+    import bpy
+
+    if not bpy.app.online_access:
+        text.say(
+            layout, context, "Blender's online access is off, so nothing can be downloaded.",
+            icon="ERROR", width=width,
+        )  # fmt: skip
+        if not bpy.app.online_access_override:
+            layout.operator("maquette.allow_online", icon="INTERNET")
+        else:
+            text.say(
+                layout, context,
+                "It was switched off when Blender was started, so only a restart without "
+                "--offline-mode switches it on.",
+                icon="BLANK1", width=width,
+            )  # fmt: skip
+
+
+CLASSES = (MAQUETTE_PT_engine, MAQUETTE_PT_weights)

@@ -1,0 +1,191 @@
+"""The panel Generate: picture, quality, the button, what runs; options in sub-panels."""
+
+from typing import Any
+
+from bpy.app.translations import pgettext_iface as translated
+from bpy.types import Panel
+
+from ..bl import tick
+from ..core import costs
+from . import jobs, source, text
+from .sidebar import Sidebar, card
+
+
+class MAQUETTE_PT_generate(Sidebar, Panel):
+    """From a picture to an object."""
+
+    bl_label = "Generate"
+    bl_order = 1
+
+    def draw_header_preset(self, context: Any) -> None:
+        self.layout.operator("maquette.open_preferences", text="", icon="PREFERENCES", emboss=False)
+
+    def draw(self, context: Any) -> None:
+        layout, snapshot = self.layout, tick.snapshot()
+        draw_engine_trouble(layout, context, snapshot.engine)
+        source.draw(layout, context, snapshot)
+        if snapshot.picture.title and not snapshot.picture.problem:
+            draw_quality(layout, context, snapshot)
+        draw_button(layout, context, snapshot)
+        jobs.draw_active(layout, context, snapshot)
+
+
+def draw_engine_trouble(layout: Any, context: Any, engine: Any) -> None:
+    """An engine that is gone, of another version, or on its way."""
+    if engine.state in ("gone", "refused"):
+        card(layout, context, engine.sentence, engine.hint, engine.verb)
+    elif engine.state == "starting":
+        text.say(layout, context, engine.sentence or "The engine is starting.", icon="SORTTIME")
+
+
+def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
+    """The qualities that there are, and what the chosen one costs on this machine."""
+    chosen = context.scene.maquette
+    checkpoint = snapshot.checkpoint
+    names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
+    if len(names) > 1:
+        row = layout.row(align=True)
+        for name in names:
+            row.prop_enum(chosen, "quality", name)
+    if checkpoint:
+        quality = chosen_quality(snapshot, chosen)
+        cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
+        text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        text.say(layout, context, checkpoint.note, icon="INFO")
+
+
+def chosen_quality(snapshot: Any, chosen: Any) -> str:
+    """The quality that the button asks for: the chosen one where the networks have it."""
+    checkpoint = snapshot.checkpoint
+    names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
+    return chosen.quality if chosen.quality in names else ""
+
+
+def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
+    """The button; where it cannot be pressed, the whole reason under it."""
+    from ..core import refusals
+
+    chosen = context.scene.maquette
+    why_not = refusals.why_not_generate(snapshot, chosen_quality(snapshot, chosen))
+    row = layout.row()
+    row.scale_y = 1.8
+    if chosen.variants > 1:
+        words_on_it = translated("Generate {count} Variants").format(count=chosen.variants)
+    else:
+        words_on_it = translated("Generate")
+    row.operator("maquette.generate", text=words_on_it, icon="SHADERFX", translate=False)
+    above = (snapshot.picture.problem, snapshot.engine.sentence)
+    if why_not and not any(told and why_not.startswith(told) for told in above):
+        text.say(layout, context, why_not, icon="INFO")
+
+
+class MAQUETTE_PT_options(Sidebar, Panel):
+    """What the object becomes."""
+
+    bl_label = "Options"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 2
+
+    def draw_header_preset(self, context: Any) -> None:
+        chosen = context.scene.maquette
+        if any(chosen.changed(name) for name in OPTIONS):
+            self.layout.operator(
+                "maquette.restore", text="", icon="LOOP_BACK", emboss=False
+            ).what = ",".join(OPTIONS)
+
+    def draw(self, context: Any) -> None:
+        layout, chosen = self.layout, context.scene.maquette
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.prop(chosen, "seed")
+        row.operator("maquette.reroll", text="", icon="FILE_REFRESH")
+        marked(column, chosen, "variants")
+        column = layout.column(align=True)
+        marked(column, chosen, "height")
+        marked(column, chosen, "faces")
+        marked(column, chosen, "texture_size")
+        marked(column, chosen, "surface")
+        column = layout.column(heading="Scene")
+        column.prop(chosen, "block_in")
+        column.prop(chosen, "as_asset")
+
+
+OPTIONS = ("variants", "height", "faces", "texture_size", "surface")
+
+
+def marked(layout: Any, owner: Any, name: str) -> None:
+    """A property; one that is not as it is at first has the button that restores it."""
+    row = layout.row(align=True)
+    row.prop(owner, name)
+    if owner.changed(name):
+        row.operator("maquette.restore", text="", icon="LOOP_BACK").what = name
+
+
+class MAQUETTE_PT_sampling(Sidebar, Panel):
+    """Steps and guidance of every stage."""
+
+    bl_label = "Advanced"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 3
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and tick.snapshot().checkpoint is not None
+
+    def draw_header_preset(self, context: Any) -> None:
+        chosen, checkpoint = context.scene.maquette, tick.snapshot().checkpoint
+        count = min(6, len(checkpoint.stages))
+        if any(chosen.stage(number).changed for number in range(count)):
+            self.layout.operator(
+                "maquette.restore", text="", icon="LOOP_BACK", emboss=False
+            ).what = ",".join(f"stage_{number}" for number in range(count))
+
+    def draw(self, context: Any) -> None:
+        layout, chosen = self.layout, context.scene.maquette
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for number, stage in enumerate(tick.snapshot().checkpoint.stages[:6]):
+            changes = chosen.stage(number)
+            column = layout.column(align=True)
+            row = column.row()
+            row.label(text=stage.label)
+            if changes.changed:
+                row.operator(
+                    "maquette.restore", text="", icon="LOOP_BACK", emboss=False
+                ).what = f"stage_{number}"
+            column.prop(changes, "steps")
+            column.prop(changes, "guidance")
+
+
+class MAQUETTE_PT_presets(Sidebar, Panel):
+    """Own presets of all choices."""
+
+    bl_label = "Presets"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 4
+
+    def draw(self, context: Any) -> None:
+        from ..operators import presets
+
+        column = self.layout.column(align=True)
+        for name in presets.names():
+            row = column.row(align=True)
+            row.operator("maquette.preset_use", text=name, translate=False).name = name
+            row.operator("maquette.preset_delete", text="", icon="X").name = name
+        if not presets.names():
+            text.say(column, context, "Keep the choices above under a name of their own.")
+        self.layout.operator("maquette.preset_save", icon="ADD")
+
+
+CLASSES = (
+    MAQUETTE_PT_generate,
+    source.MAQUETTE_PT_cut_out,
+    MAQUETTE_PT_options,
+    MAQUETTE_PT_sampling,
+    MAQUETTE_PT_presets,
+)

@@ -1,0 +1,130 @@
+"""Jobs: what runs, what waits, what failed."""
+
+from typing import Any
+
+from bpy.app.translations import pgettext_iface as translated
+from bpy.types import Panel
+
+from ..bl import tick
+from ..core import costs
+from . import text, words
+from .sidebar import Sidebar
+
+MOST_FAILED = 3
+ACTIVE = ("sending", "running", "fetching", "waiting")
+FAILED = ("failed", "interrupted")
+STATES = {
+    "sending": "Sending the picture",
+    "queued": "Waiting for its turn",
+    "fetching": "Fetching the result",
+    "waiting": "Ready to be placed",
+    "interrupted": "The engine ended while it ran.",
+}
+KINDS = {
+    "generate": "SHADERFX",
+    "texture": "SHADING_TEXTURE",
+    "upscale": "MOD_MULTIRES",
+    "finish": "MOD_DECIM",
+}
+
+
+def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
+    """What runs and what failed, each in a box of its own, and what ended last."""
+    for job in snapshot.jobs:
+        if job.state in ACTIVE:
+            draw_running(layout, context, job)
+    failed = [job for job in snapshot.jobs if job.state in FAILED]
+    for job in failed[-MOST_FAILED:]:
+        draw_failed(layout, context, job)
+    if snapshot.message and not any(job.state in ACTIVE for job in snapshot.jobs):
+        text.say(layout, context, snapshot.message, icon="CHECKMARK")
+
+
+def draw_running(layout: Any, context: Any, job: Any) -> None:
+    """A job with its stage, step, elapsed and expected time, bar and cross."""
+    box = layout.box().column()
+    title_row(box, context, job, buttons=0)
+    row = box.row(align=True)
+    row.progress(factor=job.fraction, type="BAR", text=bar_words(job), translate=False)
+    row.operator("maquette.cancel", text="", icon="X").job = job.id
+    if job.waiting_for:
+        text.say(box, context, job.waiting_for, icon="PAUSE", boxes=1)
+    else:
+        text.say(box, context, stage_words(job), boxes=1)
+        text.say(box, context, time_words(job), boxes=1, dim=True)
+    for note in job.notes:
+        text.say(box, context, note, icon="INFO", boxes=1)
+
+
+def title_row(layout: Any, context: Any, job: Any, *, buttons: int) -> Any:
+    """The icon of its kind and its title, cut to what the buttons leave."""
+    scale = context.preferences.system.ui_scale
+    row = layout.row(align=True)
+    width = text.room(context, icon=True, boxes=1) - int(20 * buttons * scale)
+    title = text.short(context, job.target or job.title, width)
+    row.label(text=title, icon=KINDS.get(job.kind, "OBJECT_DATA"), translate=False)
+    return row
+
+
+def stage_words(job: Any) -> str:
+    """What it does now."""
+    stage = translated(job.stage or STATES.get(job.state, ""))
+    if job.steps > 1:
+        step = translated("step {step} of {steps}").format(step=job.step, steps=job.steps)
+        return f"{stage}, {step}" if stage else step
+    return stage
+
+
+def bar_words(job: Any) -> str:
+    """What stands in the bar: percent."""
+    return f"{int(job.fraction * 100)} %"
+
+
+def time_words(job: Any) -> str:
+    """Elapsed, and about how much is left."""
+    elapsed = words.clock(job.elapsed)
+    if job.eta is None:
+        return translated("{elapsed} so far").format(elapsed=elapsed)
+    left = translated("about {left} left").format(left=costs.seconds_in_words(job.eta))
+    return f"{elapsed} · {left}"
+
+
+def draw_failed(layout: Any, context: Any, job: Any) -> None:
+    """Why it failed, what helps, and the buttons to try again."""
+    box = layout.box().column()
+    row = title_row(box, context, job, buttons=1)
+    row.operator("maquette.dismiss", text="", icon="X", emboss=False).job = job.id
+    text.problem(box, context, job.problem or STATES.get(job.state, ""), job.hint, boxes=1)
+    row = box.row(align=True)
+    row.operator("maquette.retry", text="Try Again", icon="FILE_REFRESH").job = job.id
+    row.operator("maquette.retry_changed", text="Settings…", icon="PREFERENCES").job = job.id
+
+
+class MAQUETTE_PT_queue(Sidebar, Panel):
+    """What waits for its turn, in order."""
+
+    bl_label = "Queue"
+    bl_order = 2
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and any(j.state == "queued" for j in tick.snapshot().jobs)
+
+    def draw(self, context: Any) -> None:
+        waiting = [job for job in tick.snapshot().jobs if job.state == "queued"]
+        column = self.layout.column(align=True)
+        for number, job in enumerate(waiting):
+            box = column.box()
+            row = title_row(box, context, job, buttons=3)
+            up = row.row(align=True)
+            up.enabled = number > 0
+            move = up.operator("maquette.move", text="", icon="TRIA_UP")
+            move.job, move.by = job.id, -1
+            down = row.row(align=True)
+            down.enabled = number < len(waiting) - 1
+            move = down.operator("maquette.move", text="", icon="TRIA_DOWN")
+            move.job, move.by = job.id, 1
+            row.operator("maquette.cancel", text="", icon="X").job = job.id
+
+
+CLASSES = (MAQUETTE_PT_queue,)

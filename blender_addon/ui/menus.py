@@ -1,0 +1,97 @@
+"""Entries in Blender's own menus, the status bar, and what can be dropped on the viewport."""
+
+from typing import Any
+
+import bpy
+from bpy.types import FileHandler, Menu
+
+from ..bl import tick
+from ..operators.sources import SUFFIXES
+from . import jobs
+from .sidebar import is_set_up
+
+
+class MAQUETTE_MT_object(Menu):
+    """Verbs of selected meshes."""
+
+    bl_label = "Maquette"
+
+    def draw(self, _context: Any) -> None:
+        layout = self.layout
+        layout.operator("maquette.retexture", icon="SHADING_TEXTURE")
+        layout.operator("maquette.upscale", icon="MOD_MULTIRES")
+        layout.separator()
+        layout.operator("maquette.finish", icon="FILE_REFRESH")
+        layout.operator("maquette.game_ready", icon="MOD_DECIM")
+
+
+class MAQUETTE_FH_picture(FileHandler):
+    """Pictures that are dropped on the 3D viewport."""
+
+    bl_idname = "MAQUETTE_FH_picture"
+    bl_label = "Maquette"
+    bl_import_operator = "maquette.drop_picture"
+    bl_file_extensions = SUFFIXES
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+def draw_object_menu(menu: Any, _context: Any) -> None:
+    """At the end of the Object menu and of its context menu."""
+    if is_set_up():
+        menu.layout.separator()
+        menu.layout.menu("MAQUETTE_MT_object", icon="SHADERFX")
+
+
+def draw_add_menu(menu: Any, _context: Any) -> None:
+    """At the end of the menu Add."""
+    menu.layout.operator("maquette.open_picture", text="3D Object from Picture…", icon="SHADERFX")
+
+
+def draw_image_menu(menu: Any, _context: Any) -> None:
+    """At the end of the Image editor's menu Image."""
+    menu.layout.separator()
+    menu.layout.operator("maquette.editor_picture", icon="SHADERFX")
+
+
+def draw_status_bar(header: Any, context: Any) -> None:
+    """The running job at the right end of the status bar."""
+    running = next((job for job in tick.snapshot().jobs if job.state in jobs.ACTIVE), None)
+    if running is None or not _wanted(context):
+        return
+    row = header.layout.row(align=True)
+    row.ui_units_x = 14
+    told = f"{running.title}: {jobs.bar_words(running)}"
+    row.progress(factor=running.fraction, type="BAR", text=told, translate=False)
+    row.operator("maquette.cancel", text="", icon="X").job = running.id
+
+
+def _wanted(context: Any) -> bool:
+    from ..preferences import preferences
+
+    chosen = preferences(context)
+    return chosen is None or chosen.show_in_status_bar
+
+
+CLASSES = (MAQUETTE_MT_object, MAQUETTE_FH_picture)
+ENTRIES = (
+    ("VIEW3D_MT_object", draw_object_menu),
+    ("VIEW3D_MT_object_context_menu", draw_object_menu),
+    ("VIEW3D_MT_add", draw_add_menu),
+    ("IMAGE_MT_image", draw_image_menu),
+    ("STATUSBAR_HT_header", draw_status_bar),
+)
+
+
+def attach() -> None:
+    """Append the entries."""
+    for name, draw in ENTRIES:
+        getattr(bpy.types, name).append(draw)
+
+
+def detach() -> None:
+    """Take them away."""
+    for name, draw in ENTRIES:
+        getattr(bpy.types, name).remove(draw)

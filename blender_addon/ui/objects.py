@@ -1,0 +1,250 @@
+"""The selected object: new materials, a finer version, finished again, its recipe."""
+
+from typing import Any
+
+from bpy.app.translations import pgettext_iface as translated
+from bpy.types import Panel
+
+from ..bl import thumbnails, tick
+from ..core import costs
+from . import text
+from .sidebar import Sidebar
+
+
+def meshes(context: Any) -> list[Any]:
+    """The selected mesh objects, the active one first."""
+    chosen = [ob for ob in context.selected_objects if ob.type == "MESH"]
+    active = context.view_layer.objects.active
+    return sorted(chosen, key=lambda ob: ob != active)
+
+
+def why_not(operator: str, thing: Any) -> str:
+    """Why a verb cannot be done with an object now, in full, or empty."""
+    from ..bl import mesh_out, recipe, replace
+    from ..core import refusals
+
+    snapshot, made = tick.snapshot(), bool(recipe.job_of(thing))
+    if operator == "maquette.retexture":
+        return refusals.why_not_retexture(snapshot) or mesh_out.why_not(thing)
+    if operator == "maquette.upscale":
+        refused = refusals.why_not_upscale(snapshot, made_here=made)
+    else:
+        refused = refusals.why_not_finish(snapshot, made_here=made)
+    return refused or replace.why_not(thing)
+
+
+def draw_button(
+    layout: Any, context: Any, operator: str, thing: Any, icon: str, label: str = "",
+    scale: float = 1.5,
+) -> None:  # fmt: skip
+    """A main button, and under it the whole reason where it cannot be pressed."""
+    row = layout.row()
+    row.scale_y = scale
+    if label:
+        row.operator(operator, text=label, icon=icon, translate=False)
+    else:
+        row.operator(operator, icon=icon)
+    text.say(layout, context, why_not(operator, thing), icon="INFO")
+
+
+def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
+    """What a new mesh cannot keep, and whether other objects with the mesh change too."""
+    from ..bl import replace
+
+    lost = replace.what_is_lost(thing)
+    if lost:
+        told = translated("The new mesh will not have its {what}.").format(what=", ".join(lost))
+        text.say(layout, context, told, icon="ERROR")
+    draw_users(layout, context, thing)
+
+
+def draw_users(layout: Any, context: Any, thing: Any) -> None:
+    """One object or all, where several share the mesh."""
+    if thing.data.users > 1:
+        told = translated("{count} objects share this mesh.").format(count=thing.data.users)
+        text.say(layout, context, told, icon="LINKED")
+        layout.prop(context.scene.maquette, "all_users", text="Change Them All")
+
+
+class OfObject(Sidebar):
+    """A panel that needs a selected mesh."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and bool(meshes(context))
+
+
+class MAQUETTE_PT_object(OfObject, Panel):
+    """Which objects the sub-panels change."""
+
+    bl_label = "Selected Object"
+    bl_order = 3
+    bl_options = set()
+
+    def draw(self, context: Any) -> None:
+        chosen = meshes(context)
+        width = text.room(context, icon=True)
+        column = self.layout.column(align=True)
+        for ob in chosen[:3]:
+            column.label(
+                text=text.short(context, ob.name, width), icon="OBJECT_DATA", translate=False
+            )
+        if len(chosen) > 3:
+            more = translated("and {count} more").format(count=len(chosen) - 3)
+            column.label(text=more, icon="BLANK1", translate=False)
+        draw_look(self.layout, context, chosen[0])
+
+
+def draw_look(layout: Any, context: Any, thing: Any) -> None:
+    """A new look that is not kept yet; the looks that an object has."""
+    from ..bl import retexture
+
+    if retexture.preview_of(thing) is not None:
+        box = layout.box().column()
+        text.say(
+            box, context, "The new look stands beside the old one. Compare, then decide.", boxes=1
+        )
+        row = box.row(align=True)
+        row.scale_y = 1.3
+        row.operator("maquette.keep_look", icon="CHECKMARK")
+        row.operator("maquette.discard_look", icon="X")
+        return
+    looks = retexture.looks(thing)
+    if not looks:
+        return
+    slot = thing.material_slots[0] if len(thing.material_slots) else None
+    shown = slot.material if slot and slot.link == "OBJECT" else None
+    column = layout.column(align=True)
+    column.label(text="Look")
+    column.operator("maquette.choose_look", text="Original", depress=shown is None).look = ""
+    for look in looks:
+        column.operator(
+            "maquette.choose_look", text=look.name, depress=look == shown, translate=False
+        ).look = look.name
+
+
+class MAQUETTE_PT_retexture(OfObject, Panel):
+    """New materials from the chosen picture."""
+
+    bl_label = "Retexture"
+    bl_parent_id = "MAQUETTE_PT_object"
+
+    def draw(self, context: Any) -> None:
+        layout, snapshot = self.layout, tick.snapshot()
+        chosen, thing = context.scene.maquette, meshes(context)[0]
+        if snapshot.picture.title:
+            icon = thumbnails.picture_icon(False)
+            name = text.short(context, snapshot.picture.title, text.room(context, icon=True))
+            layout.label(text=name, icon_value=icon, translate=False)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.row(align=True).prop(chosen, "texture_method", expand=True)
+        text.say(layout, context, uv_words(thing, chosen.texture_method == "keep"), icon="UV")
+        if snapshot.checkpoint:
+            count = len(meshes(context))
+            cost = costs.cost_of_texturing(snapshot.checkpoint, count)
+            text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        draw_users(layout, context, thing)
+        draw_button(layout, context, "maquette.retexture", thing, "SHADING_TEXTURE")
+
+
+def uv_words(thing: Any, keep: bool) -> str:
+    """Which UVs will be used, as far as it can be said without looking at every face."""
+    own = thing.data.uv_layers.active
+    if not keep or own is None:
+        return translated("New UVs are made, in a UV map of their own.")
+    return translated("Its own UV map {name} is used, or a new one where it overlaps.").format(
+        name=own.name
+    )
+
+
+class MAQUETTE_PT_upscale(OfObject, Panel):
+    """A finer version, in place."""
+
+    bl_label = "Upscale"
+    bl_parent_id = "MAQUETTE_PT_object"
+
+    def draw(self, context: Any) -> None:
+        from ..bl import recipe
+
+        layout, snapshot, thing = self.layout, tick.snapshot(), meshes(context)[0]
+        checkpoint = snapshot.checkpoint
+        side = checkpoint.upscale_resolution if checkpoint else 0
+        label = translated("Upscale to {side}³").format(side=side) if side else ""
+        if side:
+            cost = costs.cost_of_upscaling(checkpoint)
+            text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        if not recipe.job_of(thing):
+            text.say(
+                layout, context,
+                "This mesh was not made here: the chosen picture says what it shows.", icon="INFO",
+            )  # fmt: skip
+        draw_replaced(layout, context, thing)
+        draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
+
+
+class MAQUETTE_PT_finish(OfObject, Panel):
+    """Other faces, textures, levels from the stored result."""
+
+    bl_label = "Finish Again"
+    bl_parent_id = "MAQUETTE_PT_object"
+
+    def draw(self, context: Any) -> None:
+        layout, chosen, thing = self.layout, context.scene.maquette, meshes(context)[0]
+        draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
+        text.say(
+            layout, context,
+            "20,000 faces, normal map, four levels of detail, collision hull. Takes seconds.",
+            dim=True,
+        )  # fmt: skip
+        draw_replaced(layout, context, thing)
+        layout.separator(factor=0.5)
+        column = layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        for name in ("finish_faces", "finish_texture_size", "finish_surface", "finish_levels"):
+            column.prop(chosen, name)
+        column = layout.column(heading="Add")
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(chosen, "finish_normal_map")
+        column.prop(chosen, "finish_hull")
+        layout.operator("maquette.finish", icon="FILE_REFRESH")
+
+
+class MAQUETTE_PT_recipe(OfObject, Panel):
+    """How the object was made."""
+
+    bl_label = "Recipe"
+    bl_parent_id = "MAQUETTE_PT_object"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        from ..bl import recipe
+
+        return super().poll(context) and bool(recipe.read(meshes(context)[0]))
+
+    def draw(self, context: Any) -> None:
+        from ..bl import recipe
+        from ..core import recipes
+
+        column = self.layout.column(align=True)
+        width = int(text.room(context) * 0.55)
+        for label, value in recipes.summary(recipe.read(meshes(context)[0])):
+            row = text.split(column, label)
+            text.say(row.column(), context, value, width=width)
+        row = self.layout.row(align=True)
+        row.operator("maquette.recipe_repeat", text="Repeat", icon="FILE_REFRESH")
+        row.operator("maquette.recipe_copy", text="Copy", icon="COPYDOWN")
+
+
+CLASSES = (
+    MAQUETTE_PT_object,
+    MAQUETTE_PT_retexture,
+    MAQUETTE_PT_upscale,
+    MAQUETTE_PT_finish,
+    MAQUETTE_PT_recipe,
+)

@@ -1,0 +1,109 @@
+"""The picture: where it comes from, how it looks cut out, what may go wrong with it."""
+
+from typing import Any
+
+from bpy.types import Menu, Panel
+
+from ..bl import thumbnails, tick
+from . import text
+from .sidebar import Sidebar
+
+PREVIEW = 8.0
+"""Lines that the preview of the picture is high."""
+SOURCES = (
+    ("maquette.paste_picture", "Clipboard", "PASTEDOWN"),
+    ("maquette.image_picture", "Image…", "IMAGE_DATA"),
+    ("maquette.render_picture", "Last Render", "RENDER_RESULT"),
+    ("maquette.viewport_picture", "Viewport", "VIEW3D"),
+    ("maquette.camera_picture", "Camera View", "CAMERA_DATA"),
+)
+
+
+def draw(layout: Any, context: Any, snapshot: Any) -> None:
+    """The chosen picture, or the ways to choose one."""
+    if snapshot.picture.title:
+        draw_picture(layout, context, snapshot.picture)
+    else:
+        draw_choices(layout, context, snapshot)
+
+
+def draw_choices(layout: Any, context: Any, snapshot: Any) -> None:
+    """Nothing is chosen yet."""
+    column = layout.column()
+    text.say(column, context, "Choose a picture of one object, or drop it on the viewport.")
+    row = column.row()
+    row.scale_y = 1.4
+    row.operator("maquette.open_picture", icon="FILE_IMAGE")
+    grid = column.grid_flow(columns=2, even_columns=True, align=True, row_major=True)
+    for operator, label, icon in SOURCES:
+        grid.operator(operator, text=label, icon=icon)
+    grid.operator("maquette.example_picture", text="Example", icon="MONKEY")
+
+
+def draw_picture(layout: Any, context: Any, picture: Any) -> None:
+    """The picture with its matte, its name, and the notes beside it."""
+    box = layout.box().column()
+    row = box.row(align=True)
+    width = text.room(context, boxes=1) - int(60 * context.preferences.system.ui_scale)
+    row.label(text=text.short(context, picture.title, width), translate=False)
+    row.menu("MAQUETTE_MT_sources", text="", icon="FILE_IMAGE")
+    row.operator("maquette.clear_picture", text="", icon="X")
+    window = context.window_manager.maquette
+    icon = 0 if picture.problem else thumbnails.picture_icon(window.show_original)
+    if icon:
+        box.template_icon(icon_value=icon, scale=PREVIEW)
+    if picture.cut_out:
+        row = box.row(align=True)
+        row.prop(window, "show_original", text="Cut Out", toggle=True, invert_checkbox=True)
+        row.prop(window, "show_original", text="Original", toggle=True)
+    if picture.checking:
+        text.say(box, context, "Looking at the picture…", icon="SORTTIME", boxes=1)
+    if picture.problem:
+        text.problem(box, context, picture.problem, picture.hint, boxes=1)
+    for note in picture.notes:
+        text.say(box, context, note, icon="INFO", boxes=1)
+
+
+class MAQUETTE_MT_sources(Menu):
+    """Where a picture can come from."""
+
+    bl_label = "Choose Another Picture"
+
+    def draw(self, _context: Any) -> None:
+        layout = self.layout
+        layout.operator("maquette.open_picture", icon="FILE_IMAGE")
+        layout.separator()
+        for operator, label, icon in SOURCES:
+            layout.operator(operator, text=label, icon=icon)
+        layout.separator()
+        layout.operator("maquette.example_picture", icon="MONKEY")
+
+
+class MAQUETTE_PT_cut_out(Sidebar, Panel):
+    """Corrections of the matte."""
+
+    bl_label = "Adjust Cut-Out"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 1
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        picture = tick.snapshot().picture
+        return super().poll(context) and bool(picture.title) and not picture.problem
+
+    def draw(self, context: Any) -> None:
+        layout, chosen = self.layout, context.scene.maquette
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        column.prop(chosen, "matte")
+        column.prop(chosen, "threshold")
+        column.prop(chosen, "grow")
+        layout.separator(factor=0.5)
+        row = layout.row(align=True)
+        row.operator("maquette.paint_mask", icon="BRUSH_DATA")
+        row.operator("maquette.use_mask", icon="CHECKMARK")
+
+
+CLASSES = (MAQUETTE_MT_sources,)

@@ -1,0 +1,108 @@
+"""Inside a Blender with a window: steps of a script, places of regions, pictures of the screen."""
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+OUT = Path(os.environ["MAQUETTE_GUI_OUT"])
+SCALE = float(os.environ["MAQUETTE_GUI_SCALE"])
+PACKAGE = "bl_ext.user_default.maquette"
+Steps = Iterator[float]
+
+
+def run(story: Callable[[], Steps]) -> None:
+    """Go through the story, which yields how many seconds to wait, and end Blender."""
+    steps = story()
+
+    def step() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            _end(0)
+        except BaseException:
+            traceback.print_exc()
+            shot("failed")
+            _end(1)
+        return None
+
+    bpy.app.timers.register(step, first_interval=2.0, persistent=True)
+
+
+def _end(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def area(kind: str = "VIEW_3D") -> Any:
+    """The first area of that kind."""
+    return next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == kind)
+
+
+def region(kind: str = "UI", of: str = "VIEW_3D") -> Any:
+    """A region of an area."""
+    return next(r for r in area(of).regions if r.type == kind)
+
+
+def open_tab() -> Steps:
+    """Show the sidebar with our tab."""
+    area().spaces.active.show_region_ui = True
+    yield 1.0
+    region().active_panel_category = "Maquette"
+    region().tag_redraw()
+    yield 0.5
+
+
+def redraw() -> None:
+    """Draw everything again."""
+    for one in bpy.context.window_manager.windows[0].screen.areas:
+        for part in one.regions:
+            part.tag_redraw()
+
+
+def height() -> int:
+    """Of the window in pixels."""
+    return bpy.context.window_manager.windows[0].height
+
+
+def crop_of(part: Any) -> str:
+    """A region as ImageMagick names it: its own rows count from the bottom."""
+    return f"{part.width}x{part.height}+{part.x}+{height() - part.y - part.height}"
+
+
+def shot(name: str, crop: str = "") -> Path:
+    """A picture of the screen or of a piece of it, with few colours so that it is small."""
+    file = OUT / f"{name}.png"
+    command = ["import", "-window", "root"]
+    if crop:
+        command += ["-crop", crop, "+repage"]
+    command += ["+dither", "-colors", "200", f"png8:{file}"]
+    subprocess.run(command, check=True)
+    return file
+
+
+def click(x: int, y: int, button: int = 1) -> None:
+    """A real click at a place of the window, counted from the bottom left as Blender does."""
+    at = [str(x), str(height() - y)]
+    subprocess.run(["xdotool", "mousemove", *at, "click", str(button)], check=True)
+
+
+def key(keys: str, x: int, y: int) -> None:
+    """A real key with the pointer at a place."""
+    subprocess.run(["xdotool", "mousemove", str(x), str(height() - y)], check=True)
+    time.sleep(0.05)
+    subprocess.run(["xdotool", "key", keys], check=True)
+
+
+def module(name: str) -> Any:
+    """A module of the installed extension."""
+    import importlib
+
+    return importlib.import_module(f"{PACKAGE}.{name}")
