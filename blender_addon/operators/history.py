@@ -12,7 +12,7 @@ from .generating import OfJob
 
 
 def search(words: str) -> None:
-    """Ask the engine's store for results whose name has these letters."""
+    """Ask the engine's store for results by letters of their name, or by their picture's hash."""
     try:
         session().history(filter=words)
     except EngineError:
@@ -72,6 +72,7 @@ class MAQUETTE_OT_history_same_picture(Operator):
         window = context.window_manager.maquette
         window.history_picture = "" if window.history_picture else _picture(window.history_chosen)
         window.history_page = 0
+        search(window.history_picture or window.history_search)
         return {"FINISHED"}
 
 
