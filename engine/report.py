@@ -41,9 +41,9 @@ class Report:
     Args:
         send: gets the events of ``protocol.events``, in order, on the thread that works.
         on_part: called with the name and value of a part as soon as there is one, before its
-            event is sent: "structure", (N, 3) int32 cells and their grid size; "mesh", the
-            coloured ``Mesh``; "finished", the ``Finished`` and its ``Finish``. None: nobody
-            listens, and parts are not made.
+            event is sent: "source", the picture without its background; "structure", (N, 3) int32
+            cells and their grid size; "mesh", the coloured ``Mesh``; "finished", the ``Finished``
+            and its ``Finish``. None: nobody listens, and parts are not made.
         job: id that all events carry.
         cancel: how the job is told to stop.
 

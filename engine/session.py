@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -50,6 +51,8 @@ from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
 from protocol.jobs import Job, MakingJob
 
+FINISH = "finish"
+"""The entry of a recipe about finishing."""
 MISSED = 1.02
 """A result of so many times the faces that were asked for missed its target, which is said."""
 
@@ -301,8 +304,12 @@ def write_finished(
     with report.stage("writing"):
         finished.save(target, image_format=settings.image_format)
         if folder is not None:
-            entry = {"file": target.name, "settings": asdict(settings), **finished.log}
-            add_to_recipe(folder, "finish", entry)
+            add_to_recipe(folder, FINISH, finish_entry(finished, target, settings))
+
+
+def finish_entry(finished: Finished, target: Path, settings: Finish) -> dict[str, Any]:
+    """How an asset was finished, for its recipe."""
+    return {"file": target.name, "settings": asdict(settings), **finished.log}
 
 
 def fitting(settings: Finish, target: Path, report: Report) -> Finish:

@@ -81,6 +81,8 @@ class Layout:
         images: of the kind "images", a picture each.
         grid_size: cells an axis, of the kind "structure"; else 0.
         file_name: of the kind "file", without a folder; else empty.
+        uvs: of a textured mesh: "given": its UVs are those that came with the job; "new": they were
+            made; else empty.
     """
 
     kind: Literal["mesh", "images", "structure", "file"]
@@ -88,6 +90,7 @@ class Layout:
     images: tuple[Image, ...] = ()
     grid_size: int = 0
     file_name: str = ""
+    uvs: Literal["", "given", "new"] = ""
 
     def __post_init__(self) -> None:
         names = {array.name for array in self.arrays}

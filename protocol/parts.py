@@ -138,6 +138,17 @@ def pack_structure(coords: "NDArray[Any]", grid_size: int) -> Packed:
     return Packed(layout, (cells.reshape(-1).view(np.uint8).data,))
 
 
+def pack_picture(name: str, data: bytes, thumbnail: Buffer) -> Packed:
+    """A picture as it is, and small as Blender's lists show it.
+
+    Args:
+        data: the bytes of a PNG or JPEG file, whose alpha is used.
+        thumbnail: RGBA8 rows of 128 x 128 pixels, from the top.
+    """
+    shape = (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 4)
+    return pack_images({name: (data, True)}, thumbnail_rgba=Shaped(thumbnail, "uint8", shape))
+
+
 def pack_file(file_name: str, data: Buffer) -> Packed:
     """The bytes of a file."""
     array = Array(name="data", dtype="uint8", shape=(memoryview(data).nbytes,))

@@ -213,9 +213,10 @@ def _loop_uvs(
     cut = of_first & (np.abs(uvs[sent.loop] - corner_uv).max(axis=1) > 1e-5)
     if cut.any():
         faces = len(np.unique(polygon[cut]))
+        what = "a face" if faces == 1 else f"{faces:,} faces"
         raise EngineError(
             "uvs_unusable",
-            f"The new UVs cut {faces:,} faces of {thing.name} that have more than three corners.",
+            f"The new UVs cut {what} of {thing.name} with more than three corners.",
             "Unwrap it first, such as by UV > Smart UV Project, and retexture it again.",
         )
     return uvs

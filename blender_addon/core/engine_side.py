@@ -23,6 +23,10 @@ _VERBS: dict[str, Verb] = {
 }
 
 
+STOPPED = EngineView(state="stopped", sentence="The engine does not run.", verb="start")
+"""What is assumed as long as nobody has looked for its process."""
+
+
 class EngineSide:
     """Keeps what the engine said of itself.
 
@@ -39,7 +43,7 @@ class EngineSide:
 
     def __init__(self, asking: Asking, tell: Callable[[str], None], program: str) -> None:
         self._asking, self._tell, self._program = asking, tell, program
-        self.facts, self.setup = EngineView(), SetupView()
+        self.facts, self.setup = STOPPED, SetupView()
         self.status: EngineStatus | None = None
         self.description: CheckpointDescription | None = None
         self.problem: EngineError | None = None
@@ -98,37 +102,49 @@ def engine_view(
     """The engine for panels.
 
     Args:
-        facts: of its process: absent, installing, stopped, starting, or its end.
+        facts: of its process; "ready" means no more than that it lives, or is on another machine.
         client: None before the first use.
         status: the last one that came, or None.
-        problem: why there can be no connection at all, such as wheels that do not fit.
+        problem: why there can be no connection at all, or None.
         program: name and version of this extension.
     """
+    welcome = client.welcome if client else None
+    versions = ", ".join(filter(None, (program, welcome.engine if welcome else "")))
+    facts = replace(facts, versions=facts.versions or versions)
     if problem is not None:
         return _refused(facts, problem)
-    if client is None:
-        return facts
-    welcome = client.welcome
-    engine = welcome.engine if welcome else ""
-    facts = replace(facts, versions=", ".join(filter(None, (program, engine))))
-    if client.state == "refused" and client.problem is not None:
-        return _refused(facts, client.problem)
-    if client.state == "alive":
-        return _ready(facts, status)
-    if facts.state in ("absent", "installing"):
-        return facts
-    if welcome is not None and client.state == "gone" and facts.state != "starting":
-        known = client.problem is None or client.problem.code == "engine_not_running"
-        if facts.state == "stopped" and known:
-            return facts
-        return replace(
-            facts,
-            state="gone",
-            sentence="The engine does not answer any more.",
-            hint="Start it again; jobs that were running can be resumed.",
-            verb="" if facts.remote else "restart",
-        )
+    if client is not None:
+        if client.state == "refused" and client.problem is not None:
+            return _refused(facts, client.problem)
+        if client.state == "alive":
+            return _ready(facts, status)
+        left = status is not None and status.leaving
+        if client.state == "gone" and welcome is not None and not left:
+            if facts.state in ("stopped", "ready"):
+                return _gone(facts)
+        elif client.state == "gone" and facts.state == "ready" and client.problem is not None:
+            if client.problem.code == "engine_silent":
+                return _gone(facts)
+    if facts.state == "ready":
+        sentence = f"Connecting to {facts.place}." if facts.remote else "The engine is starting."
+        return replace(facts, state="starting", sentence=sentence, hint="", verb="")
     return facts
+
+
+def _gone(facts: EngineView) -> EngineView:
+    where = f"The engine on {facts.place}" if facts.remote else "The engine"
+    hint = (
+        "It is tried again by itself; look whether that machine is on."
+        if facts.remote
+        else "Start it again: jobs that were running can be resumed."
+    )
+    return replace(
+        facts,
+        state="gone",
+        sentence=f"{where} does not answer any more.",
+        hint=hint,
+        verb="" if facts.remote else "restart",
+    )
 
 
 def _ready(facts: EngineView, status: EngineStatus | None) -> EngineView:

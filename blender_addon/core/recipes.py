@@ -35,6 +35,7 @@ _KINDS = {
     "upscale": "Upscale",
     "finish": "Finish again",
 }
+_SURFACES = {"True": "closed", "False": "open"}
 _REFERENCES = ("picture", "mesh", "source")
 
 
@@ -97,7 +98,7 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Finish", finish.get("finish")),
         ("Faces", finish.get("faces")),
         ("Texture size", finish.get("texture_size")),
-        ("Surface", {True: "closed", False: "open"}.get(_bool(finish.get("closed")), "")),
+        ("Surface", _SURFACES.get(str(finish.get("closed")), "")),
     ]
     for stage, sampler in _mapping(settings.get("samplers")).items():
         changes = _mapping(sampler)
@@ -116,10 +117,6 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _bool(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def settings_of(recipe: Mapping[str, Any]) -> Settings:

@@ -131,15 +131,16 @@ def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
             f"{path} is missing or damaged ({' '.join(str(error).split())[:120]}).",
             "Make the asset again, or restore the folder from a copy.",
         ) from error
-    write_bytes_atomic(path, _json(recipe))
+    write_bytes_atomic(path, recipe_bytes(recipe))
 
 
-def _json(recipe: Any) -> bytes:
+def recipe_bytes(recipe: Any) -> bytes:
+    """A recipe as its file has it."""
     return (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _write(asset: Asset, folder: Path) -> None:
-    (folder / RECIPE).write_bytes(_json(asset.recipe))
+    (folder / RECIPE).write_bytes(recipe_bytes(asset.recipe))
     asset.picture.save(folder / SOURCE)
     save_file(_tensors(asset), folder / LATENTS)
     save_ovoxels(folder / VOXELS, asset.voxels)

@@ -29,6 +29,9 @@ _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
+_GIVEN = "given"
+"""Stands for a way of unwrapping in logs."""
+
 _FAR = 1e4
 """Sizes away from the origin at which float32 (24 bits) is good to a 1,700th of the size only."""
 
@@ -44,6 +47,11 @@ class Finished:
 
     meshes: tuple[NamedMesh, ...]
     log: dict[str, Any]
+
+    @property
+    def uvs_given(self) -> bool:
+        """Whether the mesh keeps the UVs with which it was given."""
+        return self.log["levels"][0]["unwrap"] == _GIVEN
 
     def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
         """Write a .glb file with all meshes, or a .obj file with the first one.
@@ -194,7 +202,7 @@ def _textured(
         colors=None,
         metallic_roughness=None,
     )
-    size, method = settings.texture_size, "given"
+    size, method = settings.texture_size, _GIVEN
     with report.stage("check_uvs"):
         valid = uvs_are_valid(mesh.uvs)
     if not valid:

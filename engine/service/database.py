@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.host.files import unwritable
 from protocol.errors import EngineError
 
-VERSION = 1
+VERSION = 2
 """Of the tables, kept in the file."""
 LONGEST_PATH = 500
 """Bytes; SQLite's own limit is 512, with the suffixes of files beside it."""
@@ -25,6 +25,7 @@ CREATE TABLE jobs (
     attached TEXT NOT NULL,
     profile TEXT NOT NULL,
     title TEXT NOT NULL,
+    picture TEXT NOT NULL DEFAULT '',
     client TEXT NOT NULL,
     batch INTEGER NOT NULL,
     position INTEGER NOT NULL,
@@ -105,6 +106,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.row_factory = sqlite3.Row
+    # SQLite's own LIKE and lower() know English letters only.
+    db.create_function("folded", 1, str.casefold, deterministic=True)
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("PRAGMA journal_mode = WAL")
     # FULL: a transition that was told to somebody survives a power cut.
@@ -119,9 +122,13 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer Maquette (store {version}, here {VERSION}).",
             "Update the engine, or set MAQUETTE_HOME to another folder.",
         )
+    if version == 1:
+        db.execute("ALTER TABLE jobs ADD COLUMN picture TEXT NOT NULL DEFAULT ''")
     if version == 0:
         for statement in _TABLES.split(";"):
             db.execute(statement)
+    if version < VERSION:
+        db.execute("CREATE INDEX jobs_by_picture ON jobs (picture)")
         db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
 

@@ -25,6 +25,7 @@ class NewJob:
         attached: files in the job's folder, by the names that the client gave them.
         profile: key of the seconds that such jobs took (``estimates.rough_profile``).
         title, client: for people.
+        picture: SHA-256 of the picture that it is made from, or empty.
         batch: waits for interactive jobs.
         retry_of: id of the job that this one is another try of, or empty.
     """
@@ -36,6 +37,7 @@ class NewJob:
     attached: Mapping[str, AttachedFile] = field(default_factory=dict[str, AttachedFile])
     profile: str = ""
     title: str = ""
+    picture: str = ""
     client: str = ""
     batch: bool = False
     retry_of: str = ""

@@ -189,7 +189,13 @@ class Desk:
         self, session: Session, message: requests.ListJobs, received: Received, answer: Answer
     ) -> None:
         before = None if message.after is None else self.store.job(message.after).number
-        found = self.store.jobs(states=message.states, limit=message.limit + 1, before=before)
+        found = self.store.jobs(
+            states=message.states,
+            limit=message.limit + 1,
+            before=before,
+            picture=message.picture_sha256,
+            search=message.search,
+        )
         positions, etas = self.queue.positions(), self.running.etas()
         rows = [self._row(record, positions, etas) for record in found[: message.limit]]
         answer(replies.JobList(rows=tuple(rows), more=len(found) > message.limit))
@@ -302,6 +308,7 @@ class Desk:
             pinned=record.pinned,
             retry_of=record.retry_of,
             failure=failure,
+            picture_sha256=record.picture,
         )
 
     # The engine

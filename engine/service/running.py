@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from engine.pipe import messages as pipe
 from engine.service.estimates import (
@@ -32,8 +33,8 @@ from protocol.events import (
     Queued,
 )
 from protocol.finishes import FinishChoice
-from protocol.jobs import GenerateJob, Job, TextureJob, UpscaleJob
-from protocol.references import Attached, File
+from protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
+from protocol.references import Attached, File, Stored
 
 log = logging.getLogger(__name__)
 
@@ -308,11 +309,20 @@ class Running:
                 name: replace(attached, file=str(folder / attached.file))
                 for name, attached in record.attached.items()
             },
-            stored={job: str(self._store.folder(job).absolute()) for job in sources(record)},
+            stored={job: str(self._asset_of(job)) for job in sources(record)},
             earlier=str(self._store.folder(record.retry_of).absolute()) if record.retry_of else "",
             attempt=record.attempts,
             title=record.title,
         )
+
+    def _asset_of(self, job: str) -> Path:
+        """The folder of the job that made an asset: finishing one again makes no other."""
+        while self._store.has(job):
+            spec = self._store.job(job).spec
+            if not (isinstance(spec, FinishJob) and isinstance(spec.source, Stored)):
+                break
+            job = spec.source.job
+        return self._store.folder(job).absolute()
 
     def tell_positions(self) -> None:
         """Places in the queue are other ones now; told by ``tick``, all at once."""

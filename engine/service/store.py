@@ -79,6 +79,7 @@ class Store:
             "checkpoint": new.checkpoint or "",
             "attached": json.dumps({name: to_dict(file) for name, file in new.attached.items()}),
             "title": new.title,
+            "picture": new.picture,
             "client": new.client,
             "batch": new.batch,
             "retry_of": new.retry_of,
@@ -120,10 +121,14 @@ class Store:
         states: tuple[JobState, ...] = (),
         limit: int = -1,
         before: int | None = None,
+        picture: str = "",
+        search: str = "",
     ) -> list[JobRecord]:
         """Jobs, the newest first.
 
         Args:
+            picture: only those made from the picture of this SHA-256; empty: from any.
+            search: only those with this in their title, in small or capital letters; empty: any.
             limit: how many at most; -1: all.
             before: only jobs with smaller numbers.
         """
@@ -134,6 +139,12 @@ class Store:
         if before is not None:
             where.append("number < ?")
             values.append(before)
+        if picture:
+            where.append("picture = ?")
+            values.append(picture)
+        if search:
+            where.append("instr(folded(title), ?)")
+            values.append(search.casefold())
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         found = map(_readable, self._db.execute(query, (*values, limit)))
         return [record for record in found if record is not None]

@@ -1,24 +1,29 @@
 """Jobs on their way into the store: what is attached becomes files first, on the disk's thread."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from engine.host.files import unwritable, write_bytes_atomic
 from engine.pipe.messages import AttachedFile
 from engine.service.endpoint import Answer, Session
 from engine.service.estimates import rough_profile
 from engine.service.inbox import Inbox
-from engine.service.job_queue import JobQueue
+from engine.service.job_queue import JobQueue, sources
 from engine.service.records import NewJob
 from engine.service.running import Running
 from engine.service.store import Store
 from protocol import replies, requests
 from protocol.errors import EngineError
+from protocol.jobs import Job
 from protocol.layout import Array
-from protocol.references import Attached
+from protocol.references import Attached, File, Reference
 from protocol.wire import Shaped
 
 INPUTS = "inputs"
@@ -73,6 +78,7 @@ class Submitting:
                 for i, (name, shaped) in enumerate(sorted(buffers.items()))
             },
             title=message.title[:200],
+            picture=message.picture_sha256,
             client=session.client,
             batch=message.priority == "batch",
         )
@@ -120,6 +126,7 @@ class Submitting:
             profile=rough_profile(spec, finish, old.checkpoint),
             attached=old.attached,
             title=old.title,
+            picture=old.picture if _pictures(spec) == _pictures(old.spec) else "",
             client=session.client,
             batch=old.batch,
             retry_of=old.id,
@@ -136,13 +143,14 @@ class Submitting:
         def on_disk() -> None:
             try:
                 write()
+                picture = new.picture or self._picture_of(new)
             except EngineError as error:
                 self._inbox.post(partial(failed, error))
             except OSError as error:
                 reason = unwritable(self._store.folder(new.id), error)
                 self._inbox.post(partial(failed, reason))
             else:
-                self._inbox.post(add)
+                self._inbox.post(partial(add, picture))
 
         def failed(error: EngineError) -> None:
             if not self._store.has(new.id):
@@ -150,10 +158,11 @@ class Submitting:
                 self._disk.submit(shutil.rmtree, folder, ignore_errors=True)
             answer(replies.Refused.of(error))
 
-        def add() -> None:
+        def add(picture: str) -> None:
             try:
                 if not self._store.has(new.id):
-                    self._store.add(new)
+                    picture = picture or self._picture_of_sources(new)
+                    self._store.add(replace(new, picture=picture))
             except EngineError as error:
                 failed(error)
                 return
@@ -162,6 +171,25 @@ class Submitting:
             self._running.tell_position(new.id)
 
         self._disk.submit(on_disk)
+
+    def _picture_of(self, new: NewJob) -> str:
+        """SHA-256 of the job's own picture, from its file; empty where there is none to read."""
+        for reference in _pictures(new.spec):
+            match reference:
+                case File(path=path):
+                    file = Path(path)
+                case Attached(name=name) if name in new.attached:
+                    file = self._store.folder(new.id) / new.attached[name].file
+                case _:
+                    continue
+            with suppress(OSError), file.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        return ""
+
+    def _picture_of_sources(self, new: NewJob) -> str:
+        """That of the job whose result this one continues from, or empty."""
+        found = (self._store.job(job).picture for job in sources(new) if self._store.has(job))
+        return next((picture for picture in found if picture), "")
 
     def _welcome(self, session: Session, job: str, answer: Answer) -> None:
         session.jobs.add(job)
@@ -186,6 +214,12 @@ class Submitting:
                     os.link(file, place)  # inputs never change
                 except OSError:  # a file system without links
                     shutil.copyfile(file, place)
+
+
+def _pictures(spec: Job) -> tuple[Reference, ...]:
+    """What a job names as its picture: one or none."""
+    picture = getattr(spec, "picture", None)
+    return () if picture is None else (picture,)
 
 
 def _check_attached(new: NewJob) -> None:

@@ -1,13 +1,16 @@
 """What a job made, packed as clients take it, and written into the folder of the job.
 
-The names of parts: "structure"; "mesh", the raw surface with colours; "finished", the mesh with
-UVs, and "finished_lod1" and so on; "hull"; "textures", and "textures_lod1" and so on; "thumbnail";
-"pictures" of a rendering; "model", a .glb file; "asset", a .zip file of the asset's folder.
+The names of parts: "source", the picture as the networks see it, without its background;
+"structure"; "mesh", the raw surface with colours; "finished", the mesh with UVs, and
+"finished_lod1" and so on; "hull"; "textures", and "textures_lod1" and so on; "thumbnail";
+"pictures" of a rendering; "model", a .glb file; "recipe", a .json file; "asset", a .zip file of the
+asset's folder.
 """
 
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,20 @@ from PIL import Image
 from engine.export.gltf import encode_picture
 from engine.finishing.finish import Finished
 from engine.host.files import atomic_path
+from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.pipe.messages import PartFile, Run
 from protocol.finishes import Finish
 from protocol.layout import Array, Layout
 from protocol.limits import ImageFormat
-from protocol.parts import THUMBNAIL_SIDE, Packed, pack_images, pack_mesh, pack_structure
-from protocol.wire import Shaped
+from protocol.parts import (
+    THUMBNAIL_SIDE,
+    Packed,
+    pack_images,
+    pack_mesh,
+    pack_picture,
+    pack_structure,
+)
 
 
 def packed_parts(name: str, value: Any) -> Iterator[tuple[str, Packed]]:
@@ -34,6 +44,8 @@ def packed_parts(name: str, value: Any) -> Iterator[tuple[str, Packed]]:
     """
     if name == "structure":
         yield name, pack_structure(*value)
+    elif name == "source":
+        yield name, packed_picture(name, value, png_bytes(value))
     elif name == "mesh":
         yield name, packed_mesh(value)
     elif name == "finished":
@@ -78,12 +90,26 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
 
 
 def packed_thumbnail(file: Path) -> Packed:
-    """A picture as it is, and small as Blender's lists show it."""
+    """The picture of an asset."""
     with Image.open(file) as image:
-        small = image.convert("RGBA").resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
-    rows = np.ascontiguousarray(np.asarray(small))
-    raw = Shaped(rows.tobytes(), "uint8", rows.shape)
-    return pack_images({"thumbnail": (file.read_bytes(), True)}, thumbnail_rgba=raw)
+        return packed_picture("thumbnail", image, file.read_bytes())
+
+
+def packed_picture(name: str, image: Image.Image, data: bytes) -> Packed:
+    """A picture, and small in the middle of a square.
+
+    Args:
+        data: the bytes of its file.
+    """
+    side = THUMBNAIL_SIDE
+    scale = side / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    small = Image.new("RGBA", (side, side))
+    small.paste(
+        image.convert("RGBA").resize(size, Image.Resampling.BOX),
+        ((side - size[0]) // 2, (side - size[1]) // 2),
+    )
+    return pack_picture(name, data, small.tobytes())
 
 
 def file_part(run: Run, name: str, path: Path) -> PartFile:
@@ -124,7 +150,9 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
             continue
         suffix = f"_lod{level}" if level else ""
         level += 1
-        yield f"finished{suffix}", packed_mesh(named.mesh)
+        packed = packed_mesh(named.mesh)
+        uvs = "given" if finished.uvs_given else "new"
+        yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
         textures = packed_textures(named.mesh, settings.image_format)
         if textures is not None:
             yield f"textures{suffix}", textures

@@ -4,13 +4,22 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from engine import session
 from engine.assets.asset import Asset
-from engine.assets.folder import THUMBNAIL, is_asset_folder, load_asset, save_asset
+from engine.assets.folder import (
+    RECIPE,
+    THUMBNAIL,
+    is_asset_folder,
+    load_asset,
+    recipe_bytes,
+    save_asset,
+)
+from engine.assets.recipe import RECIPE_VERSION
 from engine.finishing.given_mesh import open_mesh
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
@@ -29,7 +38,7 @@ from engine.worker.parts import file_part, packed_thumbnail, zip_folder
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, MakingJob, RenderJob, TextureJob
-from protocol.parts import pack_images
+from protocol.parts import pack_file, pack_images
 from protocol.references import Reference
 
 
@@ -98,7 +107,7 @@ class Story:
             report.expect(then)
             self._started(str(asset.recipe["checkpoint"]["home"]), then)
         session.write(asset, folder, self._model, finish, report)
-        self._deliver(folder / THUMBNAIL)
+        self._deliver(folder / THUMBNAIL, (folder / RECIPE).read_bytes())
         archive = self._out / f"{ASSET}.zip"
         zip_folder(folder, archive)
         self._send(file_part(self._run, "asset", archive))
@@ -109,6 +118,7 @@ class Story:
             # Damaged it is made again.
             with suppress(EngineError):
                 asset = load_asset(folder)
+                self._report.part("source", lambda: asset.picture)
                 self._report.part("mesh", lambda: asset.mesh)
                 return asset
         return None
@@ -121,12 +131,17 @@ class Story:
         report.expect(stages)
         self._started("", stages)
         opened = self._finishable(job.source, job.resolution, inputs)
+        recipe: dict[str, Any] = {"version": RECIPE_VERSION, "kind": "finish"}
+        if isinstance(opened, Asset):
+            recipe, picture = dict(opened.recipe), opened.picture
+            report.part("source", lambda: picture)
         finished, settings = session.finish_source(opened, job, self._model, report)
         session.write_finished(finished, self._model, settings, report, folder=None)
         thumbnail = self._out / THUMBNAIL
         with report.stage("thumbnail"):
             save_thumbnail(finished.meshes[0].mesh, thumbnail)
-        self._deliver(thumbnail)
+        recipe[session.FINISH] = session.finish_entry(finished, self._model, settings)
+        self._deliver(thumbnail, recipe_bytes(recipe))
 
     def _finishable(self, reference: Reference, resolution: int, inputs: Inputs) -> Asset | OVoxels:
         value = inputs.resolve(reference)
@@ -170,10 +185,11 @@ class Story:
         route = "/".join(str(value) for value in (*settings, _words(finish)) if value)
         self._send(Started(job=self._run.job, checkpoint=checkpoint, route=route, stages=stages))
 
-    def _deliver(self, thumbnail: Path) -> None:
+    def _deliver(self, thumbnail: Path, recipe: bytes) -> None:
         """What is told as parts after everything was written."""
         self._send(file_part(self._run, "model", self._model))
         self._send(write_part(self._run, "thumbnail", packed_thumbnail(thumbnail)))
+        self._send(write_part(self._run, "recipe", pack_file(RECIPE, recipe)))
 
 
 def _words(choice: FinishChoice | None) -> str:

@@ -20,7 +20,7 @@ from protocol.events import (
     Progress,
     Queued,
 )
-from protocol.jobs import FinishJob, GenerateJob, TextureJob
+from protocol.jobs import FinishJob, GenerateJob, TextureJob, UpscaleJob
 from protocol.parts import check_part
 from protocol.references import Attached, File, Stored
 from protocol.wire import Shaped
@@ -304,3 +304,28 @@ def test_files_of_this_machine_may_be_named_from_here(serve: Serve) -> None:
     peer.event(Done, job)
     changed = replace(submit, id=job_id())
     assert isinstance(peer.ask(changed), replies.Submitted)
+
+
+def test_jobs_are_found_by_the_picture_they_were_made_from(serve: Serve) -> None:
+    peer = serve({"jobs": [[]]}).peer()
+    a, b, c, d, e = (requests.new_job_id() for _ in range(5))
+    data = b"picture of " + a.encode()
+    sha = hashlib.sha256(data).hexdigest()
+    peer.submit(a, title="Chair")
+    peer.submit(b, picture_sha256=sha)  # a corrected copy of the same picture
+    peer.submit(c)
+    peer.event(Done, a)
+    upscale = UpscaleJob(source=Stored(a))
+    peer.ask(requests.Submit(id=d, job=upscale))
+    peer.event(Done, c)
+    peer.ask(requests.Retry(job=a, id=e))
+
+    def found(**how: Any) -> set[str]:
+        return {row.id for row in peer.ask(requests.ListJobs(**how)).rows}
+
+    assert found(picture_sha256=sha) == {a, b, d, e}
+    assert found(search="chair") == {a, e}
+    rows = {row.id: row.picture_sha256 for row in peer.ask(requests.ListJobs()).rows}
+    assert rows[c] and rows[c] != sha
+    assert peer.ask(requests.Attach(job=d)).row.picture_sha256 == sha
+    assert peer.ask(requests.ListJobs(picture_sha256="xyz")).code == "field_invalid"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,30 @@ def test_a_job_comes_back_as_it_was_given(store: Store, tmp_path: Path) -> None:
     assert record.state == "queued" and record.attempts == 0 and record.error is None
     assert again.parts(A) == [part(A)]
     assert again.notes(A) == [("The picture is small.", "user")]
+    again.close()
+
+
+def test_jobs_are_found_by_picture_and_title(store: Store) -> None:
+    one, other = "1" * 64, "2" * 64
+    for job, picture, title in ((A, one, "Стул"), (B, other, "Table 100%"), (C, one, "стулья")):
+        store.add(replace(new(job, title=title), picture=picture))
+    assert [r.id for r in store.jobs(picture=one)] == [C, A]
+    assert [r.id for r in store.jobs(search="СТУЛ")] == [C, A]
+    assert [r.id for r in store.jobs(search="0%")] == [B]
+    assert [r.id for r in store.jobs(search="table", picture=one)] == []
+    assert store.job(B).picture == other
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(store: Store, tmp_path: Path) -> None:
+    store.add(new(A, title="kept"))
+    store.close()
+    with sqlite3.connect(tmp_path / "home" / "store.sqlite") as db:
+        db.execute("DROP INDEX jobs_by_picture")
+        db.execute("ALTER TABLE jobs DROP COLUMN picture")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    again = Store(tmp_path / "home")
+    assert again.job(A).title == "kept" and again.job(A).picture == ""
     again.close()
 
 

@@ -1,5 +1,6 @@
 """A worker in this process, on a toy checkpoint: jobs to events and parts, and what goes wrong."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from engine.assets.folder import load_asset
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
 from engine.meshing.load import load_mesh
+from engine.meshing.unwrap import uvs_are_valid
 from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
 from engine.systems.trellis2 import stages
 from engine.worker.inputs import attached_values
@@ -24,6 +26,7 @@ from protocol.jobs import FinishJob, GenerateJob, RenderJob, TextureJob
 from protocol.layout import Array, views
 from protocol.parts import check_part, pack_mesh
 from protocol.references import Attached, File, Stored
+from tests.meshes import sphere
 from tests.systems.trellis2.toy import ToyEncoder, picture
 
 SMALL = FinishChoice(finish="standard", faces=200, texture_size=32)
@@ -75,6 +78,10 @@ class Bench:
         check_part(told.layout, data)
         return told, views(told.layout, data)
 
+    def recipe(self) -> Any:
+        """That of the last job."""
+        return json.loads(bytes(self.part("recipe")[1]["data"]))
+
     def stages(self) -> list[str]:
         return [e.stage for e in self.end.take(Progress) if e.step == 0]
 
@@ -113,6 +120,12 @@ def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, im
     assert {"base_color", "metallic_roughness"} <= set(textures)
     _, thumbnail = bench.part("thumbnail")
     assert len(thumbnail["thumbnail_rgba"]) == 128 * 128 * 4
+    told, source = bench.part("source")
+    assert bytes(source["source"]).startswith(b"\x89PNG")
+    assert len(source["thumbnail_rgba"]) == 128 * 128 * 4
+    names = [part.name for part in bench.end.take(PartFile)]
+    assert names.index("source") < names.index("structure")
+    assert bench.recipe()["finish"]["settings"]["texture_size"] == 32
     told, model = bench.part("model")
     assert told.layout.file_name == "My disc.glb"
     saved = bench.home / "model.glb"
@@ -128,6 +141,9 @@ def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, im
     assert isinstance(ended, Done), ended
     _, fewer = bench.part("finished")
     assert len(fewer["corner_vert"]) < len(mesh["corner_vert"])
+    assert bench.part("source")[1]["source"] == source["source"]
+    assert bench.recipe()["finish"]["settings"]["texture_size"] == 16
+    assert bench.recipe()["seed"] == asset.recipe["seed"]
     ended = bench.run("c", RenderJob(source=Stored("a"), size=32, frames=2), stored=stored)
     assert isinstance(ended, Done), ended
     told, _ = bench.part("pictures")
@@ -223,6 +239,50 @@ def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
     )
     with pytest.raises(EngineError, match="corner_vert"):
         attached_values(files)
+
+
+@pytest.mark.parametrize("uvs", ["given", "new"])
+def test_a_textured_mesh_keeps_the_order_of_its_vertices_and_triangles(
+    bench: Bench, uvs: str
+) -> None:
+    vertices, triangles = sphere(4)
+    order = np.random.default_rng(3).permutation(len(vertices))
+    place = np.argsort(order)
+    # Away from the origin, in another size, and with vertices that no face has.
+    position = np.r_[vertices[order] * 37 + 5, [[9, 9, 9]]].astype(np.float32)
+    faces = place[triangles][::-1].astype(np.int32)
+    side = int(np.ceil(len(faces) ** 0.5))
+    cell = np.stack(np.divmod(np.arange(len(faces)), side), 1)[:, None]
+    corner_uv = ((cell + np.array([[0.1, 0.1], [0.8, 0.1], [0.1, 0.8]])) / side).astype(np.float32)
+    packed = pack_mesh(position, faces, corner_uv=corner_uv if uvs == "given" else None)
+    files = {
+        name: _file(bench.home / name, name, bytes(shaped.data), shaped.dtype, shaped.shape)
+        for name, shaped in packed.attached("mesh").items()
+    }
+    files["picture"] = _file(bench.home / "p", "picture", picture(), "uint8", (len(picture()),))
+    spec = TextureJob(mesh=Attached("mesh"), picture=Attached("picture"), resolution=64)
+    ended = bench.run("a", spec, FinishChoice(texture_size=64), attached=files)
+    assert isinstance(ended, Done), ended
+    told, mesh = bench.part("finished")
+    assert told.layout.uvs == uvs
+    assert bytes(mesh["position"]) == position.tobytes()
+    assert bytes(mesh["corner_vert"]) == faces.tobytes()
+    if uvs == "given":
+        assert bytes(mesh["corner_uv"]) == corner_uv.tobytes()
+    found = np.frombuffer(mesh["corner_uv"], "<f4").reshape(-1, 3, 2)
+    assert uvs_are_valid(found)
+    # Each triangle's place in the texture has the shape of that very triangle, nearly.
+    if uvs == "new":
+        assert np.corrcoef(areas(position[faces]), areas(found))[0, 1] > 0.5
+    _, textures = bench.part("textures")
+    assert {"base_color", "metallic_roughness"} <= set(textures)
+
+
+def areas(corners: np.ndarray) -> np.ndarray:
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    if corners.shape[-1] == 2:
+        return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2
+    return np.linalg.norm(np.cross(a, b), axis=1) / 2
 
 
 def _file(path: Path, name: str, data: bytes, dtype: Any, shape: Sequence[int]) -> AttachedFile:

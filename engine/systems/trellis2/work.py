@@ -88,6 +88,7 @@ def begin_work(
     with report.stage("picture"):
         ready = load_picture(picture, matte, network=models.matte)
     report.note(ready.note)
+    report.part("source", lambda: ready.cutout)
     return Work(models, report, spec, ready, noise, samplers, max_tokens, inputs.kept)
 
 

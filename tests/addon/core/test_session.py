@@ -24,7 +24,7 @@ WHOLE: list[dict[str, Any]] = [
 def test_from_picture_to_object(spawn: Spawn, desk: MakeDesk) -> None:
     spawn({"jobs": [WHOLE]})
     blender = desk()
-    assert blender.snapshot.engine.state == "absent"
+    assert blender.snapshot.engine.state == "absent"  # the default, before anything was looked at
     blender.ready()
     blender.session.choose_picture(picture())
     (job,) = blender.session.generate(GenerateSettings(seed=0), HERE)

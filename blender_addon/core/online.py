@@ -1,0 +1,29 @@
+"""Whether Blender lets its extensions use the internet, and the sentence when it does not."""
+
+from typing import Literal
+
+Online = Literal["allowed", "off", "overridden"]
+"""Of ``bpy.app.online_access``: "overridden" is a start of Blender with --offline-mode, which its
+preferences cannot change (``online_access_override``)."""
+
+
+def online(access: bool, override: bool) -> Online:
+    """From Blender's two flags of these names."""
+    if access:
+        return "allowed"
+    return "overridden" if override else "off"
+
+
+def why_not_online(state: Online) -> str:
+    """A sentence with the remedy, or empty."""
+    if state == "allowed":
+        return ""
+    if state == "overridden":
+        return (
+            "Blender was started with --offline-mode, so that it may not use the internet. Start "
+            "it without, or use an engine that is already on this machine."
+        )
+    return (
+        "Blender may not use the internet. Switch on Allow Online Access in the Preferences under "
+        "System > Network, or use an engine that is already on this machine."
+    )
