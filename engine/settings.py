@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import EngineError
+from protocol.home import data_folder
 
 CONFIG = "config.toml"
 
@@ -31,23 +32,6 @@ class Settings:
     endpoint: str | None = None
     mirrors: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
-
-
-def data_folder(environment: Mapping[str, str], platform: str, user: Path) -> Path:
-    """``MAQUETTE_HOME``, else the platform's folder for a user's data.
-
-    Args:
-        environment: ``os.environ``.
-        platform: ``sys.platform``.
-        user: the user's home folder.
-    """
-    if wanted := environment.get("MAQUETTE_HOME"):
-        return Path(wanted).expanduser()
-    if platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or user / "AppData/Local") / "Maquette"
-    if platform == "darwin":
-        return user / "Library/Application Support/Maquette"
-    return Path(environment.get("XDG_DATA_HOME") or user / ".local/share") / "maquette"
 
 
 def read_settings(environment: Mapping[str, str], platform: str, user: Path) -> Settings:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import Settings, data_folder, read_settings
+from engine.settings import Settings, read_settings
+from protocol.home import data_folder
 
 USER = Path("/users/ann")
 

@@ -51,6 +51,29 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
         network.register_buffer(name, value.to(device), persistent=False)
 
 
+def read_what_fits(network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that have the name and shape of one of a network's own.
+
+    For a training that begins with the weights of another network.
+
+    Returns:
+        Them by name, in the dtypes of the network, on the CPU; perhaps none.
+
+    Raises:
+        EngineError: ``tensors_missing_file``, ``tensors_not_safetensors``, ``tensor_not_finite``.
+    """
+    with _opened(path) as file:
+        stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        scales = scales_of({name: slice.get_dtype() for name, slice in stored.items()})
+        return {
+            name: _converted(path, name, _read(file, name, scales), declared.dtype, "cpu").clone()
+            for name, declared in network.state_dict().items()
+            if name in stored
+            and tuple(stored[name].get_shape()) == tuple(declared.shape)
+            and (stored[name].get_dtype() in FLOATS or name + SCALE in scales)
+        }
+
+
 def _read(file: Any, name: str, scales: set[str]) -> Tensor:
     tensor = file.get_tensor(name)
     if name + SCALE not in scales:

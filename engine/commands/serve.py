@@ -52,16 +52,17 @@ def serve(
         settings = settings_of(context)
         host, port = _address(bind)
         python = (sys.executable, "-m")
-        worker = (*python, "engine.worker")
+        worker, helper = (*python, "engine.worker"), (*python, "engine.helper")
         if fake is not None:
             if not fake.is_file():
                 raise EngineError("script_missing", f"There is no {fake}.", "Give a JSON file.")
             worker = (*python, "engine.service.fake", str(fake.absolute()))
+            helper = (*python, "engine.service.fake_helper", str(fake.absolute()))
         service = Service(
             Options(
                 settings=settings,
                 worker=worker,
-                helper=(*python, "engine.helper"),
+                helper=helper,
                 host=host,
                 port=port,
                 web=() if http is None else _web(settings.home, http),

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,14 @@ CHECKS = "checks"
 """Folder in the home for pictures that came with a question, and for rows that go with a reply."""
 
 
-def main() -> None:
-    """Answer until the front process is gone: each request on a thread of its own."""
+def serve(make: "Callable[[Callable[[Any], None]], Helping]") -> None:
+    """Answer until the front process is gone: each request on a thread of its own.
+
+    Args:
+        make: of a function that sends a message to the front process, who answers.
+    """
     with streams() as (asked, answers):
-        helping = Helping(partial(write_frame, answers, kind=FromHelper))
+        helping = make(partial(write_frame, answers, kind=FromHelper))
         for message in read_frames(asked, ToHelper):
             if isinstance(message, Setup):
                 helping.begin(message)
@@ -48,7 +53,7 @@ class Helping:
         write: sends a message to the front process.
     """
 
-    def __init__(self, write: Any) -> None:
+    def __init__(self, write: Callable[[Any], None]) -> None:
         self._write, self._lock = write, threading.Lock()
 
     def begin(self, setup: Setup) -> None:
@@ -117,4 +122,4 @@ class Helping:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit("The engine's helper is started by the engine.")
-    main()
+    serve(Helping)

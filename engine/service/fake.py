@@ -9,13 +9,16 @@ A script is a JSON file::
               [{"crash": 9, "attempts": 1}, {"stage": "shape"}]]}
 
 ``start`` may be "crash" or "hang"; ``protocol`` is the only version of the protocol that the
-service then claims to speak. A job plays ``jobs[seed % len(jobs)]``, with seed 0 where it has none,
-so that every attempt at it plays the same. Its steps, one after the other:
+service then claims to speak; ``answers`` and ``download`` are for
+``engine/service/fake_helper.py``. A job plays ``jobs[seed % len(jobs)]``, with seed 0 where it has
+none, so that every attempt at it plays the same. Its steps, one after the other:
 
 - ``stage``: a name of ``protocol.stages``, with ``steps`` and ``seconds``; one that was done by an
   earlier attempt is not done again.
-- ``part``: "structure", "mesh" (with ``faces``, about), "textures" or "thumbnail" (with ``side`` in
-  pixels), or "asset" (with ``bytes``); ``cut``: its file is shorter than it says.
+- ``part``: as ``engine/service/fake_parts.py`` makes them: "source", "structure", "mesh",
+  "finished" and "finished_lod1" (with ``faces``, about, up to 2,000,000), "hull", "textures" (with
+  ``side`` in pixels, up to 4096, ``normal`` and ``alpha``), "thumbnail", "recipe", "model" or
+  "asset" (with ``bytes``); ``cut``: its file is shorter than it says.
 - ``note``, ``memory`` (bytes), ``print`` (a text on stdout, which must disturb nobody).
 - ``fail``: code, message and hint.
 - ``crash``: a signal's number, or ``exit``: a status; ``hang``: does not even hear a cancel.
@@ -29,7 +32,6 @@ import signal
 import struct
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,7 @@ from engine.pipe.messages import Memory, PartFile, Ready, Run, Started, Warm, Wa
 from engine.pipe.worker_end import WorkerEnd, worker_end, write_part
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed, Note, Progress
-from protocol.parts import Packed, pack_file, pack_images, pack_mesh, pack_structure
 from protocol.stages import Overall
-from protocol.wire import Shaped
 
 
 class _Stopped(Exception):
@@ -151,50 +151,13 @@ class _Play:
         write_bytes_atomic(kept, b"")
 
     def _part(self, name: str, step: dict[str, Any]) -> PartFile:
-        side = step.get("side", 64)
-        if name == "mesh":
-            packed = _grid(step.get("faces", 200))
-        elif name == "structure":
-            import numpy as np
+        from engine.service.fake_parts import packed_part
 
-            packed = pack_structure(np.indices((4, 4, 4)).reshape(3, -1).T, 16)
-        elif name == "textures":
-            packed = pack_images({"base_color": (_png(side), False)})
-        elif name == "thumbnail":
-            rgba = Shaped(bytes((200, 120, 40, 255)) * (128 * 128), "uint8", (128, 128, 4))
-            packed = pack_images({"thumbnail": (_png(128), False)}, thumbnail_rgba=rgba)
-        else:
-            packed = pack_file("asset.glb", os.urandom(step.get("bytes", 1000)))
-        return write_part(self._run, name, packed)
+        return write_part(self._run, name, packed_part(name, step, self._run))
 
     def _check(self) -> None:
         if self._run.job in self._end.cancelled:
             raise _Stopped
-
-
-def _grid(faces: int) -> Packed:
-    """A square sheet of about so many triangles."""
-    import numpy as np
-
-    n = max(1, round((faces / 2) ** 0.5))
-    x, y = np.meshgrid(np.linspace(-0.5, 0.5, n + 1), np.linspace(-0.5, 0.5, n + 1))
-    position = np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3)
-    corner = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).reshape(-1)
-    a, b, c, d = corner, corner + 1, corner + n + 2, corner + n + 1
-    return pack_mesh(position, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]))
-
-
-def _png(side: int) -> bytes:
-    """A square of one colour."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    rows = (b"\0" + bytes((200, 120, 40)) * side) * side
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def _die(number: int) -> None:

@@ -31,6 +31,9 @@ class TrainConfig:
         options: arguments of the task, by their names.
         start: folder of a checkpoint whose ckpts/<name>.safetensors are the first weights of the
             networks of these names, all of which must be there; None: random ones by the seed.
+        warm_start: folder of a checkpoint of similar networks: what has the name and the shape of a
+            network's own tensor in its ckpts/<name>.safetensors is the first weight, all else
+            begins as usual, as does a network that has no file there.
         frozen: networks of these names keep their first weights, those of ``start``.
         quick_start: the SC-VAE of a material begins as the mean over cells
             (``initialise_as_mean``).
@@ -57,6 +60,7 @@ class TrainConfig:
     networks: Mapping[str, NetworkConfig]
     options: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
+    warm_start: str | None = None
     frozen: tuple[str, ...] = ()
     quick_start: bool = False
     steps: int
@@ -127,8 +131,11 @@ def config_from_json(content: Any) -> TrainConfig:
         raise ValueError('"steps" and "batches_per_step" must be at least 1')
     if not isinstance(values["task"], str) or not isinstance(values["networks"], dict):
         raise ValueError('"task" is not a text or "networks" not an object')
-    if not isinstance(values.get("start", ""), str):
-        raise ValueError('"start" is not a text')
+    for key in ("start", "warm_start"):
+        if not isinstance(values.get(key, ""), str):
+            raise ValueError(f'"{key}" is not a text')
+    if "start" in values and "warm_start" in values:
+        raise ValueError('"start" and "warm_start" exclude each other')
     if "frozen" in values:
         frozen = values["frozen"]
         if not isinstance(frozen, list) or any(name not in values["networks"] for name in frozen):

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.checkpoints.int8_weights import SCALE, from_int8, to_int8
-from engine.checkpoints.tensors import load_tensors
+from engine.checkpoints.tensors import load_tensors, read_what_fits
 from protocol.errors import EngineError
 
 
@@ -48,6 +48,23 @@ def test_a_file_of_them_is_loaded_as_any_other(tmp_path: Path) -> None:
     assert layer.weight.dtype == torch.float32
     assert float((layer.weight - tensors["weight"]).abs().max()) < 0.02
     assert torch.equal(layer.bias, tensors["bias"].float())
+
+
+def test_what_fits_another_network_is_read(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weight, other = torch.randn(512, 256), torch.randn(512, 128)
+    path = tmp_path / "first.safetensors"
+    save_file({**to_int8({"weight": weight}), "bias": torch.randn(3), "more": torch.ones(2)}, path)
+    found = read_what_fits(Layer(), path)
+    assert found.keys() == {"weight"} and float((found["weight"] - weight).abs().max()) < 0.02
+    save_file({**to_int8({"weight": other}), "bias": weight[:, 0].half()}, path)
+    found = read_what_fits(Layer(), path)
+    assert found.keys() == {"bias"} and torch.equal(found["bias"], weight[:, 0].half().float())
+    save_file({"weight": to_int8({"weight": weight})["weight"]}, path)
+    assert not read_what_fits(Layer(), path)  # whole numbers without scales are no weights
+    with pytest.raises(EngineError) as caught:
+        read_what_fits(Layer(), tmp_path / "nowhere.safetensors")
+    assert caught.value.code == "tensors_missing_file"
 
 
 WRONG = {

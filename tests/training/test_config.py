@@ -51,3 +51,11 @@ def test_stages_that_share_a_checkpoint_describe_the_same_networks() -> None:
         for name in ("shape_vae", "shape_decoder", "shape_vae_rendered")
     )
     assert all(other == one for other in others)
+
+
+def test_a_start_is_one_or_the_other() -> None:
+    assert config_from_json({**CONTENT, "warm_start": "there"}).warm_start == "there"
+    with pytest.raises(ValueError, match='"warm_start" is not a text'):
+        config_from_json({**CONTENT, "warm_start": 1})
+    with pytest.raises(ValueError, match="exclude each other"):
+        config_from_json({**CONTENT, "warm_start": "there", "start": "here"})

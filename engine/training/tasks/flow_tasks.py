@@ -97,6 +97,9 @@ class FlowTask(ABC, Generic[Latent]):
         levels: at least one.
         device: where batches go.
         sampler: how ``pictures`` samples.
+        times: mean and standard deviation of the logit of the times that are learned; a mean above
+            0 learns more of what is near the noise, which is all that samplers of few steps see.
+            None: all times in [0, 1] alike.
     """
 
     network_name: str
@@ -109,11 +112,13 @@ class FlowTask(ABC, Generic[Latent]):
         *,
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
+        times: tuple[float, float] | None = None,
     ) -> None:
         self.flow = flow
         self.levels = tuple(levels)
         self.device = torch.device(device)
         self.sampler = sampler
+        self.times = times
         self._networks = nn.ModuleDict({self.network_name: flow})
 
     @property
@@ -128,13 +133,13 @@ class FlowTask(ABC, Generic[Latent]):
         return self._draw(level, level.batch_size, random)
 
     def loss(self, batch: FlowBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Mean squared error of the velocity, each item at a time of its own, uniform in [0, 1].
+        """Mean squared error of the velocity, each item at a time of its own.
 
         Args:
             generator: of the CPU; times, noise and which pictures are dropped come from it.
         """
         items = len(batch.tokens)
-        t = torch.rand(items, generator=generator).to(self.device)
+        t = self._drawn_times(items, generator).to(self.device)
         kept = torch.rand(items, generator=generator) >= CONDITION_DROPPED
         noise = torch.randn(batch.x_0.shape, generator=generator).to(self.device)
         if batch.cells is None:
@@ -176,6 +181,12 @@ class FlowTask(ABC, Generic[Latent]):
         for step in sample(velocity, noise, self.sampler, spread=spread):
             x = step.x
         return x
+
+    def _drawn_times(self, items: int, generator: torch.Generator) -> Tensor:
+        if self.times is None:
+            return torch.rand(items, generator=generator)
+        mean, std = self.times
+        return torch.sigmoid(mean + std * torch.randn(items, generator=generator))
 
     def _draw(self, level: Level[Latent], items: int, random: np.random.Generator) -> FlowBatch:
         indices = random.integers(len(level.names), size=items).tolist()
@@ -220,9 +231,10 @@ class StructureFlowTask(FlowTask[np.ndarray]):
         *,
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
+        times: tuple[float, float] | None = None,
         decoder: nn.Module | None = None,
     ) -> None:
-        super().__init__(flow, levels, device=device, sampler=sampler)
+        super().__init__(flow, levels, device=device, sampler=sampler, times=times)
         self.decoder = decoder
 
     def _collate(self, names: list[str], latents: list[np.ndarray], tokens: Tensor) -> FlowBatch:
@@ -253,8 +265,9 @@ class ShapeFlowTask(FlowTask[Cells]):
         shape_norm: Normalization,
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
+        times: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__(flow, levels, device=device, sampler=sampler)
+        super().__init__(flow, levels, device=device, sampler=sampler, times=times)
         self.shape_norm = shape_norm
 
     def _collate(self, names: list[str], latents: list[Cells], tokens: Tensor) -> FlowBatch:
@@ -283,8 +296,11 @@ class TextureFlowTask(ShapeFlowTask):
         texture_norm: Normalization,
         device: torch.device | str = "cpu",
         sampler: SamplerParams = FEW_STEPS,
+        times: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__(flow, levels, shape_norm=shape_norm, device=device, sampler=sampler)
+        super().__init__(
+            flow, levels, shape_norm=shape_norm, device=device, sampler=sampler, times=times
+        )
         self.texture_norm = texture_norm
 
     def _collate(self, names: list[str], latents: list[Cells], tokens: Tensor) -> FlowBatch:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.checkpoints.pipeline import Normalization
-from engine.checkpoints.tensors import load_tensors
+from engine.checkpoints.tensors import load_tensors, read_what_fits
 from engine.networks.flow import FlowTransformer
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
@@ -85,6 +85,11 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
+        if config.warm_start is not None:
+            for name, network in networks.items():
+                path = Path(config.warm_start) / CKPTS / f"{name}.safetensors"
+                if path.is_file():
+                    network.load_state_dict(read_what_fits(network, path), strict=False)
         for name in config.frozen:
             networks[name].requires_grad_(False)
         try:
@@ -93,7 +98,7 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
-    if config.start is None and isinstance(task, ScVaeTask):
+    if config.start is None and config.warm_start is None and isinstance(task, ScVaeTask):
         task.fit_read_out(np.random.default_rng(config.seed))
     return task
 
@@ -203,7 +208,7 @@ def _structure_flow(
         views=dataset.views, batch_size=options["batch_size"],
     )  # fmt: skip
     flow = _network(networks, "structure_flow", StructureFlow)
-    return StructureFlowTask(flow, [level], device=device)
+    return StructureFlowTask(flow, [level], device=device, times=_times(options))
 
 
 def _shape_flow(
@@ -213,7 +218,7 @@ def _shape_flow(
     return ShapeFlowTask(
         _network(networks, "shape_flow", LatentFlow),
         [_cells_level(store, dataset, level, textured=False) for level in options["levels"]],
-        shape_norm=norm_of(store, dataset, "shape"), device=device,
+        shape_norm=norm_of(store, dataset, "shape"), device=device, times=_times(options),
     )  # fmt: skip
 
 
@@ -225,8 +230,15 @@ def _texture_flow(
         _network(networks, "texture_flow", LatentFlow),
         [_cells_level(store, dataset, level, textured=True) for level in options["levels"]],
         shape_norm=norm_of(store, dataset, "shape"),
-        texture_norm=norm_of(store, dataset, "texture"), device=device,
+        texture_norm=norm_of(store, dataset, "texture"), device=device, times=_times(options),
     )  # fmt: skip
+
+
+def _times(options: Options) -> tuple[float, float] | None:
+    if options.get("times") is None:
+        return None
+    mean, std = options["times"]
+    return float(mean), float(std)
 
 
 def _cells_level(

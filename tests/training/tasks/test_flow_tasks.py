@@ -257,3 +257,24 @@ def test_the_cell_in_front_is_seen():
     assert picture.shape == (2 * 4 * 4, 4 * 4, 3)
     assert picture[5, 1].tolist() == [255, 255, 255]
     assert not picture[:4, :12].any()
+
+
+def test_times_lean_towards_the_noise_where_asked():
+    generator = torch.Generator().manual_seed(1)
+    seen: list[Tensor] = []
+
+    def times_of(**changes: Any) -> Tensor:
+        task = _structure_task(1, **changes)
+        seen.clear()
+        hook = task.flow.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+        with hook:
+            for _ in range(20):
+                task.loss(task.batch(np.random.default_rng(1)), generator)
+        return torch.cat(seen) / 1000
+
+    usual, late = times_of(), times_of(times=(1.0, 1.0))
+    for times in (usual, late):
+        assert float(times.min()) >= 0 and float(times.max()) <= 1
+    assert abs(float(usual.mean()) - 0.5) < 0.05
+    assert abs(float(torch.logit(late).mean()) - 1) < 0.15
+    assert abs(float(torch.logit(late).std()) - 1) < 0.15

@@ -1,0 +1,89 @@
+"""What a set-up costs on this machine, before anything is asked of the network."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+System = Literal["linux", "windows", "macos"]
+MEGABYTE = 1_000_000
+SPEED = 50e6 / 8
+"""Bytes a second that minutes are counted with: 50 Mbit/s."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """
+    Attributes:
+        system: of it.
+        arch: "x64" or "arm64".
+        nvidia: it has the driver of an NVIDIA card.
+    """
+
+    system: System
+    arch: str
+    nvidia: bool
+
+
+@dataclass(frozen=True)
+class Costs:
+    """
+    Attributes:
+        download, disk: bytes; disk is what stays, a set-up needs both for a while.
+        minutes: at 50 Mbit/s, unpacking included.
+    """
+
+    download: int
+    disk: int
+    minutes: float
+
+
+# Megabytes of download and of disk. Linux was measured on 28 November 2026; the downloads of the
+# others are sums of what the indexes list, their disk is the download times Linux's ratio.
+_COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {}
+
+
+def this_machine(
+    platform: str, machine: str, exists: Callable[[str], bool] = os.path.exists
+) -> Machine:
+    """
+    Args:
+        platform: ``sys.platform``.
+        machine: ``platform.machine()``.
+        exists: whether there is a file.
+    """
+    system: System = {"win32": "windows", "darwin": "macos"}.get(platform, "linux")  # type: ignore[assignment]
+    arch = "arm64" if machine.lower() in ("arm64", "aarch64") else "x64"
+    signs = (
+        r"C:\Windows\System32\nvcuda.dll" if system == "windows" else "/proc/driver/nvidia/version"
+    )
+    return Machine(system, arch, system != "macos" and exists(signs))
+
+
+def costs(machine: Machine) -> Costs:
+    """Estimates; the set-up knows better as soon as it has asked."""
+    download, disk = _COSTS[machine.system, machine.nvidia]
+    seconds = download * MEGABYTE / SPEED + disk / 30
+    return Costs(download * MEGABYTE, disk * MEGABYTE, seconds / 60)
+
+
+def longest_home(platform: str = sys.platform) -> int | None:
+    """Characters that the path of the home may have; None: no bound.
+
+    Windows allows 260 in all, unless it was told otherwise, and torch's headers take 150 of them.
+    """
+    return 100 if platform == "win32" and not _long_paths() else None
+
+
+def _long_paths() -> bool:
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        key = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as opened:
+            return bool(winreg.QueryValueEx(opened, "LongPathsEnabled")[0])
+    except OSError:
+        return False

@@ -1,0 +1,134 @@
+"""What has to be installed: uv's answer (pylock.toml) as a list with bytes and hashes."""
+
+import re
+import tomllib
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from ..protocol.errors import EngineError
+
+ENGINE = "maquette"
+SMALL = 2_000_000
+"""Bytes below which a wheel is left to uv, which gets several at once."""
+UNPACKED = 2.3
+"""Bytes on disk for a byte of wheel; measured, see docs/decisions."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel to install.
+
+    Attributes:
+        name, version: of the package.
+        url: http, https or file.
+        size: bytes; 0: the index does not say.
+        sha256: hexadecimal; empty: the index does not say.
+    """
+
+    name: str
+    version: str
+    url: str
+    size: int = 0
+    sha256: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of the wheel."""
+        return unquote(self.url.partition("#")[0].rpartition("/")[2])
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on this machine already."""
+        return not self.url.startswith("http")
+
+    @property
+    def ours(self) -> bool:
+        """Whether we download it ourselves, with progress: only what can be checked."""
+        return not self.local and bool(self.sha256) and self.size >= SMALL
+
+    @property
+    def identity(self) -> str:
+        """What tells that an installed one is the same."""
+        return self.sha256 or self.url
+
+    def line(self, folder: Path) -> str:
+        """Of uv's list of requirements; ``folder`` holds what was downloaded."""
+        url = (folder / self.file).as_uri() if self.ours else self.url
+        return f"{self.name} @ {url}" + (f" --hash=sha256:{self.sha256}" if self.sha256 else "")
+
+
+def packages_of(text: str) -> list[Package]:
+    """The packages of a pylock.toml, without the engine itself.
+
+    Raises:
+        EngineError: ``list_invalid``.
+    """
+    try:
+        return [
+            _package(entry) for entry in tomllib.loads(text)["packages"] if entry["name"] != ENGINE
+        ]
+    except (ValueError, LookupError, TypeError) as error:
+        raise EngineError(
+            "list_invalid",
+            f"uv's list of packages cannot be read: {error!r}.",
+            "Send the log of the set-up with a report.",
+        ) from error
+
+
+def _package(entry: Mapping[str, Any]) -> Package:
+    # All that are listed fit this machine; uv puts the best one first.
+    wheel: Mapping[str, Any] = entry["wheels"][0]
+    url = wheel.get("url") or Path(wheel["path"]).absolute().as_uri()
+    return Package(
+        name=entry["name"],
+        version=entry.get("version", ""),
+        url=url,
+        size=wheel.get("size", 0),
+        sha256=wheel.get("hashes", {}).get("sha256", ""),
+    )
+
+
+def unpacked(wheels: Iterable[Path]) -> int:
+    """Bytes that wheels take when they are installed."""
+    total = 0
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as opened:
+            total += sum(entry.file_size for entry in opened.infolist())
+    return total
+
+
+def wheel_version(wheel: Path) -> str:
+    """Of its file's name."""
+    return wheel.name.split("-")[1] if wheel.name.count("-") >= 4 else ""
+
+
+def wheel_identity(wheel: Path) -> str:
+    """Another one for every other content; takes milliseconds, since only the index is read.
+
+    Raises:
+        EngineError: ``wheel_broken``.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            content = [f"{e.filename} {e.CRC:08x} {e.file_size}" for e in opened.infolist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise EngineError(
+            "wheel_broken",
+            f"The engine that came with this extension cannot be read: {error}.",
+            "Install the extension again.",
+        ) from error
+    return sha256("\n".join(sorted(content)).encode()).hexdigest()
+
+
+def newer(one: str, other: str) -> bool:
+    """Whether a version is newer than another: by their numbers, 0.10 after 0.9."""
+    return _numbers(one) > _numbers(other)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))

@@ -1,0 +1,95 @@
+"""The process of a set-up: reads an order, holds the lock, and tells how it ends.
+
+Nothing of Blender and no wheel is imported here. Blender starts it by ``COMMAND``, with Blender's
+Python but isolated from what is installed there.
+"""
+
+import os
+import sys
+import time
+import traceback
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ..protocol.errors import EngineError
+from .disk import disk_full, unwritable
+from .order import Order
+from .places import Places
+from .set_up import Asks, SetUp
+from .swap import remove
+from .telling import Teller
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a set-up, or with "discard" remove what an unfinished one has left.
+
+    Returns:
+        Exit status: 0 all is well, 1 it failed, 3 it asks, 4 another one runs.
+    """
+    order = Order.from_json(sys.stdin.buffer.read())
+    places = Places(Path(order.home))
+    for folder in (places.work, places.set_up_log.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(places.home)  # not the extension's folder, which an update must be able to replace
+    with places.lock.open("a+b") as lock:
+        if not _only_one(lock):
+            return 4
+        if "discard" in arguments:
+            for path in (places.new, *(p for p in places.work.iterdir() if p != places.lock)):
+                remove(path)
+            return 0
+        teller = Teller(places.told)
+        with places.set_up_log.open("ab") as log:
+            log.write(f"\n=== {time.strftime('%Y-%m-%d %H:%M:%S')} {order.wheel}\n".encode())
+            return _told(order, teller, log, places)
+
+
+def _told(order: Order, teller: Teller, log: BinaryIO, places: Places) -> int:
+    try:
+        SetUp(order, teller, log).run()
+    except Asks as asked:
+        teller.asks(*asked.args)
+        return 3
+    except EngineError as error:
+        teller.failed(error)
+    except zipfile.BadZipFile as error:
+        teller.failed(
+            EngineError("download_broken", f"A package is broken: {error}.", "Try again.")
+        )
+    except OSError as error:
+        if error.errno == 28 or getattr(error, "winerror", 0) == 112:
+            teller.failed(disk_full(places.home))
+        else:
+            log.write(traceback.format_exc().encode())
+            teller.failed(unwritable(Path(error.filename or places.home), error))
+    except Exception as error:  # noqa: BLE001  the user must hear of whatever it is
+        log.write(traceback.format_exc().encode())
+        hint = f"Try again; if it stays so, send {places.set_up_log} with a report."
+        teller.failed(EngineError("set_up_failed", f"The set-up failed: {error!r}.", hint))
+    else:
+        teller.done()
+        return 0
+    return 1
+
+
+def _only_one(lock: BinaryIO) -> bool:
+    """Whether no other set-up runs; the lock is given back when this process ends, however."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            lock.seek(1000)  # beside the content, which others read
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    lock.seek(0)
+    lock.truncate()
+    lock.write(str(os.getpid()).encode())
+    lock.flush()
+    return True
