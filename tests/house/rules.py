@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 LONGEST_FILE = 450
-OUTERMOST = (("engine", "cli.py"), ("engine", "connecting.py"))
+OUTERMOST = (
+    ("engine", "cli.py"),
+    ("engine", "connecting.py"),
+    ("blender_addon", "engine_process.py"),
+)
 """Where programs come in: these may read the environment."""
 
 # Made at run time or by git-ignored tools, so absent from a clone.
