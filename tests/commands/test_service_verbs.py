@@ -1,6 +1,7 @@
 """The verbs of the service on the command line, with a worker that plays jobs from a script."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from engine.cli import app
 from tests.service.local import Local
+from tests.service.peer import PATIENCE
 
 QUICK = [
     {"stage": "shape", "steps": 3, "seconds": 0.05},
@@ -157,7 +159,10 @@ def test_it_says_how_to_follow_a_job(serve: Any, image: Path) -> None:
     assert f"maquette attach {shown.stdout[:8]}" in shown.stderr
     followed = run("attach", shown.stdout[:8])
     assert "Starting" not in followed.output
-    assert "clients: 0" in run("status").stdout
+    # Commands that have just ended are noticed to be gone after some seconds.
+    end = time.monotonic() + PATIENCE
+    while "clients: 0" not in run("status").stdout:
+        assert time.monotonic() < end
 
 
 def test_ids_that_are_wrong(serve: Any, image: Path) -> None:
