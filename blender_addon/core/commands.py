@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ..protocol.errors import EngineError
+from .launch import NO_WINDOW
 from .places import Places
 from .uv_trouble import in_words
 
@@ -71,7 +71,3 @@ class Commands:
             doing: what it was to do, such as "install the engine".
         """
         return in_words(text, doing, self._places.home, self._places.set_up_log)
-
-
-NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
-"""For ``Popen``: no console opens (CREATE_NO_WINDOW)."""

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from .disk import unwritable
 
@@ -16,6 +15,9 @@ _BOOTSTRAP = (
     "import sys; sys.path.append(sys.argv[1]); from importlib import import_module; "
     "sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
 )
+NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
+NEW_GROUP = 0x00000200 if sys.platform == "win32" else 0
+"""For ``Popen``: no console opens; a Ctrl-C in another one does not arrive."""
 SET_UP = "core.set_up_process"
 IDLE = 60.0
 """Seconds after the last Blender has gone, and the last job is done, until the engine leaves."""
@@ -100,7 +102,10 @@ def start(
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env=dict(environment),
-                **_detached(),
+                # A group of its own: a Ctrl-C in the terminal of Blender does not reach it, and it
+                # can be ended with all that it started.
+                start_new_session=sys.platform != "win32",
+                creationflags=NO_WINDOW | NEW_GROUP,
             )
     except OSError as error:
         raise unwritable(Path(error.filename or log.parent), error) from error
@@ -109,14 +114,6 @@ def start(
             process.stdin.write(given)
             process.stdin.close()
     return process
-
-
-def _detached() -> dict[str, Any]:
-    """A group of its own: a Ctrl-C in Blender's terminal does not reach it, and it can be ended
-    with all that it started."""
-    if sys.platform == "win32":
-        return {"creationflags": 0x08000000 | 0x00000200}  # NO_WINDOW, NEW_PROCESS_GROUP
-    return {"start_new_session": True}
 
 
 def end_group(pid: int, environment: Mapping[str, str]) -> None:
@@ -128,7 +125,7 @@ def end_group(pid: int, environment: Mapping[str, str]) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=dict(environment),
-            creationflags=0x08000000,
+            creationflags=NO_WINDOW,
         )
         return
     with suppress(ProcessLookupError, PermissionError):

@@ -10,6 +10,8 @@ System = Literal["linux", "windows", "macos"]
 MEGABYTE = 1_000_000
 SPEED = 50e6 / 8
 """Bytes a second that minutes are counted with: 50 Mbit/s."""
+UNPACKING = 40e6
+"""Bytes of disk a second that unpacking, trying and putting in place take, about."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,21 @@ class Costs:
     disk: int
     minutes: float
 
+    @classmethod
+    def of(cls, download: int, disk: int) -> "Costs":
+        """With minutes at ``SPEED``, and what unpacking takes."""
+        return cls(download, disk, (download / SPEED + disk / UNPACKING) / 60)
 
-# Megabytes of download and of disk. Linux was measured on 28 November 2026; the downloads of the
-# others are sums of what the indexes list, their disk is the download times Linux's ratio.
-_COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {}
+
+# Megabytes of download and of disk. Linux was measured on 28 November 2026. The others are sums of
+# what the indexes list, their disk by ``plan.disk_guess``; Windows with a card is a guess.
+_COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {
+    ("linux", False): (430, 1510),
+    ("linux", True): (2960, 5530),
+    ("windows", False): (310, 1030),
+    ("windows", True): (2900, 5500),
+    ("macos", False): (256, 850),
+}
 
 
 def this_machine(
@@ -64,8 +77,7 @@ def this_machine(
 def costs(machine: Machine) -> Costs:
     """Estimates; the set-up knows better as soon as it has asked."""
     download, disk = _COSTS[machine.system, machine.nvidia]
-    seconds = download * MEGABYTE / SPEED + disk / 30
-    return Costs(download * MEGABYTE, disk * MEGABYTE, seconds / 60)
+    return Costs.of(download * MEGABYTE, disk * MEGABYTE)
 
 
 def longest_home(platform: str = sys.platform) -> int | None:

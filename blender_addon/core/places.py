@@ -36,6 +36,11 @@ class Places:
         return self.home / "engine.set-up"
 
     @property
+    def downloads(self) -> Path:
+        """Of a set-up that is not finished."""
+        return self.work / "downloads"
+
+    @property
     def pythons(self) -> Path:
         """Pythons that uv got because this machine has none that fits."""
         return self.home / "engine.python"
@@ -55,9 +60,19 @@ class Places:
         return self.home / "logs" / "set-up.log"
 
     @property
+    def process_log(self) -> Path:
+        """What the set-up's process says when it cannot even begin."""
+        return self.work / "process.log"
+
+    @property
     def serve_log(self) -> Path:
         """What the engine says before its own log is open, and when it falls."""
         return self.home / "logs" / "serve.log"
+
+    @property
+    def stop_log(self) -> Path:
+        """What asking it to end has said."""
+        return self.home / "logs" / "stop.log"
 
     @property
     def service_log(self) -> Path:

@@ -23,7 +23,7 @@ from .fetch import download, find_on, size_of
 from .installed import RECORD, own_engine
 from .order import Order
 from .places import Places, python_in, site_packages
-from .plan import ENGINE, UNPACKED, Package, packages_of, unpacked, wheel_identity, wheel_version
+from .plan import ENGINE, Package, disk_guess, packages_of, unpacked, wheel_identity, wheel_version
 from .swap import copy_environment, put_in_place, remove
 from .telling import Teller
 from .uv_trouble import PYTORCH, unreachable
@@ -52,7 +52,7 @@ class SetUp:
     def __init__(self, order: Order, teller: Teller, log: BinaryIO) -> None:
         self._order, self._teller = order, teller
         self._places = Places(Path(order.home))
-        self._downloads = self._places.work / "downloads"
+        self._downloads = self._places.downloads
         self._list = self._places.work / "pylock.toml"
         self._commands = Commands(self._places, log)
         self._notes: list[str] = []
@@ -159,23 +159,28 @@ class SetUp:
             *("--python", str(python_in(self._places.new)), "--quiet"),
         )
         backend = self._order.backend
-        status, text = self._commands.run_uv(
-            *command, *(("--torch-backend", backend) if backend else ())
-        )
-        if status != 0 and backend and PYTORCH in text and unreachable(text):
-            self._notes.append(
-                f"{PYTORCH} cannot be reached, so PyTorch comes from the package index: "
-                + (
-                    "its build for Windows does not use the graphics card."
-                    if sys.platform == "win32"
-                    else "its build for Linux brings CUDA along, whether there is a card or not."
-                )
-            )
-            self._teller.note(self._notes[-1])
+        right_torch = ("--torch-backend", backend) if backend else ()
+        status, text = self._commands.run_uv(*command, *right_torch)
+        elsewhere = status != 0 and bool(backend) and PYTORCH in text and unreachable(text)
+        if elsewhere:
+            self._teller.note(f"{PYTORCH} cannot be reached: PyTorch comes from the package index.")
             status, text = self._commands.run_uv(*command)
         if status != 0:
             raise self._commands.trouble(text, "find out what has to be downloaded")
-        return packages_of(self._list.read_text(encoding="utf-8"))
+        packages = packages_of(self._list.read_text(encoding="utf-8"))
+        if elsewhere and (note := self._other_torch(packages)):
+            self._notes.append(note)
+            self._teller.note(note)
+        return packages
+
+    def _other_torch(self, packages: Sequence[Package]) -> str:
+        """What is not as it should be with a PyTorch that comes from elsewhere, or empty."""
+        why = f"{PYTORCH} cannot be reached, so PyTorch comes from the package index: "
+        if sys.platform == "win32" and self._order.nvidia:
+            return why + "its build for Windows does not use the graphics card."
+        if not self._order.nvidia and any(p.name.startswith("nvidia-") for p in packages):
+            return why + "its build for Linux brings CUDA along, which this machine cannot use."
+        return ""
 
     def _before(self, packages: Sequence[Package]) -> dict[str, str]:
         """Start from the engine that is there, where that saves a download.
@@ -205,7 +210,7 @@ class SetUp:
         ours = sorted((p for p in wanted if p.ours), key=lambda p: p.size)
         total = sum(package.size for package in ours)
         missing = sum(package.size for package in wanted) - sum(map(self._here, ours))
-        self._agree(missing, int(sum(package.size for package in wanted) * UNPACKED))
+        self._agree(missing, disk_guess(wanted))
         left: set[str] = set()
         done = 0
         for package in ours:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..protocol.errors import EngineError
-from .commands import NO_WINDOW
+from .launch import NO_WINDOW
 from .places import Places, python_in
 from .running import alive, end, read_running
 

@@ -1,6 +1,7 @@
 """How the set-up's process tells Blender how far it is: lines of JSON in a file that only grows."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -8,6 +9,8 @@ from typing import Any, BinaryIO
 from ..protocol.errors import EngineError
 
 LARGEST_READ = 1 << 16
+OFTEN = 0.1
+"""Seconds between two words about the same step."""
 
 
 class Teller:
@@ -19,6 +22,7 @@ class Teller:
 
     def __init__(self, file: Path) -> None:
         self._file = file.open("w", encoding="utf-8")
+        self._text, self._told_at = "", 0.0
 
     def step(self, text: str, fraction: float, done: int = 0, total: int = 0) -> None:
         """
@@ -27,6 +31,10 @@ class Teller:
             fraction: of the whole, 0 to 1.
             done, total: bytes, where they are what counts.
         """
+        now = time.monotonic()
+        if text == self._text and now < self._told_at + OFTEN:
+            return
+        self._text, self._told_at = text, now
         self._tell(step=text, fraction=round(fraction, 4), done=done, total=total)
 
     def note(self, text: str) -> None:

@@ -68,6 +68,16 @@ def wheel_for(machine: Machine) -> Wheel | None:
     return WHEELS.get((machine.system, machine.arch))
 
 
+def torch_backend(machine: Machine, environment: Mapping[str, str]) -> str:
+    """For uv's --torch-backend; empty: PyTorch's packages come from the index as all else.
+
+    On a Mac they have one build only. Who has set it, or has an index of his own, is obeyed.
+    """
+    if machine.system == "macos" or environment.get("UV_TORCH_BACKEND"):
+        return ""
+    return "" if own_index(environment) else "auto"
+
+
 def own_index(environment: Mapping[str, str]) -> str:
     """The index that the user has set instead of PyPI, or empty."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):

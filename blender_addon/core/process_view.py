@@ -1,0 +1,150 @@
+"""Sentences about the engine's process, from what is known of it."""
+
+from dataclasses import dataclass
+
+from ..protocol.errors import EngineError
+from .endings import FEW, SOON
+from .installed import Installed
+from .machine import Costs
+from .running import Running
+from .set_up_watch import SetUpWatch
+from .snapshot import EngineState, EngineView, SetupView, Verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """
+    Attributes:
+        version: of the extension.
+        installed: the engine that would be started.
+        absent: why there is none, where a folder was named.
+        running: the engine that runs here.
+        starting, stopping, setting_up, pairing: is being done.
+        remote: address of another machine's engine that is used; empty: this machine's.
+        why_not_remote: why it cannot be, or empty.
+        trouble: how the last thing ended badly.
+        crashes: too many of them.
+        update: version that the engine should be brought to; empty: it is well.
+    """
+
+    version: str
+    installed: Installed | None = None
+    absent: EngineError | None = None
+    running: Running | None = None
+    starting: bool = False
+    stopping: bool = False
+    setting_up: bool = False
+    pairing: bool = False
+    remote: str = ""
+    why_not_remote: str = ""
+    trouble: EngineError | None = None
+    crashes: bool = False
+    update: str = ""
+
+
+def engine_view(known: Known) -> EngineView:
+    """What the panel says of the engine."""
+    state, sentence, hint, verb = _said(known)
+    engine = ""
+    if known.running is not None:
+        engine = known.running.engine
+    elif known.installed is not None:
+        engine = f"maquette {known.installed.version}"
+    return EngineView(
+        state=state,
+        sentence=sentence,
+        hint=hint,
+        verb=verb,
+        place=known.remote or "this machine",
+        remote=bool(known.remote),
+        versions=f"extension {known.version}, engine {engine or 'unknown'}",
+    )
+
+
+def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
+    trouble = known.trouble
+    if known.setting_up:
+        return "installing", "The engine is being set up.", "", ""
+    if known.pairing:
+        return "starting", "Asking the other machine to let this one in.", "", ""
+    if known.remote and trouble is None:
+        if known.why_not_remote:
+            return "refused", known.why_not_remote, "", ""
+        return "ready", f"The engine of {known.remote} is used.", "", ""
+    if known.stopping:
+        return "stopped", "The engine ends as soon as its job is done.", "", ""
+    if known.running is not None:
+        if known.update:
+            return "ready", *_outdated(known)
+        return "ready", "The engine runs.", _note(known), ""
+    if known.starting:
+        return "starting", "The engine is starting.", "", ""
+    if trouble is not None:
+        verb = _remedy(trouble, known)
+        if known.crashes:
+            sentence = f"The engine has crashed {FEW} times in {SOON / 60:.0f} minutes. "
+            return "gone", sentence + trouble.message, trouble.hint, verb
+        return "gone", trouble.message, trouble.hint, verb
+    if known.installed is not None:
+        if known.update:
+            return "stopped", *_outdated(known)
+        return "stopped", "The engine does not run.", _note(known), "start"
+    if known.absent is not None:
+        return "absent", known.absent.message, known.absent.hint, "set_up"
+    return "absent", "There is no engine on this machine yet.", "", "set_up"
+
+
+def _outdated(known: Known) -> tuple[str, str, Verb]:
+    there = known.installed.version if known.installed else "unknown"
+    if there == known.update:
+        sentence = f"This extension brings another build of the engine ({known.update})."
+    else:
+        sentence = f"The engine is version {there}; this extension brings {known.update}."
+    return sentence, "Update the engine.", "update"
+
+
+def _remedy(trouble: EngineError, known: Known) -> Verb:
+    if trouble.code.startswith(("pairing", "not_online")):
+        return "pair"
+    if trouble.code == "disk_full":
+        return "free_disk"
+    return "restart" if known.installed is not None else "set_up"
+
+
+def _note(known: Known) -> str:
+    notes = known.installed.notes if known.installed is not None else ()
+    return " ".join(notes)
+
+
+def set_up_view(watch: SetUpWatch, costs: Costs, why_not: str, resumable: bool) -> SetupView:
+    """What the panel says of the set-up.
+
+    Args:
+        watch: the set-up.
+        costs: estimates for this machine.
+        why_not: why it cannot begin, or empty.
+        resumable: an earlier one left downloads.
+    """
+    problem, hint = "", ""
+    download, disk, minutes = costs.download, costs.disk, costs.minutes
+    if watch.asked is not None:
+        problem, hint = watch.asked.text, "Press the button again if that is all right."
+        download, disk = watch.asked.download, watch.asked.disk
+        minutes = Costs.of(download, disk).minutes
+    elif watch.problem is not None:
+        problem, hint = watch.problem.message, watch.problem.hint
+    return SetupView(
+        running=watch.running,
+        step=watch.step,
+        fraction=watch.fraction,
+        bytes_done=watch.done,
+        bytes_total=watch.total,
+        log=watch.log,
+        problem=problem,
+        hint=hint,
+        resumable=resumable and not watch.running,
+        download=download,
+        disk=disk,
+        minutes=minutes,
+        why_not=why_not,
+    )

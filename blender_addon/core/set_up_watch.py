@@ -1,0 +1,179 @@
+"""The set-up as Blender sees it: polled, never waited for; it may be that of another Blender."""
+
+import json
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..protocol.errors import EngineError
+from .places import Places
+from .running import alive
+from .telling import Tail, last_lines
+
+LOG_LINES = 200
+LOOK_EVERY = 1.0
+"""Seconds between looks whether another Blender sets up the engine."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user has to agree to.
+
+    Attributes:
+        text: why, and how much.
+        download, disk: bytes.
+    """
+
+    text: str
+    download: int
+    disk: int
+
+
+class SetUpWatch:
+    """
+    Args:
+        places: of the engine.
+        clock: seconds, never backwards.
+
+    Attributes:
+        running: one runs.
+        step, fraction, done, total: as it told last; see ``telling.Teller.step``.
+        note: something to know that did not end it.
+        log: last lines of its log.
+        problem: how the last one ended badly.
+        asked: what the last one has ended with.
+        finished: how many have ended well.
+    """
+
+    def __init__(self, places: Places, clock: Callable[[], float]) -> None:
+        self.running = False
+        self.step, self.note = "", ""
+        self.fraction, self.done, self.total = 0.0, 0, 0
+        self.log: tuple[str, ...] = ()
+        self.problem: EngineError | None = None
+        self.asked: Asked | None = None
+        self.finished = 0
+        self._places, self._clock = places, clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._told, self._log = Tail(places.told), Tail(places.set_up_log)
+        self._ended = False
+        self._look_at = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Of the process, 0 where none runs."""
+        return self._pid if self.running else 0
+
+    def begin(self, process: "subprocess.Popen[bytes]") -> None:
+        """Follow one that was started just now; its file of what it tells is gone before."""
+        self._follow(process.pid)
+        self._process = process
+
+    def poll(self) -> None:
+        """Read what is new. Takes a millisecond at most."""
+        if not self.running:
+            self._find_another()
+            return
+        status = self._process.poll() if self._process else None
+        gone = status is not None if self._process else not self._alive()
+        self._read()
+        if gone:
+            self._read()  # what came between
+            self._end(status)
+
+    def cancelled(self) -> None:
+        """It was ended because the user wanted so."""
+        self._close()
+        self.problem = EngineError(
+            "set_up_cancelled", "The set-up was cancelled.", "What was downloaded is kept."
+        )
+
+    def close(self) -> None:
+        """Follow it no longer."""
+        self._close()
+
+    def _follow(self, pid: int) -> None:
+        self._close()
+        self.running, self._pid, self._ended = True, pid, False
+        self.step, self.note, self.problem, self.asked = "Starting", "", None, None
+        self.fraction, self.done, self.total, self.log = 0.0, 0, 0, ()
+        self._lines.clear()
+        self._told, self._log = Tail(self._places.told), Tail(self._places.set_up_log)
+        self._log.skip()
+
+    def _find_another(self) -> None:
+        now = self._clock()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        try:
+            pid = int(self._places.lock.read_text(encoding="ascii") or 0)
+        except (OSError, ValueError):
+            return
+        if alive(pid) and not _over(self._places):
+            self._follow(pid)
+
+    def _alive(self) -> bool:
+        now = self._clock()
+        if now < self._look_at:
+            return True
+        self._look_at = now + LOOK_EVERY
+        return alive(self._pid)
+
+    def _read(self) -> None:
+        for line in self._told.lines():
+            try:
+                told: dict[str, Any] = json.loads(line)
+            except ValueError:
+                continue
+            self._take(told)
+        if lines := [line for line in self._log.lines() if line.strip()]:
+            self._lines.extend(lines)
+            self.log = tuple(self._lines)
+
+    def _take(self, told: dict[str, Any]) -> None:
+        match told:
+            case {"step": step, "fraction": fraction, "done": done, "total": total}:
+                self.step, self.done, self.total = step, done, total
+                self.fraction = max(self.fraction, fraction)
+            case {"note": note}:
+                self.note = note
+            case {"asks": text, "download": download, "disk": disk}:
+                self.asked, self._ended = Asked(text, download, disk), True
+            case {"failed": [code, message, hint]}:
+                self.problem, self._ended = EngineError(code, message, hint), True
+            case {"finished": _}:
+                self.finished += 1
+                self._ended = True
+            case _:
+                return
+
+    def _end(self, status: int | None) -> None:
+        if status == 4:
+            self.problem = EngineError(
+                "set_up_runs", "Another Blender is setting up the engine.", "Wait until it is done."
+            )
+        elif not self._ended:
+            said = last_lines(self._places.process_log, 1)
+            self.problem = EngineError(
+                "set_up_died",
+                "The set-up has ended without a word."
+                + (f" Its last words: {said[0]}" if said else ""),
+                "Try again: what was downloaded is kept.",
+            )
+        self._close()
+
+    def _close(self) -> None:
+        self.running, self._process, self._pid = False, None, 0
+        self._told.close()
+        self._log.close()
+
+
+def _over(places: Places) -> bool:
+    """Whether the set-up that wrote last has told its end."""
+    last = last_lines(places.told, 1)
+    return bool(last) and any(f'"{word}"' in last[0] for word in ("finished", "failed", "asks"))
