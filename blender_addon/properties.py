@@ -290,7 +290,7 @@ def _history_filtered(group: "MaquetteWindow", _context: Any) -> None:
     from .operators import history
 
     group.history_page = 0
-    history.search(group.history_search)
+    history.search(group)
 
 
 class MaquetteWindow(PropertyGroup):

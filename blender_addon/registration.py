@@ -11,8 +11,8 @@ import bpy
 
 from . import preferences, properties
 from .bl import tick
+from .operators import acting, generating, history, matte, objects, presets, sources
 from .operators import engine as engine_operators
-from .operators import generating, history, matte, objects, presets, sources
 from .ui import engine as engine_panels
 from .ui import first_run, generate, jobs, menus
 from .ui import history as history_panels
@@ -50,6 +50,7 @@ def register() -> None:
     properties.attach()
     menus.attach()
     tick.register()
+    tick.on_change.append(acting.redraw)
 
 
 def unregister() -> None:

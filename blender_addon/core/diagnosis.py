@@ -11,7 +11,6 @@ from pathlib import Path
 
 from .costs import bytes_in_words
 from .snapshot import JobView, Snapshot
-from .wheels import WHEELS, version_of
 
 _SECRETS = (
     (re.compile(r"hf_[A-Za-z0-9]{8,}"), "<token>"),
@@ -37,7 +36,8 @@ def diagnosis(snapshot: Snapshot, others: Mapping[str, str] | None = None) -> st
         **(others or {}),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": sys.version.split()[0],
-        **{wheel: version_of(module) or "not loaded" for module, (wheel, _) in WHEELS.items()},
+        "pyzmq": _version("zmq"),
+        "msgpack": _version("msgpack"),
         "engine": f"{engine.state} on {'another machine' if engine.remote else 'this machine'}",
         "engine says": f"{engine.sentence} {engine.hint}".strip(),
         "device": engine.device or "unknown",
@@ -77,6 +77,12 @@ def without_secrets(line: str, names: "set[str] | frozenset[str]" = frozenset())
     for pattern, shown in _SECRETS:
         line = pattern.sub(shown, line)
     return line
+
+
+def _version(module: str) -> str:
+    """Of a wheel, which is not loaded for this."""
+    found = sys.modules.get(module)
+    return "not loaded" if found is None else str(getattr(found, "__version__", "unknown"))
 
 
 def _memory(used: int | None, total: int | None) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _VERBS: dict[str, Verb] = {
     "version_mismatch": "update",
-    "wheels_old": "",
+    "wheels_unusable": "",
     "wheels_mixed": "",
     "wheels_missing": "",
 }
@@ -84,7 +84,13 @@ class EngineSide:
 
     def shutdown(self, *, wait: bool) -> None:
         """End the engine."""
-        self._asking.ask(Shutdown(wait=wait), self.answered)
+
+        def then(answer: "Answer") -> None:
+            self.answered(answer)
+            if self.status is not None and not isinstance(answer.reply, Refused):
+                self.status = replace(self.status, leaving=True)
+
+        self._asking.ask(Shutdown(wait=wait), then)
 
     def answered(self, answer: "Answer") -> None:
         """Tell the user what was refused."""
@@ -122,13 +128,16 @@ def engine_view(
         if client.state == "gone" and welcome is not None and not left:
             if facts.state in ("stopped", "ready"):
                 return _gone(facts)
-        elif client.state == "gone" and facts.state == "ready" and client.problem is not None:
-            if client.problem.code == "engine_silent":
-                return _gone(facts)
+        elif client.state == "gone" and facts.state == "ready" and _silent(client.problem):
+            return _gone(facts)
     if facts.state == "ready":
         sentence = f"Connecting to {facts.place}." if facts.remote else "The engine is starting."
         return replace(facts, state="starting", sentence=sentence, hint="", verb="")
     return facts
+
+
+def _silent(problem: EngineError | None) -> bool:
+    return problem is not None and problem.code == "engine_silent"
 
 
 def _gone(facts: EngineView) -> EngineView:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..protocol.client import Fetched
 
 ORDER: tuple[Stage, ...] = ("structure", "mesh", "finished")
+RECIPE, THUMBNAIL = "recipe", "thumbnail"
+OPTIONAL = (RECIPE, THUMBNAIL)
+"""Parts without which an object is built all the same."""
 TRY_AGAIN = 0.5
 """Seconds until a delivery that the scene could not take is offered again."""
 
@@ -34,15 +37,29 @@ class _Load:
     here: "dict[str, Fetched]" = field(default_factory=dict[str, Any])
     not_before: float = 0.0
 
+    def recipe(self) -> dict[str, Any]:
+        """For the object's property, with what the engine says of how it was made."""
+        if self.stage != "finished":
+            return {}
+        told = self.here.get(RECIPE)
+        return recipe_of(self.job, b"" if told is None else told.data)
+
     @property
     def whole(self) -> bool:
         return len(self.here) == len(self.wanted)
 
 
-def final_parts(names: Iterable[str]) -> tuple[str, ...]:
-    """The parts that the finished object is built from, of those that a job has."""
-    kept = [name for name in names if name.startswith(("finished", "textures")) or name == "hull"]
-    return tuple(kept) if "finished" in kept else ("mesh",)
+def final_parts(names: Iterable[str], *, as_asset: bool = False) -> tuple[str, ...]:
+    """The parts that the finished object is built from, of those that a job has.
+
+    Args:
+        as_asset: it becomes an asset, with a preview.
+    """
+    wanted = ("hull", RECIPE, THUMBNAIL) if as_asset else ("hull", RECIPE)
+    kept = [n for n in names if n.startswith(("finished", "textures")) or n in wanted]
+    if "finished" in kept:
+        return tuple(kept)
+    return ("mesh", *(name for name in kept if name in OPTIONAL))
 
 
 class Fetching:
@@ -73,6 +90,8 @@ class Fetching:
         """A part is there: fetch it if the scene shows it before the job is done."""
         if job.target is None or job.target.purpose != "new" or job.state in ("fetching", "done"):
             return
+        if job.finish is None and name == "mesh":
+            return  # it is the result itself, which comes in a moment
         if name == "mesh" or (name == "structure" and job.target.block_in):
             self._fetch(job, name, (name,))
 
@@ -81,7 +100,7 @@ class Fetching:
         if job.target is None:
             self._finish(job, placed=False)
             return
-        wanted = final_parts(job.parts)
+        wanted = final_parts(job.parts, as_asset=job.target.as_asset)
         if not set(wanted) <= set(job.parts):
             job.fail("The engine made nothing that can be shown.", "Generate it again.")
             self.drop(job)
@@ -119,7 +138,7 @@ class Fetching:
                     title=job.title,
                     target=job.target,
                     parts=newest.here,
-                    recipe=recipe_of(job) if newest.stage == "finished" else {},
+                    recipe=newest.recipe(),
                 )
         return None
 
@@ -167,6 +186,9 @@ class Fetching:
             return
         if not isinstance(told, Refused):
             load.here[name] = told
+            return
+        if name in OPTIONAL:
+            load.wanted = tuple(other for other in load.wanted if other != name)
             return
         self._loads.remove(load)
         if load.stage == "finished":

@@ -16,7 +16,15 @@ from .snapshot import JobState, JobView
 ACTIVE: tuple[JobState, ...] = ("sending", "queued", "running", "fetching", "waiting")
 """States of a job that is going to come to an end by itself."""
 _RANKS: dict[JobState, int] = {"running": 0, "fetching": 0, "waiting": 0, "queued": 1, "sending": 1}
-MISSED = 3
+MISSED = 3.0
+"""Seconds by which an estimate may be wrong before it counts as wrong."""
+_WORDS = {
+    "source_missing": (
+        "The result that it was made from is not in the engine's store any more.",
+        "Generate it again, or choose another object.",
+    ),
+}
+"""What the engine says with the ids of jobs, in words for people."""
 
 
 @dataclass(eq=False)
@@ -166,7 +174,7 @@ class Following:
     def submitted(self, job: Followed, reply: replies.Reply) -> None:
         """The answer to Submit or Retry."""
         if isinstance(reply, replies.Refused):
-            job.fail(reply.message, reply.hint)
+            job.fail(*_WORDS.get(reply.code, (reply.message, reply.hint)))
             self._on_end(job)
         elif isinstance(reply, replies.Submitted):
             job.resubmit = None

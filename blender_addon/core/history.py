@@ -1,8 +1,8 @@
 """Results in the engine's store, by page, with the thumbnails of those that are seen."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import EngineError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PAGE = 24
 THUMBNAIL = "thumbnail"
+ASSETS = "assets"
+"""Folder of the engine's home in which each job has one."""
 AT_ONCE = 4
 """Thumbnails on their way at a time, so that the parts of a job do not wait behind them."""
 
@@ -40,7 +42,7 @@ class History:
         tell: Callable[[str], None],
     ) -> None:
         self._asking, self._unplaced, self._tell = asking, unplaced, tell
-        self._filter = ""
+        self._filter = self._picture = ""
         self._asked = 0
         self._wanted: list[str] = []
         self._coming: set[str] = set()
@@ -48,27 +50,31 @@ class History:
         self.more = False
         self.thumbnails: dict[str, bytes] = {}
 
-    def load(self, *, more: bool = False, filter: str | None = None) -> None:
+    def load(
+        self, *, more: bool = False, filter: str | None = None, picture: str | None = None
+    ) -> None:
         """Get the first page, or the next one.
 
         Args:
-            filter: of titles, or the SHA-256 of a source picture; None: as it was.
+            filter: what titles have in them; empty: any; None: as it was.
+            picture: SHA-256 of the source picture; empty: of any; None: as it was.
 
         Raises:
-            EngineError: as ``Asking.ask``.
+            EngineError: as ``Asking.ask``; ``field_invalid``.
         """
-        if filter is not None and filter.strip() != self._filter:
-            self._filter, more = filter.strip(), False
+        before = (self._filter, self._picture)
+        self._filter = self._filter if filter is None else filter.strip()
+        self._picture = self._picture if picture is None else picture
+        more = more and before == (self._filter, self._picture)
         after = self.rows[-1].id if more and self.rows else None
-        picture = self._filter if re.fullmatch("[0-9a-f]{64}", self._filter) else ""
         # As many as are seen now, so that the list does not shrink under the mouse.
         limit = PAGE if more else min(100, max(PAGE, len(self.rows)))
         request = ListJobs(
             states=("done",),
             limit=limit,
             after=after,
-            picture_sha256=picture,
-            search="" if picture else self._filter,
+            picture_sha256=self._picture,
+            search=self._filter,
         )
         self._asked = self._asking.ask(request, lambda answer: self._take(answer, after=after))
 
@@ -96,6 +102,25 @@ class History:
     def title(self, job: str) -> str:
         """Of a result in ``rows``, else empty."""
         return next((row.title for row in self.rows if row.id == job), "")
+
+    def folder(self, job: str, home: Path | None) -> Path:
+        """As ``Session.folder_of``.
+
+        Args:
+            home: of the engine, if it is on this machine.
+        """
+        if home is None:
+            raise EngineError(
+                "result_elsewhere",
+                "The result lies on the engine's own machine.",
+                "Insert it into the scene, or open its folder there.",
+            )
+        folder = home / ASSETS / job
+        if not folder.is_dir():
+            raise EngineError(
+                "result_missing", "The result has no folder any more.", "Look at the history again."
+            )
+        return folder
 
     def show(self, jobs: Sequence[str]) -> None:
         """These rows are seen: their thumbnails are fetched, and of no others."""

@@ -25,10 +25,14 @@ from .settings import (
 if TYPE_CHECKING:
     from .following import Followed
 
+    Buffer = bytes | bytearray | memoryview
+
 PROPERTY = "maquette"
 """Name of the object's custom property."""
 VERSION = 1
-LARGEST = 1 << 16
+LARGEST = 1 << 18
+_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|file:")
+"""How paths begin that are of one machine."""
 _KINDS = {
     "generate": "Generate",
     "texture": "Retexture",
@@ -39,8 +43,12 @@ _SURFACES = {"True": "closed", "False": "open"}
 _REFERENCES = ("picture", "mesh", "source")
 
 
-def recipe_of(job: "Followed") -> dict[str, Any]:
-    """The recipe of a job that is done: plain JSON values."""
+def recipe_of(job: "Followed", told: "Buffer" = b"") -> dict[str, Any]:
+    """The recipe of a job that is done: plain JSON values.
+
+    Args:
+        told: recipe.json of the engine, which becomes the entry "made"; empty: it told nothing.
+    """
     spec: dict[str, Any] = {} if job.job is None else to_dict(job.job)
     source = getattr(job.job, "source", None)
     return {
@@ -54,7 +62,26 @@ def recipe_of(job: "Followed") -> dict[str, Any]:
         "checkpoint": _without_folder(job.checkpoint),
         "settings": {name: value for name, value in spec.items() if name not in _REFERENCES},
         "finish": to_dict(job.finish) if job.finish is not None else None,
+        "made": _made(told),
     }
+
+
+def _made(told: "Buffer") -> Any:
+    """What the engine says of how it was made, without anything that is of its machine."""
+    try:
+        return _public(json.loads(bytes(told)))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value).items()
+        return {k: _public(v) for k, v in entries if not (isinstance(v, str) and _PATH.match(v))}
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return [_public(v) for v in items if not (isinstance(v, str) and _PATH.match(v))]
+    return value
 
 
 def _without_folder(checkpoint: str) -> str:

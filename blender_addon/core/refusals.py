@@ -126,6 +126,21 @@ def why_not_download(snapshot: Snapshot) -> str:
     return _why_no_room(weights)
 
 
+def gate_sentence(view: WeightsView | None) -> str:
+    """What has to be done before a gated network can be downloaded; empty: nothing.
+
+    It names the network; the page to open is ``WeightView.page``.
+    """
+    gated = [row for row in view.rows if row.gated and row.missing] if view else []
+    if not gated:
+        return ""
+    names = " and ".join(row.name for row in gated)
+    return (
+        f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
+        "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."
+    )
+
+
 def why_not_release(snapshot: Snapshot) -> str:
     """Why the engine cannot give its memory back."""
     if snapshot.engine.state != "ready":

@@ -4,6 +4,7 @@
 as an ``EngineError`` by the verb, or stands in the snapshot later.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..protocol import events, replies
 from ..protocol.errors import EngineError
 from ..protocol.limits import MatteMethod
-from ..protocol.requests import Attach, Cancel, Reorder
+from ..protocol.requests import Cancel, Reorder
 from .asking import Asking
 from .chosen import Chosen, CutOutRows
 from .deliveries import Delivery, Placed, Target
@@ -21,6 +22,7 @@ from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
 from .pictures import PictureIn
+from .rejoining import Rejoining
 from .settings import (
     FinishSettings,
     GenerateSettings,
@@ -34,7 +36,6 @@ from .unplaced import Unplaced
 from .weights import Weights
 
 if TYPE_CHECKING:
-    from ..protocol.client import Answer
     from ..protocol.connection import Connection
     from ..protocol.wire import Shaped
 
@@ -48,6 +49,7 @@ class Session:
         client: name of this Blender for people; owns its jobs.
         program: name and version of the extension.
         user_folder: of the extension, for what must outlive Blender.
+        home: of the engine on this machine; None: nobody knows.
         clock: seconds, never backwards.
     """
 
@@ -58,13 +60,16 @@ class Session:
         client: str,
         program: str,
         user_folder: Path,
+        home: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._home = home
         self._asking = Asking(find, client, program, clock)
         self._unplaced = Unplaced(user_folder / "unplaced")
         self._fetching = Fetching(self._asking, clock, self._delivered)
         self._jobs = Following(clock, self._fetching.part, self._ended)
         self._history = History(self._asking, self._unplaced, self._say)
+        self._rejoining = Rejoining(self._asking, self._jobs, self._unplaced)
         self._chosen = Chosen(self._asking)
         self._weights = Weights(self._asking)
         self._submitting = Submitting(
@@ -255,6 +260,21 @@ class Session:
         """
         return self._submitting.retry(self._known(job), settings)
 
+    def again(
+        self, job: str, target: Target, *, seed: int | None = None, quality: str = ""
+    ) -> list[str]:
+        """A stored job once more, as a new one.
+
+        Args:
+            seed: another one, for a variant; None: the same.
+            quality: another one; empty: the same.
+
+        Returns:
+            The id of the new job.
+        """
+        title = self._history.title(job) or target.object_name
+        return [self._submitting.again(job, title, target, seed, quality)]
+
     def cancel(self, job: str) -> None:
         """Stop a job, or take it out of the queue. One that is done is only not placed."""
         followed = self._known(job)
@@ -279,9 +299,19 @@ class Session:
 
     # The history
 
-    def history(self, more: bool = False, filter: str | None = None) -> None:
+    def history(
+        self, more: bool = False, filter: str | None = None, picture: str | None = None
+    ) -> None:
         """Get the first page of results, or the next one; as ``History.load``."""
-        self._history.load(more=more, filter=filter)
+        self._history.load(more=more, filter=filter, picture=picture)
+
+    def folder_of(self, job: str) -> Path:
+        """Where a result lies.
+
+        Raises:
+            EngineError: ``result_elsewhere``, ``result_missing``.
+        """
+        return self._history.folder(job, self._home if not self._engine.facts.remote else None)
 
     def show(self, jobs: Sequence[str]) -> None:
         """These rows of the history are seen: get their thumbnails."""
@@ -290,7 +320,7 @@ class Session:
     def insert(self, job: str, target: Target) -> None:
         """Put a stored result into the scene."""
         self._follow(Followed(id=job, title=self._history.title(job), target=target))
-        self._attach(job)
+        self._rejoining.attach(job)
 
     def pin(self, job: str, pinned: bool) -> None:
         """Keep a result whatever the quota says, or no longer."""
@@ -357,12 +387,9 @@ class Session:
         if self._welcome is not None and self._welcome.session != welcome.session:
             self._weights.lost()
         self._welcome, self._engine.status = welcome, welcome.status
-        for job in self._jobs:
-            if job.state in ("queued", "running", "interrupted"):
-                self._attach(job.id)
-        for id in self._unplaced:
-            if id not in self._jobs:
-                self._adopt(id)
+        self._rejoining.greeted()
+        # Parts are checked by it: loaded now, it is not loaded in the middle of a job.
+        importlib.import_module("numpy")
         self._history.load()
         self._engine.describe()
 
@@ -377,32 +404,6 @@ class Session:
         if self._jobs.get(job.id) is job:
             self._jobs.remove(job.id)
         self._unplaced.remove(job.id)
-
-    def _attach(self, job: str) -> None:
-        def then(answer: "Answer") -> None:
-            if isinstance(answer.reply, replies.JobSnapshot):
-                self._jobs.take_snapshot(answer.reply)
-            elif isinstance(answer.reply, replies.Refused) and (lost := self._jobs.get(job)):
-                lost.fail(answer.reply.message, answer.reply.hint)
-                self._unplaced.remove(job)
-
-        self._asking.ask(Attach(job=job), then)
-
-    def _adopt(self, id: str) -> None:
-        """A job of a Blender that was closed, or crashed: followed if it has not ended."""
-
-        def then(answer: "Answer") -> None:
-            reply = answer.reply
-            if isinstance(reply, replies.JobSnapshot) and reply.row.state != "done":
-                if reply.row.state in ("failed", "cancelled"):
-                    self._unplaced.remove(id)
-                elif id not in self._jobs:
-                    self._jobs.add(Followed(id=id, title=reply.row.title, target=None))
-                    self._jobs.take_snapshot(reply)
-            elif isinstance(reply, replies.Refused):
-                self._unplaced.remove(id)
-
-        self._asking.ask(Attach(job=id), then)
 
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":

@@ -6,13 +6,15 @@ empty leaves the choice to the checkpoint or to the finish.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..protocol.finishes import FinishChoice
-from ..protocol.jobs import FinishJob, GenerateJob, TextureJob, UpscaleJob
 from ..protocol.limits import DEFAULT_SEED, LARGEST_SEED, MatteMethod
-from ..protocol.references import Attached, Reference, Stored
-from ..protocol.samplers import Sampling
+
+if TYPE_CHECKING:  # operators load this when Blender starts: jobs are loaded when one is made
+    from ..protocol.finishes import FinishChoice
+    from ..protocol.jobs import FinishJob, GenerateJob, TextureJob, UpscaleJob
+    from ..protocol.references import Reference
+    from ..protocol.samplers import Sampling
 
 MOST_VARIANTS = 8
 """That a panel offers at once."""
@@ -61,15 +63,17 @@ class FinishSettings:
     collision_hull: bool | None = None
     keep_inner: bool = False
 
-    def choice(self) -> FinishChoice:
+    def choice(self) -> "FinishChoice":
         """As the protocol has it.
 
         Raises:
             EngineError: ``face_target``, ``texture_size``, ``job_invalid``.
         """
+        from ..protocol.finishes import FinishChoice
+
         return FinishChoice(**asdict(self))
 
-    def job(self, source: str) -> FinishJob:
+    def job(self, source: str) -> "FinishJob":
         """Finish a stored result again.
 
         Args:
@@ -78,13 +82,18 @@ class FinishSettings:
         Raises:
             EngineError: as ``choice``.
         """
+        from ..protocol.jobs import FinishJob
+        from ..protocol.references import Stored
+
         return FinishJob(source=Stored(source), **asdict(self))
 
 
 Stages = Mapping[str, StageSettings]
 
 
-def _samplers(stages: Stages) -> dict[str, Sampling]:
+def _samplers(stages: Stages) -> "dict[str, Sampling]":
+    from ..protocol.samplers import Sampling
+
     return {
         name: Sampling(steps=stage.steps, guidance_strength=stage.guidance_strength)
         for name, stage in stages.items()
@@ -122,11 +131,15 @@ class GenerateSettings:
         Raises:
             EngineError: as ``jobs`` and ``FinishSettings.choice``.
         """
+        from ..protocol.references import Attached
+
         self.jobs(Attached("picture"))
         if self.finish is not None:
             self.finish.choice()
 
-    def jobs(self, picture: Reference, *, matte: MatteMethod | None = None) -> list[GenerateJob]:
+    def jobs(
+        self, picture: "Reference", *, matte: MatteMethod | None = None
+    ) -> "list[GenerateJob]":
         """A job for each variant.
 
         Args:
@@ -135,6 +148,8 @@ class GenerateSettings:
         Raises:
             EngineError: what is out of range.
         """
+        from ..protocol.jobs import GenerateJob
+
         first = GenerateJob(
             picture=picture,
             quality=self.quality or None,
@@ -169,12 +184,14 @@ class TextureSettings:
         return FinishSettings(texture_size=self.texture_size)
 
     def job(
-        self, mesh: Reference, picture: Reference, *, matte: MatteMethod | None = None
-    ) -> TextureJob:
+        self, mesh: "Reference", picture: "Reference", *, matte: MatteMethod | None = None
+    ) -> "TextureJob":
         """
         Raises:
             EngineError: what is out of range.
         """
+        from ..protocol.jobs import TextureJob
+
         return TextureJob(
             mesh=mesh,
             picture=picture,
@@ -205,8 +222,8 @@ class UpscaleSettings:
     batch: bool = False
 
     def job(
-        self, source: Reference, picture: Reference | None, *, matte: MatteMethod | None = None
-    ) -> UpscaleJob:
+        self, source: "Reference", picture: "Reference | None", *, matte: MatteMethod | None = None
+    ) -> "UpscaleJob":
         """
         Args:
             source: the stored result of a job, or an attached mesh.
@@ -215,6 +232,8 @@ class UpscaleSettings:
         Raises:
             EngineError: what is out of range.
         """
+        from ..protocol.jobs import UpscaleJob
+
         return UpscaleJob(
             source=source,
             picture=picture,

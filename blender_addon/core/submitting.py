@@ -9,7 +9,8 @@ from ..protocol.finishes import FinishChoice
 from ..protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
 from ..protocol.limits import MatteMethod
 from ..protocol.references import Attached, Stored
-from ..protocol.requests import Retry, Submit, new_job_id
+from ..protocol.replies import JobSnapshot
+from ..protocol.requests import Attach, Retry, Submit, new_job_id
 from .asking import Asking
 from .chosen import PICTURE, Chosen
 from .deliveries import Target
@@ -24,6 +25,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
+    from ..protocol.client import Answer
     from ..protocol.wire import Shaped
 
 MESH = "mesh"
@@ -136,6 +138,29 @@ class Submitting:
         self._follow(new)
         return new.id
 
+    def again(self, job: str, title: str, target: Target, seed: int | None, quality: str) -> str:
+        """As ``Session.again``: the engine is asked for the settings first."""
+        new = Followed(id=new_job_id(), title=title, target=target)
+
+        def then(answer: "Answer") -> None:
+            reply = answer.reply
+            if not isinstance(reply, JobSnapshot):
+                self._jobs.submitted(new, reply)
+                return
+            new.job, new.finish, new.kind = reply.job, reply.finish, reply.row.kind
+            new.title = new.title or reply.row.title
+            new.picture_sha256 = reply.row.picture_sha256
+            try:
+                new.job = _varied(reply.job, seed, quality)
+                request = Retry(job=job, id=new.id, changed=new.job)
+                self._asking.ask(request, lambda answer: self._jobs.submitted(new, answer.reply))
+            except EngineError as error:
+                new.fail(error.message, error.hint)
+
+        self._asking.ask(Attach(job=job), then)
+        self._follow(new)
+        return new.id
+
     def _submit(
         self,
         job: Job,
@@ -214,6 +239,14 @@ def _job_again(old: Job, settings: Settings) -> Job:
             return settings.job(source)
         case _:
             raise _other_kind(kind_of(old))
+
+
+def _varied(job: Job, seed: int | None, quality: str) -> Job:
+    if seed is not None and isinstance(job, GenerateJob | TextureJob | UpscaleJob):
+        job = replace(job, seed=seed)
+    if quality and isinstance(job, GenerateJob | UpscaleJob):
+        job = replace(job, quality=quality, type=None)
+    return job
 
 
 def _kept(matte: MatteMethod) -> MatteMethod | None:

@@ -7,6 +7,7 @@ from ..protocol.events import ModelProgress
 from ..protocol.replies import ModelList, ModelRow, Refused
 from ..protocol.requests import CancelModels, DownloadModels, ListModels
 from .asking import Asking
+from .refusals import gate_sentence as gate_sentence
 from .snapshot import WeightsView, WeightView
 
 if TYPE_CHECKING:
@@ -124,19 +125,4 @@ def _view(row: ModelRow) -> WeightView:
         missing=row.missing,
         gated=row.gated,
         page=HUB + row.repository if row.gated else "",
-    )
-
-
-def gate_sentence(view: WeightsView | None) -> str:
-    """What has to be done before a gated network can be downloaded; empty: nothing.
-
-    It names the network; the page to open is ``WeightView.page``.
-    """
-    gated = [row for row in view.rows if row.gated and row.missing] if view else []
-    if not gated:
-        return ""
-    names = " and ".join(row.name for row in gated)
-    return (
-        f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
-        "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."
     )

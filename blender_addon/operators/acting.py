@@ -7,9 +7,11 @@ from ..protocol.errors import EngineError
 
 
 def session() -> Any:
-    """The session, made when it is first needed."""
+    """The session, made when it is first needed; an engine that is stopped is started."""
     from ..bl import tick
 
+    if tick.snapshot().engine.state == "stopped":
+        tick.engine().start()
     return tick.session()
 
 
@@ -47,11 +49,13 @@ def redraw() -> None:
     """Draw all places that show the snapshot again."""
     import bpy
 
+    shown = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES", "STATUSBAR"):
-                for region in area.regions:
-                    if region.type in ("UI", "WINDOW", "HEADER") and (
-                        area.type != "VIEW_3D" or region.type == "UI"
-                    ):
-                        region.tag_redraw()
+            for region in area.regions:
+                if shown.get(area.type) == region.type:
+                    region.tag_redraw()
+        # The status bar is in no list of areas; it is drawn again with its text. A modal operator
+        # has words of its own there.
+        if not window.modal_operators:
+            window.workspace.status_text_set(None)

@@ -71,7 +71,7 @@ class MAQUETTE_OT_engine_restart(Operator):
     bl_label = "Restart the Engine"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().start())
+        return attempt(self, lambda: process().restart())
 
 
 class MAQUETTE_OT_release_memory(Operator):
@@ -289,7 +289,9 @@ class MAQUETTE_OT_open_engine_folder(Operator):
     bl_label = "Open the Engine's Folder"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: bpy.ops.wm.path_open(filepath=str(process().home)))
+        from ..engine_process import home
+
+        return attempt(self, lambda: bpy.ops.wm.path_open(filepath=str(home())))
 
 
 class MAQUETTE_OT_open_preferences(Operator):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bpy.props import BoolProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty
 from bpy.types import Operator
 
 from ..protocol.errors import EngineError
@@ -11,10 +11,10 @@ from .acting import attempt, refuse, session
 from .generating import OfJob
 
 
-def search(words: str) -> None:
-    """Ask the engine's store for results whose name has these letters."""
+def search(window: Any) -> None:
+    """Ask the engine's store for results by letters of their name, and by their picture."""
     try:
-        session().history(filter=words)
+        session().history(filter=window.history_search, picture=window.history_picture)
     except EngineError:
         return  # the panel says how the engine is, and shows the rows that are here
 
@@ -72,6 +72,7 @@ class MAQUETTE_OT_history_same_picture(Operator):
         window = context.window_manager.maquette
         window.history_picture = "" if window.history_picture else _picture(window.history_chosen)
         window.history_page = 0
+        search(window)
         return {"FINISHED"}
 
 
@@ -104,15 +105,28 @@ class MAQUETTE_OT_history_vary(OfJob, Operator):
         return attempt(self, lambda: session().again(self.job, target, seed=seed))
 
 
-class MAQUETTE_OT_history_finer(OfJob, Operator):
-    """Make it again at the next higher quality, with the same seed"""
+def _qualities(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
+    from ..bl import tick
+    from ..properties import QUALITIES
 
-    bl_idname = "maquette.history_finer"
-    bl_label = "Same at Higher Quality"
+    checkpoint = tick.snapshot().checkpoint
+    names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
+    # Blender keeps no reference to these strings, so we do.
+    _qualities.kept = [row for row in QUALITIES if row[0] in names]  # type: ignore[attr-defined]
+    return _qualities.kept  # type: ignore[attr-defined]
+
+
+class MAQUETTE_OT_history_quality(OfJob, Operator):
+    """Make it again in another quality, with the same seed"""
+
+    bl_idname = "maquette.history_quality"
+    bl_label = "Same at Quality"
+
+    quality: EnumProperty(name="Quality", items=_qualities)  # type: ignore[valid-type]
 
     def execute(self, context: Any) -> set[str]:
         target = targets.at_cursor(context)
-        return attempt(self, lambda: session().again(self.job, target, finer=True))
+        return attempt(self, lambda: session().again(self.job, target, quality=self.quality))
 
 
 class MAQUETTE_OT_history_folder(OfJob, Operator):
@@ -167,7 +181,7 @@ CLASSES = (
     MAQUETTE_OT_history_same_picture,
     MAQUETTE_OT_history_insert,
     MAQUETTE_OT_history_vary,
-    MAQUETTE_OT_history_finer,
+    MAQUETTE_OT_history_quality,
     MAQUETTE_OT_history_folder,
     MAQUETTE_OT_history_pin,
     MAQUETTE_OT_history_delete,

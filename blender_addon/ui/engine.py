@@ -7,7 +7,7 @@ from bpy.types import Panel
 
 from ..bl import tick
 from ..core import costs
-from ..core.weights import gate_sentence
+from ..core.refusals import gate_sentence
 from . import text
 from .sidebar import VERBS, Sidebar
 

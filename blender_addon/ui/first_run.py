@@ -68,16 +68,13 @@ def draw_costs(layout: Any, setup: Any) -> None:
     """Bytes to download, bytes on the disk, minutes."""
     column = layout.column(align=True)
     rows = (
-        ("Download", costs.bytes_in_words(setup.download) if setup.download else "", "IMPORT"),
-        ("On disk", costs.bytes_in_words(setup.disk) if setup.disk else "", "DISK_DRIVE"),
-        (
-            "Time at 50 Mbit/s",
-            costs.seconds_in_words(setup.minutes * 60) if setup.minutes else "",
-            "TIME",
-        ),
+        ("Download", setup.download, costs.bytes_in_words, "IMPORT"),
+        ("On disk", setup.disk, costs.bytes_in_words, "DISK_DRIVE"),
+        ("Time at 50 Mbit/s", 60 * setup.minutes, costs.seconds_in_words, "TIME"),
     )
-    for label, value, icon in rows:
-        if value:
+    for label, amount, in_words, icon in rows:
+        if amount:
+            value = in_words(amount)
             row = column.split(factor=0.66)
             row.label(text=label, icon=icon)
             right = row.row()

@@ -41,6 +41,10 @@ class MAQUETTE_PT_history(Sidebar, Panel):
         rows = shown(snapshot, window)
         draw_offered(layout, context, snapshot)
         draw_search(layout, window)
+        if not rows and snapshot.engine.state != "ready":
+            text.say(layout, context, "Results show when the engine runs.", icon="INFO")
+            layout.operator("maquette.engine_start", icon="PLAY")
+            return
         if not rows:
             nothing = (
                 "No result has these letters in its name."
@@ -152,7 +156,9 @@ def draw_chosen(layout: Any, context: Any, chosen: Any) -> None:
     row.operator("maquette.history_insert", icon="IMPORT").job = chosen.id
     column = box.column(align=True)
     column.operator("maquette.history_vary", icon="DUPLICATE").job = chosen.id
-    column.operator("maquette.history_finer", icon="TRIA_UP").job = chosen.id
+    column.operator_menu_enum(
+        "maquette.history_quality", "quality", text="Same at Quality", icon="TRIA_UP"
+    ).job = chosen.id
     column.operator("maquette.history_folder", icon="FILE_FOLDER").job = chosen.id
 
 

@@ -234,8 +234,7 @@ class MAQUETTE_PT_recipe(OfObject, Panel):
         column = self.layout.column(align=True)
         width = int(text.room(context) * 0.55)
         for label, value in recipes.summary(recipe.read(meshes(context)[0])):
-            row = text.split(column, label)
-            text.say(row.column(), context, value, width=width)
+            text.say(text.split(column, label), context, value, width=width)
         row = self.layout.row(align=True)
         row.operator("maquette.recipe_repeat", text="Repeat", icon="FILE_REFRESH")
         row.operator("maquette.recipe_copy", text="Copy", icon="COPYDOWN")

@@ -124,10 +124,11 @@ def short(context: Any, name: str, width: int) -> str:
 def split(layout: Any, heading: str, factor: float = 0.4) -> Any:
     """A row like those of properties: the heading to the right of its share, then the values."""
     row = layout.split(factor=factor)
-    left = row.row()
+    left = row.column()
+    left.scale_y = 0.8
     left.alignment = "RIGHT"
     left.label(text=heading)
-    return row.row(align=True)
+    return row.column(align=True)
 
 
 def forget() -> None:

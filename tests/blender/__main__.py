@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,9 +23,8 @@ def main(arguments: list[str]) -> int:
     everything = "all" in arguments
     rest = [argument for argument in arguments if argument not in (*PYTHONS, "all")]
     versions = list(PYTHONS) if everything else named or [one()[0]]
-    with tempfile.TemporaryDirectory(prefix="maquette-zip-") as folder:
+    with tempfile.TemporaryDirectory(prefix="maquette-blender-") as folder:
         (file,) = build_addon.build(Path(folder), [this_platform()])
-        _stand_in(file)
         if len(versions) == 1:
             return _run(versions[0], file, rest, None, True)
         return _matrix(versions, file, rest)
@@ -39,13 +37,6 @@ def this_platform() -> str:
     return (
         f"{system}-{ {'x86_64': 'x64', 'amd64': 'x64', 'aarch64': 'arm64'}.get(machine, machine) }"
     )
-
-
-def _stand_in(file: Path) -> None:
-    """Let the zip be enabled in a branch that has no panels yet."""
-    with zipfile.ZipFile(file, "a") as archive:
-        if "registration.py" not in archive.namelist():
-            archive.write(Path(__file__).with_name("stand_in.py"), "registration.py")
 
 
 def _matrix(versions: list[str], zip_file: Path, rest: list[str]) -> int:
@@ -76,14 +67,16 @@ def _run(version: str, zip_file: Path, rest: list[str], log: Path | None, real: 
             log.write_text(f"left out: {missing}\n", encoding="utf-8")
         return 0 if log else 1
     environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PYTHONNOUSERSITE": "1",
         "MAQUETTE_ADDON_ZIP": str(zip_file),
         "MAQUETTE_PYTHON": sys.executable,
         "MAQUETTE_REAL_ENGINE": "1" if real else "0",
     }
     paths = [] if any(word.startswith("tests") for word in rest) else ["tests/blender"]
-    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *paths, *rest]
+    # A folder of its own for files: other runs of pytest clear theirs at the same time.
+    fixed = ("-p", "no:cacheprovider", f"--basetemp={zip_file.parent / version}")
+    command = [str(python), "-m", "pytest", *fixed, *paths, *rest]
     if log is None:
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     with log.open("wb") as written:

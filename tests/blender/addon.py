@@ -27,8 +27,24 @@ def install(zip_file: Path) -> None:
             filepath=str(zip_file), repo="user_default", enable_on_install=True
         )
     assert enabled(), f"{zip_file.name} was not enabled: {said.getvalue()}"
-    # A Blender has no packages of its own that hide the extension's; an environment may.
-    sys.path.insert(0, str(shared_packages()))
+    prefer_shared_packages()
+
+
+def start() -> None:
+    """Enable what was installed, as Blender does when it starts; its wheel itself starts as if
+    nobody had ever used it."""
+    user = Path(bpy.utils.user_resource("EXTENSIONS"), "user_default")
+    modules = [f"bl_ext.user_default.{file.parent.name}" for file in user.glob("*/*.toml")]
+    addon_utils.extensions_refresh(addon_modules_pending=modules)
+    for name in modules:
+        assert addon_utils.enable(name, default_set=True, refresh_handled=True), name
+    prefer_shared_packages()
+
+
+def prefer_shared_packages() -> None:
+    """No Blender has packages of its own that hide those of extensions; an environment may."""
+    if sys.path[0] != str(shared_packages()):
+        sys.path.insert(0, str(shared_packages()))
 
 
 def enabled() -> bool:

@@ -15,7 +15,6 @@ The ordinary ``python run.py test`` collects test_in_blender.py only, which does
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ZIP = os.environ.get("MAQUETTE_ADDON_ZIP")
-OUTSIDE = ("test_in_blender.py", "test_build_addon.py", "test_rules.py")
+OUTSIDE = ("test_in_blender.py",)
 """What runs in the project's own environment."""
 
 collect_ignore = [
@@ -123,13 +122,13 @@ def real_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Engine"]:
     engine.stop()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave at once: what is still registered when bpy is unloaded (after a failure) crashes 4.2
     and hangs 4.5, and by then everything is written."""
     status = getattr(config, "maquette_status", None)
     if ZIP and status is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        config.get_terminal_writer().flush()
         _folder.cleanup()
         os._exit(status)
 

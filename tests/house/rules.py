@@ -65,6 +65,49 @@ def _forbidden(node: ast.AST) -> str | None:
             return None
 
 
+def not_for_an_extension(files: Iterable[Path]) -> list[str]:
+    """What Blender's platform forbids, or what breaks other extensions: threads of our own, `eval`
+    and `exec`, changes of `sys.path`, and absolute imports of our own packages or of wheels when a
+    module is loaded."""
+    offences: list[str] = []
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            line = getattr(node, "lineno", 0)
+            for name in _modules(node) if not _relative(node) else []:
+                if name.partition(".")[0] in NEVER_IN_AN_EXTENSION:
+                    offences.append(f"{file}:{line} imports {name}")
+            if (what := _forbidden_in_an_extension(node)) is not None:
+                offences.append(f"{file}:{line} uses {what}")
+        for node in tree.body:
+            for name in _modules(node) if not _relative(node) else []:
+                if name.partition(".")[0] in {"zmq", "msgpack"}:
+                    offences.append(f"{file}:{node.lineno} imports {name} when it is loaded")
+    return offences
+
+
+NEVER_IN_AN_EXTENSION = {
+    *("threading", "_thread", "concurrent", "multiprocessing", "asyncio"),
+    *("protocol", "engine", "blender_addon", "pip", "ensurepip"),
+}
+
+
+def _relative(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and bool(node.level)
+
+
+def _forbidden_in_an_extension(node: ast.AST) -> str | None:
+    match node:
+        case ast.Call(func=ast.Name(id=("eval" | "exec" | "compile" | "__import__") as name)):
+            return name
+        case ast.Attribute(value=ast.Name(id="sys"), attr="path"):
+            return "sys.path"
+        case ast.ImportFrom(module="sys", names=names) if any(n.name == "path" for n in names):
+            return "sys.path"
+        case _:
+            return None
+
+
 def imported_by(package: str, root: Path) -> set[str]:
     """Top-level names in `sys.modules` after importing every module of ``package`` afresh."""
     script = (

@@ -17,7 +17,7 @@ BANNED = [
     ),
     ("engine.helper", {"torch", "bpy", "numba", "transformers"}),
     ("engine.pipe", LARGE | {"zmq"}),
-    ("blender_addon.core", {"torch", "bpy"}),
+    ("blender_addon.core", {"torch", "bpy", "zmq", "msgpack", "numpy"}),
 ]
 
 
@@ -123,6 +123,43 @@ def test_forbidden_code_is_seen(tmp_path: Path, line: str) -> None:
     assert len(rules.forbidden_code([file])) == 1
 
 
+def test_the_extension_does_nothing_that_blender_forbids() -> None:
+    files = rules.python_files(ROOT, "blender_addon", "protocol")
+    assert len(files) == len({file.resolve() for file in files}), "protocol is counted twice"
+    ours = [file for file in files if "blender_addon" in file.parts]
+    assert ours
+    assert rules.not_for_an_extension(ours) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import threading",
+        "def f():\n    from concurrent.futures import ThreadPoolExecutor",
+        "from protocol.client import EngineClient",
+        "import engine.cli",
+        "import zmq",
+        "from msgpack import packb",
+        "eval('1')",
+        "exec(text)",
+        "import sys; sys.path.append('x')",
+        "from sys import path",
+    ],
+)
+def test_what_blender_forbids_is_seen(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text(line)
+    assert len(rules.not_for_an_extension([file])) == 1
+
+
+def test_what_an_extension_may_do_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text(
+        "from ..protocol import wire\nimport bpy\ndef f():\n    import zmq\n    f.path\n"
+    )
+    assert rules.not_for_an_extension([file]) == []
+
+
 def test_the_command_line_may_print_and_read_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "engine" / "cli.py"
     file.parent.mkdir()
@@ -138,7 +175,7 @@ def test_innocent_code_is_left_alone(tmp_path: Path) -> None:
 
 def test_files_are_short() -> None:
     files = rules.python_files(ROOT, "engine", "protocol", "blender_addon", "tests", "benchmarks")
-    assert rules.long_files([*files, ROOT / "run.py"]) == []
+    assert rules.long_files([*files, ROOT / "run.py", ROOT / "build_addon.py"]) == []
 
 
 def test_a_long_file_is_seen(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ class Desk:
             client=others.pop("client", "Blender test"),
             program="maquette test",
             user_folder=folder,
+            home=others.pop("engine_home", None),
             **others,
         )
         self.delivered: list[Delivery] = []

@@ -80,9 +80,7 @@ def install(zip_file: Path | None, user: Path, environment: dict[str, str]) -> N
         folder = user / "extensions" / "user_default" / "maquette"
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "blender_addon", folder, ignore=ignore)
-        manifest = folder / "blender_manifest.toml"
-        if not manifest.exists():
-            manifest.write_text(MANIFEST)
+        (folder / "blender_manifest.toml").write_text(MANIFEST)
         begin += "import addon_utils; addon_utils.enable('bl_ext.user_default.maquette', "
         begin += "default_set=True); "
     else:

@@ -32,8 +32,8 @@ def states(view: Any) -> dict[str, Any]:
             view.StageView(name="texture", label="Materials", steps=12, guidance_strength=1.0),
         ),
         upscale_resolution=96,
-        note="This is the small model: it knows simple toys. For pictures of anything, download the "
-        "weights: panel Engine.",
+        note="This is the small model: it knows simple toys. For pictures of anything, "
+        "download the weights: panel Engine.",
         faces=20000,
     )
     big = view.CheckpointView(

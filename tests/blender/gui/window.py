@@ -26,7 +26,7 @@ def run(story: Callable[[], Steps]) -> None:
             return next(steps)
         except StopIteration:
             _end(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - Blender must end whatever went wrong
             traceback.print_exc()
             shot("failed")
             _end(1)

@@ -1,0 +1,58 @@
+"""Jobs whose events were missed: after a lost connection, and of a Blender before this one."""
+
+from typing import TYPE_CHECKING
+
+from ..protocol.replies import JobSnapshot, Refused
+from ..protocol.requests import Attach
+from .asking import Asking
+from .following import Followed, Following
+from .unplaced import Unplaced
+
+if TYPE_CHECKING:
+    from ..protocol.client import Answer
+
+
+class Rejoining:
+    """Asks the engine what has become of jobs, and follows them from there."""
+
+    def __init__(self, asking: Asking, jobs: Following, unplaced: Unplaced) -> None:
+        self._asking, self._jobs, self._unplaced = asking, jobs, unplaced
+
+    def greeted(self) -> None:
+        """A connection begins."""
+        for job in self._jobs:
+            if job.state in ("queued", "running", "interrupted"):
+                self.attach(job.id)
+        for id in self._unplaced:
+            if id not in self._jobs:
+                self._adopt(id)
+
+    def attach(self, job: str) -> None:
+        """What has become of a job that is followed."""
+
+        def then(answer: "Answer") -> None:
+            reply = answer.reply
+            if isinstance(reply, JobSnapshot):
+                self._jobs.take_snapshot(reply)
+            elif isinstance(reply, Refused) and (lost := self._jobs.get(job)):
+                lost.fail(reply.message, reply.hint)
+                self._unplaced.remove(job)
+
+        self._asking.ask(Attach(job=job), then)
+
+    def _adopt(self, id: str) -> None:
+        """A job of a Blender that was closed, or crashed: followed if it has not ended. If it has,
+        the history offers it."""
+
+        def then(answer: "Answer") -> None:
+            reply = answer.reply
+            if isinstance(reply, Refused):
+                self._unplaced.remove(id)
+            elif isinstance(reply, JobSnapshot) and reply.row.state != "done":
+                if reply.row.state in ("failed", "cancelled"):
+                    self._unplaced.remove(id)
+                elif id not in self._jobs:
+                    self._jobs.add(Followed(id=id, title=reply.row.title, target=None))
+                    self._jobs.take_snapshot(reply)
+
+        self._asking.ask(Attach(job=id), then)

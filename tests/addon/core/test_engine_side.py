@@ -1,0 +1,141 @@
+"""The engine itself: weights, memory, versions, its end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from blender_addon.core.refusals import why_not_download, why_not_generate
+from blender_addon.core.settings import GenerateSettings
+from blender_addon.core.snapshot import EngineView, WeightsView
+from blender_addon.core.weights import gate_sentence
+from tests.addon.core.engine import HERE, Desk, picture
+from tests.service.peer import Server
+
+Spawn = Callable[..., Server]
+MakeDesk = Callable[..., Desk]
+QUICK: list[dict[str, Any]] = [{"stage": "shape"}, {"part": "mesh", "faces": 200}]
+LONG: list[dict[str, Any]] = [{"stage": "shape", "steps": 1000, "seconds": 60}]
+SEED = GenerateSettings(seed=0, finish=None)
+
+
+def weights(blender: Desk) -> WeightsView:
+    return blender.snapshot.weights or WeightsView()
+
+
+def test_what_the_networks_can_do_is_told(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.until(lambda: blender.snapshot.checkpoint)
+    checkpoint = blender.snapshot.checkpoint
+    assert checkpoint is not None and checkpoint.small
+    assert {row.name for row in checkpoint.qualities} >= {"draft", "standard"}
+    assert {stage.name for stage in checkpoint.stages} >= {"structure", "shape", "texture"}
+    assert all(stage.steps > 0 and stage.label for stage in checkpoint.stages)
+
+
+def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK], "download": {"seconds": 1.0}})
+    blender = desk()
+    blender.ready()
+    blender.session.list_weights("standard")
+    view = blender.until(lambda: blender.snapshot.weights)
+    assert view.missing == view.total > 1e9 and view.folder
+    gated = [row for row in view.rows if row.gated]
+    assert gated and all(row.page.startswith("https://huggingface.co/") for row in gated)
+    assert gated[0].name in gate_sentence(view)
+    blender.session.download_weights("standard")
+    assert why_not_download(blender.snapshot).startswith("A download is running")
+    blender.until(lambda: weights(blender).done > 0)
+    blender.session.cancel_download()
+    blender.until(lambda: not weights(blender).running)
+    assert not weights(blender).problem
+    blender.session.download_weights("standard", ungated=True)
+    blender.until(lambda: weights(blender).missing == 0)
+    assert not weights(blender).running
+    assert why_not_download(blender.snapshot) == "All of these weights are here."
+    assert gate_sentence(blender.snapshot.weights) == ""
+
+
+def test_a_download_that_fails_says_why(spawn: Spawn, desk: MakeDesk) -> None:
+    fail = {"code": "hub_gated", "message": "It is gated.", "hint": "Accept the terms."}
+    spawn({"jobs": [QUICK], "download": {"seconds": 0.1, "fail": fail}})
+    blender = desk()
+    blender.ready()
+    blender.session.download_weights("standard")
+    blender.until(lambda: weights(blender).problem)
+    view = weights(blender)
+    assert not view.running
+    assert (view.problem, view.hint) == ("It is gated.", "Accept the terms.")
+    blender.session.download_weights("standard")
+    assert not weights(blender).problem
+
+
+def test_a_download_does_not_outlive_its_engine(spawn: Spawn, desk: MakeDesk) -> None:
+    server = spawn({"jobs": [QUICK], "download": {"seconds": 60}})
+    blender = desk()
+    blender.ready()
+    blender.session.download_weights("standard")
+    blender.until(lambda: weights(blender).done > 0)
+    server.kill()
+    server.start()
+    blender.until(lambda: not weights(blender).running)
+    assert "resumes" in weights(blender).hint
+
+
+def test_memory_is_given_back_unless_a_job_needs_it(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [LONG]})
+    blender = desk()
+    blender.ready()
+    (job,) = blender.session.generate(SEED, HERE, picture())
+    blender.reach(job, "running")
+    blender.session.release_memory()
+    blender.until(lambda: "needs the memory" in blender.snapshot.message)
+    blender.session.cancel(job)
+    blender.reach(job, "cancelled")
+    blender.session.release_memory()
+    blender.until(lambda: "given its memory back" in blender.snapshot.message)
+    blender.until(lambda: not blender.snapshot.engine.warm)
+
+
+def test_an_engine_of_another_version_is_refused_in_a_sentence(
+    spawn: Spawn, desk: MakeDesk
+) -> None:
+    spawn({"protocol": 99, "jobs": [QUICK]})
+    blender = desk()
+    blender.session.choose_picture(picture())
+    blender.until(lambda: blender.snapshot.engine.state == "refused")
+    engine = blender.snapshot.engine
+    assert engine.verb == "update" and "version" in engine.sentence and engine.hint
+    assert engine.sentence in why_not_generate(blender.snapshot)
+
+
+def test_an_engine_that_was_ended_is_stopped_and_not_gone(spawn: Spawn, desk: MakeDesk) -> None:
+    server = spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    blender.session.shutdown_engine()
+    blender.until(lambda: server.running().poll() is not None)
+    server.ended()
+    blender.until(lambda: blender.snapshot.engine.state == "stopped")
+    assert blender.snapshot.engine.verb == "start"
+
+
+def test_the_process_is_there_before_it_answers(desk: MakeDesk) -> None:
+    blender = desk()
+    lives = EngineView(state="ready", sentence="", verb="")
+    blender.session.engine_facts(lives)
+    blender.tick()
+    assert blender.snapshot.engine.state == "starting"
+    absent = EngineView(sentence="It is not set up.", verb="set_up")
+    blender.session.engine_facts(absent)
+    blender.tick()
+    assert blender.snapshot.engine.state == "absent"
+    assert blender.snapshot.engine.sentence == "It is not set up."
+
+
+def test_a_far_engine_that_is_silent_is_gone(desk: MakeDesk, tmp_path: Path) -> None:
+    blender = desk()
+    far = EngineView(state="ready", place="render-box", remote=True, verb="")
+    blender.session.engine_facts(far)
+    blender.tick()
+    assert blender.snapshot.engine.sentence == "Connecting to render-box."
