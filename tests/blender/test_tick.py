@@ -1,6 +1,7 @@
 """The timer: from a verb to the scene against a played engine; files, reloads, deleted targets."""
 
-import sys
+import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -138,15 +139,13 @@ def test_it_waits_while_the_target_is_edited(pump: Pump, begin: Callable[..., An
     pump.until(lambda: _stage() == "finished", 60)
 
 
-def test_no_tick_is_long_and_no_wheel_comes_early(pump: Pump, begin: Callable[..., Any]) -> None:
+def test_only_the_builds_take_long(pump: Pump, begin: Callable[..., Any]) -> None:
     begin([*QUICK[:3], {"part": "mesh", "faces": 1_000_000}, {"part": "thumbnail"}])
     times: list[float] = []
     place, tick = addon.module("bl.place"), addon.module("bl.tick")
     real = place.deliver
 
     def timed(*given: Any, **more: Any) -> Any:
-        import time
-
         start = time.thread_time()
         try:
             return real(*given, **more)
@@ -167,7 +166,8 @@ def test_no_tick_is_long_and_no_wheel_comes_early(pump: Pump, begin: Callable[..
     finally:
         place.deliver = real
     assert len(bpy.data.objects["Toy"].data.polygons) > 990_000
-    sys.stdout.write(f"\nlongest tick {max(longest) * 1000:.0f} ms, builds {times}\n")
+    # Processor time, and far from what it is (14 ms): only work that grows with the mesh fails.
+    assert max(longest) < 0.15 and len(times) == 2
 
 
 def test_file_new_and_ten_reloads_leave_one_timer(pump: Pump, begin: Callable[..., Any]) -> None:
@@ -192,8 +192,6 @@ def test_a_delivery_that_blender_cannot_build_ends_in_the_history(pump: Pump) ->
     tick, place = addon.module("bl.tick"), addon.module("bl.place")
     real, place.deliver = place.deliver, lambda *_, **__: 1 / 0
     try:
-        import logging
-
         logging.disable(logging.CRITICAL)
         placed = tick.deliver(parts.delivery())
     finally:
