@@ -84,8 +84,11 @@ def test_a_float_exr_is_converted(tmp_path: Path) -> None:
     image = bpy.data.images.new("Float", 8, 8, float_buffer=True)
     linear = np.full((8, 8, 4), (0.2158605, 0.5, 4.0, 1.0), np.float32)  # sRGB 128, 188, above white
     image.pixels.foreach_set(linear.reshape(-1))
-    image.filepath_raw, image.file_format = str(tmp_path / "a.exr"), "OPEN_EXR"
-    image.save()
+    settings = bpy.context.scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_depth = "OPEN_EXR", "32"
+    image.save_render(str(tmp_path / "a.exr"))
     rows = _decoded(_picture(bpy.data.images.load(str(tmp_path / "a.exr"))))
     assert np.abs(rows.astype(int) - (128, 188, 255, 255)).max() <= 1
 
