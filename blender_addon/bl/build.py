@@ -62,9 +62,7 @@ def arrays_of(part: "Fetched") -> dict[str, "NDArray[Any]"]:
     return {a.name: np.asarray(flat[a.name]).reshape(a.shape) for a in layout.arrays}
 
 
-def turned(
-    arrays: "dict[str, NDArray[Any]]", turn: "NDArray[Any]"
-) -> "dict[str, NDArray[Any]]":
+def turned(arrays: "dict[str, NDArray[Any]]", turn: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     """The same mesh turned, scaled or mirrored; a mirrored one keeps its outside outside.
 
     Args:

@@ -75,11 +75,15 @@ def _count(
     x = low[owner, 0] + within % size[owner, 0]
     y = low[owner, 1] + within // size[owner, 0]
     a, b, c = (points[:, corner] for corner in range(3))
-    turn = np.sign((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
+    turn = np.sign(
+        (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    )
     inside = turn[owner] != 0
     for start, stop in ((a, b), (b, c), (c, a)):
         along = (stop - start)[owner]
-        cross = along[:, 0] * (y + 0.5 - start[owner, 1]) - along[:, 1] * (x + 0.5 - start[owner, 0])
+        cross = along[:, 0] * (y + 0.5 - start[owner, 1]) - along[:, 1] * (
+            x + 0.5 - start[owner, 0]
+        )
         inside &= cross * turn[owner] > 0
     inside &= (x >= 0) & (x < side) & (y >= 0) & (y < side)
     counts += np.bincount(y[inside] * side + x[inside], minlength=side * side)

@@ -82,7 +82,9 @@ def test_a_half_transparent_image_keeps_its_colours() -> None:
 
 def test_a_float_exr_is_converted(tmp_path: Path) -> None:
     image = bpy.data.images.new("Float", 8, 8, float_buffer=True)
-    linear = np.full((8, 8, 4), (0.2158605, 0.5, 4.0, 1.0), np.float32)  # sRGB 128, 188, above white
+    linear = np.full(
+        (8, 8, 4), (0.2158605, 0.5, 4.0, 1.0), np.float32
+    )  # sRGB 128, 188, above white
     image.pixels.foreach_set(linear.reshape(-1))
     settings = bpy.context.scene.render.image_settings
     if hasattr(settings, "media_type"):

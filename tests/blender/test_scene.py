@@ -177,7 +177,10 @@ def _hashes() -> dict[str, str]:
 def test_saved_moved_and_reopened_it_looks_the_same(tmp_path: Path) -> None:
     """Report 14: everything is packed, two results do not share a name."""
     for number in range(2):
-        both = {"finished": parts.mesh_part(), "textures": parts.textures_part(32, noise=bool(number))}
+        both = {
+            "finished": parts.mesh_part(),
+            "textures": parts.textures_part(32, noise=bool(number)),
+        }
         parts.deliver(parts=both, job=f"{number:032x}")
     before = _hashes()
     assert len(before) == 4
