@@ -55,8 +55,8 @@ def engine() -> "EngineProcess":
     """The engine's process, installed or not."""
     global _engine
     if _engine is None:
-        from ..core.online import online
         from .. import engine_process
+        from ..core.online import online
 
         _engine = engine_process.EngineProcess(
             engine_process.home(),

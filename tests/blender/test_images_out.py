@@ -194,7 +194,7 @@ def test_views_need_a_camera_and_a_graphics_card() -> None:
     capture, error = addon.module("bl.capture"), addon.module("protocol.errors").EngineError
     with pytest.raises(error, match="has no camera"):
         capture.camera_view(bpy.context)
-    with pytest.raises(error, match="cannot be drawn|viewport"):
+    with pytest.raises(error, match=r"cannot be drawn|viewport"):
         capture.viewport(bpy.context)
 
 

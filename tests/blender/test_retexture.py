@@ -146,7 +146,7 @@ def _engine(thing: Any, *, keep_uvs: bool = True) -> Any:
             axes = np.linalg.svd(points, full_matrices=False)[2][:2]
             flat = points @ axes.T
             flat = (flat - flat.min(0)) / max(np.ptp(flat, axis=0).max(), 1e-9) * 0.9
-            uv[rows] = (flat + (polygon % side, polygon // side)) / side
+            uv[rows] = (flat + np.array([polygon % side, polygon // side])) / side
     pack_mesh = addon.module("protocol.parts").pack_mesh
     made = pack_mesh(sent.position, faces, corner_uv=uv)
     return {"finished": parts.fetched("finished", made), "textures": parts.textures_part()}, sent

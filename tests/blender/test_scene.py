@@ -204,7 +204,7 @@ def test_blenders_gltf_of_it_is_valid(tmp_path: Path, kind: str) -> None:
     both = {"finished": parts.mesh_part(), "textures": textures or parts.textures_part()}
     parts.deliver(parts=both, height=2.0)
     file = tmp_path / "chair.glb"
-    # A normal map without tangents is a warning of the validator's; Blender's default leaves them out.
+    # A normal map without tangents is a warning of the validator: off by default in Blender.
     bpy.ops.export_scene.gltf(filepath=str(file), export_tangents=kind == "everything")
     report = assert_valid(file)
     assert report["info"]["materialCount"] == 1
