@@ -1,6 +1,7 @@
 """What deliveries cost Blender's main thread: ``python run.py python benchmarks/blender.py 5.2.3``.
 
-Runs itself in an environment of tests/blender/environments.py, with the extension installed. Milliseconds of processor time and of the clock, best and median of several.
+Runs itself in an environment of tests/blender/environments.py, with the extension installed.
+Milliseconds of the clock, best and median of several, and of the processor.
 """
 
 import json
@@ -91,8 +92,16 @@ def measure() -> dict[str, Any]:
 
 
 def _large_textures(parts: Any) -> Any:
-    """Two noisy 4096 px PNG files, which compress as little as real textures."""
-    return parts.textures_part(4096, noise=True)
+    """Two 4096 px PNG files of 17 MB each, as large as those of real assets."""
+    import numpy as np
+
+    from tests.blender import addon
+
+    rows = np.zeros((4096, 4096, 3), np.uint8)
+    rows[::3] = np.random.default_rng(7).integers(0, 256, (1366, 4096, 3))
+    data = parts.png_of(rows)
+    pictures = {"base_color": (data, False), "metallic_roughness": (data, False)}
+    return parts.fetched("textures", addon.module("protocol.parts").pack_images(pictures))
 
 
 def _assert_placed(placed: Any) -> None:

@@ -1,4 +1,4 @@
-"""Images of every kind as pictures for the engine: report 14. Converted or refused in a sentence."""
+"""Pictures for the engine from images of every kind, converted or refused: report 14."""
 
 from pathlib import Path
 from typing import Any
