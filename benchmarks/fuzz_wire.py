@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from protocol.client import EngineClient
 from protocol.connection import Connection, read_connection
@@ -17,7 +17,8 @@ from protocol.errors import EngineError
 from protocol.link import Link
 from protocol.messages import FROM_CLIENT, FROM_ENGINE, OLDEST_VERSION, PROTOCOL_VERSION
 from protocol.plain import tag
-from protocol.requests import GetStatus, Hello, Shutdown
+from protocol.replies import Status
+from protocol.requests import DownloadModels, GetStatus, Hello, RemoveModels, Shutdown
 from protocol.wire import decode, encode, request_id
 from tests.protocol.examples import EXAMPLES, example_frames, mutated
 
@@ -50,8 +51,15 @@ def main(count: int, seed: int) -> None:
     print(dict(outcomes.most_common()))
 
 
-def live(connection: Connection, count: int, seed: int) -> None:
-    """The same from a client that is let in; afterwards another client is answered as before."""
+BY_RIGHT = (Shutdown, DownloadModels, RemoveModels)
+
+
+def live(connection: Connection, count: int, seed: int) -> Status:
+    """The same from a client that is let in; afterwards another client is answered as before.
+
+    Returns:
+        How the engine is then.
+    """
     chance = random.Random(seed)
     link = Link(
         connection.endpoint,
@@ -68,11 +76,11 @@ def live(connection: Connection, count: int, seed: int) -> None:
     )
     while not link.send(encode(hello, 1)):
         link.wait(0.1)
-    # Nothing that ends the engine by right.
+    # Nothing that by right ends the engine, or downloads and removes gigabytes.
     examples = [
         frames
         for message, frames in zip(EXAMPLES, example_frames(), strict=True)
-        if tag(type(message)) in FROM_CLIENT and not isinstance(message, Shutdown)
+        if tag(type(message)) in FROM_CLIENT and not isinstance(message, BY_RIGHT)
     ]
     replies: Counter[str] = Counter()
     sent = 0
@@ -82,8 +90,10 @@ def live(connection: Connection, count: int, seed: int) -> None:
             replies[type(decode(frames, FROM_ENGINE).message).__name__] += 1
     link.close()
     with EngineClient(lambda: connection, name="fuzz", program="fuzz 1") as client:
-        print(client.ask(GetStatus()))
+        status = cast(Status, client.ask(GetStatus()))
+    print(status)
     print(f"{sent} messages sent, answered by {dict(replies.most_common())}")
+    return status
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.reliability 50 --seed 7`` runs a service with the small model in a home of
 its own, lets it do one job after the other, and kills something in the middle of each. Afterwards
-the job must be done, once; every part must have its hash; no process may be left over. Prints a
-line a run as it happens, a table for docs/reliability.md in the end, and exits with 1 if anything
-was wrong.
+the job must be done, once; every part must have its hash; what is delivered must be byte-equal to
+that of a job that nothing has interrupted; no process may be left over. Prints a line a run as it
+happens, a table for docs/reliability.md in the end, and exits with 1 if anything was wrong.
 """
 
 import argparse
@@ -27,15 +27,20 @@ from protocol.client import Answer
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed, Interrupted, Progress
-from protocol.jobs import GenerateJob
-from protocol.references import Attached, File
-from protocol.replies import Accepted, JobSnapshot
-from protocol.requests import Attach, Shutdown
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, GenerateJob
+from protocol.references import Attached, File, Stored
+from protocol.replies import Accepted, JobSnapshot, PartHead
+from protocol.requests import Attach, FetchPart, Shutdown
 from protocol.wire import Shaped
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "examples" / "rocket.png"
 VICTIMS = ("worker", "service", "client")
+KINDS = ("raw", "finished", "finish again")
+"""Kinds of jobs: a picture to a raw surface; to a finished asset; a stored asset finished again."""
+COMPARED = ("source", "structure", "finished", "textures", "model", "thumbnail")
+"""Parts that are the same however often a job was interrupted."""
 ORPHAN_SECONDS = 5.0
 LONGEST = 900.0
 """Seconds for a job on an overloaded machine."""
@@ -46,6 +51,7 @@ class Outcome:
     """One run.
 
     Attributes:
+        kind: of the job.
         moment: seconds after the job's submission, or after its first stage began.
         stage: that ran when something was killed; empty: none yet.
         stages_after: that ran, or ran on, after it.
@@ -56,6 +62,7 @@ class Outcome:
 
     number: int
     victim: str
+    kind: str
     moment: float
     since: str
     stage: str = ""
@@ -82,9 +89,9 @@ class House:
             stderr=subprocess.DEVNULL,
         )
 
-    def start(self) -> None:
-        """Start the service, and wait until it answers."""
-        self.service = self.command("serve")
+    def start(self, *words: str) -> None:
+        """Start the service with these options, and wait until it answers."""
+        self.service = self.command("serve", *words)
         end = time.monotonic() + 120
         while time.monotonic() < end:
             with suppress(EngineError):
@@ -134,11 +141,30 @@ class House:
         return -1.0
 
 
-class Trial:
-    """One run: a job, a kill, and whether everything came right."""
+@dataclass(frozen=True)
+class Usual:
+    """A job of a kind to which nothing happened.
 
-    def __init__(self, house: House, outcome: Outcome) -> None:
-        self.house, self.outcome = house, outcome
+    Attributes:
+        id: of it.
+        seconds: that it took, by a worker that had done one before.
+        parts: SHA-256 of each of ``COMPARED``.
+    """
+
+    id: str
+    seconds: float
+    parts: dict[str, str]
+
+
+class Trial:
+    """One run: a job, a kill, and whether everything came right.
+
+    Args:
+        usual: what the job should give, by kind.
+    """
+
+    def __init__(self, house: House, outcome: Outcome, usual: dict[str, Usual]) -> None:
+        self.house, self.outcome, self.usual = house, outcome, usual
         self.engine = Engine(house.home, name="reliability")
         self.stage, self.stages_after = "", list[str]()
         self.killed = False
@@ -161,16 +187,15 @@ class Trial:
 
     def _begin(self) -> "tuple[RemoteJob, subprocess.Popen[bytes] | None]":
         """A job of this process, or of another one that is to be killed."""
+        kind, asset = self.outcome.kind, self.usual["finished"].id
         if self.outcome.victim != "client":
-            job = GenerateJob(
-                picture=File(str(PICTURE)), quality="draft", seed=1000 + self.outcome.number
-            )
-            return submitted(self.engine, job), None
+            return submitted_kind(self.engine, kind, asset), None
         known = {row.id for row in self.engine.jobs()}
-        client = self.house.command(
-            *("submit", "generate", str(PICTURE), "--quality", "draft", "--finish", "none"),
-            "--wait",
-        )
+        words = ["finish", asset, "--texture", str(FINISHED.texture_size)]
+        if kind == "raw":
+            words = ["generate", str(PICTURE), "--quality", "draft", "--seed", str(JOB.seed)]
+            words += ["--finish", "none"]
+        client = self.house.command("submit", *words, "--wait")
         while True:
             new = [row.id for row in self.engine.jobs(5) if row.id not in known]
             if new:
@@ -257,15 +282,39 @@ class Trial:
                 job.part(name)
             except EngineError as error:
                 wrong.append(f"part {name}: {error.message}")
-        if not {"mesh", "model", "thumbnail", "asset"} <= set(row.parts):
-            wrong.append(f"only the parts {', '.join(row.parts)} are there")
+        hashes = part_hashes(self.engine, job)
+        for name, sha256 in self.usual[self.outcome.kind].parts.items():
+            # The command line names what it makes after the picture.
+            if hashes.get(name) != sha256 and not (
+                name == "model" and self.outcome.victim == "client"
+            ):
+                wrong.append(f"part {name} is another one than usual")
         wrong += [f"process {process.pid} is left over" for process in self.house.processes()]
 
 
-def submitted(engine: Engine, job: GenerateJob) -> RemoteJob:
-    """The usual job of a run, which ends with the raw surface."""
+JOB = GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=3)
+FINISHED = FinishChoice(texture_size=512)
+
+
+def submitted_kind(engine: Engine, kind: str, asset: str) -> RemoteJob:
+    """A job of a kind; ``asset``: id of the job whose result is finished again."""
+    if kind == "finish again":
+        job = FinishJob(source=Stored(asset), texture_size=FINISHED.texture_size)
+        return engine.submit(job, title="rocket")
+    return submitted(engine, JOB, FINISHED if kind == "finished" else None)
+
+
+def part_hashes(engine: Engine, job: RemoteJob) -> dict[str, str]:
+    """SHA-256 of the parts of ``COMPARED`` that are there."""
+    names = set(job.snapshot().row.parts) & set(COMPARED)
+    asked = {name: FetchPart(job=job.id, name=name) for name in names}
+    return {name: engine.ask(request, PartHead).sha256 for name, request in asked.items()}
+
+
+def submitted(engine: Engine, job: GenerateJob, choice: FinishChoice | None = None) -> RemoteJob:
+    """A job that makes an asset of the picture; without a choice it ends with the raw surface."""
     picture = {"picture": Shaped.of_file(PICTURE.read_bytes())}
-    return engine.submit(replace(job, picture=Attached("picture")), picture)
+    return engine.submit(replace(job, picture=Attached("picture")), picture, choice, title="rocket")
 
 
 def _attach(job: RemoteJob) -> Attach:
@@ -277,15 +326,18 @@ def run(count: int, seed: int, home: Path, victims: tuple[str, ...] = VICTIMS) -
     house = House(home)
     try:
         house.start()
-        usual = usual_seconds(house)
-        print(f"an undisturbed job with a warm worker: {usual:.1f} s", flush=True)
+        usual = usual_jobs(house)
+        for kind, job in usual.items():
+            print(f"undisturbed, {kind}: {job.seconds:.1f} s", flush=True)
         outcomes: list[Outcome] = []
         draw = random.Random(seed)
         for number in range(1, count + 1):
             since = draw.choice(("submission", "first stage", "first stage", "first stage"))
-            victim, moment = victims[number % len(victims)], draw.uniform(0.0, usual)
-            outcome = Outcome(number, victim, moment, since)
-            Trial(house, outcome).run()
+            victim = victims[number % len(victims)]
+            kind = draw.choice(KINDS if victim != "client" else ("raw", "finish again"))
+            moment = draw.uniform(0.0, usual[kind].seconds)
+            outcome = Outcome(number, victim, kind, moment, since)
+            Trial(house, outcome, usual).run()
             outcomes.append(outcome)
             print(line(outcome), flush=True)
         outcomes[-1].wrong += left_in_the_end(house)
@@ -300,7 +352,7 @@ def cancels(count: int, seed: int, home: Path) -> None:
     house, draw = House(home), random.Random(seed)
     try:
         house.start()
-        usual = usual_seconds(house)
+        usual = usual_jobs(house)["raw"].seconds
         took: list[float] = []
         forced = 0
         with Engine(home, name="reliability") as engine:
@@ -327,14 +379,17 @@ def cancels(count: int, seed: int, home: Path) -> None:
             house.kill_service()
 
 
-def usual_seconds(house: House) -> float:
-    """How long the usual job takes when nothing happens, by a worker that has done one before."""
-    job = GenerateJob(picture=File(str(PICTURE)), quality="draft", seed=3)
+def usual_jobs(house: House) -> dict[str, Usual]:
+    """A job of each kind to which nothing happens."""
+    found: dict[str, Usual] = {}
     with Engine(house.home, name="reliability") as engine:
-        submitted(engine, job).wait()
-        start = time.monotonic()
-        submitted(engine, replace(job, seed=7)).wait()
-        return time.monotonic() - start
+        asset = submitted_kind(engine, "finished", "").wait().id
+        for kind in KINDS:
+            start = time.monotonic()
+            job = submitted_kind(engine, kind, asset).wait()
+            seconds = time.monotonic() - start
+            found[kind] = Usual(job.id, seconds, part_hashes(engine, job))
+    return found
 
 
 def left_in_the_end(house: House) -> list[str]:
@@ -355,16 +410,17 @@ def line(outcome: Outcome) -> str:
     """A row of the table."""
     gone = "" if outcome.gone is None else f"{outcome.gone:.1f}"
     after = ", ".join(outcome.stages_after) or "-"
-    return (
-        f"| {outcome.number} | {outcome.victim} | {outcome.moment:.1f} s after the "
-        f"{outcome.since} | {outcome.stage or '-'} | {after} | {gone} | "
-        f"{outcome.seconds:.1f} | {'; '.join(outcome.wrong) or 'right'} |"
+    when = f"{outcome.moment:.1f} s after the {outcome.since}"
+    cells = (
+        *(outcome.number, outcome.victim, outcome.kind, when, outcome.stage or "-", after, gone),
+        *(f"{outcome.seconds:.1f}", "; ".join(outcome.wrong) or "right"),
     )
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 HEAD = (
-    "| run | killed | when | stage | stages after | all gone, s | done after, s | result |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| run | killed | job | when | stage | stages after | all gone, s | done after, s | result |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 

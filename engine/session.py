@@ -24,6 +24,7 @@ from engine.assets.folder import (
     FOLDER_SUFFIX,
     THUMBNAIL,
     add_to_recipe,
+    as_stored,
     check_folder,
     load_asset,
     save_asset,
@@ -160,9 +161,12 @@ def write(
 ) -> Delivered:
     """The second half of ``deliver``, for an asset that is in its folder already.
 
+    It is finished as it lies there, so that an interrupted job ends as any other.
+
     Raises:
         Cancelled, EngineError: as ``deliver``.
     """
+    asset = as_stored(asset)
     if choice is None:
         mesh, finished = asset.mesh, None
         with report.stage("writing"):

@@ -25,7 +25,7 @@ from engine.assets.asset import Asset, Latent
 from engine.assets.recipe import checked_recipe
 from engine.host.files import default_permissions, flush, put_folder, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
-from engine.ovoxel.ovoxel_file import load_ovoxels, save_ovoxels
+from engine.ovoxel.ovoxel_file import load_ovoxels, rounded_materials, save_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
 from protocol.errors import EngineError
 
@@ -115,6 +115,38 @@ def load_asset(folder: str | Path) -> Asset:
         ) from error
 
 
+def as_stored(asset: Asset) -> Asset:
+    """The asset as ``load_asset`` would give it back, so that what is made of it at once is what
+    would be made of it later. Once more changes nothing."""
+    voxels, given = asset.voxels, asset.given_mesh
+    dual_vertices, split = voxels.grid.dual_vertices, voxels.split_weight
+    return replace(
+        asset,
+        voxels=replace(
+            voxels,
+            grid=replace(voxels.grid, dual_vertices=_halved(dual_vertices)),
+            materials=rounded_materials(voxels.materials),
+            split_weight=None if split is None else _halved(split),
+        ),
+        given_mesh=None if given is None else _kept_of(given),
+    )
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Rounded to 16 bits."""
+    return torch.from_numpy(values).half().float().numpy()
+
+
+def _kept_of(mesh: Mesh) -> Mesh:
+    """What an asset keeps of a mesh that was given: not its materials, which are new ones."""
+    return Mesh(
+        np.asarray(mesh.vertices, np.float32),
+        np.asarray(mesh.faces, np.int32),
+        None if mesh.uvs is None else np.asarray(mesh.uvs, np.float32),
+        normals=None if mesh.normals is None else np.asarray(mesh.normals, np.float32),
+    )
+
+
 def add_to_recipe(folder: str | Path, name: str, value: Any) -> None:
     """Put an entry of JSON values into the recipe of a stored asset, in place of one of that name.
 
@@ -159,11 +191,12 @@ def _tensors(asset: Asset) -> dict[str, Tensor]:
         tensors[f"{name}.feats"] = latent.feats
         tensors[f"{name}.resolution"] = torch.tensor(latent.resolution)
     if asset.given_mesh is not None:
-        mesh = asset.given_mesh
-        tensors["mesh.vertices"] = torch.from_numpy(np.asarray(mesh.vertices, np.float32))
-        tensors["mesh.faces"] = torch.from_numpy(np.asarray(mesh.faces, np.int32))
-        if mesh.uvs is not None:
-            tensors["mesh.uvs"] = torch.from_numpy(np.asarray(mesh.uvs, np.float32))
+        mesh = _kept_of(asset.given_mesh)
+        tensors["mesh.vertices"] = torch.from_numpy(mesh.vertices)
+        tensors["mesh.faces"] = torch.from_numpy(mesh.faces)
+        for name in ("uvs", "normals"):
+            if (values := getattr(mesh, name)) is not None:
+                tensors[f"mesh.{name}"] = torch.from_numpy(values)
     # safetensors refuses tensors that share memory, as coarse and shape may.
     return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
 
@@ -185,11 +218,12 @@ def _assembled(
     }
     given = None
     if "mesh.vertices" in tensors:
-        uvs = tensors.get("mesh.uvs")
+        uvs, normals = tensors.get("mesh.uvs"), tensors.get("mesh.normals")
         given = Mesh(
             tensors["mesh.vertices"].numpy(),
             tensors["mesh.faces"].numpy(),
             None if uvs is None else uvs.numpy(),
+            normals=None if normals is None else normals.numpy(),
         )
     return Asset(
         voxels=replace(

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out, results, seconds_line_of
+from engine.commands.console import err, errors_shown, out, results, seconds_line_of, settings_of
 from engine.commands.options import Json, Verbose, Wait
 from engine.commands.progress import followed
 from engine.commands.remotely import check_target, engine_of, save_result
-from engine.remote import RemoteJob
+from engine.host.command import command
+from engine.remote import RemoteJob, is_running
 from protocol.events import Cancelled, Done, Event
 from protocol.plain import to_dict
 from protocol.replies import JobRow
@@ -30,8 +31,16 @@ def jobs(
 ) -> None:
     """Jobs, the newest first."""
     with errors_shown(context.obj):
-        with engine_of(context) as engine:
-            rows = engine.jobs(limit)
+        home = settings_of(context).home
+        if is_running(home):
+            with engine_of(context) as engine:
+                rows = engine.jobs(limit)
+        else:
+            from engine.service.offline import stored_jobs
+
+            rows = stored_jobs(home, limit)
+            sentence = "The engine is not running; these are the jobs in its store."
+            err.print(f"{sentence} To start it: {command('serve')}", markup=False)
         if as_json:
             out.print_json(json.dumps([to_dict(row) for row in rows]))
             return
@@ -88,11 +97,12 @@ def retry(
 
 
 def show_job(job: RemoteJob, *, as_json: bool) -> None:
-    """The id of a job that was put into the queue."""
+    """The id of a job that was put into the queue, and how to follow it."""
     if as_json:
         out.print_json(json.dumps({"job": job.id}))
     else:
         out.print(job.id)
+        err.print(f"To follow it: {command('attach', job.id[:8])}", markup=False)
 
 
 def follow_job(job: RemoteJob, output: Path | None, *, as_json: bool, verbose: bool) -> None:
@@ -105,7 +115,7 @@ def follow_job(job: RemoteJob, output: Path | None, *, as_json: bool, verbose: b
         check_target(output, finished=True)
     seconds: dict[str, float] = {}
     files: list[str] = []
-    with results() as show, followed(verbose=verbose) as follow:
+    with results() as show, followed(verbose=verbose, starting=False) as follow:
         say = (lambda line: None) if as_json else show
         on_event = follow.shown()
         job.wait(_noting(on_event, seconds))

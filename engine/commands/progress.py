@@ -22,16 +22,17 @@ class Followed:
     Args:
         bars: where bars are drawn; None: plain lines, one for each stage that begins.
         verbose: whether notes for those who want to know more are shown.
+        starting: whether something starts first, which is said.
     """
 
-    def __init__(self, bars: Progress | None, *, verbose: bool) -> None:
+    def __init__(self, bars: Progress | None, *, verbose: bool, starting: bool) -> None:
         self.bars = bars
         self._verbose = verbose
         self._told: set[str] = set()
         self._cold_told = False
         # Importing the networks' libraries takes a second or two, before the first stage begins.
-        self._starting = bars.add_task("Starting", total=None) if bars else None
-        if bars is None:
+        self._starting = bars.add_task("Starting", total=None) if bars and starting else None
+        if bars is None and starting:
             err.print("Starting")
 
     def report(self, title: str = "") -> Report:
@@ -95,11 +96,11 @@ class _Job:
 
 
 @contextmanager
-def followed(*, verbose: bool = False) -> Iterator[Followed]:
-    """Bars, or lines, for as long as jobs run."""
+def followed(*, verbose: bool = False, starting: bool = True) -> Iterator[Followed]:
+    """Bars, or lines, for as long as jobs run; ``starting``: as ``Followed`` takes it."""
     if not err.is_terminal:
-        yield Followed(None, verbose=verbose)
+        yield Followed(None, verbose=verbose, starting=starting)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Elapsed())
     with Progress(*columns, console=err) as bars:
-        yield Followed(bars, verbose=verbose)
+        yield Followed(bars, verbose=verbose, starting=starting)

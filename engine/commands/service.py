@@ -1,19 +1,25 @@
 """`maquette status`, `stop`, `pair` and `check`: the engine as a service."""
 
 import json
+import platform
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from engine.commands.console import binary_size, errors_shown, out, settings_of
+from engine.commands.console import USER_ERROR, binary_size, errors_shown, out, settings_of
 from engine.commands.options import Json
 from engine.commands.remotely import engine_of
+from engine.host.command import command
 from engine.remote import is_running
 from protocol import requests
+from protocol.connection import FILE_NAME, PairingCode, read_connection
+from protocol.errors import EngineError
 from protocol.events import EngineStatus
+from protocol.pairing import pair as connect_by_code
 from protocol.plain import to_dict
-from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes
+from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Status
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
@@ -23,7 +29,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             out.print_json(json.dumps({"running": False}))
             raise typer.Exit(1)
         with engine_of(context) as engine:
-            found = engine.status()
+            found = _without_us(engine.status())
             welcome = engine.client.welcome
         if as_json:
             name = welcome.engine if welcome else ""
@@ -48,6 +54,12 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         )
 
 
+def _without_us(status: Status) -> Status:
+    """This very command is no client that anybody wants to hear of."""
+    others = max(0, status.engine.clients - 1)
+    return replace(status, engine=replace(status.engine, clients=others))
+
+
 def stop(
     context: typer.Context,
     now: Annotated[
@@ -65,40 +77,89 @@ def stop(
         out.print("It ends when its job is done." if running and not now else "It ends.")
 
 
-def pair(context: typer.Context) -> None:
-    """Show a one-time code that lets a client of another machine in."""
+def pair(
+    context: typer.Context,
+    code: Annotated[
+        str, typer.Argument(metavar="[CODE]", help="On the other machine: what was shown here.")
+    ] = "",
+) -> None:
+    """Show a one-time code that lets a client of another machine in, or become such a client."""
     with errors_shown(context.obj):
+        if code:
+            out.print(_paired(settings_of(context).home, code), markup=False)
+            return
         with engine_of(context) as engine:
             opened = engine.ask(requests.OpenPairing(), PairingOpened)
         out.print(opened.code, markup=False)
         out.print(f"Good for one client, for {opened.seconds / 60:.0f} minutes.")
 
 
+def _paired(home: Path, code: str) -> str:
+    """Keep the engine that a code belongs to as the engine of a home; gives a sentence.
+
+    Raises:
+        EngineError: ``service_running`` where the home has an engine of its own that runs;
+            ``pairing_code_invalid``, ``pairing_failed``, ``unwritable``.
+    """
+    from engine.service.connection_file import write_connection
+
+    parsed = PairingCode.parse(code)
+    if is_running(home) and read_connection(home / FILE_NAME).pid:
+        raise EngineError(
+            "service_running",
+            "An engine of this machine runs, and would be hidden by the other one.",
+            f"Stop it first ({command('stop')}), or set MAQUETTE_HOME to another folder.",
+        )
+    connection = connect_by_code(parsed, f"command line on {platform.node()}")
+    home.mkdir(parents=True, exist_ok=True)
+    write_connection(home, connection)
+    return f"This machine is a client of the engine on {connection.engine or parsed.endpoint} now."
+
+
 def check(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of an object each.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Say what may go wrong with a picture, before anything is spent."""
-    with errors_shown(context.obj):
-        from engine.images.check import check_picture
-        from engine.images.reading import read_image
+    """Say what may go wrong with pictures, before anything is spent."""
+    found: list[dict[str, Any]] = []
+    failed = False
+    for image in images:
+        try:
+            with errors_shown(context.obj):
+                notes = _notes_on(image)
+        except typer.Exit:
+            failed = True
+            continue
+        found.append({"picture": str(image), **to_dict(notes)})
+        if not as_json:
+            out.print(f"{image}: {notes.width} x {notes.height} pixels", markup=False)
+            for note in notes.notes:
+                out.print(f"- {note.sentence}", markup=False)
+            if not notes.notes:
+                out.print("Nothing speaks against it.")
+    if as_json:
+        out.print_json(json.dumps(found))
+    if failed:
+        raise typer.Exit(USER_ERROR)
 
-        picture = read_image(image)
-        notes = check_picture(picture)
-        if as_json:
-            found = PictureNotes(
-                width=picture.width,
-                height=picture.height,
-                notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in notes),
-            )
-            out.print_json(json.dumps(to_dict(found)))
-            return
-        out.print(f"{image}: {picture.width} x {picture.height} pixels", markup=False)
-        for note in notes:
-            out.print(f"- {note.sentence}", markup=False)
-        if not notes:
-            out.print("Nothing speaks against it.")
+
+def _notes_on(image: Path) -> PictureNotes:
+    """
+    Raises:
+        EngineError: what ``read_image`` raises.
+    """
+    from engine.images.check import check_picture
+    from engine.images.reading import read_image
+
+    picture = read_image(image)
+    return PictureNotes(
+        width=picture.width,
+        height=picture.height,
+        notes=tuple(PictureNote(code=n.code, sentence=n.sentence) for n in check_picture(picture)),
+    )
 
 
 def _state_in_words(state: EngineStatus) -> str:

@@ -1,5 +1,6 @@
 """`maquette submit generate|texture|upscale|finish`: jobs into the queue of a running engine."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ from engine.commands.options import (
     Wait,
 )
 from engine.commands.remotely import cancelled_by_interrupt, engine_of, submitted_job
+from engine.host.command import command
+from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 
 app = typer.Typer(help="Put a job into the queue of the running engine.", no_args_is_help=True)
@@ -107,6 +110,8 @@ def texture(
         from protocol.references import File
 
         check_order(mesh, image)
+        if not mesh.exists():
+            raise EngineError("mesh_absent", f"{mesh} does not exist.", "Give a mesh file.")
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
@@ -197,11 +202,21 @@ def finish(
 
 
 def _source(context: typer.Context, text: str) -> Any:
-    """A file or a folder if there is one of that name, else a job."""
+    """A file or a folder if there is one of that name, else a job.
+
+    Raises:
+        EngineError: ``mesh_absent``, ``job_unknown``, ``job_ambiguous``.
+    """
     from protocol.references import File, Stored
 
-    if Path(text).exists() or Path(text).suffix:
+    if Path(text).exists():
         return File(text)
+    if not re.fullmatch("[0-9a-f]{1,32}", text):
+        raise EngineError(
+            "mesh_absent",
+            f"{text} does not exist, and it is not the id of a job.",
+            f"Give a folder, a mesh file, or a job as {command('jobs')} shows it.",
+        )
     with engine_of(context) as engine:
         return Stored(engine.job(text).id)
 

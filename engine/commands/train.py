@@ -24,8 +24,9 @@ from protocol.errors import EngineError
 if TYPE_CHECKING:
     import torch
 
-EMBEDDED = "embedded"
-CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
+EMBEDDED, FINER = "embedded", "finer"
+SMALL_MODELS = (EMBEDDED, FINER)
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 Data = Annotated[
     Path, typer.Option("--data", help="A data folder of `maquette data build`; embedded makes it.")
@@ -38,29 +39,33 @@ Out = Annotated[
 def train(
     context: typer.Context,
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A file like those in configs/, or: embedded.")
+        str,
+        typer.Argument(
+            metavar="CONFIG", help="A file like those in configs/, or: embedded, finer."
+        ),
     ],
     data: Data,
     output: Out,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:1.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="On a CPU; else all cores.")] = None,
     evaluate: Annotated[
-        bool, typer.Option("--evaluate", help="embedded: only measure the checkpoint in --out.")
+        bool,
+        typer.Option("--evaluate", help="embedded, finer: only measure the checkpoint in --out."),
     ] = False,
 ) -> None:
     """Train networks. Stopped by Ctrl-C, it resumes at the same step the next time."""
     with errors_shown(context.obj):
         place = _begin(device, threads)
-        if evaluate and config != EMBEDDED:
+        if evaluate and config not in SMALL_MODELS:
             raise EngineError(
                 "train_evaluate",
-                "Only the embedded model is measured here.",
-                "Leave out --evaluate, or give embedded for CONFIG.",
+                "Only small models are measured here.",
+                f"Leave out --evaluate, or give {' or '.join(SMALL_MODELS)} for CONFIG.",
             )
         with _stoppable() as stop:
             start = time.perf_counter()
-            if config == EMBEDDED:
-                finished = _embedded(data, output, place, stop, evaluate)
+            if config in SMALL_MODELS:
+                finished = _small_model(config, data, output, place, stop, evaluate)
             else:
                 finished = _one(Path(config), data, output, place, stop)
         if not finished:
@@ -85,12 +90,18 @@ def _one(
         )  # fmt: skip
 
 
-def _embedded(
-    data: Path, output: Path, device: "torch.device", stop: Callable[[], bool], evaluate: bool
+def _small_model(
+    name: str,
+    data: Path,
+    output: Path,
+    device: "torch.device",
+    stop: Callable[[], bool],
+    evaluate: bool,
 ) -> bool:
-    from engine.training.embedded import Paths, train_embedded
+    from engine.training import recipe
+    from engine.training.embedded import train_embedded
 
-    paths = Paths(CONFIGS, data, output)
+    paths = recipe.Paths(CONFIGS / name, data, output)
     if evaluate:
         from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
@@ -100,7 +111,8 @@ def _embedded(
         out.print(table_of(found), markup=False)
         return True
     with _bars() as watch:
-        shipped = train_embedded(paths, device=device, watch=watch, stop=stop)
+        chosen = recipe.EMBEDDED if name == EMBEDDED else recipe.FINER
+        shipped = train_embedded(paths, chosen, device=device, watch=watch, stop=stop)
     if shipped is None:
         return False
     out.print(f"What ships is in {shipped}; it belongs into engine/embedded.", markup=False)

@@ -47,7 +47,7 @@ def watch(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
         output.mkdir(parents=True, exist_ok=True)
-        choice = finish_choice(finishing, faces, closed)
+        choice = finish_choice(finishing, faces=faces, closed=closed)
         settings = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         with engine_of(context) as engine:
             watcher = Watcher(engine, folder, output, choice, checkpoint, settings)

@@ -38,6 +38,11 @@ class Matte:
 class MatteNetwork(Protocol):
     """A network that finds the object in a picture."""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its name, and the folder of its weights, which tell it from others."""
+        ...
+
     def ready(self) -> bool:
         """Whether it can work without downloading anything."""
         ...

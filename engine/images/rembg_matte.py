@@ -66,6 +66,11 @@ class RembgMatte:
         self.weights_folder = Path(weights_folder) if weights_folder is not None else None
         self.allow_download = allow_download
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its name, and the folder of its weights; empty: rembg's own."""
+        return self.model, str(self.weights_folder or "")
+
     def ready(self) -> bool:
         """Whether the package is installed and the weights are on this machine."""
         return _installed() and self._weights() is not None

@@ -35,7 +35,7 @@ def save_ovoxels(path: str | Path, ovoxels: OVoxels) -> None:
     """
     grid, placement = ovoxels.grid, ovoxels.placement
     flags = grid.intersected.astype(np.uint8) @ np.array([1, 2, 4], np.uint8)
-    materials = np.rint(np.clip(ovoxels.materials, 0, 1) * 255).astype(np.uint8)
+    materials = _in_bytes(ovoxels.materials)
     attributes = {
         "dual_vertices": (np.clip(grid.dual_vertices, 0, 1) * 255).astype(np.uint8),
         "intersected": flags[:, None],
@@ -49,6 +49,15 @@ def save_ovoxels(path: str | Path, ovoxels: OVoxels) -> None:
         "crc32": _checksum(grid.coords, attributes, _order(grid.coords)),
     }
     write_vxz(path, grid.coords, attributes, extra={HEADER_KEY: header})
+
+
+def rounded_materials(materials: np.ndarray) -> np.ndarray:
+    """(N, 6) float32 as ``load_ovoxels`` would give them back."""
+    return _in_bytes(materials) / np.float32(255)
+
+
+def _in_bytes(materials: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(materials, 0, 1) * 255).astype(np.uint8)
 
 
 def _order(coords: np.ndarray) -> np.ndarray:

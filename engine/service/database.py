@@ -9,8 +9,11 @@ from pathlib import Path
 from engine.host.files import unwritable
 from protocol.errors import EngineError
 
+STORE = "store.sqlite"
+"""Name of the file in a home."""
 VERSION = 2
 """Of the tables, kept in the file."""
+LIST_SECONDS = 0.3
 LONGEST_PATH = 500
 """Bytes; SQLite's own limit is 512, with the suffixes of files beside it."""
 
@@ -94,8 +97,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        # Without a wait: whoever holds it holds it for hours.
-        db = sqlite3.connect(path, timeout=0, isolation_level=None)
+        # Another service holds it for hours, but a list of jobs for a moment only.
+        db = sqlite3.connect(path, timeout=LIST_SECONDS, isolation_level=None)
         try:
             _prepare(db, path)
         except BaseException:

@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.pipe.messages import AttachedFile, PartFile
 from protocol.errors import EngineError
+from protocol.events import Failed
 from protocol.finishes import FinishChoice
 from protocol.jobs import Job
 from protocol.plain import from_dict
+from protocol.replies import JobRow
 from protocol.requests import JobState
 
 
@@ -95,3 +97,32 @@ def record_of(row: sqlite3.Row) -> JobRecord:
 
 def part_of(row: sqlite3.Row) -> PartFile:
     return from_dict(PartFile, dict(row) | {"layout": json.loads(row["layout"])})
+
+
+def row_of(record: JobRecord, parts: Sequence[PartFile]) -> JobRow:
+    """A job as lists show it, without what only the running service knows."""
+    failure = record.error and Failed(
+        job=record.id,
+        code=record.error.code,
+        message=record.error.message,
+        hint=record.error.hint,
+    )
+    return JobRow(
+        id=record.id,
+        kind=record.kind,
+        client=record.client,
+        title=record.title,
+        state=record.state,
+        priority="batch" if record.batch else "interactive",
+        created=record.created,
+        started=record.started,
+        ended=record.ended,
+        stage=record.stage,
+        fraction=1.0 if record.state == "done" else 0.0,
+        parts=tuple(part.name for part in parts),
+        bytes=record.bytes,
+        pinned=record.pinned,
+        retry_of=record.retry_of,
+        failure=failure,
+        picture_sha256=record.picture,
+    )

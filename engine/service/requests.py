@@ -4,14 +4,14 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from engine.service.admission import PAIRING_SECONDS, Admission
 from engine.service.endpoint import Answer, Endpoint, Session, Transfer
 from engine.service.housekeeping import discard, remove_folders
 from engine.service.job_queue import JobQueue, sources
-from engine.service.records import JobRecord
+from engine.service.records import JobRecord, row_of
 from engine.service.running import Running
 from engine.service.store import OPEN, Store
 from engine.service.submitting import Submitting
@@ -19,7 +19,7 @@ from engine.service.workers import Supervisor
 from protocol import replies, requests
 from protocol.checkpoints import CheckpointDescription
 from protocol.errors import EngineError
-from protocol.events import EngineStatus, Failed, Note
+from protocol.events import EngineStatus, Note
 from protocol.messages import PROTOCOL_VERSION
 from protocol.references import Attached, File
 from protocol.wire import Received, Shaped, mismatch, negotiate
@@ -282,34 +282,10 @@ class Desk:
     def _row(
         self, record: JobRecord, positions: Mapping[str, int], etas: Mapping[str, float]
     ) -> replies.JobRow:
-        progress = self.running.progress if record.state == "running" else None
-        failure = record.error and Failed(
-            job=record.id,
-            code=record.error.code,
-            message=record.error.message,
-            hint=record.error.hint,
-        )
-        return replies.JobRow(
-            id=record.id,
-            kind=record.kind,
-            client=record.client,
-            title=record.title,
-            state=record.state,
-            priority="batch" if record.batch else "interactive",
-            position=positions.get(record.id, 0),
-            created=record.created,
-            started=record.started,
-            ended=record.ended,
-            stage=progress.stage if progress else record.stage,
-            fraction=1.0 if record.state == "done" else progress.fraction if progress else 0.0,
-            eta=etas.get(record.id),
-            parts=tuple(part.name for part in self.store.parts(record.id)),
-            bytes=record.bytes,
-            pinned=record.pinned,
-            retry_of=record.retry_of,
-            failure=failure,
-            picture_sha256=record.picture,
-        )
+        row = row_of(record, self.store.parts(record.id))
+        if record.state == "running" and (progress := self.running.progress) is not None:
+            row = replace(row, stage=progress.stage, fraction=progress.fraction)
+        return replace(row, position=positions.get(record.id, 0), eta=etas.get(record.id))
 
     # The engine
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.pipe.messages import PartFile
-from engine.service.database import open_database, told
+from engine.service.database import STORE, open_database, told
 from engine.service.records import JobRecord, NewJob, part_of, record_of
 from protocol.errors import EngineError
 from protocol.jobs import Job
@@ -42,7 +42,7 @@ class Store:
     """
 
     def __init__(self, home: Path) -> None:
-        self._path = home / "store.sqlite"
+        self._path = home / STORE
         self._db = open_database(self._path)
         self._assets = home / "assets"
 

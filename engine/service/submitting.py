@@ -142,6 +142,7 @@ class Submitting:
 
         def on_disk() -> None:
             try:
+                _check_files(new.spec)
                 write()
                 picture = new.picture or self._picture_of(new)
             except EngineError as error:
@@ -220,6 +221,21 @@ def _pictures(spec: Job) -> tuple[Reference, ...]:
     """What a job names as its picture: one or none."""
     picture = getattr(spec, "picture", None)
     return () if picture is None else (picture,)
+
+
+def _check_files(spec: Job) -> None:
+    """Better now than when the job's turn has come.
+
+    Raises:
+        EngineError: ``file_absent``.
+    """
+    for value in vars(spec).values():
+        if isinstance(value, File) and not os.path.exists(value.path):
+            raise EngineError(
+                "file_absent",
+                f"{value.path} does not exist on the engine's machine.",
+                "Check the name; relative ones are looked for where the engine was started.",
+            )
 
 
 def _check_attached(new: NewJob) -> None:

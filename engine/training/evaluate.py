@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
 from engine.assets.asset import Asset
 from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh
 from engine.meshing.nearest import nearest_on_surface
+from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
+from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
 from engine.ovoxel import dual_grid_to_mesh, sample_attributes
 from engine.report import Report
 from engine.residency.models import Models
@@ -20,6 +23,7 @@ from engine.systems.inputs import Inputs
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.networks import load_network
+from engine.systems.trellis2.routes import offer_of
 from engine.training.data.dataset import Dataset, Voxels
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
@@ -48,6 +52,7 @@ class Scores:
         structure_iou: of the sampled structure on its latent grid.
         cells_iou: of the generated surface's cells on a grid of 16^3.
         f_score: of the generated surface, at 1/32 of the box.
+        fine_f_score: the same at 1/64.
         color_error: mean absolute difference of the base colour, from points of the true surface to
             the nearest ones of the generated surface.
     """
@@ -57,6 +62,7 @@ class Scores:
     structure_iou: float
     cells_iou: float
     f_score: float
+    fine_f_score: float
     color_error: float
 
 
@@ -91,6 +97,7 @@ def evaluate_checkpoint(
     dataset = Dataset(data, "held_out")
     resolution = max(dataset.resolutions)
     models = Models(load_checkpoint(shipped, offline=True))
+    side = resolution // offer_of(models).factor
     shape_encoder, shape_decoder, material_decoder = (
         load_network(shipped / CKPTS / name)
         for name in ("shape_encoder", "shape_decoder", "material_decoder")
@@ -102,11 +109,6 @@ def evaluate_checkpoint(
         watch("evaluation", index, len(chosen))
         voxels = dataset.voxels(index, resolution)
         truth = dual_grid_to_mesh(ovoxels_of(voxels, resolution).grid)
-        made = reconstruct_shape(shape_encoder, shape_decoder, voxels, resolution)  # pyright: ignore[reportArgumentType]
-        again = dual_grid_to_mesh(made.grid, made.split_weight) if len(made.grid.coords) else Mesh(
-            np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
-        )  # fmt: skip
-        materials = reconstruct_material(material_encoder, material_decoder, voxels)  # pyright: ignore[reportArgumentType]
         try:
             inputs = Inputs()
             job = GenerateJob(
@@ -119,25 +121,50 @@ def evaluate_checkpoint(
         except EngineError as error:
             if error.code not in EMPTY:
                 raise
-            generated = (0.0, 0.0, 0.0, 1.0)
+            generated = (0.0, 0.0, 0.0, 0.0, 1.0)
         else:
-            generated = _generated(asset, voxels, truth, resolution)
-        found[dataset.names[index]] = dataset.families[index], Scores(
-            f_score(again, truth, 1 / resolution, samples=POINTS),
-            psnr(materials, voxels.materials / 255),
-            *generated,
-        )  # fmt: skip
+            generated = _generated(asset, voxels, truth, resolution, side)
+        found[dataset.names[index]] = (
+            dataset.families[index],
+            Scores(
+                reconstruction(shape_encoder, shape_decoder, voxels, resolution),
+                reconstruction(material_encoder, material_decoder, voxels, resolution),
+                *generated,
+            ),
+        )
     watch("evaluation", len(chosen), len(chosen))
     return found
 
 
+def reconstruction(
+    encoder: nn.Module, decoder: nn.Module, voxels: Voxels, resolution: int
+) -> float:
+    """How well an auto-encoder gives back an asset: an entry of ``Scores``.
+
+    Args:
+        encoder, decoder: of a shape VAE (``Scores.reconstruction``) or of a material VAE
+            (``Scores.material_psnr``).
+        voxels: of the asset at ``resolution``.
+    """
+    if isinstance(encoder, MaterialEncoder):
+        assert isinstance(decoder, MaterialDecoder)
+        materials = reconstruct_material(encoder, decoder, voxels)
+        return psnr(materials, voxels.materials / 255)
+    assert isinstance(encoder, ShapeEncoder) and isinstance(decoder, ShapeDecoder)
+    made = reconstruct_shape(encoder, decoder, voxels, resolution)
+    if len(made.grid.coords) == 0:
+        return 0.0
+    mesh = dual_grid_to_mesh(made.grid, made.split_weight)
+    truth = dual_grid_to_mesh(ovoxels_of(voxels, resolution).grid)
+    return f_score(mesh, truth, 1 / resolution, samples=POINTS)
+
+
 def _generated(
-    asset: Asset, voxels: Voxels, truth: Mesh, resolution: int
-) -> tuple[float, float, float, float]:
-    """Structure IoU, IoU of cells, F-score, error of the base colour."""
+    asset: Asset, voxels: Voxels, truth: Mesh, resolution: int, side: int
+) -> tuple[float, float, float, float, float]:
+    """Structure IoU (cells ``side`` an axis), IoU of cells, two F-scores, error of base colours."""
     structure = asset.tensors.get("structure")
     assert structure is not None
-    side = asset.latents["coarse"].resolution // 16
     sampled = np.zeros((side,) * 3, bool)
     sampled[tuple(structure.numpy().T)] = True
     wanted = occupancy([voxels.coords], resolution, side)[0, 0]
@@ -150,6 +177,7 @@ def _generated(
         structure_iou(sampled, wanted),
         structure_iou(cells, occupancy([voxels.coords], resolution, CELLS)[0, 0]),
         f_score(mesh, truth, NEAR, samples=POINTS),
+        f_score(mesh, truth, NEAR / 2, samples=POINTS),
         color_error(asset, mesh, voxels, truth, resolution),
     )
 

@@ -24,6 +24,8 @@ from engine.weights.weight import Weight, WeightFile
 from protocol.errors import EngineError
 
 CHUNK = 1 << 22
+PIECE = 1 << 20
+"""Bytes that are downloaded between two looks at whether to stop."""
 
 OnBytes = Callable[[int], None]
 """Called with how many bytes of the file are on disk; may raise to stop."""
@@ -85,6 +87,8 @@ def _fetch(
             raise _differs(file, repository, f"is {offered.size:,} bytes instead of {size:,}")
         size, tag = offered.size, tag or offered.etag
         headers = build_hf_headers(token=token)
+    # The library's own pieces of 10 MiB take many seconds on a slow line.
+    huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = PIECE
     part = part_path(target, tag)
     part.touch()
     with part.open("r+b") as stream:

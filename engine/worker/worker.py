@@ -1,6 +1,7 @@
 """What a worker is between jobs: whose networks are open, and whether its device still works."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from engine.residency.models import Models
 from engine.residency.plan import Policy
 from engine.settings import Settings
 from engine.systems.default_checkpoint import default_checkpoint
+from engine.systems.matte_network import matte_network
 from engine.systems.table import system_of_pipeline
 from engine.warm_up import warm_up
 from engine.weights.store import Store
@@ -23,7 +25,7 @@ from engine.worker.parts import packed_parts
 from engine.worker.story import Story
 from engine.worker.tokens import Tokens
 from protocol.errors import EngineError
-from protocol.events import Event, Part, Progress
+from protocol.events import Event, Note, Part, Progress
 from protocol.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -78,8 +80,16 @@ class Worker:
             job=command.job,
             cancel=self._tokens.begin(command.job),
         )
+
+        def tell(sentence: str) -> None:
+            # Not by the report: it says nothing of the asset, whose recipe keeps notes.
+            self._send(Note(job=command.job, sentence=sentence))
+
         story = Story(
-            command, report, self._end.send, lambda: self._open(command.checkpoint, command.spec)
+            command,
+            report,
+            self._end.send,
+            lambda: self._open(command.checkpoint, command.spec, tell),
         )
         try:
             with report.ending(), faults_told():
@@ -117,12 +127,24 @@ class Worker:
         finally:
             torch.set_num_threads(threads)
 
-    def _open(self, checkpoint: str | None, job: Job | None = None) -> Models:
-        """The networks of a checkpoint; those of another one leave the device first."""
-        place = checkpoint
+    def _open(
+        self,
+        checkpoint: str | None,
+        job: Job | None = None,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> Models:
+        """The networks of a checkpoint; those of another one leave the device first.
+
+        Args:
+            job: what is going to be run, for the choice of a checkpoint.
+            tell: gets a sentence for the user when the small model stands in.
+        """
+        place, store = checkpoint, Store(self._settings.models, offline=self._settings.offline)
         if place is None:
             # What is the default changes when weights are downloaded.
-            place, _ = default_checkpoint(Store(self._settings.models), job)
+            place, sentence = default_checkpoint(store, job)
+            if sentence is not None:
+                tell(sentence)
         if self._models is None or place != self._opened:
             if self._models is not None:
                 self._models.release()
@@ -131,6 +153,10 @@ class Worker:
                 self._settings, checkpoint=checkpoint, device=self._wanted_device, job=job
             )
             self._opened = place
+        # A network for backgrounds may have been downloaded since.
+        matte = matte_network(store)
+        if matte.place != self._models.matte.place:
+            self._models.matte = matte
         return self._models
 
     def _write(self, command: Run, name: str, value: object) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from engine.assets import folder as asset_folder
 from engine.assets.asset import Asset
-from engine.assets.folder import load_asset, save_asset
+from engine.assets.folder import as_stored, load_asset, save_asset
 from engine.report import Report
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.texture import texture
@@ -59,6 +59,31 @@ def test_it_comes_back(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
         assert np.abs(back.voxels.materials - clamped).max() <= 0.5 / 255 + 1e-6
         assert len(back.mesh.faces) == len(asset.mesh.faces)
         assert (back.given_mesh is None) == (asset.given_mesh is None)
+
+
+def test_what_is_stored_is_known_before(assets: tuple[Asset, Asset], tmp_path: Path) -> None:
+    made, textured = assets
+    mesh = textured.given_mesh
+    assert mesh is not None
+    shaded = replace(mesh, normals=np.tile(np.float64([0, 0, 1]), (len(mesh.faces), 3, 1)))
+    for number, asset in enumerate((made, replace(textured, given_mesh=shaded))):
+        save_asset(asset, tmp_path / str(number))
+        back, known = load_asset(tmp_path / str(number)), as_stored(asset)
+        assert as_stored(known).voxels.materials.tobytes() == known.voxels.materials.tobytes()
+        for read in (
+            lambda a: a.voxels.materials,
+            lambda a: a.voxels.grid.dual_vertices,
+            lambda a: a.voxels.split_weight,
+            lambda a: a.mesh.vertices,
+            lambda a: a.mesh.faces,
+            lambda a: a.mesh.colors,
+            lambda a: a.given_mesh and a.given_mesh.vertices,
+            lambda a: a.given_mesh and a.given_mesh.uvs,
+            lambda a: a.given_mesh and a.given_mesh.normals,
+        ):
+            one, other = read(back), read(known)
+            assert (one is None) == (other is None)
+            assert one is None or (one.dtype, one.tobytes()) == (other.dtype, other.tobytes())
 
 
 def test_advice_of_the_checkpoint_rides_along(assets: tuple[Asset, Asset], tmp_path: Path) -> None:

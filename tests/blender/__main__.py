@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +25,6 @@ def main(arguments: list[str]) -> int:
     versions = list(PYTHONS) if everything else named or [one()[0]]
     with tempfile.TemporaryDirectory(prefix="maquette-blender-") as folder:
         (file,) = build_addon.build(Path(folder), [this_platform()])
-        _stand_in(file)
         if len(versions) == 1:
             return _run(versions[0], file, rest, None, True)
         return _matrix(versions, file, rest)
@@ -39,15 +37,6 @@ def this_platform() -> str:
     return (
         f"{system}-{ {'x86_64': 'x64', 'amd64': 'x64', 'aarch64': 'arm64'}.get(machine, machine) }"
     )
-
-
-def _stand_in(file: Path) -> None:
-    """Let the zip of a branch that lacks parts of the extension be enabled."""
-    with zipfile.ZipFile(file) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    if not {"registration.py", "bl/tick.py"} <= set(members):
-        members["registration.py"] = Path(__file__).with_name("stand_in.py").read_bytes()
-        build_addon.write_zip(file, members)
 
 
 def _matrix(versions: list[str], zip_file: Path, rest: list[str]) -> int:

@@ -122,10 +122,42 @@ def test_status_and_stop(serve: Any, home: Path) -> None:
 
 
 def test_without_an_engine_there_is_a_sentence(home: Path, image: Path) -> None:
-    for words in (("jobs",), ("status",), ("attach", "abc"), ("submit", "generate", image)):
+    for words in (("status",), ("attach", "abc"), ("submit", "generate", image)):
         shown = run(*words)
         assert shown.exit_code == 2
         assert "maquette serve" in shown.output
+
+
+def test_jobs_without_an_engine_are_those_of_the_store(serve: Any, image: Path) -> None:
+    shown = run("jobs")
+    assert shown.exit_code == 0 and "No jobs." in shown.stdout
+    local = serve(ENDLESS)
+    job = submitted(image)
+    local.peer().until(lambda: rows()[0]["state"] == "running")
+    local.close()
+    local.thread.join(20)
+    shown = run("jobs")
+    assert shown.exit_code == 0, shown.output
+    assert job[:8] in shown.stdout and "interrupted" in shown.stdout
+    assert "maquette serve" in shown.stderr and "store" in shown.stderr
+
+
+@pytest.mark.parametrize("verb", ["finish", "upscale"])
+def test_a_source_that_is_nowhere_is_refused_at_once(serve: Any, verb: str) -> None:
+    serve(QUICK)
+    for source in ("NOPE", "nope.glb", "abc", "0" * 32):
+        shown = run("submit", verb, source)
+        assert shown.exit_code == 2, shown.output
+    assert rows() == []
+
+
+def test_it_says_how_to_follow_a_job(serve: Any, image: Path) -> None:
+    serve(QUICK)
+    shown = run("submit", "generate", image)
+    assert f"maquette attach {shown.stdout[:8]}" in shown.stderr
+    followed = run("attach", shown.stdout[:8])
+    assert "Starting" not in followed.output
+    assert "clients: 0" in run("status").stdout
 
 
 def test_ids_that_are_wrong(serve: Any, image: Path) -> None:
@@ -146,8 +178,12 @@ def test_pair_needs_an_address(serve: Any) -> None:
 def test_check_of_a_picture(image: Path, tmp_path: Path, home: Path) -> None:
     shown = run("check", image, "--json")
     assert shown.exit_code == 0, shown.output
-    told = json.loads(shown.stdout)
+    (told,) = json.loads(shown.stdout)
     assert (told["width"], told["height"]) == (64, 64)
     assert "small_object" in [note["code"] for note in told["notes"]]
     assert "64 x 64" in run("check", image).stdout
     assert run("check", tmp_path / "no.png").exit_code == 2
+    (tmp_path / "second.png").write_bytes(image.read_bytes())
+    shown = run("check", image, tmp_path / "no.png", tmp_path / "second.png")
+    assert shown.exit_code == 2
+    assert shown.stdout.count("64 x 64") == 2 and "no.png" in shown.output

@@ -73,11 +73,12 @@ def not_for_an_extension(files: Iterable[Path]) -> list[str]:
     for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
+            line = getattr(node, "lineno", 0)
             for name in _modules(node) if not _relative(node) else []:
                 if name.partition(".")[0] in NEVER_IN_AN_EXTENSION:
-                    offences.append(f"{file}:{node.lineno} imports {name}")
+                    offences.append(f"{file}:{line} imports {name}")
             if (what := _forbidden_in_an_extension(node)) is not None:
-                offences.append(f"{file}:{getattr(node, 'lineno', 0)} uses {what}")
+                offences.append(f"{file}:{line} uses {what}")
         for node in tree.body:
             for name in _modules(node) if not _relative(node) else []:
                 if name.partition(".")[0] in {"zmq", "msgpack"}:

@@ -1,6 +1,7 @@
 """The recipe of the embedded model, cut down: toys to a checkpoint that generates."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,17 @@ from typing import Any
 import pytest
 import torch
 
+from engine.checkpoints.tensors import read_what_fits
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
+from engine.systems.trellis2.networks import load_network
 from engine.systems.trellis2.routes import offer_of, qualities
-from engine.training import embedded
-from engine.training.embedded import (
-    AUTO_ENCODERS,
-    FLOWS,
-    Paths,
-    encode_all,
-    train_embedded,
-)
+from engine.training.embedded import train_embedded
+from engine.training.encode_all import encode_all
 from engine.training.evaluate import evaluate_checkpoint, table_of
+from engine.training.recipe import EMBEDDED, FINER, LATENTS, Bar, Paths
 from engine.training.saved import saved_states
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
@@ -31,12 +29,14 @@ from protocol.samplers import Sampling
 CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"
 FEW = Sampling(steps=2)
+RECIPE = replace(EMBEDDED, toys="toybox:0-17", settings=replace(EMBEDDED.settings, views=2))
+STAGES = (*EMBEDDED.auto_encoders, *EMBEDDED.flows)
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     folder = tmp_path_factory.mktemp("embedded")
-    for stage in (*AUTO_ENCODERS, *FLOWS):
+    for stage in STAGES:
         config = json.loads((CONFIGS / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
@@ -46,19 +46,16 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 @pytest.fixture(scope="module")
 def trained(paths: Paths) -> tuple[Path, list[str]]:
     stages: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedded, "TOYS", "toybox:0-17")
-        patch.setattr(embedded, "SETTINGS", replace(embedded.SETTINGS, views=2))
-        # A stop in the middle of a stage, and the same command again.
-        stopped = train_embedded(
-            paths, device=torch.device("cpu"), stop=lambda: True,
-            watch=lambda stage, done, total: None,
-        )  # fmt: skip
-        assert stopped is None
-        shipped = train_embedded(
-            paths, device=torch.device("cpu"),
-            watch=lambda stage, done, total: stages.append(stage),
-        )  # fmt: skip
+    # A stop in the middle of a stage, and the same command again.
+    stopped = train_embedded(
+        paths, RECIPE, device=torch.device("cpu"), stop=lambda: True,
+        watch=lambda stage, done, total: None,
+    )  # fmt: skip
+    assert stopped is None
+    shipped = train_embedded(
+        paths, RECIPE, device=torch.device("cpu"),
+        watch=lambda stage, done, total: stages.append(stage),
+    )  # fmt: skip
     assert shipped is not None
     return shipped, list(dict.fromkeys(stages))
 
@@ -67,8 +64,8 @@ def test_every_stage_is_trained_once_and_leaves_its_states(
     paths: Paths, trained: tuple[Path, list[str]]
 ) -> None:
     _, stages = trained
-    wanted = [stage for stage in (*AUTO_ENCODERS, *FLOWS) if stage in stages]
-    assert wanted == [*AUTO_ENCODERS, *FLOWS]
+    wanted = [stage for stage in STAGES if stage in stages]
+    assert wanted == list(STAGES)
     for stage in wanted:
         assert saved_states(paths.out / stage / "states")[-1].name == "step-0000002.pt"
 
@@ -110,12 +107,12 @@ def test_latents_of_other_encoders_are_refused(
     paths: Paths, trained: tuple[Path, list[str]]
 ) -> None:
     del trained
-    mark = paths.data / "latents" / embedded.LATENTS / "encoders.json"
+    mark = paths.data / "latents" / LATENTS / "encoders.json"
     before = mark.read_text()
     mark.write_text(before.replace("a", "b"))
     try:
         with pytest.raises(EngineError) as caught:
-            encode_all(paths, device=torch.device("cpu"))
+            encode_all(paths, RECIPE, device=torch.device("cpu"))
     finally:
         mark.write_text(before)
     assert caught.value.code == "latents_other"
@@ -142,3 +139,50 @@ def _cut(config: dict[str, Any]) -> None:
     for network in config["networks"].values():
         if "num_heads" in network["args"]:
             network["args"]["num_blocks"] = 1
+
+
+@pytest.fixture(scope="module")
+def finer_paths(tmp_path_factory: pytest.TempPathFactory, paths: Paths) -> Paths:
+    folder = tmp_path_factory.mktemp("finer")
+    for stage in (*FINER.auto_encoders, *FINER.flows):
+        config = json.loads((CONFIGS.parent / "finer" / f"{stage}.json").read_text())
+        _cut(config)
+        (folder / f"{stage}.json").write_text(json.dumps(config))
+    return Paths(folder, paths.data, folder / "out")
+
+
+@pytest.mark.slow
+def test_the_second_edition_begins_with_the_first(
+    finer_paths: Paths, trained: tuple[Path, list[str]]
+) -> None:
+    """Two rounds where a bar is out of reach, and the latents of the first edition go."""
+    del trained
+    paths = finer_paths
+    bars = {"shape_vae": Bar(0.5, 3), "material_vae": Bar(99.0, 2)}
+    recipe = replace(FINER, toys=RECIPE.toys, settings=RECIPE.settings, bars=bars)
+    shutil.rmtree(paths.data / "latents")
+    done: list[str] = []
+    shipped = train_embedded(
+        paths, recipe, device=torch.device("cpu"), watch=lambda stage, *_: done.append(stage)
+    )
+    assert shipped is not None
+    rounds = [stage for stage in dict.fromkeys(done) if stage.startswith(("shape_v", "material_v"))]
+    assert rounds == ["shape_vae", "material_vae", "material_vae_2"]
+    # Two steps from where the first edition was: a start at random reaches 0.05.
+    assert float((paths.out / "shape_vae" / "figure.json").read_text()) > 0.8
+    models = Models(load_checkpoint(shipped, offline=True))
+    assert offer_of(models).factor == 8
+    assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
+    costs = json.loads((paths.out / "costs.json").read_text())
+    assert costs.keys() == {"material_vae_2", *recipe.auto_encoders, *recipe.flows}
+    _same_tensors_as_before(paths, "image_encoder")
+
+
+def _same_tensors_as_before(paths: Paths, name: str) -> None:
+    """Two steps of warm-up move nothing far."""
+    network = load_network(paths.checkpoint / "ckpts" / name)
+    first = read_what_fits(network, paths.first_edition / "ckpts" / f"{name}.safetensors")
+    assert first
+    for key, tensor in network.state_dict().items():
+        if key in first and tensor.is_floating_point():
+            assert float((tensor - first[key]).abs().max()) < 0.01, key

@@ -3,29 +3,34 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.mesh import Mesh
-from engine.training.toybox import FAMILIES, make_toy, split_of
-from engine.training.toybox.solids import Solid
+from engine.mesh import Mesh, Texture
+from engine.training.toybox import FAMILIES, make_toy, materials, patterns, split_of
+from engine.training.toybox.solids import Solid, box
 from protocol.errors import EngineError
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 5, 1_000_003)
 OPEN = ("cloth", "plant", "umbrella", "lamp")
-SOMETIMES_OPEN = ("mushroom", "boat", "hat", "pumpkin")  # gills, sails, a feather, a leaf
+SOMETIMES_OPEN = ("mushroom", "boat", "hat", "pumpkin", "apple")  # gills, sails, a feather, leaves
 SEE_THROUGH = ("bottle", "jar", "car", "lighthouse", "aeroplane")
-COLOURED = ("cloth", "umbrella", "fish", "barrel")
+COLOURED = ("cloth", "umbrella", "fish", "barrel", "apple")
+PATTERNED = ("letter_block", "book", "house", "castle", "sofa", "gift", "crate", "mug")
 
 
 def digest(mesh: Mesh) -> str:
     sha = hashlib.sha256()
-    for array in (mesh.vertices, mesh.faces, mesh.face_material, mesh.colors):
+    textures = [m.base_color_texture for m in mesh.materials if m.base_color_texture is not None]
+    pixels = [texture.pixels for texture in textures]
+    for array in (mesh.vertices, mesh.faces, mesh.face_material, mesh.colors, mesh.uvs, *pixels):
         sha.update(b"" if array is None else array.tobytes())
-    sha.update(repr(mesh.materials).encode())
+    plain = [replace(material, base_color_texture=None) for material in mesh.materials]
+    sha.update(repr(plain).encode())
     return sha.hexdigest()
 
 
@@ -119,8 +124,75 @@ def test_vertex_colours_hold_a_pattern(family: str) -> None:
     assert len(np.unique(colors, axis=0)) >= 2
 
 
+@pytest.mark.parametrize("family", PATTERNED)
+def test_some_toys_have_patterns(family: str) -> None:
+    meshes = [make_toy(seed, family).mesh for seed in range(16)]
+    assert any(_textures(mesh) for mesh in meshes)
+    for mesh in meshes:
+        assert (mesh.uvs is not None) == bool(_textures(mesh))
+        for texture in _textures(mesh):
+            assert texture.pixels.dtype == np.uint8 and texture.pixels.shape[2] == 3
+            assert len(np.unique(texture.pixels.reshape(-1, 3), axis=0)) >= 2
+
+
+def _textures(mesh: Mesh) -> list[Texture]:
+    return [m.base_color_texture for m in mesh.materials if m.base_color_texture is not None]
+
+
+def test_letters_stand_upright_on_the_front_of_a_block() -> None:
+    """Seen from the front, ink and ground of a glyph are where they belong."""
+    tile = patterns.letters("T", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    bar, stem, beside = (
+        tile[20:22, 20:76].mean(),
+        tile[70:80, 46:50].mean(),
+        tile[70:80, :30].mean(),
+    )
+    assert bar < 0.01 and stem < 0.01 and beside == 1
+    panel = box(2.0, 0.2, 2.0).moved(0, -1.0, 0.0)
+    uvs = patterns.label_uvs(panel)
+    x, z = panel.vertices[panel.faces][..., 0], panel.vertices[panel.faces][..., 2]
+    np.testing.assert_allclose(uvs[..., 0], (x + 1) / 2)
+    np.testing.assert_allclose(uvs[..., 1], z / 2)
+    mirrored = patterns.label_uvs(panel, back=True)
+    np.testing.assert_allclose(mirrored[..., 0], 1 - uvs[..., 0])
+
+
+def test_tiles_repeat_without_a_seam() -> None:
+    random = np.random.default_rng(1)
+    one, two = (0.9, 0.2, 0.1), (0.2, 0.3, 0.8)
+    tiles = {
+        "stripes": patterns.stripes(one, two, 3, upright=True),
+        "dots": patterns.dots(one, two, 3, 0.3),
+        "checks": patterns.checks(one, two, 3),
+        "grain": patterns.grain(one, random, depth=0.4),
+        "bricks": patterns.bricks(one, two, random, rows=5),
+    }
+    for name, tile in tiles.items():
+        for axis in (0, 1):
+            steps = np.abs(np.diff(tile, axis=axis)).mean(axis=(1 - axis, 2))
+            seam = np.abs(tile.take(0, axis) - tile.take(-1, axis)).mean()
+            assert seam <= steps.max() + 1e-9, (name, axis)
+
+
+def test_a_tile_is_seen_along_the_axis_that_a_face_looks_to() -> None:
+    corners = np.array([[[0, 0, 0], [1, 0, 0], [0, 0, 1.0]], [[2, 0, 0], [2, 1, 0], [2, 0, 1.0]]])
+    uvs = patterns.cube_uvs(corners, 0.5)
+    np.testing.assert_allclose(uvs[0], [[0, 0], [2, 0], [0, 2]])
+    np.testing.assert_allclose(uvs[1], [[0, 0], [2, 0], [0, 2]])
+
+
+def test_a_material_with_a_tile_still_has_about_its_color() -> None:
+    random = np.random.default_rng(2)
+    plain = materials.plastic(random)
+    tiled = patterns.with_tile(plain, patterns.grain(plain.base_color_factor, random, depth=0.3))
+    assert tiled.base_color_texture is not None
+    np.testing.assert_allclose(tiled.base_color_factor, plain.base_color_factor, atol=0.03)
+    shown = tiled.base_color_texture.pixels / 255 * tiled.base_color_factor
+    assert shown.max(axis=(0, 1)) == pytest.approx(np.asarray(plain.base_color_factor), abs=0.03)
+
+
 def test_families_and_seeds_differ() -> None:
-    assert len(FAMILIES) >= 20
+    assert len(FAMILIES) >= 50
     seen = [digest(make_toy(seed, family).mesh) for family in FAMILIES for seed in range(6)]
     assert len(set(seen)) == len(seen)
     toys = [make_toy(seed).family for seed in range(len(FAMILIES))]

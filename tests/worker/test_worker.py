@@ -166,8 +166,17 @@ def test_a_second_attempt_begins_at_what_the_first_one_saved(bench: Bench, image
     assert isinstance(ended, Done), ended
     assert bench.stages()[0] == "clean"
     assert set(ended.seconds) == set(bench.stages())
-    bench.part("finished")
     bench.part("asset")
+    resumed = {name: part_bytes(bench, name) for name in ("finished", "textures", "source")}
+    # It ends as a job that nothing has interrupted.
+    bench.run("b", spec, SMALL)
+    assert resumed == {name: part_bytes(bench, name) for name in resumed}
+
+
+def part_bytes(bench: Bench, name: str) -> bytes:
+    """A part of the last job."""
+    told, _ = bench.part(name)
+    return (bench.home / told.job / told.file).read_bytes()
 
 
 def test_an_order_to_stop_may_come_before_the_job(bench: Bench, image: File) -> None:

@@ -26,8 +26,11 @@ def house(random: np.random.Generator) -> list[Part]:
         random.uniform(1.0, 1.6),
     )
     rise, over = random.uniform(0.6, 1.1), random.uniform(0.12, 0.25)
-    wall, roof = m.stone(random) if random.random() < 0.4 else m.paint(random), m.clay(random)
+    kind = random.random()
+    wall = m.masonry(random) if kind < 0.45 else (m.stone if kind < 0.6 else m.paint)(random)
     roof = m.unlike(wall, m.paint if random.random() < 0.5 else m.clay, random)
+    if random.random() < 0.5:
+        roof = m.shingles(random, roof.base_color_factor)
     gable = [
         (-width / 2, 0),
         (width / 2, 0),
@@ -134,7 +137,7 @@ def lighthouse(random: np.random.Generator) -> list[Part]:
 def castle(random: np.random.Generator) -> list[Part]:
     """A round tower with battlements or a pointed roof, a gate and a flag."""
     radius, height = random.uniform(0.6, 0.8), random.uniform(1.4, 2.1)
-    wall = m.stone(random)
+    wall = m.stone(random) if random.random() < 0.4 else m.masonry(random)
     out = radius * 1.18
     tower = lathe(
         [(0, 0), (radius * 1.1, 0), (radius, 0.3), (radius, height - 0.2), (out, height)]

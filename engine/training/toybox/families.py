@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from engine.training.toybox import (
+    animals,
+    belongings,
     buildings,
     creatures,
+    food,
     furniture,
     nature,
     objects,
+    rides,
     vehicles,
     vessels,
 )
@@ -27,5 +31,9 @@ _ALL: tuple[Family, ...] = (
     *(buildings.house, buildings.lighthouse, buildings.castle),
     *(objects.cloth, objects.sword, objects.crate, objects.gem, objects.hat, objects.umbrella),
     *(objects.chest, objects.ice_cream),
+    *(food.apple, food.banana, food.burger, food.cake, food.donut),
+    *(animals.cat, animals.bear, furniture.sofa, rides.bicycle, rides.locomotive),
+    *(belongings.guitar, belongings.camera, belongings.sneaker, belongings.letter_block),
+    *(belongings.book, belongings.gift, belongings.clock),
 )
 FAMILIES: Mapping[str, Family] = {family.__name__: family for family in _ALL}

@@ -200,3 +200,49 @@ def bed(random: np.random.Generator) -> list[Part]:
         Part(fold, m.unlike(cover, m.cloth, random)),
         Part(joined(*pillows), m.unlike(cover, m.pale, random)),
     ]
+
+
+def sofa(random: np.random.Generator) -> list[Part]:
+    """Two or three seats between round arms, with pillows, often in a pattern."""
+    count = int(random.integers(2, 4))
+    seat = random.uniform(0.85, 1.0)
+    width, depth = count * seat, random.uniform(1.0, 1.2)
+    low, back, arm = random.uniform(0.4, 0.5), random.uniform(0.6, 0.8), random.uniform(0.16, 0.22)
+    plain = m.cloth(random)
+    cover = plain if random.random() < 0.6 else m.patterned(plain, random)
+    full = width + 4 * arm
+    roll = cylinder(arm * 1.25, depth + 0.2, bevel=0.06).turned("x", 90).moved(y=depth / 2 + 0.1)
+    sides = [
+        joined(
+            box(arm * 2, depth + 0.2, low + 0.32, bevel=0.05).moved(i * (width / 2 + arm), 0, 0),
+            roll.moved(i * (width / 2 + arm), 0, low + 0.32),
+        )
+        for i in (-1, 1)
+    ]
+    frame = joined(
+        box(full * 0.96, depth, low, bevel=0.05),
+        box(width + 2 * arm, 0.32, low + back, bevel=0.14).moved(y=depth / 2),
+        *sides,
+    )
+    soft = m.unlike(cover, m.cloth, random) if random.random() < 0.5 else cover
+    places = [(k - (count - 1) / 2) * seat for k in range(count)]
+    cushions = [
+        box(seat - 0.04, depth - 0.2, 0.26, bevel=0.11).moved(x, -0.14, low - 0.04) for x in places
+    ]
+    backs = [
+        box(seat - 0.06, 0.28, back * 0.85, bevel=0.12)
+        .turned("x", -12)
+        .moved(x, depth / 2 - 0.28, low + 0.2)
+        for x in places
+    ]
+    pillow = box(0.55, 0.22, 0.55, bevel=0.1).turned("x", -22)
+    ends = (places[0] - 0.08, places[-1] + 0.08)[: int(random.integers(1, 3))]
+    pillows = [pillow.turned("y", 8 * i).moved(x, -0.06, low + 0.22) for i, x in enumerate(ends)]
+    feet = _legs(full / 2 - 0.2, depth / 2 - 0.1, 0.2, 0.2, round_=True, splay=0.0)
+    up = 0.16
+    return [
+        Part(frame.moved(z=up), cover),
+        Part(joined(*cushions, *backs).moved(z=up), soft),
+        Part(joined(*pillows).moved(z=up), m.patterned(m.unlike(soft, m.plastic, random), random)),
+        Part(feet, m.wood(random)),
+    ]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from engine.mesh import Material
-
-Color = tuple[float, float, float]
+from engine.training.toybox import patterns
+from engine.training.toybox.patterns import Color, with_tile
 
 PAINTS: tuple[Color, ...] = (
     *((0.82, 0.14, 0.12), (0.93, 0.45, 0.10), (0.96, 0.76, 0.15), (0.32, 0.66, 0.22)),
@@ -35,6 +35,7 @@ GLASSES: tuple[Color, ...] = (
     *((0.75, 0.88, 0.90), (0.25, 0.55, 0.30), (0.50, 0.30, 0.12), (0.25, 0.45, 0.75)),
     *((0.85, 0.85, 0.88), (0.65, 0.30, 0.55)),
 )
+BRICKS: tuple[Color, ...] = ((0.66, 0.30, 0.22), (0.72, 0.42, 0.30), (0.52, 0.26, 0.22))
 CLAYS: tuple[Color, ...] = ((0.74, 0.40, 0.26), (0.82, 0.55, 0.38), (0.90, 0.84, 0.74))
 
 
@@ -80,11 +81,59 @@ def paint(random: np.random.Generator) -> Material:
 
 
 def wood(random: np.random.Generator) -> Material:
-    return surface("wood", pick(WOODS, random), random, (0.55, 0.8))
+    """Often with a grain."""
+    plain = surface("wood", pick(WOODS, random), random, (0.55, 0.8))
+    if random.random() < 0.35:
+        return plain
+    depth = random.uniform(0.15, 0.4)
+    return with_tile(plain, patterns.grain(plain.base_color_factor, random, depth=depth))
 
 
 def cloth(random: np.random.Generator) -> Material:
-    return surface("cloth", pick(PAINTS, random), random, (0.8, 1.0))
+    """Sometimes with a pattern."""
+    plain = surface("cloth", pick(PAINTS, random), random, (0.8, 1.0))
+    return plain if random.random() < 0.65 else patterned(plain, random)
+
+
+def patterned(plain: Material, random: np.random.Generator) -> Material:
+    """The same with stripes, dots or checks in a second colour."""
+    first = plain.base_color_factor
+    second = unlike(plain, plastic, random, 0.5).base_color_factor
+    kind, count = random.random(), int(random.integers(2, 5))
+    if kind < 0.4:
+        tile = patterns.stripes(first, second, count, upright=bool(random.random() < 0.4))
+    elif kind < 0.75:
+        tile = patterns.dots(first, second, count, random.uniform(0.25, 0.36))
+    else:
+        tile = patterns.checks(first, second, count)
+    return with_tile(plain, tile)
+
+
+def masonry(random: np.random.Generator) -> Material:
+    """Bricks or cut stones in mortar."""
+    if random.random() < 0.55:
+        plain = surface("bricks", pick(BRICKS, random), random, (0.8, 1.0))
+        rows, mortar = 6, jittered((0.80, 0.77, 0.72), random)
+    else:
+        plain = surface("stones", pick(STONES, random), random, (0.75, 1.0))
+        rows, mortar = 4, jittered((0.40, 0.39, 0.38), random)
+    tile = patterns.bricks(plain.base_color_factor, mortar, random, rows=rows)
+    return with_tile(plain, tile)
+
+
+def shingles(random: np.random.Generator, color: Color) -> Material:
+    """Roof tiles in rows, with dark gaps."""
+    plain = surface("shingles", color, random, (0.6, 0.9))
+    red, green, blue = color
+    gap = (red * 0.5, green * 0.5, blue * 0.5)
+    return with_tile(plain, patterns.bricks(color, gap, random, rows=6, joint=0.2))
+
+
+def lettered(text: str, random: np.random.Generator) -> Material:
+    """Pale with coloured letters on it, for a part with UVs of ``patterns.label_uvs``."""
+    ground = pale(random)
+    ink = unlike(ground, plastic, random, 1.0).base_color_factor
+    return with_tile(ground, patterns.letters(text, ground.base_color_factor, ink))
 
 
 def foliage(random: np.random.Generator) -> Material:
@@ -100,7 +149,9 @@ def stone(random: np.random.Generator) -> Material:
 
 
 def ceramic(random: np.random.Generator) -> Material:
-    return surface("ceramic", pick((*PAINTS, *CLAYS), random), random, (0.1, 0.5))
+    """Sometimes with a pattern."""
+    plain = surface("ceramic", pick((*PAINTS, *CLAYS), random), random, (0.1, 0.5))
+    return plain if random.random() < 0.75 else patterned(plain, random)
 
 
 def clay(random: np.random.Generator) -> Material:

@@ -17,8 +17,8 @@ from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.routes import offer_of, qualities, type_names
 from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
-from engine.training.embedded import FINISHING
 from engine.training.metrics import f_score
+from engine.training.recipe import EMBEDDED
 from engine.training.toybox import make_toy, split_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
@@ -68,8 +68,8 @@ def test_a_picture_becomes_the_thing_in_it(asset: Asset) -> None:
 
 
 def test_it_says_how_its_results_are_finished(models: Models, asset: Asset) -> None:
-    assert models.generation.finishing == FINISHING  # what a training writes is what ships
-    assert asset.finish_advice == FINISHING and FINISHING.closed
+    assert models.generation.finishing == EMBEDDED.finishing  # what a training writes is what ships
+    assert asset.finish_advice == EMBEDDED.finishing and EMBEDDED.finishing.closed
 
 
 def test_its_colours_are_those_of_the_picture(asset: Asset) -> None:

@@ -81,7 +81,8 @@ def test_stages_and_parts_are_reported(models: Models) -> None:
         "texture", "decode_shape", "decode_material",
     ]  # fmt: skip
     assert [p.step for p in heard if p.stage == "texture"] == [0, 1, 2, 3, 4]
-    assert list(parts) == ["structure", "mesh"]
+    assert list(parts) == ["source", "structure", "mesh"]
+    assert parts["source"] is asset.picture
     cells, grid = parts["structure"]  # pyright: ignore[reportGeneralTypeIssues]
     assert grid == 4
     assert np.array_equal(cells, asset.tensors["structure"].numpy())

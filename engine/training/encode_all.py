@@ -1,0 +1,104 @@
+"""Latents and tokens of a data folder by the encoders of one checkpoint."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.host.files import write_bytes_atomic
+from engine.networks.material_vae import MaterialEncoder
+from engine.networks.shape_vae import ShapeEncoder
+from engine.networks.small_encoder import SmallEncoder
+from engine.networks.structure_vae import StructureEncoder
+from engine.systems.trellis2.networks import load_network
+from engine.training.data.dataset import Dataset
+from engine.training.data.encode import encode_structures, encode_voxels
+from engine.training.data.latents import LatentStore
+from engine.training.data.tokens import encode_pictures
+from engine.training.publish import CKPTS
+from engine.training.recipe import LATENTS, STRUCTURE_GRID, Paths, Recipe, Watch, nobody
+from engine.training.tasks.table import CACHE_BYTES
+from engine.weights.fetch import sha256_of
+from protocol.errors import EngineError
+
+ENCODERS = ("image_encoder", "structure_encoder", "shape_encoder", "material_encoder")
+
+
+def encode_all(
+    paths: Paths,
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    watch: Watch = nobody,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Latents and tokens of the training assets, by the checkpoint's encoders.
+
+    Args:
+        stop: asked before each kind of latents.
+
+    Returns:
+        False where it was stopped.
+
+    Raises:
+        EngineError: ``latents_other``, and what loading, reading and writing raise.
+    """
+    store = LatentStore(paths.data, LATENTS)
+    _check_encoders(store, paths.checkpoint)
+    datasets = [Dataset(paths.data, cache_bytes=CACHE_BYTES)]
+
+    def told(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: watch(stage, done, total)
+
+    def network(name: str) -> nn.Module:
+        return load_network(paths.checkpoint / CKPTS / name, device=device)
+
+    low = min(recipe.settings.resolutions)
+    if not all(store.has(f"tokens_{view}") for view in range(recipe.settings.views)):
+        if stop():
+            return False
+        encoder = network("image_encoder")
+        assert isinstance(encoder, SmallEncoder)
+        encode_pictures(datasets, encoder, store, on_progress=told("encode pictures"))
+    if not store.has(f"structure_{low}"):
+        if stop():
+            return False
+        encoder = network("structure_encoder")
+        assert isinstance(encoder, StructureEncoder)
+        encode_structures(
+            datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
+        )
+    for resolution, most in recipe.encoded.items():
+        for kind, name in (("shape", "shape_encoder"), ("texture", "material_encoder")):
+            if store.has(f"{kind}_{resolution}"):
+                continue
+            if stop():
+                return False
+            encoder = network(name)
+            assert isinstance(encoder, ShapeEncoder | MaterialEncoder)
+            encode_voxels(
+                datasets, encoder, store, resolution,
+                most_assets=most, on_progress=told(f"encode {kind}s {resolution}"),
+            )  # fmt: skip
+    return True
+
+
+def _check_encoders(store: LatentStore, checkpoint: Path) -> None:
+    """Latents are of one checkpoint; those of another would train flows that fit no decoder.
+
+    Raises:
+        EngineError: ``latents_other``.
+    """
+    mark = store.folder / "encoders.json"
+    encoders = {name: sha256_of(checkpoint / CKPTS / f"{name}.safetensors") for name in ENCODERS}
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(mark, json.dumps(encoders, indent=1).encode())
+    elif json.loads(mark.read_bytes()) != encoders:
+        raise EngineError(
+            "latents_other",
+            f"The latents in {store.folder} are not by the encoders of {checkpoint}.",
+            "Remove that folder to encode again, and the trainings of flows that began with it.",
+        )
