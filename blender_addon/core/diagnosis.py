@@ -15,7 +15,7 @@ from .snapshot import JobView, Snapshot
 _SECRETS = (
     (re.compile(r"hf_[A-Za-z0-9]{8,}"), "<token>"),
     (
-        re.compile(r"(?i)\b(token|secret|key|password|authorization)(\"?\s*[:=]\s*)\S+"),
+        re.compile(r"(?i)(token|secret|key|password|authorization)(\W+)(bearer |basic )?\S+"),
         r"\1\2<hidden>",
     ),
     (re.compile(r"://[^/\s:@]+:[^/\s@]+@"), "://<hidden>@"),
