@@ -11,7 +11,7 @@ from ..protocol.errors import EngineError
 from .acting import attempt, refuse, session
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
-EXAMPLE = Path(__file__).parents[1] / "ui" / "example.png"
+EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
 
 
 def picture_from_file(path: Path) -> Any:

@@ -68,7 +68,7 @@ def story() -> window.Steps:
     yield from window.wait_for("an early look", lambda: len(bpy.data.objects) > before, SECONDS)
     yield 0.3
     window.shot("w3_running")
-    yield from window.wait_for("the mushroom", lambda: textured("example"), SECONDS)
+    yield from window.wait_for("the mushroom", lambda: textured("mushroom"), SECONDS)
     yield 1.0
     window.shot("w4_done")
     assert len(made()) == 1 and len(bpy.data.objects) == before + 1
@@ -76,10 +76,10 @@ def story() -> window.Steps:
     # A real undo: one step takes away the last stage, nothing of the user's.
     window.key("ctrl+z", 400, 400)
     yield 1.0
-    assert "Cube" in bpy.data.objects and not textured("example")
+    assert "Cube" in bpy.data.objects and not textured("mushroom")
     window.key("ctrl+shift+z", 400, 400)
     yield 1.0
-    assert textured("example")
+    assert textured("mushroom")
     for _ in range(3):
         window.key("ctrl+z", 400, 400)
         yield 0.7

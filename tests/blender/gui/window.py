@@ -120,7 +120,7 @@ def pixels(crop: str) -> Any:
     return np.frombuffer(rest, np.uint8).reshape(height_, width, 3)
 
 
-def buttons(share: float = 0.12) -> list[tuple[int, int, int]]:
+def buttons(share: float = 0.25) -> list[tuple[int, int, int]]:
     """Buttons that can be pressed in the sidebar, from the top: x and y of their middle in the
     window (y counted from below), and their height in pixels. They are known by their colour.
 
