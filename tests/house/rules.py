@@ -12,6 +12,7 @@ OUTERMOST = (
     ("engine", "cli.py"),
     ("engine", "connecting.py"),
     ("blender_addon", "engine_process.py"),
+    ("bl", "tick.py"),
 )
 """Where programs come in: these may read the environment."""
 
