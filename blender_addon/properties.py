@@ -344,8 +344,14 @@ CLASSES = (MaquetteStage, MaquetteScene, MaquetteWindow)
 
 def attach() -> None:
     """Give scenes and window managers their properties; the classes are registered."""
-    bpy.types.Scene.maquette = PointerProperty(type=MaquetteScene, name="Maquette")  # type: ignore
-    bpy.types.WindowManager.maquette = PointerProperty(type=MaquetteWindow, name="Maquette")  # type: ignore
+    scene: Any = bpy.types.Scene
+    scene.maquette = PointerProperty(
+        type=MaquetteScene, name="Maquette", description="What is made of pictures in this scene"
+    )
+    window: Any = bpy.types.WindowManager
+    window.maquette = PointerProperty(
+        type=MaquetteWindow, name="Maquette", description="What its panels show at the moment"
+    )
 
 
 def detach() -> None:

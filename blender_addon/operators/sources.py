@@ -147,7 +147,9 @@ class MAQUETTE_OT_image_picture(Operator):
     bl_label = "Picture from Image"
     bl_property = "image"
 
-    image: EnumProperty(name="Image", items=_images, options={"SKIP_SAVE"})  # type: ignore
+    image: EnumProperty(
+        name="Image", description="Of this file", items=_images, options={"SKIP_SAVE"}
+    )  # type: ignore
 
     @classmethod
     def poll(cls, _context: Any) -> bool:

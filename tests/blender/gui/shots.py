@@ -165,6 +165,7 @@ def story() -> window.Steps:
     if opened:
         unfold()
     time_draws()
+    bpy.context.preferences.system.use_region_overlap = False
     yield from window.open_tab()
     tick, known = window.module("bl.tick"), states(window.module("core.snapshot"))
     give_thumbnails()
@@ -181,7 +182,7 @@ def story() -> window.Steps:
             window.redraw()
             yield 0.05
         yield 0.3
-        window.shot(name, window.crop_of(window.region()))
+        window.sidebar_shot(name)
     figures = {
         state: {draw: round(1e3 * statistics.median(times), 3) for draw, times in draws.items()}
         for state, draws in took.items()

@@ -88,6 +88,18 @@ def shot(name: str, crop: str = "") -> Path:
     return file
 
 
+def sidebar_shot(name: str) -> Path:
+    """A picture of the sidebar down to the last panel."""
+    import numpy as np
+
+    part = region()
+    image = pixels(crop_of(part)).astype(int)
+    inside = image[:, : part.width - int(40 * SCALE)]
+    used = (np.abs(inside - inside[-1, 4]) > 6).any(axis=(1, 2)).nonzero()[0]
+    rows = min(part.height, (int(used[-1]) if len(used) else part.height) + int(12 * SCALE))
+    return shot(name, f"{part.width}x{rows}+{part.x}+{height() - part.y - part.height}")
+
+
 def click(x: int, y: int, button: int = 1) -> None:
     """A real click at a place of the window, counted from the bottom left as Blender does."""
     at = [str(x), str(height() - y)]
