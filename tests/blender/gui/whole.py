@@ -104,6 +104,24 @@ def story() -> window.Steps:
     yield 1.0
     assert len(made()) == 1 and len(bpy.data.objects) == before + 1
     window.shot("w7_second")
+    yield from show_it()
+
+
+def show_it() -> window.Steps:
+    """What was made, as it looks with its materials."""
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    space = window.area().spaces.active
+    space.shading.type = "MATERIAL"
+    space.overlay.show_cursor = False
+    space.region_3d.view_distance = 3.2
+    space.region_3d.view_location = (0.25, 0, 0.5)
+    thing = made()[0]
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    yield 45.0
+    window.redraw()
+    yield 2.0
+    window.shot("w8_material")
 
 
 window.run(story)

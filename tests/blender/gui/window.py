@@ -95,6 +95,7 @@ def sidebar_shot(name: str) -> Path:
     part = region()
     image = pixels(crop_of(part)).astype(int)
     inside = image[:, : part.width - int(40 * SCALE)]
+    inside = inside[: -int(20 * SCALE) or None]
     used = (np.abs(inside - inside[-1, 4]) > 6).any(axis=(1, 2)).nonzero()[0]
     rows = min(part.height, (int(used[-1]) if len(used) else part.height) + int(12 * SCALE))
     return shot(name, f"{part.width}x{rows}+{part.x}+{height() - part.y - part.height}")
