@@ -137,7 +137,7 @@ def test_waiting_for_a_job_that_fails(spawn: Spawn, desk: MakeDesk) -> None:
     spawn({"jobs": [[{"fail": {"code": "x", "message": "It is full.", "hint": "Empty it."}}]]})
     blender = desk()
     jobs = blender.session.generate(GenerateSettings(seed=0), HERE, picture())
-    with pytest.raises(EngineError, match="chair: It is full. Empty it."):
+    with pytest.raises(EngineError, match=r"chair: It is full\. Empty it\."):
         wait(blender.session, jobs, lambda delivery: Placed(outcome="placed"))
 
 

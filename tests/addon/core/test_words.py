@@ -178,6 +178,11 @@ def test_a_diagnosis_says_nothing_private() -> None:
     assert diagnosis(Snapshot())
 
 
+def test_a_sentence_about_a_token_stays_as_it_is() -> None:
+    line = "The token is not that of this engine. Read the connection file again."
+    assert without_secrets(line) == line
+
+
 @pytest.mark.parametrize(
     "line",
     [
