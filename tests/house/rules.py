@@ -11,6 +11,7 @@ LONGEST_FILE = 450
 OUTERMOST = (
     ("engine", "cli.py"),
     ("engine", "connecting.py"),
+    ("bl", "tick.py"),
     ("blender_addon", "engine_process.py"),
     ("bl", "tick.py"),
 )
@@ -19,7 +20,7 @@ OUTERMOST = (
 # Made at run time or by git-ignored tools, so absent from a clone.
 MADE_AT_RUN_TIME = (
     *(".venv", "out/", "engine.json", "store.sqlite", "config.toml"),
-    *("asset.vxz", "recipe.json", "source.png", "latents.safetensors"),
+    *("asset.vxz", "recipe.json", "source.png", "latents.safetensors", "index.json"),
 )
 # Part of the layout of published checkpoints and of the folder the cases lie in, not of this one.
 NOT_OURS = ("pipeline.json", "texturing_pipeline.json", "../shared/")
