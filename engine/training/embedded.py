@@ -190,6 +190,7 @@ def _with_first_weights(paths: Paths, recipe: Recipe, stage: str, number: int) -
 
 def _add_costs(paths: Paths, name: str, seconds: float) -> None:
     """Processor seconds by stage, stops and resumptions added up, in costs.json."""
+    paths.out.mkdir(parents=True, exist_ok=True)
     file = paths.out / "costs.json"
     costs = json.loads(file.read_bytes()) if file.exists() else {}
     costs[name] = costs.get(name, 0.0) + seconds
