@@ -96,12 +96,16 @@ def unfold() -> None:
     registration.register()
 
 
+_KEPT: list[object] = []
+"""Blender frees previews that nobody holds."""
+
+
 def give_thumbnails() -> None:
     """Thumbnails of the kind that the engine sends, made of the examples."""
     import bpy.utils.previews
 
     kept = bpy.utils.previews.new()
-    give_thumbnails.kept = kept
+    _KEPT.append(kept)
     examples = Path(__file__).resolve().parents[3] / "examples"
     icons: list[tuple[int, int]] = []
     for name in ("mushroom", "rocket", "lighthouse", "duck", "armchair", "trophy"):
@@ -139,10 +143,10 @@ def prepare(name: str) -> None:
     if name == "39_looks":
         retexture.discard(retexture.preview_of(thing))
         thing[retexture.LOOKS] = {}
-        for number, words in enumerate(("Mushroom Look", "Mushroom Look.001")):
-            material = bpy.data.materials.new(words)
+        materials = [bpy.data.materials.new(f"Mushroom Look{end}") for end in ("", ".001")]
+        for number, material in enumerate(materials):
             thing[retexture.LOOKS][str(number)] = material
-        retexture.choose(thing, material)
+        retexture.choose(thing, materials[-1])
     bpy.context.window_manager.maquette.history_chosen = f"{4:032x}"
     if name == "32_advanced":
         chosen.stage_1.steps, chosen.stage_1.guidance = 25, 6.0
