@@ -409,6 +409,7 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
+            self._engine.describe()  # what such a job takes is known better now
             self._fetching.ended(job)
         else:
             self._fetching.drop(job)

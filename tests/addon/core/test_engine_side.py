@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from blender_addon.core import asking
+from blender_addon.core.costs import quality_of
 from blender_addon.core.refusals import why_not_download, why_not_generate
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.core.snapshot import EngineView, WeightsView
@@ -37,6 +38,22 @@ def test_what_the_networks_can_do_is_told(spawn: Spawn, desk: MakeDesk) -> None:
     assert {row.name for row in checkpoint.qualities} >= {"draft", "standard"}
     assert {stage.name for stage in checkpoint.stages} >= {"structure", "shape", "texture"}
     assert all(stage.steps > 0 and stage.label for stage in checkpoint.stages)
+
+
+def test_what_a_job_took_is_told_after_it(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.until(lambda: blender.snapshot.checkpoint)
+
+    def seconds() -> float | None:
+        row = quality_of(blender.snapshot.checkpoint, "draft")
+        return row.seconds if row else None
+
+    assert seconds() is None
+    settings = GenerateSettings(seed=0, quality="draft")
+    (job,) = blender.session.generate(settings, HERE, picture())
+    blender.reach(job, "done")
+    blender.until(lambda: seconds() is not None, patience=10)
 
 
 def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeDesk) -> None:
