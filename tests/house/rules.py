@@ -13,7 +13,6 @@ OUTERMOST = (
     ("engine", "connecting.py"),
     ("bl", "tick.py"),
     ("blender_addon", "engine_process.py"),
-    ("bl", "tick.py"),
 )
 """Where programs come in: these may read the environment."""
 
