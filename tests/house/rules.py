@@ -11,9 +11,7 @@ LONGEST_FILE = 450
 OUTERMOST = (
     ("engine", "cli.py"),
     ("engine", "connecting.py"),
-    ("bl", "tick.py"),
     ("blender_addon", "engine_process.py"),
-    ("bl", "tick.py"),
 )
 """Where programs come in: these may read the environment."""
 

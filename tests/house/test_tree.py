@@ -6,6 +6,7 @@ from tests.house import tree
 
 # Written by hand or by tools, and not part of a map for readers.
 UNMAPPED = {"LICENSE", "CHANGELOG.md", "README.md"}
+MADE = {"out", "build", "dist", "__pycache__"}
 
 
 def test_the_list_of_files_is_what_the_files_say() -> None:
@@ -29,7 +30,7 @@ def test_the_readme_names_every_folder_and_file_beside_it() -> None:
     ours = {
         path.name
         for path in tree.ROOT.iterdir()
-        if not path.name.startswith(".") and path.name not in {*UNMAPPED, "out", "build", "dist"}
+        if not path.name.startswith(".") and path.name not in {*UNMAPPED, *MADE}
         if not path.name.endswith(".egg-info")
     }
     assert named - {".ci"} == ours
