@@ -11,7 +11,7 @@
 A zip holds blender_addon/, protocol/ as a subpackage, the wheels that blender_addon/wheels.toml
 pins, as PyPI has them, and the engine's wheel, which the set-up installs outside of Blender. The
 same sources give the same bytes: dates, modes and order are fixed, and nothing is compressed
-again (docs/decisions/0042-zips.md).
+again (docs/decisions/0045-zips.md).
 """
 
 import argparse

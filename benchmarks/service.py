@@ -1,8 +1,9 @@
 """Figures of the service with the fake worker: start, memory, latency, throughput, many jobs.
 
-    python benchmarks/service.py [--jobs 2000]
+    python benchmarks/service.py [--jobs 2000] [--folder /dev/shm]
 
-Wall seconds of a machine that does other things too mean little; processor seconds are beside them.
+``--folder``: where the homes lie, which decides how long the disk takes. Wall seconds of a machine
+that does other things too mean little; processor seconds are beside them.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import secrets
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -20,6 +22,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocol import requests
+from protocol.client import EngineClient
 from protocol.events import ENDS, Cancelled, Done, Progress, Queued
 from protocol.jobs import GenerateJob
 from protocol.references import Attached
@@ -98,6 +101,14 @@ def throughput(server: Server, peer: Peer) -> None:
             f"chunks of {chunk // MIB} MiB under CURVE: {size / wall / 1e6:.0f} MB/s wall,", end=" "
         )
         print(f"{size / used / 1e6:.0f} MB a processor second of the service")
+    remote = replace(server.connection, pid=0)  # as if on another machine: no files
+    with EngineClient(lambda: remote, name="bench", program="bench 1") as client:
+        client.ask(requests.GetStatus())
+        begin, own = time.perf_counter(), time.process_time()
+        client.wait_for(client.fetch(job, "asset"), 120)
+        wall, own = time.perf_counter() - begin, time.process_time() - own
+    print(f"the client, checked: {256 * MIB / wall / 1e6:.0f} MB/s wall,", end=" ")
+    print(f"{256 * MIB / own / 1e6:.0f} MB a processor second of its own")
     begin = time.perf_counter()
     head = peer.ask(requests.FetchPart(job=job, name="asset", by_file=True))
     data = Path(head.path).read_bytes()
@@ -155,8 +166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--only-many", action="store_true")
+    parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         if not arguments.only_many:
             starts(Path(folder, "home"), 10)
         server = Server(Path(folder, "other"), SCRIPT)

@@ -11,8 +11,8 @@ from platform import machine as processor
 from typing import TYPE_CHECKING
 
 from .core import launch, uv
-from .core.chosen import Chosen, pairing_address
 from .core.disk import unwritable
+from .core.engine_choice import EngineChoice, pairing_address
 from .core.engine_facts import EngineFacts
 from .core.installed import Installed, engine_in, own_engine
 from .core.local_engine import LocalEngine
@@ -80,7 +80,7 @@ class EngineProcess:
         self._python = python
         self._wheel = wheel or next(iter(sorted(extension.glob("engine/maquette-*.whl"))), None)
         self._wheel_identity = ""
-        self._chosen = Chosen(user_folder)
+        self._choice = EngineChoice(user_folder)
         self._machine = this_machine(sys.platform, processor())
         self._watch = SetUpWatch(self._places, clock)
         self._finished = 0
@@ -117,37 +117,50 @@ class EngineProcess:
         """
         from .protocol.connection import read_connection
 
-        if self._chosen.choice.remote:
+        if self._choice.chosen.remote:
             if why_not := why_not_online(self._online()):
                 raise EngineError("not_online", why_not, "")
-            return read_connection(self._chosen.remote_file)
+            return read_connection(self._choice.remote_file)
         if self._local.running is None:
             view = engine_view(self._known())
             raise EngineError("engine_not_running", view.sentence, view.hint)
         return read_connection(self._places.connection)
 
-    def start(self, *, asked: bool = False) -> None:
+    def start(self, *, on_demand: bool = False) -> None:
         """Start the engine, unless one runs.
 
         Args:
-            asked: the user pressed a button: crashes of before are forgiven.
+            on_demand: nobody has pressed a button for it: what crashes again and again is left
+                alone.
 
         Raises:
             EngineError: ``engine_absent``, ``set_up_runs``, ``engine_crashes``, ``unwritable``.
         """
-        if self._chosen.choice.remote:
+        if self._choice.chosen.remote:
             return
         if self._watch.running:
             raise EngineError(
                 "set_up_runs", "The engine is being set up.", "Wait until that is done."
             )
         self._look()
-        if self._installed is None and self._local.running is None:
+        if self._installed is not None:
+            self._local.start(self._installed, on_demand=on_demand)
+        elif self._local.running is None:
             raise self._absent or EngineError(
                 "engine_absent", "There is no engine on this machine yet.", "Set up the engine."
             )
-        if self._installed is not None:
-            self._local.start(self._installed, asked=asked)
+        self.poll()
+
+    def restart(self) -> None:
+        """End the engine, however it is, and start it again; its jobs can be resumed.
+
+        Raises:
+            EngineError: as ``start``.
+        """
+        if self._local.running is None or self._installed is None:
+            self.start()
+            return
+        self._local.stop(self._installed, now=True, then_start=True)
         self.poll()
 
     def stop(self, *, now: bool = False) -> None:
@@ -188,7 +201,7 @@ class EngineProcess:
             fresh=fresh,
             longest_home=longest_home() or 0,
         )
-        self._chosen.use_own()
+        self._choice.use_own()
         self._watch.begin(self._start_set_up(order))
         self.poll()
 
@@ -209,8 +222,9 @@ class EngineProcess:
 
     def use_own(self) -> None:
         """Use the engine that was set up here."""
-        self._chosen.use_own()
+        self._choice.use_own()
         self._changed()
+        self.poll()
 
     def use_folder(self, folder: Path) -> None:
         """Use an engine that is installed in a folder.
@@ -219,8 +233,9 @@ class EngineProcess:
             EngineError: ``no_engine_there``.
         """
         engine_in(folder)
-        self._chosen.use_folder(folder)
+        self._choice.use_folder(folder)
         self._changed()
+        self.poll()
 
     def use_remote(self, address: str, code: str) -> None:
         """Use the engine of another machine; ``facts`` tell how it went.
@@ -246,8 +261,9 @@ class EngineProcess:
 
     def forget_remote(self) -> None:
         """Use this machine's engine again, and forget what let us into the other one."""
-        self._chosen.forget_remote()
+        self._choice.forget_remote()
         self._changed()
+        self.poll()
 
     def close(self) -> None:
         """Blender ends: the engine stays until nobody needs it, a set-up until it is done."""
@@ -290,7 +306,7 @@ class EngineProcess:
 
     def _look(self) -> None:
         """What is installed."""
-        folder, self._absent = self._chosen.choice.folder, None
+        folder, self._absent = self._choice.chosen.folder, None
         try:
             self._installed = engine_in(Path(folder)) if folder else own_engine(self._places)
         except EngineError as error:
@@ -303,7 +319,7 @@ class EngineProcess:
             connection = self._pairing.poll()
             if connection is None:
                 return
-            self._chosen.use_remote(connection)
+            self._choice.use_remote(connection)
         except EngineError as error:
             self._trouble = error
         self._pairing.close()
@@ -319,8 +335,8 @@ class EngineProcess:
             stopping=self._local.stopping,
             setting_up=self._watch.running,
             pairing=self._pairing is not None,
-            remote=self._chosen.choice.remote,
-            why_not_remote=why_not_online(self._online()) if self._chosen.choice.remote else "",
+            remote=self._choice.chosen.remote,
+            why_not_remote=why_not_online(self._online()) if self._choice.chosen.remote else "",
             trouble=self._trouble or self._local.trouble,
             crashes=self._local.crashes,
             update=self._update(),
@@ -329,7 +345,7 @@ class EngineProcess:
     def _update(self) -> str:
         """The version that this extension brings, where the engine should become that."""
         there, wheel = self._installed, self._wheel
-        if there is None or wheel is None or self._chosen.choice.folder or not there.wheel:
+        if there is None or wheel is None or self._choice.chosen.folder or not there.wheel:
             return ""
         if not self._wheel_identity:
             try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty
 from bpy.types import AddonPreferences
 
 
@@ -11,18 +11,6 @@ class MaquettePreferences(AddonPreferences):
 
     bl_idname = __package__ or "maquette"
 
-    engine_home: StringProperty(  # type: ignore[valid-type]
-        name="Engine Folder",
-        description="Where the engine is installed and keeps results and weights; "
-        "empty: beside Blender's own user files",
-        subtype="DIR_PATH",
-    )
-    stop_with_blender: BoolProperty(  # type: ignore[valid-type]
-        name="Stop the Engine with Blender",
-        description="Stop the engine when Blender quits, unless another Blender uses it or a job "
-        "runs; otherwise it ends by itself after a while",
-        default=True,
-    )
     show_in_status_bar: BoolProperty(  # type: ignore[valid-type]
         name="Progress in the Status Bar",
         description="Show the running job at the right end of the status bar",
@@ -38,19 +26,15 @@ class MaquettePreferences(AddonPreferences):
         box = layout.box().column()
         engine.status_line(box, context, snapshot.engine, width)
         if snapshot.engine.state == "absent":
-            first_run.draw_costs(box, snapshot.setup)
-        engine.draw_online(box, context, width)
+            first_run.draw_costs(box.split(factor=0.6), snapshot.setup)
+            engine.draw_online(box, context, width)
         if snapshot.weights is not None:
             engine.draw_weights(layout.box().column(), context, snapshot.weights, width)
         row = layout.row(align=True)
-        row.operator("maquette.use_folder", icon="FILE_FOLDER")
-        row.operator("maquette.use_remote", icon="LINKED")
+        row.operator("maquette.use_folder", text="Engine in a Folder…", icon="FILE_FOLDER")
+        row.operator("maquette.use_remote", text="Engine of Another Machine…", icon="LINKED")
         row.operator("maquette.copy_diagnosis", icon="COPYDOWN")
-        column = layout.column()
-        column.use_property_split = True
-        column.prop(self, "engine_home")
-        column.prop(self, "stop_with_blender")
-        column.prop(self, "show_in_status_bar")
+        layout.prop(self, "show_in_status_bar")
         if snapshot.engine.versions:
             text.say(layout, context, snapshot.engine.versions, width=width, dim=True)
 

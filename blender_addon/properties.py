@@ -83,8 +83,15 @@ class MaquetteStage(PropertyGroup):
         get=_guidance,
         set=_set_guidance,
     )
-    own_steps: IntProperty(options={"HIDDEN"})  # type: ignore[valid-type]
-    own_guidance: FloatProperty(default=-1.0, options={"HIDDEN"})  # type: ignore[valid-type]
+    own_steps: IntProperty(
+        name="Own Steps", description="0: as the networks advise", options={"HIDDEN"}
+    )  # type: ignore[valid-type]
+    own_guidance: FloatProperty(
+        name="Own Guidance",
+        description="Negative: as the networks advise",
+        default=-1.0,
+        options={"HIDDEN"},
+    )  # type: ignore[valid-type]
 
     @property
     def changed(self) -> bool:
@@ -166,7 +173,9 @@ class MaquetteScene(PropertyGroup):
         get=_faces,
         set=_set_faces,
     )
-    own_faces: IntProperty(options={"HIDDEN"})  # type: ignore[valid-type]
+    own_faces: IntProperty(
+        name="Own Faces", description="0: as the networks advise", options={"HIDDEN"}
+    )  # type: ignore[valid-type]
     texture_size: EnumProperty(  # type: ignore[valid-type]
         name="Textures", description="Side of the textures in pixels", items=TEXTURE_SIZES,
         default="2048",
@@ -268,12 +277,24 @@ class MaquetteScene(PropertyGroup):
         description="Add a simple convex mesh for physics, named UCX_ as game engines expect",
         default=False,
     )
-    stage_0: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
-    stage_1: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
-    stage_2: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
-    stage_3: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
-    stage_4: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
-    stage_5: PointerProperty(type=MaquetteStage)  # type: ignore[valid-type]
+    stage_0: PointerProperty(
+        type=MaquetteStage, name="Stage 1", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
+    stage_1: PointerProperty(
+        type=MaquetteStage, name="Stage 2", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
+    stage_2: PointerProperty(
+        type=MaquetteStage, name="Stage 3", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
+    stage_3: PointerProperty(
+        type=MaquetteStage, name="Stage 4", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
+    stage_4: PointerProperty(
+        type=MaquetteStage, name="Stage 5", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
+    stage_5: PointerProperty(
+        type=MaquetteStage, name="Stage 6", description="Changes to its sampler"
+    )  # type: ignore[valid-type]
 
     def stage(self, number: int) -> MaquetteStage:
         """The changes to the checkpoint's stage of that number, 0 to 5."""
@@ -302,9 +323,15 @@ class MaquetteWindow(PropertyGroup):
         options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
         update=_history_filtered,
     )
-    history_picture: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
-    history_page: IntProperty(min=0, options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
-    history_chosen: StringProperty(options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
+    history_picture: StringProperty(
+        name="Picture", description="Show results of this picture", options={"HIDDEN", "SKIP_SAVE"}
+    )  # type: ignore[valid-type]
+    history_page: IntProperty(
+        name="Page", description="Of the history", min=0, options={"HIDDEN", "SKIP_SAVE"}
+    )  # type: ignore[valid-type]
+    history_chosen: StringProperty(
+        name="Result", description="The chosen one", options={"HIDDEN", "SKIP_SAVE"}
+    )  # type: ignore[valid-type]
     show_original: BoolProperty(  # type: ignore[valid-type]
         name="Original",
         description="Show the picture as it is, not cut out",
@@ -317,8 +344,14 @@ CLASSES = (MaquetteStage, MaquetteScene, MaquetteWindow)
 
 def attach() -> None:
     """Give scenes and window managers their properties; the classes are registered."""
-    bpy.types.Scene.maquette = PointerProperty(type=MaquetteScene, name="Maquette")  # type: ignore
-    bpy.types.WindowManager.maquette = PointerProperty(type=MaquetteWindow, name="Maquette")  # type: ignore
+    scene: Any = bpy.types.Scene
+    scene.maquette = PointerProperty(
+        type=MaquetteScene, name="Maquette", description="What is made of pictures in this scene"
+    )
+    window: Any = bpy.types.WindowManager
+    window.maquette = PointerProperty(
+        type=MaquetteWindow, name="Maquette", description="What its panels show at the moment"
+    )
 
 
 def detach() -> None:

@@ -69,6 +69,8 @@ class Mesh:
         normals: (F, 3, 3) float32 unit vectors per face corner; None leaves them to the reader.
         tangents: (F, 3, 4) float32 per face corner, unit vector and sign (MikkTSpace), which
             normal maps refer to; None without.
+        polygons: (F,) int32 the polygon that each triangle is a piece of, in any numbers; new UVs
+            do not cut it. None where every triangle is one.
     """
 
     vertices: np.ndarray
@@ -80,6 +82,7 @@ class Mesh:
     metallic_roughness: np.ndarray | None = None
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
+    polygons: np.ndarray | None = None
 
 
 def drop_unused_vertices(mesh: Mesh) -> Mesh:

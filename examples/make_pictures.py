@@ -12,22 +12,25 @@ from engine.training.data.views import picture_of, random_view
 from engine.training.toybox import make_toy, split_of
 
 FOLDER = Path(__file__).parent
-FAMILIES = ("mushroom", "rocket", "armchair", "duck", "trophy", "lighthouse")
-FIRST_SEED = 100_000
+SEEDS = {
+    "mushroom": 100_097,
+    "rocket": 100_440,
+    "armchair": 100_243,
+    "duck": 101_214,
+    "trophy": 100_461,
+    "lighthouse": 103_257,
+}
+"""Held-out toys. Of families whose materials now have patterns, the pictures here are older."""
 PIXELS = 512
 
 
 def main() -> None:
-    for number, family in enumerate(FAMILIES):
-        seed = next(s for s in range(FIRST_SEED + 100 * number, 1 << 31) if is_held_out(s, family))
+    for family, seed in SEEDS.items():
+        assert split_of(seed) == "held_out"
         view = random_view(np.random.default_rng(seed))
-        picture = Image.fromarray(picture_of(make_toy(seed).mesh, view, PIXELS))
+        picture = Image.fromarray(picture_of(make_toy(seed, family).mesh, view, PIXELS))
         picture.save(FOLDER / f"{family}.png", optimize=True)
     draw_mushroom().save(FOLDER / "drawn_mushroom.png", optimize=True)
-
-
-def is_held_out(seed: int, family: str) -> bool:
-    return split_of(seed) == "held_out" and make_toy(seed).family == family
 
 
 def draw_mushroom() -> Image.Image:

@@ -28,9 +28,11 @@ MESH_ARRAYS: dict[str, tuple[Domain, DType, int]] = {
     "corner_uv": ("corner", "float32", 2),
     "corner_normal": ("corner", "float32", 3),
     "face_material": ("face", "int32", 1),
+    "face_polygon": ("face", "int32", 1),
 }
 """What each array belongs to, its items, and how many an element has. color_srgb is sRGB-encoded
-RGBA in [0, 1]; UVs have their origin at the bottom left; normals are unit vectors."""
+RGBA in [0, 1]; UVs have their origin at the bottom left; normals are unit vectors. face_polygon
+numbers the polygon that a triangle is a piece of: new UVs do not cut it."""
 
 THUMBNAIL_SIDE = 128
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"

@@ -131,3 +131,18 @@ def sampled(arrays: Arrays, count: int, seed: int = 0) -> np.ndarray:
     over = u + v > 1
     u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
     return a[f] + u * (b[f] - a[f]) + v * (c[f] - a[f])
+
+
+def quad_torus(around: int, across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A torus of quads: vertices, its triangles (two a quad, one after the other, that share the
+    first's corners 0 and 2) and the quad of each."""
+    i, j = (index.reshape(-1) for index in np.indices((around, across)))
+    u, v = 2 * np.pi * i / around, 2 * np.pi * j / across
+    radius = 1 + 0.4 * np.cos(v)
+    vertices = np.stack([radius * np.cos(u), radius * np.sin(u), 0.4 * np.sin(v)], axis=1)
+    right, up = (i + 1) % around, (j + 1) % across
+    a, b = i * across + j, right * across + j
+    c, d = right * across + up, i * across + up
+    faces = np.stack([a, b, c, a, c, d], axis=1).reshape(-1, 3)
+    polygons = np.repeat(np.arange(len(i)), 2)
+    return vertices.astype(np.float32), faces.astype(np.int32), polygons

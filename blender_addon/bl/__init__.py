@@ -1,1 +1,1 @@
-"""Everything that touches bpy's data; all of it on the main thread, none of it kept across ticks."""
+"""Everything that touches bpy's data: on the main thread, and nothing is kept across ticks."""

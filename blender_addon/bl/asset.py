@@ -104,4 +104,3 @@ def add_to(file: Path) -> None:
     temporary = file.with_name(f"{file.name}.maquette")
     temporary.write_text(text, encoding="utf-8", newline="\n")
     os.replace(temporary, file)
-

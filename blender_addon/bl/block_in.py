@@ -29,7 +29,7 @@ _SIDES = np.array(
 def points_of_cells(coords: "NDArray[np.int32]", grid_size: int) -> "NDArray[np.float32]":
     """(2, 3) the two outermost corners of all boxes, in the space of the meshes to come."""
     ends = np.stack([coords.min(axis=0), coords.max(axis=0) + 1])
-    return ends.astype(np.float32) / grid_size - np.float32(0.5)
+    return (ends / grid_size - 0.5).astype(np.float32)
 
 
 def mesh_of_cells(name: str, coords: "NDArray[np.int32]", grid_size: int, fit: Fit) -> Any:

@@ -100,7 +100,7 @@ def _by_blender() -> PictureIn | None:
     try:
         area.type = "IMAGE_EDITOR"
         with bpy.context.temp_override(window=window, area=area):
-            if not bpy.ops.image.clipboard_paste.poll():
+            if not bpy.ops.image.clipboard_paste.poll():  # pyright: ignore[reportCallIssue]
                 return None
             bpy.ops.image.clipboard_paste()
         new = [image for image in bpy.data.images if image.session_uid not in before]

@@ -104,6 +104,8 @@ def _of_part(
     else:
         colors = arrays.get("color_srgb")
         # A few thousand colours say as much of the mean as a million.
-        some = None if colors is None else materials.linear_colors(colors[:: len(colors) // 4096 + 1])
+        some = (
+            None if colors is None else materials.linear_colors(colors[:: len(colors) // 4096 + 1])
+        )
         material = materials.plain_material(name, delivery.job, build.COLOR_NAME, some)
     return Contents(mesh, material, fit)

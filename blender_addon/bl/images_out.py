@@ -107,7 +107,9 @@ def encoded(pixels: "NDArray[np.float32]", *, linear: bool) -> "NDArray[np.uint8
 def _smaller(pixels: "NDArray[np.float32]", step: int) -> "NDArray[np.float32]":
     height, width = (max(1, side // step) for side in pixels.shape[:2])
     cut = pixels[: height * step, : width * step]
-    return cut.reshape(height, cut.shape[0] // height, width, cut.shape[1] // width, -1).mean((1, 3))
+    return cut.reshape(height, cut.shape[0] // height, width, cut.shape[1] // width, -1).mean(
+        (1, 3)
+    )
 
 
 def _file_of(image: Any) -> tuple[bytes, str]:

@@ -117,6 +117,8 @@ def show_in_local_views(thing: Any) -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D" and area.spaces.active.local_view is not None:
+                # A view layer knows what is new after an update only.
+                window.view_layer.update()
                 thing.local_view_set(area.spaces.active, True)
 
 

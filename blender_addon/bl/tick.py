@@ -6,11 +6,10 @@ before the engine is there.
 """
 
 import logging
-import os
 import platform
-import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +55,11 @@ def engine() -> "EngineProcess":
     """The engine's process, installed or not."""
     global _engine
     if _engine is None:
+        from .. import engine_process
         from ..core.online import online
-        from ..engine_process import EngineProcess
-        from ..protocol.home import data_folder
 
-        _engine = EngineProcess(
-            data_folder(os.environ, sys.platform, Path.home()),
+        _engine = engine_process.EngineProcess(
+            engine_process.home(),
             user_folder(),
             extension=EXTENSION,
             version=version(),
@@ -75,6 +73,7 @@ def session() -> "Session":
     """The session, made when it is first needed; it loads no wheel before it sends something."""
     global _session
     if _session is None:
+        from .. import engine_process
         from ..core.session import Session
 
         _session = Session(
@@ -82,6 +81,7 @@ def session() -> "Session":
             client=client_name(),
             program=f"Blender {bpy.app.version_string}, Maquette {version()}",
             user_folder=user_folder(),
+            home=engine_process.home(),
         )
         _session.file_opened(open_file.key())
         refresh()
@@ -121,6 +121,17 @@ def refresh() -> None:
         _shown = new
         for function in list(on_change):
             function()
+
+
+def poll_engine() -> None:
+    """See what the engine's process does, and start it if something waits for it."""
+    process = engine()
+    process.poll()
+    waits = any(job.state == "sending" for job in _shown.jobs)
+    if waits and process.facts.engine.state == "stopped":
+        # What is wrong stands in the facts.
+        with suppress(EngineError):
+            process.start(on_demand=True)
 
 
 def deliver(delivery: "Delivery", *, undo: bool = True) -> "Placed":
@@ -182,8 +193,8 @@ def _tick() -> float:
 
 
 def _work() -> float:
-    process, current = engine(), session()
-    process.poll()
+    current = session()
+    poll_engine()
     for delivery in current.tick(BUDGET):
         current.placed(delivery, deliver(delivery))
     thumbnails.update(current)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SIDE = 1024
+SIDE = 512
 MOST_OVERLAP = 0.015
 MOST_CELLS = 1 << 24
 """Samples to look at: UVs that lie in each other many times need no closer look."""
@@ -34,10 +34,10 @@ def problem_of(uvs: "np.ndarray[Any, Any]") -> str:
 
 def overlap(uvs: "np.ndarray[Any, Any]", side: int) -> float:
     """The share of the covered samples that several triangles cover, 1 when none is covered."""
-    points = np.clip(uvs.astype(np.float64), 0, 1) * side
+    points = np.clip(uvs, 0, 1).astype(np.float32) * side
     # Samples are the middles of the cells of a grid, whole numbers after this shift.
-    low = np.ceil(points.min(axis=1) - 0.5).astype(np.int64)
-    high = np.floor(points.max(axis=1) - 0.5).astype(np.int64)
+    low = np.ceil(points.min(axis=1) - 0.5).astype(np.int32)
+    high = np.floor(points.max(axis=1) - 0.5).astype(np.int32)
     size = np.maximum(high - low + 1, 0)
     cells = size[:, 0] * size[:, 1]
     total = int(cells.sum())
@@ -68,18 +68,22 @@ def _count(
     counts: "np.ndarray[Any, Any]",
 ) -> None:
     """Add the triangles that cover each sample."""
-    owner = np.repeat(np.arange(len(points)), cells)
+    owner = np.repeat(np.arange(len(points), dtype=np.int32), cells)
     if not len(owner):
         return
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(cells) - cells, cells)
+    within = np.arange(len(owner), dtype=np.int32) - np.repeat(np.cumsum(cells) - cells, cells)
     x = low[owner, 0] + within % size[owner, 0]
     y = low[owner, 1] + within // size[owner, 0]
     a, b, c = (points[:, corner] for corner in range(3))
-    turn = np.sign((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
+    turn = np.sign(
+        (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    )
     inside = turn[owner] != 0
     for start, stop in ((a, b), (b, c), (c, a)):
         along = (stop - start)[owner]
-        cross = along[:, 0] * (y + 0.5 - start[owner, 1]) - along[:, 1] * (x + 0.5 - start[owner, 0])
+        cross = along[:, 0] * (y + 0.5 - start[owner, 1]) - along[:, 1] * (
+            x + 0.5 - start[owner, 0]
+        )
         inside &= cross * turn[owner] > 0
     inside &= (x >= 0) & (x < side) & (y >= 0) & (y < side)
     counts += np.bincount(y[inside] * side + x[inside], minlength=side * side)

@@ -1,5 +1,6 @@
 """The one client of the engine: who asked for something gets the answer."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -10,13 +11,15 @@ from ..protocol.requests import Request
 from .wheels import check_wheels
 
 if TYPE_CHECKING:
-    from ..protocol.client import Answer, EngineClient, Fetched
+    from ..protocol.client import Answer, EngineClient, Fetched, Told
     from ..protocol.connection import Connection
     from ..protocol.events import Event
     from ..protocol.wire import Shaped
 
     Then = Callable[[Answer], None]
     ThenFetched = Callable[[Fetched | Refused], None]
+
+logger = logging.getLogger(__name__)
 
 
 class Asking:
@@ -40,6 +43,7 @@ class Asking:
         self._client: EngineClient | None = None
         self._then: dict[int, Then] = {}
         self._then_fetched: dict[int, ThenFetched] = {}
+        self._wheels: EngineError | None = None
         self._closed = False
 
     @property
@@ -55,8 +59,14 @@ class Asking:
         """
         if self._closed:
             raise EngineError("session_closed", "The extension was switched off.", "Try again.")
+        if self._wheels is not None:
+            raise self._wheels  # only a restart of Blender changes that
         if self._client is None:
-            check_wheels()
+            try:
+                check_wheels()
+            except EngineError as error:
+                self._wheels = error
+                raise
             from ..protocol.client import EngineClient
 
             self._client = EngineClient(
@@ -94,11 +104,6 @@ class Asking:
         """
         self._then_fetched[self.open().fetch(job, name)] = then
 
-    def forget(self) -> None:
-        """No answer that has not come yet is of interest any more."""
-        self._then.clear()
-        self._then_fetched.clear()
-
     def poll(self, budget_s: float) -> "list[Event | Reply]":
         """Send, receive, hand out the answers.
 
@@ -109,30 +114,37 @@ class Asking:
         Raises:
             EngineError: as ``open``.
         """
-        client = self.open()
+        events: list[Event | Reply] = []
+        for told in self.open().poll(budget_s):
+            try:
+                self._hand_out(told, events)
+            except EngineError as error:
+                # Whoever got it could not ask further; the others get theirs all the same.
+                logger.warning("Too much was asked of the engine: %s", error)
+        return events
+
+    def _hand_out(self, told: "Told", events: "list[Event | Reply]") -> None:
         from ..protocol.client import Answer, Fetched
 
-        events: list[Event | Reply] = []
-        for told in client.poll(budget_s):
-            if isinstance(told, Fetched):
-                if (fetched := self._then_fetched.pop(told.id, None)) is not None:
-                    fetched(told)
-            elif isinstance(told, Answer):
-                fetched = self._then_fetched.pop(told.id, None)
-                then = self._then.pop(told.id, None)
-                if fetched is not None and isinstance(told.reply, Refused):
-                    fetched(told.reply)
-                elif then is not None:
-                    then(told)
-                else:
-                    events.append(told.reply)
+        if isinstance(told, Fetched):
+            if (fetched := self._then_fetched.pop(told.id, None)) is not None:
+                fetched(told)
+        elif isinstance(told, Answer):
+            fetched = self._then_fetched.pop(told.id, None)
+            then = self._then.pop(told.id, None)
+            if fetched is not None and isinstance(told.reply, Refused):
+                fetched(told.reply)
+            elif then is not None:
+                then(told)
             else:
-                events.append(told)
-        return events
+                events.append(told.reply)
+        else:
+            events.append(told)
 
     def close(self) -> None:
         """End at once, whatever was not sent."""
         self._closed = True
-        self.forget()
+        self._then.clear()
+        self._then_fetched.clear()
         if self._client is not None:
             self._client.close()

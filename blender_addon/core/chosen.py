@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PICTURE = "picture"
 """Name under which a picture is attached."""
+USUAL_THRESHOLD = 0.5
 CutOutRows = tuple[int, int, bytes]
 
 
@@ -63,7 +64,8 @@ class Chosen:
 
         Args:
             method: "alpha" keeps the picture's own alpha.
-            threshold: alpha from 0 to 1 below which nothing is left; None: soft borders stay.
+            threshold: alpha from 0 to 1 below which nothing is left; None, or ``USUAL_THRESHOLD``
+                where a slider rests: soft borders stay as they are.
             grow: pixels, negative to shrink.
 
         Raises:
@@ -71,6 +73,7 @@ class Chosen:
         """
         if self.picture is None:
             raise no_picture()
+        threshold = None if threshold == USUAL_THRESHOLD else threshold
         self.corrected = (method, threshold, grow or 0) != ("auto", None, 0)
         self._ask(
             CutOut(picture=Attached(PICTURE), matte=method, threshold=threshold, grow=grow or None)

@@ -15,7 +15,10 @@ from .snapshot import JobView, Snapshot
 _SECRETS = (
     (re.compile(r"hf_[A-Za-z0-9]{8,}"), "<token>"),
     (
-        re.compile(r"(?i)\b(token|secret|key|password|authorization)(\"?\s*[:=]\s*)\S+"),
+        re.compile(
+            r"(?i)(token|secret|key|password|authorization)([\"']?\s*[:=]\s*[\"']?)"
+            r"(bearer |basic )?[^\s\"']+"
+        ),
         r"\1\2<hidden>",
     ),
     (re.compile(r"://[^/\s:@]+:[^/\s@]+@"), "://<hidden>@"),

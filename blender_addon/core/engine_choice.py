@@ -33,12 +33,16 @@ class EngineChoice:
 
     Args:
         user_folder: as ``bpy.utils.extension_path_user`` says.
+
+    Attributes:
+        chosen: what is used.
+        remote_file: connection file of another machine's engine.
     """
 
     def __init__(self, user_folder: Path) -> None:
         self._folder = user_folder
         self.remote_file = user_folder / REMOTE
-        self.choice = self._read()
+        self.chosen = self._read()
 
     def use_own(self) -> None:
         self._write(Choice(), None)
@@ -68,7 +72,7 @@ class EngineChoice:
             )
         except OSError as error:
             raise unwritable(self._folder, error) from error
-        self.choice = choice
+        self.chosen = choice
 
     def _read(self) -> Choice:
         try:

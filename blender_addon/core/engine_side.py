@@ -48,6 +48,13 @@ class EngineSide:
         self.description: CheckpointDescription | None = None
         self.problem: EngineError | None = None
 
+    @property
+    def expected(self) -> bool:
+        """Whether there is an engine to speak to. Without one, no wheel is loaded."""
+        return (
+            self._asking.client is not None or self.facts is STOPPED or self.facts.state == "ready"
+        )
+
     def view(self) -> EngineView:
         """The engine for panels."""
         client = self._asking.client
@@ -122,9 +129,9 @@ def engine_view(
     if client is not None:
         if client.state == "refused" and client.problem is not None:
             return _refused(facts, client.problem)
-        if client.state == "alive":
-            return _ready(facts, status)
         left = status is not None and status.leaving
+        if client.state == "alive" and not (left and facts.state == "stopped"):
+            return _ready(facts, status)
         if client.state == "gone" and welcome is not None and not left:
             if facts.state in ("stopped", "ready"):
                 return _gone(facts)
@@ -157,6 +164,14 @@ def _gone(facts: EngineView) -> EngineView:
 
 
 def _ready(facts: EngineView, status: EngineStatus | None) -> EngineView:
+    if facts.state == "ready" and facts.verb:
+        return replace(
+            _usable(facts, status), sentence=facts.sentence, hint=facts.hint, verb=facts.verb
+        )
+    return _usable(facts, status)
+
+
+def _usable(facts: EngineView, status: EngineStatus | None) -> EngineView:
     if status is None:
         return replace(facts, state="ready", sentence="The engine is ready.", hint="", verb="")
     sentence = status.sentence

@@ -57,6 +57,8 @@ def download(
         try:
             _continue(url, part, told)
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             failures = 0 if _size(part) > before else failures + 1
             _raise_final(url, file, error, last=failures >= TRIES)
             pause(min(2.0**failures, 20.0))

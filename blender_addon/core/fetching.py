@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..protocol.layout import views
 from ..protocol.replies import Refused
 from .asking import Asking
 from .deliveries import Delivery, Placed, Stage
@@ -42,7 +43,9 @@ class _Load:
         if self.stage != "finished":
             return {}
         told = self.here.get(RECIPE)
-        return recipe_of(self.job, b"" if told is None else told.data)
+        if told is None:
+            return recipe_of(self.job)
+        return recipe_of(self.job, views(told.head.layout, told.data).get("data", b""))
 
     @property
     def whole(self) -> bool:

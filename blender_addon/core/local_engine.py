@@ -17,7 +17,7 @@ from .telling import last_lines
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the connection file: an engine of another Blender is missed by then."""
-RIVAL = 5.0
+RIVAL = 2.0
 """Seconds that another engine, which was started at the same moment, may take to be there."""
 ENDING = 15.0
 """Seconds that an engine may take to end before it is ended; a job it waits for takes longer."""
@@ -46,6 +46,7 @@ class LocalEngine:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopper: subprocess.Popen[bytes] | None = None
         self._end_at: float | None = None
+        self._now = False
         self._rival_until: float | None = None
         self._knock: tuple[Running, Knock] | None = None
         self._stale: Running | None = None
@@ -92,17 +93,17 @@ class LocalEngine:
         elif alive(found.pid):
             self._knock = (found, Knock(found.endpoint))
 
-    def start(self, installed: Installed, *, asked: bool = False) -> None:
+    def start(self, installed: Installed, *, on_demand: bool = False) -> None:
         """Start one, unless one runs or is on its way.
 
         Args:
             installed: where it is.
-            asked: the user pressed a button: crashes of before are forgiven.
+            on_demand: nobody has asked for it: too many crashes of before count.
 
         Raises:
             EngineError: ``engine_crashes``, ``unwritable``.
         """
-        if asked:
+        if not on_demand:
             self._breaker.forgive()
         self.look()
         if self._knock is not None:
@@ -123,17 +124,21 @@ class LocalEngine:
             folder=self._places.home,
         )
 
-    def stop(self, installed: Installed | None, *, now: bool = False) -> None:
+    def stop(
+        self, installed: Installed | None, *, now: bool = False, then_start: bool = False
+    ) -> None:
         """End the engine, for all Blenders.
 
         Args:
             installed: whose command line asks it; None: it is ended without being asked.
             now: do not wait for its job, which can be resumed.
+            then_start: start it again.
         """
-        self.trouble = self._wanted = None
+        self.trouble = None
+        self._wanted = installed if then_start else None
         if self.running is None and self._child is None:
             return
-        self._end_at = self._clock() + ENDING
+        self._end_at, self._now = self._clock() + ENDING, now
         if self.running is None or installed is None:
             with suppress(OSError):
                 os.kill(self.running.pid if self.running else self._child_pid, signal.SIGTERM)
@@ -173,12 +178,15 @@ class LocalEngine:
         if answered is None:
             return
         self._knock = None
-        wanted, self._wanted = self._wanted, None
         if answered:
             self._found(running)
             return
         # The number of a process that is gone belongs to another one by now.
         self._stale = running
+        self._start_wanted()
+
+    def _start_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, None
         if wanted is not None:
             try:
                 self.start(wanted)
@@ -228,13 +236,14 @@ class LocalEngine:
             return
         if self._stopper is not None:
             status = self._stopper.poll()
-            if status is None:
-                return
-            self._stopper = None
-            # It may wait for its job; one that did not answer is waited for no longer.
-            self._end_at = float("inf") if status == 0 else self._clock() + 1.0
+            if status is not None:
+                self._stopper = None
+                # It may wait for its job; one that did not answer is waited for no longer.
+                patience = 0.0 if status != 0 else ENDING if self._now else float("inf")
+                self._end_at = self._clock() + patience
         if self.running is None and self._child is None:
             self._end_at = None
+            self._start_wanted()
         elif self._clock() > self._end_at:
             for pid in {self.running.pid if self.running else 0, self._child_pid} - {0}:
                 end(pid)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..protocol.errors import EngineError
-from .settings import FinishSettings, GenerateSettings, StageSettings
+from .settings import FinishSettings, GenerateSettings, StageSettings, check
 
 LONGEST_NAME = 60
 VERSION = 1
@@ -142,7 +142,7 @@ def _settings(values: Mapping[str, Any]) -> GenerateSettings:
     if known.get("finish") is not None:
         known["finish"] = FinishSettings(**_known(FinishSettings, known["finish"]))
     settings = GenerateSettings(**known)
-    settings.check()
+    check(settings)
     return settings
 
 

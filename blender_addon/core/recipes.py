@@ -20,6 +20,7 @@ from .settings import (
     StageSettings,
     TextureSettings,
     UpscaleSettings,
+    check,
 )
 
 if TYPE_CHECKING:
@@ -152,8 +153,19 @@ def settings_of(recipe: Mapping[str, Any]) -> Settings:
     Raises:
         EngineError: ``recipe_unreadable``.
     """
+    try:
+        settings = _settings(recipe)
+        check(settings)
+    except EngineError as error:
+        raise _unreadable(error.message.rstrip(".")) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(str(error)) from error
+    return settings
+
+
+def _settings(recipe: Mapping[str, Any]) -> Settings:
     settings = _object(recipe.get("settings"))
-    kind = recipe.get("kind")
+    finish, kind = recipe.get("finish"), recipe.get("kind")
     common: dict[str, Any] = {
         name: settings[name] for name in ("seed", "quality", "matte") if settings.get(name)
     }
@@ -166,24 +178,22 @@ def settings_of(recipe: Mapping[str, Any]) -> Settings:
     }
     if recipe.get("checkpoint"):
         common["checkpoint"] = recipe["checkpoint"]
-    finish = recipe.get("finish")
-    try:
-        if kind == "generate":
+    match kind:
+        case "generate":
             return GenerateSettings(**common, finish=_finish(finish))
-        if kind == "upscale":
+        case "upscale":
             return UpscaleSettings(**common, finish=_finish(finish))
-        if kind == "texture":
+        case "texture":
             common.pop("quality", None)
             return TextureSettings(
                 **common,
                 resolution=settings.get("resolution"),
                 texture_size=_object(finish).get("texture_size"),
             )
-        if kind == "finish":
+        case "finish":
             return _finish(settings) or FinishSettings()
-    except TypeError as error:
-        raise _unreadable(str(error)) from error
-    raise _unreadable(f"{kind!r} is nothing that is made")
+        case _:
+            raise ValueError(f"{kind!r:.40} is nothing that is made")
 
 
 def _finish(values: Any) -> FinishSettings | None:
@@ -197,7 +207,7 @@ def _object(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _unreadable(f"{value!r:.40} is not an object")
+        raise ValueError(f"{value!r:.40} is not an object")
     return cast("dict[str, Any]", value)
 
 

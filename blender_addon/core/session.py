@@ -134,9 +134,10 @@ class Session:
         """Send, receive, and say what is ready for the scene: at most one delivery, since to build
         one takes long enough. It is answered by ``placed`` before the next tick."""
         try:
-            for told in self._asking.poll(budget_s):
-                self._take(told)
-            self._engine.problem = None
+            if self._engine.expected:
+                for told in self._asking.poll(budget_s):
+                    self._take(told)
+                self._engine.problem = None
         except EngineError as error:
             self._engine.problem = error
         self._greeted()
@@ -408,6 +409,7 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
+            self._engine.describe()  # what such a job takes is known better now
             self._fetching.ended(job)
         else:
             self._fetching.drop(job)

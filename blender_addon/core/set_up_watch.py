@@ -58,6 +58,7 @@ class SetUpWatch:
         self._places, self._clock = places, clock
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self._leaving: list[subprocess.Popen[bytes]] = []
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._told, self._log = Tail(places.told), Tail(places.set_up_log)
         self._ended = False
@@ -75,6 +76,7 @@ class SetUpWatch:
 
     def poll(self) -> None:
         """Read what is new. Takes a millisecond at most."""
+        self._leaving = [process for process in self._leaving if process.poll() is None]
         if not self.running:
             self._find_another()
             return
@@ -88,13 +90,16 @@ class SetUpWatch:
     def cancelled(self) -> None:
         """It was ended because the user wanted so."""
         self._close()
+        self._look_at = self._clock() + 3 * LOOK_EVERY  # it needs a moment to be gone
         self.problem = EngineError(
             "set_up_cancelled", "The set-up was cancelled.", "What was downloaded is kept."
         )
 
     def close(self) -> None:
-        """Follow it no longer."""
+        """Follow it no longer; it is finished without us."""
         self._close()
+        for process in self._leaving:
+            process.returncode = 0  # else Python warns that it still runs
 
     def _follow(self, pid: int) -> None:
         self._close()
@@ -168,6 +173,8 @@ class SetUpWatch:
         self._close()
 
     def _close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._leaving.append(self._process)
         self.running, self._process, self._pid = False, None, 0
         self._told.close()
         self._log.close()

@@ -125,18 +125,6 @@ class GenerateSettings:
     checkpoint: str = ""
     batch: bool = False
 
-    def check(self) -> None:
-        """Refuse what is out of range, before there is a picture.
-
-        Raises:
-            EngineError: as ``jobs`` and ``FinishSettings.choice``.
-        """
-        from ..protocol.references import Attached
-
-        self.jobs(Attached("picture"))
-        if self.finish is not None:
-            self.finish.choice()
-
     def jobs(
         self, picture: "Reference", *, matte: MatteMethod | None = None
     ) -> "list[GenerateJob]":
@@ -245,3 +233,26 @@ class UpscaleSettings:
 
 
 Settings = GenerateSettings | TextureSettings | UpscaleSettings | FinishSettings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what is out of range, before there is a picture or a mesh.
+
+    Raises:
+        EngineError: which value, and what it can be.
+    """
+    from ..protocol.references import Attached
+
+    anything = Attached("anything")
+    match settings:
+        case GenerateSettings():
+            settings.jobs(anything)
+        case TextureSettings():
+            settings.job(anything, anything)
+        case UpscaleSettings():
+            settings.job(anything, None)
+        case FinishSettings():
+            settings.choice()
+            return
+    if settings.finish is not None:
+        settings.finish.choice()

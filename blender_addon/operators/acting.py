@@ -10,7 +10,8 @@ def session() -> Any:
     """The session, made when it is first needed; an engine that is stopped is started."""
     from ..bl import tick
 
-    if tick.snapshot().engine.state == "stopped":
+    engine = tick.snapshot().engine
+    if engine.state in ("stopped", "gone") and not engine.remote:
         tick.engine().start()
     return tick.session()
 

@@ -97,7 +97,12 @@ class MAQUETTE_OT_use_folder(Operator):
     bl_idname = "maquette.use_folder"
     bl_label = "Choose Its Folder…"
 
-    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    directory: StringProperty(
+        name="Folder",
+        description="In which the engine is installed",
+        subtype="DIR_PATH",
+        options={"SKIP_SAVE"},
+    )  # type: ignore[valid-type]
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
         context.window_manager.fileselect_add(self)

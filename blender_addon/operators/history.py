@@ -122,7 +122,7 @@ class MAQUETTE_OT_history_quality(OfJob, Operator):
     bl_idname = "maquette.history_quality"
     bl_label = "Same at Quality"
 
-    quality: EnumProperty(name="Quality", items=_qualities)  # type: ignore[valid-type]
+    quality: EnumProperty(name="Quality", description="That the new object gets", items=_qualities)  # type: ignore[valid-type]
 
     def execute(self, context: Any) -> set[str]:
         target = targets.at_cursor(context)

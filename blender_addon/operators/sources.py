@@ -11,7 +11,7 @@ from ..protocol.errors import EngineError
 from .acting import attempt, refuse, session
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
-EXAMPLE = Path(__file__).parents[1] / "ui" / "example.png"
+EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
 
 
 def picture_from_file(path: Path) -> Any:
@@ -147,7 +147,9 @@ class MAQUETTE_OT_image_picture(Operator):
     bl_label = "Picture from Image"
     bl_property = "image"
 
-    image: EnumProperty(name="Image", items=_images, options={"SKIP_SAVE"})  # type: ignore
+    image: EnumProperty(
+        name="Image", description="Of this file", items=_images, options={"SKIP_SAVE"}
+    )  # type: ignore
 
     @classmethod
     def poll(cls, _context: Any) -> bool:

@@ -10,7 +10,7 @@ from ..core import costs
 from . import text
 from .sidebar import Sidebar, is_set_up
 
-LOG_LINES = 4
+LOG_LINES = 6
 
 
 class MAQUETTE_PT_first_run(Sidebar, Panel):
@@ -115,8 +115,12 @@ def draw_log(layout: Any, context: Any, log: tuple[str, ...]) -> None:
     if body is None:
         return
     column = body.column(align=True)
-    for line in log[-LOG_LINES:]:
-        text.say(column, context, line, dim=True)
+    width, size = text.room(context), text.points(context)
+    wrapped = [line for entry in log[-LOG_LINES:] for line in text.lines(entry, width, size)]
+    column.scale_y = 0.8
+    column.active = False
+    for line in wrapped[-LOG_LINES:]:
+        column.label(text=line, translate=False)
 
 
 class MAQUETTE_PT_other_engine(Sidebar, Panel):

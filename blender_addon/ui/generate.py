@@ -51,7 +51,13 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
         quality = chosen_quality(snapshot, chosen)
         cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
         text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
-        text.say(layout, context, checkpoint.note, icon="INFO")
+    if checkpoint and checkpoint.small:
+        text.say(
+            layout, context,
+            "The small model is in use: it knows simple toys. For pictures of anything, download "
+            "the weights: Engine, below.",
+            icon="INFO",
+        )  # fmt: skip
 
 
 def chosen_quality(snapshot: Any, chosen: Any) -> str:

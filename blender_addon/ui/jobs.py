@@ -32,7 +32,7 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     """What runs and what failed, each in a box of its own, and what ended last."""
     for job in snapshot.jobs:
         if job.state in ACTIVE:
-            draw_running(layout, context, job)
+            draw_running(layout, context, job, known_notes(snapshot))
     failed = [job for job in snapshot.jobs if job.state in FAILED]
     for job in failed[-MOST_FAILED:]:
         draw_failed(layout, context, job)
@@ -40,8 +40,18 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
         text.say(layout, context, snapshot.message, icon="CHECKMARK")
 
 
-def draw_running(layout: Any, context: Any, job: Any) -> None:
-    """A job with its stage, step, elapsed and expected time, bar and cross."""
+def known_notes(snapshot: Any) -> tuple[str, ...]:
+    """What stands elsewhere in the panel already."""
+    note = snapshot.checkpoint.note if snapshot.checkpoint else ""
+    return (note, *snapshot.picture.notes)
+
+
+def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = ()) -> None:
+    """A job with its stage, step, elapsed and expected time, bar and cross.
+
+    Args:
+        known: notes that are not said again.
+    """
     box = layout.box().column()
     title_row(box, context, job, buttons=0)
     row = box.row(align=True)
@@ -53,6 +63,8 @@ def draw_running(layout: Any, context: Any, job: Any) -> None:
         text.say(box, context, stage_words(job), boxes=1)
         text.say(box, context, time_words(job), boxes=1, dim=True)
     for note in job.notes:
+        if note in known:
+            continue
         text.say(box, context, note, icon="INFO", boxes=1)
 
 

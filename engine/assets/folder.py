@@ -144,6 +144,7 @@ def _kept_of(mesh: Mesh) -> Mesh:
         np.asarray(mesh.faces, np.int32),
         None if mesh.uvs is None else np.asarray(mesh.uvs, np.float32),
         normals=None if mesh.normals is None else np.asarray(mesh.normals, np.float32),
+        polygons=None if mesh.polygons is None else np.asarray(mesh.polygons, np.int32),
     )
 
 
@@ -194,7 +195,7 @@ def _tensors(asset: Asset) -> dict[str, Tensor]:
         mesh = _kept_of(asset.given_mesh)
         tensors["mesh.vertices"] = torch.from_numpy(mesh.vertices)
         tensors["mesh.faces"] = torch.from_numpy(mesh.faces)
-        for name in ("uvs", "normals"):
+        for name in ("uvs", "normals", "polygons"):
             if (values := getattr(mesh, name)) is not None:
                 tensors[f"mesh.{name}"] = torch.from_numpy(values)
     # safetensors refuses tensors that share memory, as coarse and shape may.
@@ -219,11 +220,13 @@ def _assembled(
     given = None
     if "mesh.vertices" in tensors:
         uvs, normals = tensors.get("mesh.uvs"), tensors.get("mesh.normals")
+        polygons = tensors.get("mesh.polygons")
         given = Mesh(
             tensors["mesh.vertices"].numpy(),
             tensors["mesh.faces"].numpy(),
             None if uvs is None else uvs.numpy(),
             normals=None if normals is None else normals.numpy(),
+            polygons=None if polygons is None else polygons.numpy(),
         )
     return Asset(
         voxels=replace(

@@ -221,7 +221,10 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
         # Vertices that a file repeats at its old seams are one for the new charts.
         kept, new_index = weld_positions(mesh.vertices)
         unwrapped = unwrap_mesh(
-            mesh.vertices[kept], new_index[mesh.faces], UnwrapSettings(texture_size=size)
+            mesh.vertices[kept],
+            new_index[mesh.faces],
+            UnwrapSettings(texture_size=size),
+            polygons=mesh.polygons,
         )
     if unwrapped.method == "blocks":
         report.note("Unwrapping took too long; faces were laid out in blocks.")

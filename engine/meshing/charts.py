@@ -63,6 +63,16 @@ def connected(chart: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return _connected(np.ascontiguousarray(chart, dtype=np.int32), neighbours)
 
 
+def of_polygons(values: np.ndarray, piece_of: np.ndarray) -> np.ndarray:
+    """(F,): for each triangle the value of the first one of its polygon.
+
+    Args:
+        values: (F,) of triangles.
+        piece_of: (F,) int64 polygon of each triangle, numbered from 0 without gaps.
+    """
+    return values[np.unique(piece_of, return_index=True)[1]][piece_of]
+
+
 def _merge(
     chart, normals, areas, side_lengths, neighbours, max_area, out_of_time
 ) -> np.ndarray | None:

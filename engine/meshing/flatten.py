@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import kernel
-from engine.meshing.charts import connected
+from engine.meshing.charts import connected, of_polygons
 from engine.meshing.edges import face_normals
 
 ROUNDS = 8
@@ -41,6 +41,7 @@ def flatten_charts(
     neighbours: np.ndarray,
     step: float,
     out_of_time: Callable[[], bool],
+    piece_of: np.ndarray | None = None,
 ) -> FlatCharts | None:
     """Project each chart along its mean normal and take apart what overlaps.
 
@@ -55,6 +56,8 @@ def flatten_charts(
         neighbours: (F, 3) int64 face across each side or -1.
         step: distance of the samples that look for overlap.
         out_of_time: called between rounds and their steps; returns whether to give up.
+        piece_of: (F,) int64 polygon of each triangle, from 0 without gaps, whose triangles are in
+            one chart and stay together, whatever they cover; None: each triangle by itself.
 
     Returns:
         The charts, or None when out of time.
@@ -62,6 +65,8 @@ def flatten_charts(
     normals = face_normals(vertices, faces)
     areas = np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
     chart = chart_of_face
+    pieces = np.arange(len(faces)) if piece_of is None else piece_of
+    size_of_piece = np.bincount(pieces)
     round_ = 0
     while True:
         if out_of_time():
@@ -79,7 +84,7 @@ def flatten_charts(
         )
         leaves |= taken > 0
         # A face by itself, if only without area, is as flat as it gets.
-        leaves &= np.bincount(chart)[chart] > 1
+        leaves &= np.bincount(chart)[chart] > size_of_piece[pieces]
         if not leaves.any():
             return flat
         chart = chart.copy()
@@ -88,13 +93,15 @@ def flatten_charts(
         round_ += 1
         if round_ >= ROUNDS:
             alone = wrong[chart]
-            chart[alone] = count + np.arange(alone.sum(), dtype=np.int32)
+            chart[alone] = count + pieces[alone].astype(np.int32)
         else:
             # The folded and the covered go, each group of equally facing ones together.
-            away = leaves & ~many[chart]
+            away = (np.bincount(pieces, leaves) > 0)[pieces] & ~many[chart]
             facing = np.abs(normals).argmax(axis=1) * 2
             facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
             half = many[chart] & _is_far_half(flat)
+            if piece_of is not None:
+                facing, half = of_polygons(facing, piece_of), of_polygons(half, piece_of)
             new = chart * 8
             new[half] += 7
             new[away] += 1 + facing[away].astype(np.int32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import kernel
-from engine.meshing.charts import cut_into_charts
+from engine.meshing.charts import connected, cut_into_charts, of_polygons
 from engine.meshing.clean import checked_mesh
 from engine.meshing.edges import face_neighbours, face_normals, find_edges
 from engine.meshing.flatten import flatten_charts
@@ -70,7 +70,11 @@ class Unwrapped:
 
 
 def unwrap_mesh(
-    vertices: np.ndarray, faces: np.ndarray, settings: UnwrapSettings | None = None
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    settings: UnwrapSettings | None = None,
+    *,
+    polygons: np.ndarray | None = None,
 ) -> Unwrapped:
     """Cut a mesh into charts, lay them flat without overlap or mirroring, and pack them.
 
@@ -81,6 +85,8 @@ def unwrap_mesh(
         vertices: (V, 3) float32.
         faces: (F, 3) int32, wound consistently; faces without area get a place too.
         settings: the defaults when None.
+        polygons: (F,) whole numbers, the polygon that each triangle is a piece of: no seam cuts it
+            (but when the time runs out). One that is not flat may overlap itself. None: triangles.
 
     Raises:
         EngineError: ``mesh_empty``, ``mesh_broken``, ``mesh_not_finite``, ``texture_size``.
@@ -96,9 +102,10 @@ def unwrap_mesh(
     neighbours = face_neighbours(faces, find_edges(faces, len(vertices)))
     # Across an edge where faces disagree one would be seen from behind: a seam.
     neighbours = np.where((neighbours < 0) | (neighbours & 1 == 1), -1, neighbours >> 1)
+    piece_of = None if polygons is None else np.unique(polygons, return_inverse=True)[1]
     best, best_cover = None, 0.0
     for max_share in MAX_SHARES:
-        made = _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time)
+        made = _in_charts(vertices, faces, neighbours, piece_of, settings, max_share, out_of_time)
         if made is None:
             break
         flat, uvs = made
@@ -128,7 +135,7 @@ def uv_area(corner_uvs: np.ndarray) -> float:
     return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
 
 
-def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
+def _in_charts(vertices, faces, neighbours, piece_of, settings, max_share, out_of_time):
     """Flat charts and (W, 2) float32 UVs of their vertices; None when out of time."""
     normals = face_normals(vertices, faces)
     areas = np.linalg.norm(normals, axis=1) / 2
@@ -139,8 +146,10 @@ def _in_charts(vertices, faces, neighbours, settings, max_share, out_of_time):
     chart = cut_into_charts(normals, areas, sides, neighbours, max_share, out_of_time)
     if chart is None:
         return None
+    if piece_of is not None:
+        chart = connected(of_polygons(chart, piece_of), neighbours)
     step = float(np.sqrt(areas.sum() / 0.7)) / (2 * settings.texture_size)
-    flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time)
+    flat = flatten_charts(vertices, faces, chart, neighbours, step, out_of_time, piece_of)
     if flat is None or out_of_time():
         return None
     uvs = pack_charts(

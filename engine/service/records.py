@@ -14,6 +14,9 @@ from protocol.plain import from_dict
 from protocol.replies import JobRow
 from protocol.requests import JobState
 
+INPUTS = "inputs"
+"""Folder of a job for what came with it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:

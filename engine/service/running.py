@@ -16,7 +16,7 @@ from engine.service.estimates import (
 )
 from engine.service.housekeeping import folder_bytes
 from engine.service.job_queue import JobQueue, sources
-from engine.service.records import JobRecord
+from engine.service.records import INPUTS, JobRecord
 from engine.service.store import OPEN, Store
 from engine.service.workers import Supervisor
 from protocol.checkpoints import CheckpointDescription
@@ -73,6 +73,7 @@ class Running:
         self._estimate: Estimate | None = None
         self._profile = self._device = ""
         self._cancelling = False
+        self._fresh = False
         self._positions_changed, self._positions_due = False, 0.0
         self.progress: Progress | None = None
         self.sentence = ""
@@ -111,6 +112,10 @@ class Running:
             else:
                 self._say(error.message)
             return
+        # What earlier attempts left is not done again, so their seconds say nothing of the whole.
+        self._fresh = not any(
+            path.name != INPUTS for path in self._store.folder(record.id).glob("*")
+        )
         self._record = record = self._store.job(record.id)
         self._cancelling, self.progress, self._estimate, self._profile = False, None, None, ""
         self._device = worker.device.device_name if worker.device else ""
@@ -286,7 +291,7 @@ class Running:
         size = folder_bytes(self._store.folder(job))
         costs: dict[str, dict[str, float]] = {}
         record = self._record if self._record and self._record.id == job else None
-        if isinstance(event, Done) and record is not None and record.attempts == 1:
+        if isinstance(event, Done) and record is not None and self._fresh:
             costs = {self._profile: event.seconds}
             costs[record.profile] = {TOTAL: sum(event.seconds.values())}
         if not self._store.end(job, state, error=error, size=size, costs=costs):

@@ -16,7 +16,7 @@ from engine.service.endpoint import Answer, Session
 from engine.service.estimates import rough_profile
 from engine.service.inbox import Inbox
 from engine.service.job_queue import JobQueue, sources
-from engine.service.records import NewJob
+from engine.service.records import INPUTS, NewJob
 from engine.service.running import Running
 from engine.service.store import Store
 from protocol import replies, requests
@@ -25,9 +25,6 @@ from protocol.jobs import Job
 from protocol.layout import Array
 from protocol.references import Attached, File, Reference
 from protocol.wire import Shaped
-
-INPUTS = "inputs"
-"""Folder of a job for what came with it."""
 
 
 class Submitting:

@@ -59,11 +59,7 @@ def train_embedded(
     Raises:
         EngineError: what the stages raise.
     """
-    build(
-        find_sources(recipe.toys, None), paths.data, recipe.settings,
-        on_progress=lambda done, total, *_: watch("data", done, total),
-    )  # fmt: skip
-    if stop():
+    if not _build_data(paths, recipe, watch=watch, stop=stop):
         return None
     if recipe.warm or recipe.without_coarsest_level:
         keep_first_edition(paths)
@@ -78,6 +74,29 @@ def train_embedded(
     write_pipelines(paths, recipe)
     ship(paths.checkpoint, paths.shipped)
     return paths.shipped
+
+
+class _Stopped(Exception):
+    """Leaves a build between two assets."""
+
+
+def _build_data(paths: Paths, recipe: Recipe, *, watch: Watch, stop: Callable[[], bool]) -> bool:
+    """What is missing of the data folder; False where it was stopped."""
+
+    def told(done: int, total: int, failed: int) -> None:
+        del failed
+        watch("data", done, total)
+        if stop():
+            raise _Stopped
+
+    began = time.process_time()
+    try:
+        build(find_sources(recipe.toys, None), paths.data, recipe.settings, on_progress=told)
+    except _Stopped:
+        return False
+    finally:
+        _add_costs(paths, "data", time.process_time() - began)
+    return not stop()
 
 
 def train_stage(
@@ -171,6 +190,7 @@ def _with_first_weights(paths: Paths, recipe: Recipe, stage: str, number: int) -
 
 def _add_costs(paths: Paths, name: str, seconds: float) -> None:
     """Processor seconds by stage, stops and resumptions added up, in costs.json."""
+    paths.out.mkdir(parents=True, exist_ok=True)
     file = paths.out / "costs.json"
     costs = json.loads(file.read_bytes()) if file.exists() else {}
     costs[name] = costs.get(name, 0.0) + seconds

@@ -129,7 +129,7 @@ EMBEDDED = Recipe(
 """The first edition, whose weights ship: cells of 16^3 voxels."""
 
 FINER = Recipe(
-    toys="toybox:0-5999",
+    toys="toybox:0-5399",
     settings=_SETTINGS,
     encoded={64: None, 128: None},
     auto_encoders=("shape_vae", "material_vae", "image_encoder", "structure_vae"),

@@ -80,6 +80,7 @@ def _mesh(files: Mapping[str, AttachedFile]) -> Mesh:
         uvs=None if corner_uv is None else corner_uv.reshape(-1, 3, 2),
         colors=arrays.get("color_srgb"),
         metallic_roughness=arrays.get("metallic_roughness"),
+        polygons=arrays.get("face_polygon"),
     )
 
 

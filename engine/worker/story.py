@@ -62,8 +62,12 @@ class Story:
         self._run, self._report, self._send = run, report, send
         self._open_models = open_models
         self._folder = Path(run.folder)
-        # A later attempt must not write to a file that somebody is being sent.
-        self._out = self._folder / "parts" / f"attempt{run.attempt}"
+        # A later attempt must not write to a file that somebody is being sent. Attempts are counted
+        # from 1 again when a user resumes a job.
+        parts, number = self._folder / "parts", run.attempt
+        while (parts / f"attempt{number}").exists():
+            number += 1
+        self._out = parts / f"attempt{number}"
         self._model = self._out / f"{_file_name(run.title) or ASSET}.glb"
 
     def tell(self) -> None:
@@ -114,7 +118,7 @@ class Story:
 
     def _earlier(self, folder: Path) -> Asset | None:
         """What an attempt before this one finished sampling and saved."""
-        if self._run.attempt > 1 and is_asset_folder(folder):
+        if is_asset_folder(folder):
             # Damaged it is made again.
             with suppress(EngineError):
                 asset = load_asset(folder)

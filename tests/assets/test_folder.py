@@ -65,7 +65,7 @@ def test_what_is_stored_is_known_before(assets: tuple[Asset, Asset], tmp_path: P
     made, textured = assets
     mesh = textured.given_mesh
     assert mesh is not None
-    shaded = replace(mesh, normals=np.tile(np.float64([0, 0, 1]), (len(mesh.faces), 3, 1)))
+    shaded = replace(mesh, normals=np.tile(np.asarray([0.0, 0.0, 1.0]), (len(mesh.faces), 3, 1)))
     for number, asset in enumerate((made, replace(textured, given_mesh=shaded))):
         save_asset(asset, tmp_path / str(number))
         back, known = load_asset(tmp_path / str(number)), as_stored(asset)

@@ -35,7 +35,9 @@ def png_of(rows: Any) -> bytes:
     """A PNG of (H, W, 3 or 4) uint8 rows from the top."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     height, width, channels = rows.shape
     raw = b"".join(b"\0" + rows[y].tobytes() for y in range(height))
@@ -63,9 +65,7 @@ def ball(faces: int = 2000, squash: float = 1.0) -> tuple[Any, Any, Any, Any]:
     index[0], index[-1] = 0, (rings - 1) * around + 1
     index[1:-1, -1] = index[1:-1, 0]
     points = np.concatenate([grid[:1, 0], grid[1:-1].reshape(-1, 3), grid[-1:, 0]]) / 2
-    uv = np.stack(
-        np.meshgrid(np.arange(around + 1) / around, 1 - np.arange(rings + 1) / rings), -1
-    )
+    uv = np.stack(np.meshgrid(np.arange(around + 1) / around, 1 - np.arange(rings + 1) / rings), -1)
     a, b, c, d = (
         (slice(None, -1), slice(None, -1)), (slice(1, None), slice(None, -1)),
         (slice(1, None), slice(1, None)), (slice(None, -1), slice(1, None)),
@@ -128,11 +128,14 @@ def delivery(stage: str = "finished", *, title: str = "Chair", **more: Any) -> A
     import bpy
 
     deliveries = addon.module("core.deliveries")
-    parts: Mapping[str, Any] = more.pop("parts", None) or {
-        "structure": lambda: {"structure": structure_part()},
-        "mesh": lambda: {"mesh": mesh_part("mesh")},
-        "finished": lambda: {"finished": mesh_part(), "textures": textures_part()},
-    }[stage]()
+    parts: Mapping[str, Any] = (
+        more.pop("parts", None)
+        or {
+            "structure": lambda: {"structure": structure_part()},
+            "mesh": lambda: {"mesh": mesh_part("mesh")},
+            "finished": lambda: {"finished": mesh_part(), "textures": textures_part()},
+        }[stage]()
+    )
     job = more.pop("job", "ab" * 16)
     recipe = more.pop("recipe", {"kind": "generate", "job": job} if stage == "finished" else {})
     more.setdefault("file", addon.module("bl.open_file").key())

@@ -1,4 +1,4 @@
-"""Images of every kind as pictures for the engine: report 14. Converted or refused in a sentence."""
+"""Pictures for the engine from images of every kind, converted or refused: report 14."""
 
 from pathlib import Path
 from typing import Any
@@ -81,17 +81,28 @@ def test_a_half_transparent_image_keeps_its_colours() -> None:
 
 
 def test_a_float_exr_is_converted(tmp_path: Path) -> None:
-    image = bpy.data.images.new("Float", 8, 8, float_buffer=True, alpha=True)
-    linear = np.full((8, 8, 4), (0.2158605, 0.5, 4.0, 1.0), np.float32)  # sRGB 128, 188, above white
-    linear[:4] = (0.2158605 / 2, 0.25, 2.0, 0.5)  # the same, half transparent, premultiplied
-    image.pixels.foreach_set(linear[::-1].reshape(-1))
-    image.filepath_raw, image.file_format = str(tmp_path / "a.exr"), "OPEN_EXR"
-    image.save()
-    loaded = bpy.data.images.load(str(tmp_path / "a.exr"))
-    rows = _decoded(_picture(loaded))
-    expected = np.full((8, 8, 4), (128, 188, 255, 255))
-    expected[:4, :, 3] = 128
-    assert np.abs(rows.astype(int) - expected).max() <= 1
+    image = bpy.data.images.new("Float", 8, 8, float_buffer=True)
+    linear = np.full(
+        (8, 8, 4), (0.2158605, 0.5, 4.0, 1.0), np.float32
+    )  # sRGB 128, 188, above white
+    image.pixels.foreach_set(linear.reshape(-1))
+    settings = bpy.context.scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_depth = "OPEN_EXR", "32"
+    image.save_render(str(tmp_path / "a.exr"))
+    rows = _decoded(_picture(bpy.data.images.load(str(tmp_path / "a.exr"))))
+    assert np.abs(rows.astype(int) - (128, 188, 255, 255)).max() <= 1
+
+
+def test_float_colours_that_alpha_is_multiplied_into() -> None:
+    encoded = addon.module("bl.images_out").encoded
+    pixels = np.array([[[0.2158605 / 2, 0.25, 2.0, 0.5], [0, 0, 0, 0], [np.nan, np.inf, -1, 1]]])
+    rows = encoded(pixels.astype(np.float32), linear=True)
+    assert rows.tolist() == [[[128, 188, 255, 128], [0, 0, 0, 0], [0, 255, 0, 255]]]
+    assert encoded(np.full((1, 1, 1), 0.5, np.float32), linear=False).tolist() == [
+        [[128, 128, 128, 255]]
+    ]
 
 
 def test_a_16_bit_png_is_sent_as_it_is(tmp_path: Path) -> None:
@@ -183,7 +194,7 @@ def test_views_need_a_camera_and_a_graphics_card() -> None:
     capture, error = addon.module("bl.capture"), addon.module("protocol.errors").EngineError
     with pytest.raises(error, match="has no camera"):
         capture.camera_view(bpy.context)
-    with pytest.raises(error, match="cannot be drawn|viewport"):
+    with pytest.raises(error, match=r"cannot be drawn|viewport"):
         capture.viewport(bpy.context)
 
 

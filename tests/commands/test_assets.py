@@ -19,7 +19,7 @@ from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.images.rembg_matte import RembgMatte
 from engine.meshing.load import load_mesh
-from engine.systems import catalogue, opening
+from engine.systems import catalogue, matte_network
 from engine.systems.trellis2 import stages
 from engine.weights.hub_names import DINOV3, REMBG
 from tests.finishing.shapes import box
@@ -256,7 +256,7 @@ def small_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         "matte_lite": weight("lite", {"birefnet-general-lite.onnx": b"12"}, repository=REMBG),
     }  # fmt: skip
     monkeypatch.setattr(catalogue, "catalogue", lambda: small)
-    monkeypatch.setattr(opening, "catalogue", lambda: small)
+    monkeypatch.setattr(matte_network, "catalogue", lambda: small)
 
 
 def put(home: Path, repository: str, name: str, content: bytes) -> Path:

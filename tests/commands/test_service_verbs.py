@@ -157,6 +157,10 @@ def test_it_says_how_to_follow_a_job(serve: Any, image: Path) -> None:
     assert f"maquette attach {shown.stdout[:8]}" in shown.stderr
     followed = run("attach", shown.stdout[:8])
     assert "Starting" not in followed.output
+
+
+def test_status_does_not_count_itself(serve: Any) -> None:
+    serve(QUICK)  # which nobody has talked to yet
     assert "clients: 0" in run("status").stdout
 
 

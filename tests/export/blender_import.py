@@ -4,6 +4,9 @@ Imports the file with Blender's own importer and writes what arrived; for meshes
 tangents that Blender's MikkTSpace computes for the normals of the file.
 """
 
+# pyright: reportAttributeAccessIssue=none, reportOptionalMemberAccess=none
+# pyright: reportArgumentType=none, reportOptionalIterable=none, reportIndexIssue=none
+
 import json
 import os
 import sys

@@ -17,6 +17,8 @@ class HalfNetwork:
         self.value = value
         self.seen: list[Image.Image] = []
 
+    place = ("half", "")
+
     def ready(self) -> bool:
         return True
 

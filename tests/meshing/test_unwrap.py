@@ -182,3 +182,23 @@ def test_given_uvs_are_judged() -> None:
     mirrored = good.copy()
     mirrored[..., 0] = np.abs(mirrored[..., 0] - 0.5)
     assert not uvs_are_valid(mirrored)
+
+
+def test_polygons_are_not_cut() -> None:
+    vertices, faces, polygons = meshes.quad_torus(24, 12)
+    cut = unwrap_mesh(vertices, faces)
+    # The test would show nothing of a mesh that is never cut between the halves of its quads.
+    assert (cut.chart_of_face[0::2] != cut.chart_of_face[1::2]).any()
+    whole = unwrap_mesh(vertices, faces, polygons=polygons)
+    check(whole, (vertices, faces))
+    assert (whole.chart_of_face[0::2] == whole.chart_of_face[1::2]).all()
+    # Both triangles name the corners that they share alike.
+    assert (whole.faces[0::2, 0] == whole.faces[1::2, 0]).all()
+    assert (whole.faces[0::2, 2] == whole.faces[1::2, 1]).all()
+
+
+def test_polygons_of_one_triangle_each_change_nothing() -> None:
+    vertices, faces = meshes.organic(20)
+    plain = unwrap_mesh(vertices, faces)
+    same = unwrap_mesh(vertices, faces, polygons=np.arange(len(faces)) * 7)
+    assert np.array_equal(plain.uvs, same.uvs) and np.array_equal(plain.faces, same.faces)

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,10 +298,15 @@ def test_every_request_has_an_answer() -> None:
     assert set(desk._handlers) | {requests.Hello, requests.Pair} == set(REQUESTS.values())
 
 
-def test_files_of_this_machine_may_be_named_from_here(serve: Serve) -> None:
+def test_files_of_this_machine_may_be_named_from_here(serve: Serve, tmp_path: Path) -> None:
     peer = serve({"jobs": [QUICK]}).peer()
     job = job_id()
-    submit = requests.Submit(id=job, job=GenerateJob(picture=File("/nowhere/secret name.png")))
+    picture = tmp_path / "secret name.png"
+    submit = requests.Submit(id=job, job=GenerateJob(picture=File(str(picture))))
+    refused = peer.ask(submit)
+    assert refused.code == "file_absent" and "does not exist" in refused.message
+    assert peer.ask(requests.ListJobs()).rows == ()
+    picture.write_bytes(b"picture")
     assert isinstance(peer.ask(submit), replies.Submitted)
     peer.event(Done, job)
     changed = replace(submit, id=job_id())

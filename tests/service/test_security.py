@@ -258,12 +258,16 @@ def test_pairing_is_closed_by_default(serve: Serve) -> None:
     assert refused.code == "pairing_refused"
 
 
-def test_the_log_holds_no_token_and_no_path(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_holds_no_token_and_no_path(
+    serve: Serve, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     caplog.set_level(logging.INFO, "engine.service")
-    local = serve({"jobs": [[{"print": "opening /home/me/private.png\n"}, {"crash": 9}]]})
+    picture = tmp_path / "private.png"
+    picture.write_bytes(b"picture")
+    local = serve({"jobs": [[{"print": f"opening {picture}\n"}, {"crash": 9}]]})
     peer = local.peer()
     job = secrets.token_hex(16)
-    peer.ask(requests.Submit(id=job, job=GenerateJob(picture=File("/home/me/private.png"))))
+    peer.ask(requests.Submit(id=job, job=GenerateJob(picture=File(str(picture)))))
     peer.until(lambda: any(getattr(event, "code", "") for event in peer.of(job)))
     assert "opening" in caplog.text and "private" not in caplog.text
     for secret in (local.service.connection.token, local.service.connection.client_secret):

@@ -46,12 +46,13 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 @pytest.fixture(scope="module")
 def trained(paths: Paths) -> tuple[Path, list[str]]:
     stages: list[str] = []
-    # A stop in the middle of a stage, and the same command again.
+    # A stop after the first toy, and the same command again.
     stopped = train_embedded(
         paths, RECIPE, device=torch.device("cpu"), stop=lambda: True,
         watch=lambda stage, done, total: None,
     )  # fmt: skip
     assert stopped is None
+    assert len(list((paths.data / "assets").iterdir())) < 18
     shipped = train_embedded(
         paths, RECIPE, device=torch.device("cpu"),
         watch=lambda stage, done, total: stages.append(stage),
@@ -174,7 +175,7 @@ def test_the_second_edition_begins_with_the_first(
     assert offer_of(models).factor == 8
     assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
     costs = json.loads((paths.out / "costs.json").read_text())
-    assert costs.keys() == {"material_vae_2", *recipe.auto_encoders, *recipe.flows}
+    assert costs.keys() == {"data", "material_vae_2", *recipe.auto_encoders, *recipe.flows}
     _same_tensors_as_before(paths, "image_encoder")
 
 

@@ -85,7 +85,7 @@ def test_a_stopped_download_goes_on_where_it_was(
     hub: FakeHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     store, net, target = bench
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 500_000)
+    monkeypatch.setattr(fetch, "PIECE", 500_000)
     with pytest.raises(Stopped):
         store.download([net], stop_after(1_000_000))
     assert not target.exists()
@@ -105,7 +105,7 @@ def test_a_stopped_download_goes_on_where_it_was(
 
 
 def test_a_broken_connection_is_mended(hub: FakeHub, bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 500_000)
+    monkeypatch.setattr(fetch, "PIECE", 500_000)
     store, net, target = bench
     alone = dataclasses.replace(net, files=net.files[1:])
     hub.cut = 1_000_000

@@ -150,7 +150,10 @@ def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, im
     assert [(i.name, i.width) for i in told.layout.images] == [("frame_000", 32), ("frame_001", 32)]
 
 
-def test_a_second_attempt_begins_at_what_the_first_one_saved(bench: Bench, image: File) -> None:
+@pytest.mark.parametrize("attempt", [1, 2], ids=["resumed by its user", "after a crash"])
+def test_a_second_attempt_begins_at_what_the_first_one_saved(
+    bench: Bench, image: File, attempt: int
+) -> None:
     spec = GenerateJob(picture=image, type="64")
 
     def stop(event: Any) -> None:
@@ -162,7 +165,7 @@ def test_a_second_attempt_begins_at_what_the_first_one_saved(bench: Bench, image
     bench.end.on_event = lambda event: None
     # Another worker, since this one has been told to stop the job.
     bench.tokens.__init__()
-    ended = bench.run("a", spec, SMALL, attempt=2)
+    ended = bench.run("a", spec, SMALL, attempt=attempt)
     assert isinstance(ended, Done), ended
     assert bench.stages()[0] == "clean"
     assert set(ended.seconds) == set(bench.stages())

@@ -1,15 +1,22 @@
 """The engine itself: weights, memory, versions, its end."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from blender_addon.core import asking
+from blender_addon.core.costs import quality_of
 from blender_addon.core.refusals import why_not_download, why_not_generate
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.core.snapshot import EngineView, WeightsView
 from blender_addon.core.weights import gate_sentence
+from blender_addon.protocol.errors import EngineError
 from tests.addon.core.engine import HERE, Desk, picture
-from tests.service.peer import Server
+from tests.service.peer import ROOT, Server
 
 Spawn = Callable[..., Server]
 MakeDesk = Callable[..., Desk]
@@ -31,6 +38,22 @@ def test_what_the_networks_can_do_is_told(spawn: Spawn, desk: MakeDesk) -> None:
     assert {row.name for row in checkpoint.qualities} >= {"draft", "standard"}
     assert {stage.name for stage in checkpoint.stages} >= {"structure", "shape", "texture"}
     assert all(stage.steps > 0 and stage.label for stage in checkpoint.stages)
+
+
+def test_what_a_job_took_is_told_after_it(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.until(lambda: blender.snapshot.checkpoint)
+
+    def seconds() -> float | None:
+        row = quality_of(blender.snapshot.checkpoint, "draft")
+        return row.seconds if row else None
+
+    assert seconds() is None
+    settings = GenerateSettings(seed=0, quality="draft")
+    (job,) = blender.session.generate(settings, HERE, picture())
+    blender.reach(job, "done")
+    blender.until(lambda: seconds() is not None, patience=10)
 
 
 def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeDesk) -> None:
@@ -139,3 +162,61 @@ def test_a_far_engine_that_is_silent_is_gone(desk: MakeDesk, tmp_path: Path) -> 
     blender.session.engine_facts(far)
     blender.tick()
     assert blender.snapshot.engine.sentence == "Connecting to render-box."
+
+
+def test_without_an_engine_no_wheel_is_loaded(tmp_path: Path) -> None:
+    """A tab that is drawn on a machine without an engine costs nothing."""
+    script = f"""
+import sys
+from pathlib import Path
+from blender_addon.core.session import Session
+from blender_addon.core.snapshot import EngineView
+session = Session(None, client="a", program="b", user_folder=Path({str(tmp_path)!r}))
+session.engine_facts(EngineView(sentence="There is no engine."))
+for _ in range(3):
+    session.tick()
+assert session.snapshot.engine.sentence == "There is no engine."
+assert not {{"zmq", "msgpack", "numpy"}} & set(sys.modules)
+session.close()
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+
+
+def test_wheels_that_do_not_fit_are_told_and_looked_at_once(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Report 7: an update replaced them while Blender was using them."""
+    looked: list[None] = []
+
+    def broken() -> None:
+        looked.append(None)
+        raise EngineError("wheels_mixed", "pyzmq was replaced.", "Restart Blender.")
+
+    monkeypatch.setattr(asking, "check_wheels", broken)
+    blender = desk()
+    for _ in range(3):
+        blender.tick()
+    engine = blender.snapshot.engine
+    assert (engine.state, engine.sentence, engine.hint, engine.verb) == (
+        "refused",
+        "pyzmq was replaced.",
+        "Restart Blender.",
+        "",
+    )
+    assert len(looked) == 1
+    assert why_not_generate(blender.snapshot) == "pyzmq was replaced. Restart Blender."
+    with pytest.raises(EngineError, match="replaced"):
+        blender.session.generate(SEED, HERE, picture())
+    assert not blender.snapshot.jobs
+
+
+def test_an_update_that_waits_is_offered_beside_a_running_engine(
+    spawn: Spawn, desk: MakeDesk
+) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    facts = EngineView(state="ready", sentence="It is older.", hint="Update it.", verb="update")
+    blender.session.engine_facts(facts)
+    engine = blender.snapshot.engine
+    assert (engine.state, engine.sentence, engine.verb) == ("ready", "It is older.", "update")

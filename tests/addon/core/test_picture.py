@@ -63,7 +63,7 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     blender.reach(job, "done")
     # Found together, though other bytes were sent.
     assert blender.delivered[-1].recipe["picture_sha256"] == picture(side=128).sha256
-    blender.session.correct_matte("auto")
+    blender.session.correct_matte("auto", 0.5, 0)  # sliders where they rest
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) == found
     (job,) = blender.session.generate(SEED, HERE)

@@ -1,12 +1,17 @@
 """What goes wrong: the engine dies, the file is closed, Blender crashes, the user thinks again."""
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blender_addon.core.deliveries import Placed
+from blender_addon.core.pictures import PictureIn
 from blender_addon.core.settings import FinishSettings, GenerateSettings, StageSettings
 from blender_addon.protocol.errors import EngineError
 from tests.addon.core.engine import HERE, Desk, picture
@@ -215,3 +220,49 @@ def test_a_job_that_the_engine_refuses_says_why_and_can_be_tried_again(
     assert again != job
     blender.reach(again, "failed")
     assert [view.id for view in blender.snapshot.jobs] == [again]
+
+
+def test_a_session_ends_at_once_with_all_that_was_not_sent(desk: MakeDesk) -> None:
+    """Report 23: an extension that is switched off must not hang."""
+    blender = desk()
+    big = PictureIn(title="big", rows=bytes(4 * 2048 * 2048), width=2048, height=2048)
+    blender.session.generate(GenerateSettings(variants=8), HERE, big)
+    blender.tick()
+    begin = time.monotonic()
+    blender.session.close()
+    blender.session.close()
+    assert time.monotonic() - begin < 1.0
+    blender.tick()
+    assert "switched off" in blender.snapshot.engine.sentence
+    with pytest.raises(EngineError, match="switched off"):
+        blender.session.generate(SEED, HERE, picture())
+
+
+def test_an_engine_that_is_silent_does_not_hold_the_end_up(spawn: Spawn, desk: MakeDesk) -> None:
+    server = spawn({"jobs": [LONG]})
+    blender = desk()
+    blender.ready()
+    os.kill(server.running().pid, signal.SIGSTOP)
+    try:
+        big = PictureIn(title="big", rows=bytes(4 * 2048 * 2048), width=2048, height=2048)
+        blender.session.generate(GenerateSettings(variants=4), HERE, big)
+        blender.pump(0.5)
+        begin = time.monotonic()
+        blender.session.close()
+        assert time.monotonic() - begin < 1.0
+    finally:
+        os.kill(server.running().pid, signal.SIGCONT)
+
+
+def test_a_user_folder_that_cannot_be_written_only_costs_the_offer(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    spawn({"jobs": [QUICK]})
+    (tmp_path / "file").write_text("")
+    blender = Desk(tmp_path / "home", tmp_path / "file" / "user")
+    try:
+        blender.ready()
+        (job,) = blender.session.generate(SEED, HERE, picture())
+        blender.reach(job, "done")
+    finally:
+        blender.session.close()

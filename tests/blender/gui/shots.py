@@ -41,6 +41,12 @@ OPENED = {
     "44_downloading": ("21_downloading", ("MAQUETTE_PT_engine", "MAQUETTE_PT_weights")),
     "45_remote": ("23_remote", ("MAQUETTE_PT_engine",)),
 }
+PREFERENCES = {
+    "50_prefs_none": "01_no_engine",
+    "51_prefs_ready": "06_ready",
+    "52_prefs_gone": "17_gone",
+    "53_prefs_weights": "20_weights",
+}
 took: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 now = {"state": "", "visible": None}
 
@@ -90,12 +96,16 @@ def unfold() -> None:
     registration.register()
 
 
+_KEPT: list[object] = []
+"""Blender frees previews that nobody holds."""
+
+
 def give_thumbnails() -> None:
     """Thumbnails of the kind that the engine sends, made of the examples."""
     import bpy.utils.previews
 
     kept = bpy.utils.previews.new()
-    give_thumbnails.kept = kept
+    _KEPT.append(kept)
     examples = Path(__file__).resolve().parents[3] / "examples"
     icons: list[tuple[int, int]] = []
     for name in ("mushroom", "rocket", "lighthouse", "duck", "armchair", "trophy"):
@@ -133,10 +143,10 @@ def prepare(name: str) -> None:
     if name == "39_looks":
         retexture.discard(retexture.preview_of(thing))
         thing[retexture.LOOKS] = {}
-        for number, words in enumerate(("Mushroom Look", "Mushroom Look.001")):
-            material = bpy.data.materials.new(words)
+        materials = [bpy.data.materials.new(f"Mushroom Look{end}") for end in ("", ".001")]
+        for number, material in enumerate(materials):
             thing[retexture.LOOKS][str(number)] = material
-        retexture.choose(thing, material)
+        retexture.choose(thing, materials[-1])
     bpy.context.window_manager.maquette.history_chosen = f"{4:032x}"
     if name == "32_advanced":
         chosen.stage_1.steps, chosen.stage_1.guidance = 25, 6.0
@@ -159,12 +169,31 @@ RECIPE = {
 }
 
 
+def preferences(known: dict[str, Any]) -> window.Steps:
+    """The preferences as they are without an engine, ready, and with weights to download."""
+    tick = window.module("bl.tick")
+    area = window.area()
+    area.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Maquette"
+    module = window.module("registration").PACKAGE
+    yield 0.5
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+        bpy.ops.preferences.addon_expand(module=module)
+    for name, state in PREFERENCES.items():
+        tick.snapshot = lambda snapshot=known[state]: snapshot
+        window.redraw()
+        yield 1.0
+        window.shot(name, window.crop_of(window.region("WINDOW", "PREFERENCES")))
+
+
 def story() -> window.Steps:
     opened = GIVEN[:1] == ["open"]
     wanted = GIVEN[1:] if opened else GIVEN
     if opened:
         unfold()
     time_draws()
+    bpy.context.preferences.system.use_region_overlap = False
     yield from window.open_tab()
     tick, known = window.module("bl.tick"), states(window.module("core.snapshot"))
     give_thumbnails()
@@ -181,7 +210,9 @@ def story() -> window.Steps:
             window.redraw()
             yield 0.05
         yield 0.3
-        window.shot(name, window.crop_of(window.region()))
+        window.sidebar_shot(name)
+    if not opened and (not wanted or "prefs" in wanted):
+        yield from preferences(known)
     figures = {
         state: {draw: round(1e3 * statistics.median(times), 3) for draw, times in draws.items()}
         for state, draws in took.items()

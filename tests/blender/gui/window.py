@@ -88,6 +88,19 @@ def shot(name: str, crop: str = "") -> Path:
     return file
 
 
+def sidebar_shot(name: str) -> Path:
+    """A picture of the sidebar down to the last panel."""
+    import numpy as np
+
+    part = region()
+    image = pixels(crop_of(part)).astype(int)
+    inside = image[:, : part.width - int(40 * SCALE)]
+    inside = inside[: -int(20 * SCALE) or None]
+    used = (np.abs(inside - inside[-1, 4]) > 6).any(axis=(1, 2)).nonzero()[0]
+    rows = min(part.height, (int(used[-1]) if len(used) else part.height) + int(12 * SCALE))
+    return shot(name, f"{part.width}x{rows}+{part.x}+{height() - part.y - part.height}")
+
+
 def click(x: int, y: int, button: int = 1) -> None:
     """A real click at a place of the window, counted from the bottom left as Blender does."""
     at = [str(x), str(height() - y)]
@@ -106,3 +119,51 @@ def module(name: str) -> Any:
     import importlib
 
     return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def pixels(crop: str) -> Any:
+    """A piece of the screen: uint8 (height, width, 3), rows from the top."""
+    import numpy as np
+
+    command = ["import", "-window", "root", "-crop", crop, "+repage", "-depth", "8", "ppm:-"]
+    data = subprocess.run(command, check=True, capture_output=True).stdout
+    kind, size, depth, rest = data.split(b"\n", 3)
+    assert (kind, depth) == (b"P6", b"255")
+    width, height_ = (int(side) for side in size.split())
+    return np.frombuffer(rest, np.uint8).reshape(height_, width, 3)
+
+
+def buttons(share: float = 0.25) -> list[tuple[int, int, int]]:
+    """Buttons that can be pressed in the sidebar, from the top: x and y of their middle in the
+    window (y counted from below), and their height in pixels. They are known by their colour.
+
+    Args:
+        share: of the width at which to look down; a place without letters.
+    """
+    import numpy as np
+
+    inner = bpy.context.preferences.themes[0].user_interface.wcol_tool.inner
+    wanted = np.array([round(255 * value) for value in inner[:3]])
+    part = region()
+    column = int(part.width * share)
+    image = pixels(crop_of(part)).astype(int)
+    same = (np.abs(image[:, column] - wanted) <= 3).all(axis=1)
+    found, begin = [], None
+    for row, there in enumerate([*same, False]):
+        if there and begin is None:
+            begin = row
+        elif not there and begin is not None:
+            if row - begin >= 10 * SCALE:
+                middle = (begin + row) // 2
+                found.append((part.x + column, part.y + part.height - middle, row - begin))
+            begin = None
+    return found
+
+
+def wait_for(what: str, true: Callable[[], Any], seconds: float) -> Steps:
+    """Wait until it is true; fail with its name where it does not come."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come within {seconds} s")
+        yield 0.1

@@ -46,8 +46,8 @@ def asset(models: Models) -> Asset:
 
 
 def the_true_mushroom() -> Mesh:
-    toy = make_toy(MUSHROOM)
-    assert toy.family == "mushroom" and split_of(MUSHROOM) == "held_out"
+    toy = make_toy(MUSHROOM, "mushroom")
+    assert split_of(MUSHROOM) == "held_out"
     return toy.mesh
 
 

@@ -1,0 +1,158 @@
+"""A set-up as Blender sees it: asked for, followed, cancelled, agreed to, seen by another one."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blender_addon.core import machine, uv
+from blender_addon.core.running import alive
+from blender_addon.core.snapshot import SetupView
+from blender_addon.engine_process import EngineProcess
+from tests.addon.core.index import LARGE, TORCH, Index
+
+EXTENSION = Path(__file__).resolve().parents[3] / "blender_addon"
+SLOW = {"torch-2.9-py3-none-any.whl": {"slow": 1_000_000}}
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake uv is a shell script")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    made = Index(tmp_path / "index")
+    here = machine.this_machine(sys.platform, "x86_64")
+    wheel = uv.Wheel(*made.uv)
+    monkeypatch.setattr(uv, "WHEELS", {(here.system, arch): wheel for arch in ("x64", "arm64")})
+    yield made
+    made.close()
+
+
+class Desk:
+    """A Blender that polls."""
+
+    def __init__(self, index: Index, folder: Path, wheel: Path) -> None:
+        self.process = EngineProcess(
+            folder / "home",
+            folder / "user",
+            extension=EXTENSION,
+            version="0.1.0",
+            environment=index.environment(),
+            python=Path(sys.executable),
+            wheel=wheel,
+        )
+
+    @property
+    def setup(self) -> SetupView:
+        return self.process.facts.setup
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end, self.process.facts
+            self.process.poll()
+            time.sleep(0.05)
+
+
+def test_it_is_followed_to_its_end_and_the_engine_is_there(index: Index, tmp_path: Path) -> None:
+    index.behave({"torch-2.9-py3-none-any.whl": {"slow": 3_000_000}})
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    engine = desk.process.facts.engine
+    assert (engine.state, engine.verb) == ("absent", "set_up")
+    assert desk.setup.download > 100_000_000
+    assert desk.setup.minutes > 0.5
+    desk.process.set_up()
+    assert desk.process.facts.engine.state == "installing"
+    seen: list[SetupView] = []
+    desk.until(lambda: seen.append(desk.setup) or not desk.setup.running)
+    assert (desk.setup.problem, desk.setup.resumable) == ("", False)
+    fractions = [each.fraction for each in seen]
+    assert fractions == sorted(fractions)
+    assert any(each.bytes_total > LARGE for each in seen)
+    assert any("torch" in line for line in desk.setup.log)
+    engine = desk.process.facts.engine
+    assert (engine.state, engine.verb) == ("stopped", "start")
+    assert engine.versions == "extension 0.1.0, engine maquette 1.0"
+
+
+def test_cancel_ends_all_of_it_and_it_can_be_continued(index: Index, tmp_path: Path) -> None:
+    index.behave(SLOW)
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: "torch" in desk.setup.step and desk.setup.bytes_done > 300_000)
+    pid = int((tmp_path / "home" / "engine.set-up" / "lock").read_text())
+    desk.process.cancel_set_up()
+    assert not desk.setup.running
+    assert desk.setup.problem == "The set-up was cancelled."
+    assert desk.setup.resumable
+    desk.until(lambda: not alive(pid))
+    assert desk.process.facts.engine.state == "absent"
+    index.behave({})
+    index.got()
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    assert desk.process.facts.engine.state == "stopped"
+    assert index.got()[0][1].startswith("bytes=")
+
+
+def test_report_22_pressed_again_it_agrees_to_what_was_said(index: Index, tmp_path: Path) -> None:
+    index.add("torch", "2.11", {"torch/__init__.py": TORCH}, size=LARGE, claimed=9_000_000_000)
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    assert desk.setup.problem == "The download is 9.0 GB."
+    assert desk.setup.hint
+    assert desk.setup.download == pytest.approx(9e9, rel=0.01)
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    assert desk.setup.problem == ""
+    assert desk.process.facts.engine.state == "stopped"
+
+
+def test_another_blender_sees_it_and_does_not_begin_a_second(index: Index, tmp_path: Path) -> None:
+    index.behave(SLOW)
+    wheel = index.add_engine("1.0")
+    one, two = Desk(index, tmp_path, wheel), Desk(index, tmp_path, wheel)
+    one.process.set_up()
+    one.until(lambda: "torch" in one.setup.step)
+    two.until(lambda: two.setup.running and "torch" in two.setup.step)
+    two.process.set_up()
+    one.process.close()  # it is finished without the Blender that began it
+    two.until(lambda: not two.setup.running)
+    assert two.setup.problem == ""
+    assert two.process.facts.engine.state == "stopped"
+
+
+def test_the_update_that_an_extension_brings_is_offered(index: Index, tmp_path: Path) -> None:
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    newer = Desk(index, tmp_path, index.add_engine("1.1"))
+    engine = newer.process.facts.engine
+    assert (engine.state, engine.verb) == ("stopped", "update")
+    assert engine.sentence == "The engine is version 1.0; this extension brings 1.1."
+    newer.process.set_up()
+    newer.until(lambda: not newer.setup.running)
+    assert newer.process.facts.engine.verb == "start"
+    # A Blender with the older extension does not go back.
+    desk.process.poll()
+    assert (
+        Desk(
+            index, tmp_path, index.wheels / "maquette-1.0-py3-none-any.whl"
+        ).process.facts.engine.verb
+        == "start"
+    )
+
+
+def test_one_that_dies_without_a_word_is_noticed(index: Index, tmp_path: Path) -> None:
+    index.behave(SLOW)
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: "torch" in desk.setup.step)
+    os.kill(int((tmp_path / "home" / "engine.set-up" / "lock").read_text()), signal.SIGKILL)
+    desk.until(lambda: not desk.setup.running)
+    assert "without a word" in desk.setup.problem
+    assert desk.setup.resumable

@@ -1,0 +1,197 @@
+"""What people read: costs, why something cannot be done, and the diagnosis."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blender_addon.core import costs, refusals
+from blender_addon.core.diagnosis import diagnosis, without_secrets
+from blender_addon.core.snapshot import (
+    CheckpointView,
+    EngineView,
+    JobView,
+    PictureView,
+    QualityView,
+    SetupView,
+    Snapshot,
+    WeightsView,
+)
+
+READY = EngineView(state="ready", sentence="The engine is ready.", verb="", device="RTX 3060")
+NETWORKS = CheckpointView(
+    name="TRELLIS.2",
+    small=False,
+    qualities=(
+        QualityView(name="draft", resolution=512, seconds=38.0, memory=8_000_000_000),
+        QualityView(name="standard", resolution=1024, memory=12_000_000_000),
+        QualityView(name="high", resolution=1536, memory=24_000_000_000, missing=3_200_000_000),
+    ),
+    upscale_resolution=1536,
+    upscale_seconds=200.0,
+    texture_resolution=1024,
+)
+ALL_WELL = Snapshot(engine=READY, checkpoint=NETWORKS, picture=PictureView(title="chair"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *[(0.2, "1 s"), (7.6, "8 s"), (38.0, "40 s"), (57.4, "55 s"), (58.0, "1 min")],
+        *[(90.0, "2 min"), (3500.0, "58 min"), (3600.0, "1 h"), (4900.0, "1 h 20 min")],
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert costs.seconds_in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        *[(0, "0 bytes"), (999, "999 bytes"), (1000, "1 KB"), (950_400_000, "950 MB")],
+        *[(999_700_000, "1 GB"), (1_234_000_000, "1.2 GB"), (24_000_000_000, "24 GB")],
+    ],
+)
+def test_sizes(count: int, words: str) -> None:
+    assert costs.bytes_in_words(count) == words
+
+
+def test_what_nobody_measured_is_not_guessed() -> None:
+    unknown = "not measured on this machine yet"
+    assert costs.cost_of_generating(None) == unknown
+    assert costs.cost_of_generating(NETWORKS, "draft") == "about 40 s, 8 GB of memory"
+    assert costs.cost_of_generating(NETWORKS, "draft", 4) == "about 3 min, 8 GB of memory"
+    assert costs.cost_of_generating(NETWORKS) == f"{unknown}, 12 GB of memory"
+    assert "3.2 GB to download first" in costs.cost_of_generating(NETWORKS, "high")
+    assert costs.cost_of_upscaling(NETWORKS) == "about 3 min"
+    assert costs.cost_of_texturing(NETWORKS, 3) == unknown
+    assert costs.left_in_words(None) == "" and costs.left_in_words(12.0) == "about 10 s left"
+
+
+def test_all_is_well() -> None:
+    assert refusals.why_not_generate(ALL_WELL) == ""
+    assert refusals.why_not_retexture(ALL_WELL) == ""
+    assert refusals.why_not_upscale(ALL_WELL) == ""
+    assert refusals.why_not_finish(ALL_WELL) == ""
+    stopped = replace(ALL_WELL, engine=EngineView(state="stopped"))
+    assert refusals.why_not_generate(stopped) == ""  # it starts on demand
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "words"),
+    [
+        (Snapshot(), "not set up"),
+        (replace(ALL_WELL, engine=EngineView(state="installing")), "being set up"),
+        (replace(ALL_WELL, picture=PictureView()), "No picture is chosen"),
+        (
+            replace(
+                ALL_WELL, picture=PictureView(title="a", problem="It is a film.", hint="Save.")
+            ),
+            "It is a film. Save.",
+        ),
+        (replace(ALL_WELL, picture=PictureView(title="a", checking=True)), "takes a moment"),
+        (
+            replace(
+                ALL_WELL,
+                engine=EngineView(state="gone", remote=True, place="box", hint="Switch it on."),
+            ),
+            "The engine on box does not answer",
+        ),
+    ],
+)
+def test_why_not(snapshot: Snapshot, words: str) -> None:
+    for sentence in (refusals.why_not_generate(snapshot), refusals.why_not_retexture(snapshot)):
+        assert words in sentence and sentence.endswith((".", "!"))
+
+
+def test_why_not_in_a_quality() -> None:
+    assert "no quality best" in refusals.why_not_quality(ALL_WELL, "best")
+    assert "3.2 GB of weights" in refusals.why_not_generate(ALL_WELL, "high")
+    small = replace(ALL_WELL, engine=replace(READY, memory_total=10_000_000_000))
+    sentence = refusals.why_not_generate(small)
+    assert sentence.startswith(
+        "The quality standard needs 12 GB of memory, and RTX 3060 has 10 GB:"
+    )
+    assert refusals.why_not_generate(small, "draft") == ""
+
+
+def test_why_not_in_other_verbs() -> None:
+    bare = replace(
+        ALL_WELL, checkpoint=replace(NETWORKS, upscale_resolution=0, texture_resolution=0)
+    )
+    assert "no upscale" in refusals.why_not_upscale(bare)
+    assert "cannot make materials" in refusals.why_not_retexture(bare)
+    assert "that Maquette made" in refusals.why_not_finish(ALL_WELL, made_here=False)
+    no_picture = replace(ALL_WELL, picture=PictureView())
+    assert refusals.why_not_upscale(no_picture) == ""
+    assert "No picture" in refusals.why_not_upscale(no_picture, made_here=False)
+    assert "No networks are loaded" in refusals.why_not_release(ALL_WELL)
+    job = JobView(id="1", title="a", kind="generate", state="running")
+    warm = replace(ALL_WELL, engine=replace(READY, warm=True))
+    assert "needs the memory" in refusals.why_not_release(replace(warm, jobs=(job,)))
+    assert refusals.why_not_release(warm) == ""
+
+
+def test_why_nothing_is_downloaded() -> None:
+    missing = WeightsView(total=9_000_000_000, missing=8_000_000_000, free=5_000_000_000)
+    assert "make room" in refusals.why_not_download(replace(ALL_WELL, weights=missing))
+    enough = replace(missing, free=50_000_000_000)
+    assert refusals.why_not_download(replace(ALL_WELL, weights=enough)) == ""
+    remote = replace(ALL_WELL, engine=replace(READY, remote=True, place="box"))
+    assert "do it on box" in refusals.why_not_download(remote)
+    stopped = replace(ALL_WELL, engine=EngineView(state="stopped"))
+    assert "start it first" in refusals.why_not_download(stopped)
+
+
+def test_a_diagnosis_says_nothing_private() -> None:
+    home = str(Path.home())
+    snapshot = replace(
+        ALL_WELL,
+        engine=replace(READY, versions="maquette 0.1.0", hint=f"Look at {home}/maquette/log."),
+        picture=PictureView(title="my secret prototype", width=640, height=480, problem="No."),
+        jobs=(
+            JobView(
+                id="1",
+                title="my secret prototype",
+                kind="generate",
+                state="failed",
+                problem="my secret prototype cannot be read.",
+            ),
+        ),
+        setup=SetupView(
+            problem="It ended.",
+            log=("GET https://me:pass@proxy:80/x", "token: hf_abcdefghijklmnop", "done"),
+        ),
+        weights=WeightsView(total=10, missing=5),
+    )
+    text = diagnosis(snapshot, {"blender": "5.2.3"})
+    for private in (home, "secret prototype", "hf_abc", "pass@", "me:"):
+        assert private not in text
+    for wanted in (
+        "maquette 0.1.0",
+        "blender: 5.2.3",
+        "640 x 480",
+        "<name> cannot be read",
+        "done",
+    ):
+        assert wanted in text
+    assert diagnosis(Snapshot())
+
+
+def test_a_sentence_about_a_token_stays_as_it_is() -> None:
+    line = "The token is not that of this engine. Read the connection file again."
+    assert without_secrets(line) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer abcdefgh",
+        '{"token": "abcdefgh"}',
+        "client_secret=abcdefgh",
+        "x" * 100,
+    ],
+)
+def test_secrets_are_taken_out_of_lines(line: str) -> None:
+    shown = without_secrets(line)
+    assert "abcdefgh" not in shown and "xxxx" not in shown

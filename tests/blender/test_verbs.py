@@ -1,0 +1,182 @@
+"""Each verb calls the session once, with what the panels hold; what is refused is told."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+
+from tests.blender import addon
+from tests.blender.gui.states import states
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+class Recorder:
+    """A session that writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def called(*values: Any, **named: Any) -> None:
+            self.calls.append((name, values, named))
+
+        return called
+
+    def only(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """The one call there was."""
+        (call,) = self.calls
+        self.calls.clear()
+        return call
+
+
+@pytest.fixture
+def known(blank: None) -> dict[str, Any]:
+    return states(addon.module("core.snapshot"))
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) -> Recorder:
+    recorder = Recorder()
+    tick = addon.module("bl.tick")
+    monkeypatch.setattr(tick, "session", lambda: recorder)
+    monkeypatch.setattr(tick, "snapshot", lambda: known["08_picture"])
+    return recorder
+
+
+def show(monkeypatch: pytest.MonkeyPatch, snapshot: Any) -> None:
+    monkeypatch.setattr(addon.module("bl.tick"), "snapshot", lambda: snapshot)
+
+
+def test_generate_takes_what_the_panel_holds(session: Recorder) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.quality, chosen.seed, chosen.variants, chosen.height = "draft", 7, 3, 0.5
+    chosen.faces, chosen.surface = 50_000, "closed"
+    chosen.stage_1.steps = 25
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    assert bpy.ops.maquette.generate() == {"FINISHED"}
+    name, (settings, target, picture), _ = session.only()
+    assert name == "generate" and picture is None
+    assert (settings.quality, settings.seed, settings.variants) == ("draft", 7, 3)
+    assert (settings.finish.faces, settings.finish.closed) == (50_000, True)
+    assert {key: stage.steps for key, stage in settings.stages.items()} == {"shape": 25}
+    assert target.height == 0.5 and target.matrix[3::4][:3] == (1, 2, 3)
+
+
+def test_what_is_as_it_was_at_first_is_left_to_the_networks(session: Recorder) -> None:
+    bpy.ops.maquette.generate()
+    settings = session.only()[1][0]
+    assert settings.finish.faces is None and settings.finish.closed is None
+    assert settings.finish.texture_size is None and settings.stages == {}
+
+
+def test_restore_takes_changes_back(session: Recorder) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.faces, chosen.stage_0.guidance = 1234, 3.0
+    assert chosen.changed("faces") and chosen.stage_0.changed
+    bpy.ops.maquette.restore(what="faces,stage_0")
+    assert chosen.faces == 200_000 and chosen.stage_0.guidance == 7.5
+    assert not chosen.changed("faces") and not chosen.stage_0.changed
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("06_ready", "No picture is chosen: choose, paste or drop one."),
+        ("01_no_engine", "press Set Up the Engine."),
+        ("18_refused", "Update the engine: results and weights stay."),
+        ("11_picture_bad", "Save it as PNG or JPEG and choose that file."),
+    ],
+)
+def test_generate_says_why_it_cannot_be_pressed(
+    state: str, why: str, session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(monkeypatch, known[state])
+    with pytest.raises(RuntimeError, match=why):
+        bpy.ops.maquette.generate()
+    assert session.calls == []
+
+
+@pytest.mark.parametrize(("job", "by", "order"), [(1, -1, 0), (0, 1, 2), (1, 1, None)])
+def test_a_job_moves_in_the_queue(
+    job: int, by: int, order: int | None, session: Recorder, known: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    snapshot = known["13_queue"]
+    show(monkeypatch, snapshot)
+    waiting = [one.id for one in snapshot.jobs if one.state == "queued"]
+    bpy.ops.maquette.move(job=waiting[job], by=by)
+    before = None if order is None else waiting[order]
+    assert session.only() == ("reorder", (waiting[job], before), {})
+
+
+def test_a_file_is_chosen_and_several_are_a_queue(session: Recorder) -> None:
+    bpy.ops.maquette.drop_picture(filepath=str(EXAMPLES / "duck.png"))
+    name, (picture,), _ = session.only()
+    assert (name, picture.title) == ("choose_picture", "duck")
+    names = [{"name": "duck.png"}, {"name": "rocket.png"}]
+    bpy.ops.maquette.drop_picture(directory=str(EXAMPLES), files=names)
+    assert [call[0] for call in session.calls] == ["generate", "generate"]
+    assert [call[1][2].title for call in session.calls] == ["duck", "rocket"]
+
+
+def test_a_file_that_is_gone_is_refused_in_words(session: Recorder, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"gone.png cannot be read.*Choose another file"):
+        bpy.ops.maquette.open_picture(filepath=str(tmp_path / "gone.png"))
+    assert session.calls == []
+
+
+def test_a_preset_comes_back(session: Recorder, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(addon.module("bl.tick"), "user_folder", lambda: tmp_path)
+    addon.module("operators.presets").names.cache_clear()
+    chosen = bpy.context.scene.maquette
+    chosen.quality, chosen.faces, chosen.stage_2.steps, chosen.seed = "draft", 9000, 20, 5
+    bpy.ops.maquette.preset_save(name="Props")
+    chosen.quality, chosen.faces, chosen.stage_2.steps, chosen.seed = "high", 10, 12, 6
+    bpy.ops.maquette.preset_use(name="Props")
+    assert (chosen.quality, chosen.faces, chosen.stage_2.steps) == ("draft", 9000, 20)
+    assert chosen.seed == 6
+    assert addon.module("operators.presets").names() == ("Props",)
+    bpy.ops.maquette.preset_delete(name="Props")
+    assert addon.module("operators.presets").names() == ()
+
+
+def test_retexture_sends_the_selected_mesh(session: Recorder) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    thing = bpy.context.object
+    bpy.ops.maquette.retexture()
+    name, (settings, arrays, target), _ = session.only()
+    assert name == "texture" and settings.stages == {}
+    assert arrays["position"].shape == (8, 3) and target.purpose == "retexture"
+    assert (target.object, target.object_name) == (thing.session_uid, thing.name)
+
+
+def test_what_was_not_made_here_is_not_finished_again(session: Recorder) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    with pytest.raises(RuntimeError):
+        bpy.ops.maquette.game_ready()
+    addon.module("bl.recipe").write(bpy.context.object, {"job": "a" * 32})
+    bpy.ops.maquette.game_ready()
+    name, (settings, target), named = session.only()
+    assert (name, settings.finish, target.purpose) == ("finish", "game", "replace")
+    assert named == {"source": "a" * 32}
+
+
+def test_history_turns_and_filters(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = replace(known["19_history"], history_more=False)
+    show(monkeypatch, snapshot)
+    window = bpy.context.window_manager.maquette
+    bpy.ops.maquette.history_turn(by=1)
+    assert window.history_page == 1 and session.calls == []
+    bpy.ops.maquette.history_choose(job=snapshot.history[3].id)
+    bpy.ops.maquette.history_same_picture()
+    assert (window.history_page, window.history_picture) == (0, snapshot.history[3].picture)
+    shown = addon.module("ui.history").shown(snapshot, window)
+    assert {row.picture for row in shown} == {snapshot.history[3].picture}
+    assert session.only()[2] == {"filter": "", "picture": window.history_picture}
+    bpy.ops.maquette.history_same_picture()
+    assert window.history_picture == ""
