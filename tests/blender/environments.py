@@ -78,7 +78,7 @@ def usable(version: str, *, install: bool = False) -> Path:
         _run("could not install", *apt, *SYSTEM_LIBRARIES)
         problem = _problem(python)
     if problem:
-        raise Missing(f"bpy {version} cannot be imported: {problem}")
+        raise Missing(f"bpy {version} cannot be used: {problem}")
     return python
 
 
@@ -107,8 +107,13 @@ def extension_tool() -> tuple[str, ...]:
 
 
 def _problem(python: Path) -> str:
-    done = subprocess.run([str(python), "-c", "import bpy"], capture_output=True, text=True)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it crashed"])[-1]
+    """Why an environment is of no use; empty: it is."""
+    look = "import importlib.util as u, bpy; print(*filter(u.find_spec, ('zmq', 'msgpack')))"
+    done = subprocess.run([str(python), "-c", look], capture_output=True, text=True)
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or ["it crashed"])[-1]
+    hiding = " and ".join(done.stdout.split())
+    return f"{hiding} in it would hide those of the extension. Uninstall them." if hiding else ""
 
 
 def _interpreter(wanted: str) -> str:

@@ -11,7 +11,6 @@ LONGEST_FILE = 450
 OUTERMOST = (
     ("engine", "cli.py"),
     ("engine", "connecting.py"),
-    ("bl", "tick.py"),
     ("blender_addon", "engine_process.py"),
 )
 """Where programs come in: these may read the environment."""
