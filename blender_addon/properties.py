@@ -17,7 +17,7 @@ from bpy.props import (
 from bpy.types import PropertyGroup
 
 STAGES = 6
-"""Stages of a checkpoint that can be changed under "Sampling"."""
+"""Stages of a checkpoint that can be changed under "Advanced": as many as ``MaquetteScene`` has."""
 USUAL_FACES = 200_000
 
 
@@ -141,6 +141,41 @@ MATTES = (
 )
 
 
+def _texture_size() -> Any:
+    return EnumProperty(
+        name="Textures",
+        description="Side of the textures in pixels",
+        items=TEXTURE_SIZES,
+        default="2048",
+    )
+
+
+def _surface() -> Any:
+    return EnumProperty(
+        name="Surface",
+        description="Whether the mesh becomes one closed surface",
+        items=SURFACES,
+        default="auto",
+    )
+
+
+def _face_count(**more: Any) -> Any:
+    return IntProperty(
+        name="Faces",
+        description="Triangles that the finished mesh has at most",
+        min=4,
+        max=20_000_000,
+        soft_min=1000,
+        soft_max=1_000_000,
+        step=1000,
+        **more,
+    )
+
+
+def _changes(name: str) -> Any:
+    return PointerProperty(type=MaquetteStage, name=name, description="Changes to its sampler")
+
+
 class MaquetteScene(PropertyGroup):
     """Choices that belong to the document."""
 
@@ -162,28 +197,12 @@ class MaquetteScene(PropertyGroup):
         min=1,
         max=8,
     )
-    faces: IntProperty(  # type: ignore[valid-type]
-        name="Faces",
-        description="Triangles that the finished mesh has at most",
-        min=4,
-        max=20_000_000,
-        soft_min=1000,
-        soft_max=1_000_000,
-        step=1000,
-        get=_faces,
-        set=_set_faces,
-    )
+    faces: _face_count(get=_faces, set=_set_faces)  # type: ignore[valid-type]
     own_faces: IntProperty(
         name="Own Faces", description="0: as the networks advise", options={"HIDDEN"}
     )  # type: ignore[valid-type]
-    texture_size: EnumProperty(  # type: ignore[valid-type]
-        name="Textures", description="Side of the textures in pixels", items=TEXTURE_SIZES,
-        default="2048",
-    )  # fmt: skip
-    surface: EnumProperty(  # type: ignore[valid-type]
-        name="Surface", description="Whether the mesh becomes one closed surface",
-        items=SURFACES, default="auto",
-    )  # fmt: skip
+    texture_size: _texture_size()  # type: ignore[valid-type]
+    surface: _surface()  # type: ignore[valid-type]
     height: FloatProperty(  # type: ignore[valid-type]
         name="Height",
         description="How tall the object becomes",
@@ -242,24 +261,9 @@ class MaquetteScene(PropertyGroup):
         description="Change all objects that share the mesh, not just the selected one",
         default=False,
     )
-    finish_faces: IntProperty(  # type: ignore[valid-type]
-        name="Faces",
-        description="Triangles that the finished mesh has at most",
-        default=USUAL_FACES,
-        min=4,
-        max=20_000_000,
-        soft_min=1000,
-        soft_max=1_000_000,
-        step=1000,
-    )
-    finish_texture_size: EnumProperty(  # type: ignore[valid-type]
-        name="Textures", description="Side of the textures in pixels", items=TEXTURE_SIZES,
-        default="2048",
-    )  # fmt: skip
-    finish_surface: EnumProperty(  # type: ignore[valid-type]
-        name="Surface", description="Whether the mesh becomes one closed surface",
-        items=SURFACES, default="auto",
-    )  # fmt: skip
+    finish_faces: _face_count(default=USUAL_FACES)  # type: ignore[valid-type]
+    finish_texture_size: _texture_size()  # type: ignore[valid-type]
+    finish_surface: _surface()  # type: ignore[valid-type]
     finish_levels: IntProperty(  # type: ignore[valid-type]
         name="Levels of Detail",
         description="Meshes in all: each has half as many faces as the one before it",
@@ -277,24 +281,12 @@ class MaquetteScene(PropertyGroup):
         description="Add a simple convex mesh for physics, named UCX_ as game engines expect",
         default=False,
     )
-    stage_0: PointerProperty(
-        type=MaquetteStage, name="Stage 1", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
-    stage_1: PointerProperty(
-        type=MaquetteStage, name="Stage 2", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
-    stage_2: PointerProperty(
-        type=MaquetteStage, name="Stage 3", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
-    stage_3: PointerProperty(
-        type=MaquetteStage, name="Stage 4", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
-    stage_4: PointerProperty(
-        type=MaquetteStage, name="Stage 5", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
-    stage_5: PointerProperty(
-        type=MaquetteStage, name="Stage 6", description="Changes to its sampler"
-    )  # type: ignore[valid-type]
+    stage_0: _changes("Stage 1")  # type: ignore[valid-type]
+    stage_1: _changes("Stage 2")  # type: ignore[valid-type]
+    stage_2: _changes("Stage 3")  # type: ignore[valid-type]
+    stage_3: _changes("Stage 4")  # type: ignore[valid-type]
+    stage_4: _changes("Stage 5")  # type: ignore[valid-type]
+    stage_5: _changes("Stage 6")  # type: ignore[valid-type]
 
     def stage(self, number: int) -> MaquetteStage:
         """The changes to the checkpoint's stage of that number, 0 to 5."""

@@ -79,12 +79,19 @@ def why_not(thing: Any | None) -> str:
     """Why a mesh cannot get new materials, in a sentence with the remedy, or empty."""
     if thing is None or thing.type != "MESH":
         return "Select a mesh object; other kinds become one by Object > Convert > Mesh."
+    if why := not_local(thing):
+        return why
+    if not thing.data.polygons and not thing.modifiers and thing.mode != "EDIT":
+        return f"{thing.name} has no faces."
+    return ""
+
+
+def not_local(thing: Any) -> str:
+    """That an object belongs to another file, in a sentence with the remedy, or empty."""
     if thing.override_library is not None:
         return f"{thing.name} is a library override; make it local first."
     if thing.library is not None or thing.data.library is not None:
         return f"{thing.name} comes from another file; make it local first."
-    if not thing.data.polygons and not thing.modifiers and thing.mode != "EDIT":
-        return f"{thing.name} has no faces."
     return ""
 
 

@@ -9,7 +9,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ..core.deliveries import Delivery
-from . import contents, materials, recipe
+from . import contents, materials, mesh_out, recipe
 from .build import Fit
 
 LEVEL = "maquette_level"
@@ -20,11 +20,7 @@ def why_not(thing: Any | None) -> str:
     """Why the mesh of an object cannot be replaced, in a sentence with the remedy, or empty."""
     if thing is None or thing.type != "MESH":
         return "Select a mesh object first."
-    if thing.override_library is not None:
-        return f"{thing.name} is a library override; make it local first."
-    if thing.library is not None or thing.data.library is not None:
-        return f"{thing.name} comes from another file; make it local first."
-    return ""
+    return mesh_out.not_local(thing)
 
 
 def what_is_lost(thing: Any) -> list[str]:

@@ -23,8 +23,8 @@ class Target:
 
     Attributes:
         purpose: what is done with it.
-        file: key of the open file (``bl.tick`` draws a new one for every file that is opened or
-            made), so that a result never lands in another file than its own.
+        file: key of the open file (``bl.open_file`` draws a new one for every file that is opened
+            or made), so that a result never lands in another file than its own.
         scene: ``session_uid`` of the scene.
         object, object_name: of the object to change; 0 and empty for a new one.
         matrix: 4 rows of 4. For a new object the world transform of its place: cursor, on the

@@ -84,11 +84,6 @@ class Fetching:
         self.file: str | None = None
         """Key of the open file; None: whoever places it looks at it."""
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is on its way."""
-        return any(not load.whole for load in self._loads)
-
     def part(self, job: Followed, name: str) -> None:
         """A part is there: fetch it if the scene shows it before the job is done."""
         if job.target is None or job.target.purpose != "new" or job.state in ("fetching", "done"):

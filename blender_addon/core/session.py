@@ -198,7 +198,7 @@ class Session:
         """New materials for a mesh.
 
         Args:
-            mesh_arrays: as ``protocol.parts.MESH_ARRAYS``, in object space.
+            mesh_arrays: as ``protocol.parts.MESH_ARRAYS``, as it stands in the world.
             picture: None: the chosen one, with its matte.
 
         Returns:

@@ -1,7 +1,7 @@
 """The process of a set-up: reads an order, holds the lock, and tells how it ends.
 
-Nothing of Blender and no wheel is imported here. Blender starts it by ``COMMAND``, with Blender's
-Python but isolated from what is installed there.
+Nothing of Blender and no wheel is imported here. Blender starts it with its own Python
+(``engine_process``), but isolated from what is installed there.
 """
 
 import os

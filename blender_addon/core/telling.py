@@ -61,8 +61,7 @@ class Tail:
     """The end that reads: what was added to a file since the last look, and never waits.
 
     Args:
-        file: need not be there yet.
-        whole: of a line that is not complete yet, nothing is given.
+        file: need not be there yet. Of a line that is not complete yet, nothing is given.
     """
 
     file: Path

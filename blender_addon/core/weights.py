@@ -7,7 +7,6 @@ from ..protocol.events import ModelProgress
 from ..protocol.replies import ModelList, ModelRow, Refused
 from ..protocol.requests import CancelModels, DownloadModels, ListModels
 from .asking import Asking
-from .refusals import gate_sentence as gate_sentence
 from .snapshot import WeightsView, WeightView
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ..core.settings import (
     TextureSettings,
     UpscaleSettings,
 )
-from ..properties import MATTES, TEXTURE_SIZES
+from ..properties import MATTES, STAGES, TEXTURE_SIZES
 
 TEXTURE_SIDES = {name for name, *_ in TEXTURE_SIZES}
 MATTE_NAMES = {name for name, *_ in MATTES}
@@ -19,7 +19,7 @@ CLOSED = {"auto": None, "closed": True, "open": False}
 def stages(chosen: Any, checkpoint: Any) -> dict[str, StageSettings]:
     """The changed samplers by the names of their stages."""
     found: dict[str, StageSettings] = {}
-    for number, stage in enumerate(checkpoint.stages[:6] if checkpoint else ()):
+    for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         changes = chosen.stage(number)
         if changes.changed:
             found[stage.name] = StageSettings(
@@ -38,11 +38,16 @@ def finish(chosen: Any) -> FinishSettings:
     )
 
 
-def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
-    """For the button Generate. A quality that the checkpoint lacks is left to it."""
+def quality(chosen: Any, checkpoint: Any) -> str:
+    """The chosen quality where the checkpoint has it; empty: it is left to the checkpoint."""
     names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
+    return chosen.quality if chosen.quality in names else ""
+
+
+def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
+    """For the button Generate."""
     return GenerateSettings(
-        quality=chosen.quality if chosen.quality in names else "",
+        quality=quality(chosen, checkpoint),
         seed=chosen.seed,
         variants=chosen.variants,
         matte=chosen.matte,
@@ -64,7 +69,7 @@ def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
         chosen.property_unset("texture_size")
     chosen.surface = next(name for name, closed in CLOSED.items() if closed is made.closed)
     chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
-    for number, stage in enumerate(checkpoint.stages[:6] if checkpoint else ()):
+    for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
         changes.own_steps = given.steps or 0
         changes.own_guidance = -1.0 if given.guidance_strength is None else given.guidance_strength

@@ -34,10 +34,9 @@ class MAQUETTE_OT_generate(Operator):
     def poll(cls, context: Any) -> bool:
         from ..bl import tick
         from ..core import refusals
-        from ..ui.generate import chosen_quality
 
         snapshot = tick.snapshot()
-        quality = chosen_quality(snapshot, context.scene.maquette)
+        quality = choices.quality(context.scene.maquette, snapshot.checkpoint)
         return refuse(cls, refusals.why_not_generate(snapshot, quality))
 
     def execute(self, context: Any) -> set[str]:

@@ -8,14 +8,7 @@ from bpy.types import Operator
 from ..protocol.errors import EngineError
 from . import choices, targets
 from .acting import attempt, refuse, sentence, session
-
-
-def meshes(context: Any) -> list[Any]:
-    """The selected mesh objects, the active one first."""
-    from ..ui.objects import meshes as selected
-
-    return selected(context)
-
+from .selection import meshes, why_not
 
 NO_MESH = "Select a mesh object first."
 
@@ -25,8 +18,6 @@ class OnMeshes:
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        from ..ui.objects import why_not
-
         chosen = meshes(context)
         return refuse(cls, why_not(cls.bl_idname, chosen[0]) if chosen else NO_MESH)
 

@@ -7,6 +7,8 @@ from bpy.types import Panel
 
 from ..bl import tick
 from ..core import costs
+from ..operators import choices, presets
+from ..properties import STAGES
 from . import jobs, source, text
 from .sidebar import Sidebar, card
 
@@ -48,7 +50,7 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
         for name in names:
             row.prop_enum(chosen, "quality", name)
     if checkpoint:
-        quality = chosen_quality(snapshot, chosen)
+        quality = choices.quality(chosen, snapshot.checkpoint)
         cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
         text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
     if checkpoint and checkpoint.small:
@@ -60,19 +62,12 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
         )  # fmt: skip
 
 
-def chosen_quality(snapshot: Any, chosen: Any) -> str:
-    """The quality that the button asks for: the chosen one where the networks have it."""
-    checkpoint = snapshot.checkpoint
-    names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
-    return chosen.quality if chosen.quality in names else ""
-
-
 def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     """The button; where it cannot be pressed, the whole reason under it."""
     from ..core import refusals
 
     chosen = context.scene.maquette
-    why_not = refusals.why_not_generate(snapshot, chosen_quality(snapshot, chosen))
+    why_not = refusals.why_not_generate(snapshot, choices.quality(chosen, snapshot.checkpoint))
     row = layout.row()
     row.scale_y = 1.8
     if chosen.variants > 1:
@@ -144,7 +139,7 @@ class MAQUETTE_PT_sampling(Sidebar, Panel):
 
     def draw_header_preset(self, context: Any) -> None:
         chosen, checkpoint = context.scene.maquette, tick.snapshot().checkpoint
-        count = min(6, len(checkpoint.stages))
+        count = min(STAGES, len(checkpoint.stages))
         if any(chosen.stage(number).changed for number in range(count)):
             self.layout.operator(
                 "maquette.restore", text="", icon="LOOP_BACK", emboss=False
@@ -154,7 +149,7 @@ class MAQUETTE_PT_sampling(Sidebar, Panel):
         layout, chosen = self.layout, context.scene.maquette
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for number, stage in enumerate(tick.snapshot().checkpoint.stages[:6]):
+        for number, stage in enumerate(tick.snapshot().checkpoint.stages[:STAGES]):
             changes = chosen.stage(number)
             column = layout.column(align=True)
             row = column.row()
@@ -176,8 +171,6 @@ class MAQUETTE_PT_presets(Sidebar, Panel):
     bl_order = 4
 
     def draw(self, context: Any) -> None:
-        from ..operators import presets
-
         column = self.layout.column(align=True)
         for name in presets.names():
             row = column.row(align=True)

@@ -7,30 +7,9 @@ from bpy.types import Panel
 
 from ..bl import thumbnails, tick
 from ..core import costs
+from ..operators.selection import meshes, why_not
 from . import text
 from .sidebar import Sidebar
-
-
-def meshes(context: Any) -> list[Any]:
-    """The selected mesh objects, the active one first."""
-    chosen = [ob for ob in context.selected_objects if ob.type == "MESH"]
-    active = context.view_layer.objects.active
-    return sorted(chosen, key=lambda ob: ob != active)
-
-
-def why_not(operator: str, thing: Any) -> str:
-    """Why a verb cannot be done with an object now, in full, or empty."""
-    from ..bl import mesh_out, recipe, replace
-    from ..core import refusals
-
-    snapshot, made = tick.snapshot(), bool(recipe.job_of(thing))
-    if operator == "maquette.retexture":
-        return refusals.why_not_retexture(snapshot) or mesh_out.why_not(thing)
-    if operator == "maquette.upscale":
-        refused = refusals.why_not_upscale(snapshot, made_here=made)
-    else:
-        refused = refusals.why_not_finish(snapshot, made_here=made)
-    return refused or replace.why_not(thing)
 
 
 def draw_button(

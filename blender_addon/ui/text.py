@@ -129,8 +129,3 @@ def split(layout: Any, heading: str, factor: float = 0.4) -> Any:
     left.alignment = "RIGHT"
     left.label(text=heading)
     return row.column(align=True)
-
-
-def forget() -> None:
-    """Measure again from now on: another font, another language."""
-    lines.cache_clear()

@@ -32,6 +32,8 @@ from protocol.errors import EngineError
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
 THUMBNAIL = "thumbnail.png"
 FOLDER_SUFFIX = ".maquette"
+_OF_CORNERS_AND_FACES = ("uvs", "normals", "polygons")
+"""What a mesh that was given may have beside its vertices and faces."""
 
 
 def is_asset_folder(path: Path) -> bool:
@@ -195,7 +197,7 @@ def _tensors(asset: Asset) -> dict[str, Tensor]:
         mesh = _kept_of(asset.given_mesh)
         tensors["mesh.vertices"] = torch.from_numpy(mesh.vertices)
         tensors["mesh.faces"] = torch.from_numpy(mesh.faces)
-        for name in ("uvs", "normals", "polygons"):
+        for name in _OF_CORNERS_AND_FACES:
             if (values := getattr(mesh, name)) is not None:
                 tensors[f"mesh.{name}"] = torch.from_numpy(values)
     # safetensors refuses tensors that share memory, as coarse and shape may.
@@ -219,15 +221,12 @@ def _assembled(
     }
     given = None
     if "mesh.vertices" in tensors:
-        uvs, normals = tensors.get("mesh.uvs"), tensors.get("mesh.normals")
-        polygons = tensors.get("mesh.polygons")
-        given = Mesh(
-            tensors["mesh.vertices"].numpy(),
-            tensors["mesh.faces"].numpy(),
-            None if uvs is None else uvs.numpy(),
-            normals=None if normals is None else normals.numpy(),
-            polygons=None if polygons is None else polygons.numpy(),
-        )
+        others: dict[str, Any] = {
+            name: tensors[f"mesh.{name}"].numpy()
+            for name in _OF_CORNERS_AND_FACES
+            if f"mesh.{name}" in tensors
+        }
+        given = Mesh(tensors["mesh.vertices"].numpy(), tensors["mesh.faces"].numpy(), **others)
     return Asset(
         voxels=replace(
             ovoxels,

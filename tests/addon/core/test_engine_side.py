@@ -10,10 +10,9 @@ import pytest
 
 from blender_addon.core import asking
 from blender_addon.core.costs import quality_of
-from blender_addon.core.refusals import why_not_download, why_not_generate
+from blender_addon.core.refusals import gate_sentence, why_not_download, why_not_generate
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.core.snapshot import EngineView, WeightsView
-from blender_addon.core.weights import gate_sentence
 from blender_addon.protocol.errors import EngineError
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import ROOT, Server
