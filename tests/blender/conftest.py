@@ -53,13 +53,15 @@ def pump() -> "Pump":
 
 
 @pytest.fixture(scope="session", autouse=True)
-def installed(pump: "Pump") -> Iterator[None]:
+def installed(request: pytest.FixtureRequest) -> Iterator[None]:
     """The extension is installed and enabled, and leaves nothing behind when it is disabled."""
     if not ZIP:
         yield
         return
     from tests.blender import addon
 
+    # Asked for here, since it imports bpy, which the project's own environment lacks.
+    pump: Pump = request.getfixturevalue("pump")
     addon.install(Path(ZIP))
     yield
     addon.disable()
