@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.mesh import Material, Mesh, Texture
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.ovoxel.placement import fit_unit_cube
 
 ROOT = Path(__file__).resolve().parents[1]

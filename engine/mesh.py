@@ -17,12 +17,17 @@ class Texture:
     Args:
         pixels: (H, W, C) uint8, C of 1 to 4, first row at the top.
         filter: how values between texels are found.
-        wrap: what lies outside of UV 0..1.
+        wrap: what lies outside of UV 0..1, for both axes, or one for u and one for v.
     """
 
     pixels: np.ndarray
     filter: Filter = "linear"
-    wrap: Wrap = "repeat"
+    wrap: Wrap | tuple[Wrap, Wrap] = "repeat"
+
+    @property
+    def wraps(self) -> tuple[Wrap, Wrap]:
+        """``wrap`` along u and along v."""
+        return self.wrap if isinstance(self.wrap, tuple) else (self.wrap, self.wrap)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Mesh:
     """A triangle mesh in object space: Z up, right-handed.
 
     Args:
-        vertices: (V, 3) float32.
+        vertices: (V, 3) float32, or float64 as a file has them until they are centred.
         faces: (F, 3) int32 into vertices.
         uvs: (F, 3, 2) float32 per face corner, origin at the bottom left; None without UVs.
         colors: (V, 4) float32 sRGB-encoded RGBA in [0, 1]; None without vertex colours.
@@ -89,6 +94,8 @@ def drop_unused_vertices(mesh: Mesh) -> Mesh:
     """The same mesh with only the vertices that faces use, in the same order."""
     used = np.zeros(len(mesh.vertices), dtype=bool)
     used[mesh.faces] = True
+    if used.all():
+        return mesh
     new_index = (np.cumsum(used) - 1).astype(np.int32)
     values = mesh.metallic_roughness
     return replace(

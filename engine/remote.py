@@ -351,7 +351,7 @@ class RemoteJob:
             write_bytes_atomic(target, data)
             return target
         from engine.export.mesh_file import save_mesh
-        from engine.meshing.load import load_mesh
+        from engine.readers.load import load_mesh
 
         with tempfile.TemporaryDirectory() as room:
             model = Path(room, "model.glb")

@@ -230,11 +230,14 @@ def check_faces_stay(choice: FinishChoice) -> None:
         )
 
 
-def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxels:
+def open_source(
+    source: Path, resolution: int, report: Report, *, require_textures: bool = False
+) -> Asset | OVoxels:
     """What can be finished: the asset in a folder, the O-Voxels in a file, or those of a mesh.
 
     Args:
         resolution: voxels an axis, for a mesh.
+        require_textures: as in ``load_mesh``.
 
     Raises:
         Cancelled: through ``report.cancel``.
@@ -253,7 +256,7 @@ def open_source(source: Path, resolution: int, report: Report) -> Asset | OVoxel
         with report.stage("reading"):
             return load_ovoxels(source)
     with report.stage("reading"):
-        mesh = open_mesh(source, allow_missing_textures=False)
+        mesh = open_mesh(source, require_textures=require_textures, tell=report.note)
     return ovoxels_of(mesh, resolution, report)
 
 

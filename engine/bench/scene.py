@@ -60,11 +60,11 @@ def load_scene(path: Path, tokens: int) -> Scene:
     Raises:
         EngineError: what reading and fitting raise.
     """
-    from engine.meshing.load import load_mesh
     from engine.meshing.weld import weld_positions
     from engine.ovoxel.placement import fit_unit_cube
+    from engine.readers.load import load_mesh
 
-    mesh = load_mesh(path, allow_missing_textures=True)
+    mesh = load_mesh(path)
     vertices = fit_unit_cube(mesh.vertices, mesh.faces).to_unit(mesh.vertices)
     kept, new_index = weld_positions(vertices)
     scene = Scene(vertices[kept], new_index[mesh.faces])

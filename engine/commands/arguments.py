@@ -45,7 +45,7 @@ def _texturing(mesh: Path, picture: "Path | str") -> str:
 
 def picture_file(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
-    from engine.meshing.load import READERS
+    from engine.readers.load import READERS
 
     if image.suffix.lower() in READERS and image.exists():
         raise EngineError(
@@ -62,7 +62,7 @@ def picture_file(image: Path) -> "File":
 
 def check_order(mesh: Path, image: Path) -> None:
     """Both arguments are files, and easily swapped."""
-    from engine.meshing.load import READERS
+    from engine.readers.load import READERS
 
     if image.suffix.lower() in READERS and mesh.suffix.lower() not in READERS:
         raise EngineError(

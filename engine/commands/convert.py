@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, out
-from engine.commands.options import Debug
+from engine.commands.options import Debug, RequireTextures
 from engine.commands.progress import followed
 from protocol.errors import EngineError
 
@@ -15,7 +15,7 @@ from protocol.errors import EngineError
 def convert(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl or .vxz file.")
+        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl, .3mf or .vxz file.")
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="A .vxz file, or .glb, .ply, .obj from a .vxz.")
@@ -24,9 +24,7 @@ def convert(
         int | None,
         typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file; else 512."),
     ] = None,
-    allow_missing_textures: Annotated[
-        bool, typer.Option("--allow-missing-textures", help="Continue without them.")
-    ] = False,
+    require_textures: RequireTextures = False,
     debug: Debug = False,
 ) -> None:
     """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
@@ -57,7 +55,7 @@ def convert(
                         target,
                         report,
                         resolution=512 if resolution is None else resolution,
-                        allow_missing_textures=allow_missing_textures,
+                        require_textures=require_textures,
                     )
                 else:
                     result = pipeline.ovoxels_to_mesh_file(source, target, report)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, results, seconds_line
-from engine.commands.options import Closed, Faces, Hull, Levels, NormalMap
+from engine.commands.options import Closed, Faces, Hull, Levels, NormalMap, RequireTextures
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
 from protocol.errors import EngineError
@@ -36,6 +36,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    require_textures: RequireTextures = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also figures of the mesh and seconds.")
     ] = False,
@@ -53,7 +54,9 @@ def finish(
         report = follow.report()
         report.expect(session.stages_of_finishing(source, choice))
         with session.claimed([output], finished=True), report.ending():
-            opened = session.open_source(source, resolution, report)
+            opened = session.open_source(
+                source, resolution, report, require_textures=require_textures
+            )
             finished, settings = session.finish_source(opened, choice, output, report)
             folder = source if source.is_dir() else None
             session.write_finished(finished, output, settings, report, folder=folder)

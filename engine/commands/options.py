@@ -40,6 +40,12 @@ NoService = Annotated[
         help="Work in this process though an engine runs; --device, --memory and --offline do too.",
     ),
 ]
+RequireTextures = Annotated[
+    bool,
+    typer.Option(
+        "--require-textures", help="Stop where a picture or material file of a mesh is missing."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value on stdout.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end.")]
 Batch = Annotated[bool, typer.Option("--batch", help="Let other jobs go before.")]

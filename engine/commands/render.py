@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, out
-from engine.commands.options import Debug
+from engine.commands.options import Debug, RequireTextures
 from engine.commands.progress import followed
 
 
@@ -25,6 +25,7 @@ def render(
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels.")] = 512,
     frames: Annotated[int, typer.Option(help="Pictures of a turntable.")] = 36,
     seconds: Annotated[float, typer.Option(help="Time for one turn.")] = 4.0,
+    require_textures: RequireTextures = False,
     debug: Debug = False,
 ) -> None:
     """Take a picture of an asset, or turn it around."""
@@ -42,7 +43,12 @@ def render(
             report.expect(("reading", "rendering"))
             with report.ending():
                 with report.stage("reading"):
-                    mesh = load_asset(source).mesh if source.is_dir() else load_surface(source)
+                    if source.is_dir():
+                        mesh = load_asset(source).mesh
+                    else:
+                        mesh = load_surface(
+                            source, require_textures=require_textures, tell=report.note
+                        )
                 with report.stage("rendering", frames) as step:
                     files = save_picture(
                         mesh,

@@ -234,8 +234,8 @@ class _Writer:
         sampler = {
             "magFilter": _LINEAR if linear else _NEAREST,
             "minFilter": _LINEAR_MIPMAP if linear else _NEAREST,
-            "wrapS": _WRAPS[texture.wrap],
-            "wrapT": _WRAPS[texture.wrap],
+            "wrapS": _WRAPS[texture.wraps[0]],
+            "wrapT": _WRAPS[texture.wraps[1]],
         }
         samplers = document.setdefault("samplers", [])
         if sampler not in samplers:

@@ -8,7 +8,7 @@ from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.given_mesh import dual_grid_of
 from engine.host.files import check_place
 from engine.mesh import Mesh, drop_unused_vertices
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.ovoxel import sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
@@ -43,9 +43,12 @@ def mesh_file_to_ovoxels(
     report: Report,
     *,
     resolution: int = 512,
-    allow_missing_textures: bool = False,
+    require_textures: bool = False,
 ) -> Conversion:
     """Convert a mesh file to a .vxz file of ``resolution``^3 cells (1 to 4096).
+
+    Args:
+        require_textures: as in ``load_mesh``.
 
     Raises:
         EngineError: ``grid_size``, ``grid_empty``, and what reading, fitting and writing raise.
@@ -59,7 +62,7 @@ def mesh_file_to_ovoxels(
     check_place(target)
     report.expect(("reading", "voxels", "materials", "writing"))
     with report.stage("reading"):
-        mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
+        mesh = load_mesh(source, require_textures=require_textures, tell=report.note)
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
     mesh = replace(mesh, vertices=placement.to_unit(mesh.vertices))
     ovoxels = mesh_to_ovoxels(mesh, placement, resolution, report)

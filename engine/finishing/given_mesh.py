@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.mesh import Mesh
 from engine.meshing.edges import face_areas
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
 from engine.ovoxel.ovoxels import OVoxels
@@ -22,8 +22,16 @@ NO_AREA = 1e-12
 """In the unit cube, where coordinates are good to about 1e-7."""
 
 
-def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Mesh:
-    """The mesh itself, or the one in a file; for most, its own materials do not matter.
+def open_mesh(
+    source: Mesh | Path,
+    *,
+    require_textures: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> Mesh:
+    """The mesh itself, or the one in a file.
+
+    Args:
+        require_textures, tell: as in ``load_mesh``.
 
     Raises:
         EngineError: ``mesh_too_large``, ``mesh_empty``, and what ``load_mesh`` raises.
@@ -31,7 +39,7 @@ def open_mesh(source: Mesh | Path, *, allow_missing_textures: bool = True) -> Me
     if isinstance(source, Mesh):
         mesh = source
     else:
-        mesh = load_mesh(source, allow_missing_textures=allow_missing_textures)
+        mesh = load_mesh(source, require_textures=require_textures, tell=tell)
     if len(mesh.faces) == 0:
         raise EngineError("mesh_empty", "The mesh has no faces.", "Give a mesh with triangles.")
     if len(mesh.faces) > MOST_FACES:

@@ -1,7 +1,7 @@
 """Pieces of a file on their way to one mesh."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Part:
-    """Triangles of one material, placed in object space.
+    """Triangles of a file, placed in object space.
 
     Args:
-        vertices: (V, 3) float64.
+        vertices: (V, 3) float64; parts that have the same array share these vertices.
         faces: (F, 3) integer into vertices.
         uvs: (F, 3, 2) float per face corner, origin at the bottom left; None without.
         colors: (V, 4) float sRGB-encoded RGBA in [0, 1]; None without.
         metallic_roughness: (V, 2) float in [0, 1]; None without.
-        material: index into the file's materials; None when it has none.
+        material: index into the file's materials, None when it has none; or (F,) integer, for each
+            face, -1 where that has none.
         normals: (F, 3, 3) float unit vectors per face corner; None without.
         tangents: (F, 3, 4) float per face corner, as in ``Mesh``; None without.
     """
@@ -31,55 +32,80 @@ class Part:
     uvs: np.ndarray | None = None
     colors: np.ndarray | None = None
     metallic_roughness: np.ndarray | None = None
-    material: int | None = None
+    material: int | np.ndarray | None = None
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
 
 
-def join_parts(parts: Sequence[Part], materials: Sequence[Material]) -> Mesh:
+def join_parts(
+    parts: Sequence[Part],
+    materials: Sequence[Material],
+    *,
+    note: Callable[[str], None] = log.warning,
+) -> Mesh:
     """One mesh of all parts, in order; what some parts lack is filled with neutral values.
 
     Beside parts with normals, those without are flat, as glTF asks. Tangents count only when all
     parts whose material has a normal map bring theirs; they can be recomputed.
 
-    Parts with no material get the default `Material()`, once, after the others. ``parts`` must not
-    be empty.
+    Faces without a material get the default `Material()`, once, after the others. ``parts`` must
+    not be empty. Vertices stay in double precision.
+
+    Args:
+        note: gets a sentence on values that are not numbers.
     """
+    face_material = np.concatenate([_materials_of_faces(part) for part in parts])
     kept = list(materials)
-    if any(part.material is None for part in parts):
+    plain = face_material < 0
+    if plain.any():
+        face_material[plain] = len(kept)
         kept.append(Material())
-    last = len(kept) - 1
-    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    face_material = np.concatenate(
-        [
-            np.full(len(part.faces), last if part.material is None else part.material, np.int32)
-            for part in parts
-        ]
-    )
+    first_of: dict[int, int] = {}
+    owners: list[Part] = []
+    starts: list[int] = []
+    vertices = 0
+    for part in parts:
+        if id(part.vertices) not in first_of:
+            first_of[id(part.vertices)] = vertices
+            vertices += len(part.vertices)
+            owners.append(part)
+        starts.append(first_of[id(part.vertices)])
+    faces = [np.asarray(part.faces) + start for part, start in zip(parts, starts, strict=True)]
     return Mesh(
-        vertices=np.concatenate([part.vertices for part in parts]).astype(np.float32),
-        faces=np.concatenate(
-            [np.asarray(part.faces) + start for part, start in zip(parts, starts, strict=False)]
-        ).astype(np.int32),
-        uvs=_corner_uvs(parts),
-        colors=_per_vertex("colours", [(part, part.colors) for part in parts], (1, 1, 1, 1)),
+        vertices=np.concatenate([np.asarray(part.vertices, np.float64) for part in owners]),
+        faces=np.concatenate(faces).astype(np.int32),
+        uvs=_corner_uvs(parts, note),
+        colors=_per_vertex(
+            "colours", [(part, part.colors) for part in owners], (1, 1, 1, 1), note
+        ),
         materials=tuple(kept),
         face_material=face_material if len(kept) > 1 else None,
         metallic_roughness=_per_vertex(
-            "metallic and roughness", [(part, part.metallic_roughness) for part in parts], (0, 1)
+            "metallic and roughness",
+            [(part, part.metallic_roughness) for part in owners],
+            (0, 1),
+            note,
         ),
         normals=_normals(parts),
         tangents=_tangents(parts, materials),
     )
 
 
-def _corner_uvs(parts: Sequence[Part]) -> np.ndarray | None:
+def _materials_of_faces(part: Part) -> np.ndarray:
+    material = -1 if part.material is None else part.material
+    return np.broadcast_to(material, len(part.faces)).astype(np.int32)
+
+
+def _corner_uvs(parts: Sequence[Part], note: Callable[[str], None]) -> np.ndarray | None:
     if all(part.uvs is None for part in parts):
         return None
     corners = [
-        np.zeros((len(part.faces), 3, 2)) if part.uvs is None else part.uvs for part in parts
+        np.zeros((len(part.faces), 3, 2), np.float32)
+        if part.uvs is None
+        else np.asarray(part.uvs, np.float32)
+        for part in parts
     ]
-    return _finite("UVs", np.concatenate(corners).astype(np.float32))
+    return _finite("UVs", np.concatenate(corners), note)
 
 
 def _normals(parts: Sequence[Part]) -> np.ndarray | None:
@@ -100,7 +126,8 @@ def _flat_normals(part: Part) -> np.ndarray:
 def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarray | None:
     corners: list[np.ndarray] = []
     for part in parts:
-        has_map = part.material is not None and materials[part.material].normal_texture is not None
+        used = np.unique(_materials_of_faces(part)).tolist()
+        has_map = any(k >= 0 and materials[k].normal_texture is not None for k in used)
         if part.tangents is None and has_map:
             return None
         if part.tangents is None:
@@ -113,7 +140,10 @@ def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarra
 
 
 def _per_vertex(
-    name: str, values: Sequence[tuple[Part, np.ndarray | None]], neutral: tuple[float, ...]
+    name: str,
+    values: Sequence[tuple[Part, np.ndarray | None]],
+    neutral: tuple[float, ...],
+    note: Callable[[str], None],
 ) -> np.ndarray | None:
     if all(value is None for _, value in values):
         return None
@@ -123,13 +153,13 @@ def _per_vertex(
         else np.asarray(value, np.float32)
         for part, value in values
     ]
-    return np.clip(_finite(name, np.concatenate(rows)), 0.0, 1.0)
+    return np.clip(_finite(name, np.concatenate(rows), note), 0.0, 1.0)
 
 
-def _finite(name: str, values: np.ndarray) -> np.ndarray:
+def _finite(name: str, values: np.ndarray, note: Callable[[str], None]) -> np.ndarray:
     """Values with NaN and infinity set to 0: a bad UV is no reason to refuse a shape."""
     bad = ~np.isfinite(values)
     if bad.any():
-        log.warning("%d values of the mesh's %s are not numbers; they count as 0", bad.sum(), name)
+        note(f"{int(bad.sum()):,} values of the mesh's {name} are not numbers; they count as 0.")
         return np.where(bad, np.float32(0), values)
     return values

@@ -22,7 +22,7 @@ class TexturePool(NamedTuple):
         level_start: (L + 1,) int64, the first texel of each level.
         level_size: (L, 2) int64, width and height of each level.
         picture_start: (P + 1,) int64, the first level of each picture.
-        modes: (P, 2) int64, filter and wrap of each picture.
+        modes: (P, 3) int64, filter of each picture and its wrap along u and v.
     """
 
     texels: np.ndarray
@@ -66,7 +66,8 @@ def pack_textures(textures: list[Texture]) -> TexturePool:
                 level = _half(level)
                 levels.append(level)
         picture_start.append(len(levels))
-        modes.append((_LINEAR if texture.filter == "linear" else _NEAREST, _WRAPS[texture.wrap]))
+        filtering = _LINEAR if texture.filter == "linear" else _NEAREST
+        modes.append((filtering, *(_WRAPS[wrap] for wrap in texture.wraps)))
     sizes = [level.shape[0] * level.shape[1] for level in levels]
     texels = [level.reshape(-1, CHANNELS) for level in levels]
     return TexturePool(
@@ -76,7 +77,7 @@ def pack_textures(textures: list[Texture]) -> TexturePool:
             [(level.shape[1], level.shape[0]) for level in levels], np.int64
         ).reshape(-1, 2),
         picture_start=np.array(picture_start, np.int64),
-        modes=np.array(modes, np.int64).reshape(-1, 2),
+        modes=np.array(modes, np.int64).reshape(-1, 3),
     )
 
 
@@ -111,13 +112,14 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
         out: (CHANNELS,) float32, receives values in [0, 255].
     """
     first, last = pool.picture_start[picture], pool.picture_start[picture + 1] - 1
-    filtering, wrap = pool.modes[picture, 0], pool.modes[picture, 1]
+    filtering = pool.modes[picture, 0]
+    wrap_u, wrap_v = pool.modes[picture, 1], pool.modes[picture, 2]
     if not (abs(u) < np.float32(1e6) and abs(v) < np.float32(1e6)):
         u, v = np.float32(0), np.float32(0)  # no texel can be named that far out
     if filtering == _NEAREST:
         width, height = pool.level_size[first, 0], pool.level_size[first, 1]
-        x = _wrapped(int(np.floor(u * np.float32(width))), width, wrap)
-        y = _wrapped(int(np.floor((np.float32(1) - v) * np.float32(height))), height, wrap)
+        x = _wrapped(int(np.floor(u * np.float32(width))), width, wrap_u)
+        y = _wrapped(int(np.floor((np.float32(1) - v) * np.float32(height))), height, wrap_v)
         texel = pool.level_start[first] + y * width + x
         for c in range(CHANNELS):
             out[c] = np.float32(pool.texels[texel, c])
@@ -134,26 +136,26 @@ def sample_texture(pool, picture, u, v, mip_length, mip_offset, out):
     # Given one by one, since taking a tuple of arrays apart at each call costs more than the rest.
     texels, starts, sizes = pool.texels, pool.level_start, pool.level_size
     _add_bilinear(
-        *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap),
+        *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap_u, wrap_v),
         *(u, v, np.float32(1) - share, out),
     )
     if share > np.float32(0):
         lower += 1
         _add_bilinear(
-            *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap),
+            *(texels, starts[lower], sizes[lower, 0], sizes[lower, 1], wrap_u, wrap_v),
             *(u, v, share, out),
         )
 
 
 @tight
-def _add_bilinear(texels, start, width, height, wrap, u, v, weight, out):
+def _add_bilinear(texels, start, width, height, wrap_u, wrap_v, u, v, weight, out):
     """Add ``weight`` times the value between the four texels around (u, v) of a level."""
     x = u * np.float32(width) - np.float32(0.5)
     y = (np.float32(1) - v) * np.float32(height) - np.float32(0.5)
     left, top = int(np.floor(x)), int(np.floor(y))
     right_share, bottom_share = x - np.float32(left), y - np.float32(top)
-    x0, x1 = _wrapped(left, width, wrap), _wrapped(left + 1, width, wrap)
-    y0, y1 = _wrapped(top, height, wrap), _wrapped(top + 1, height, wrap)
+    x0, x1 = _wrapped(left, width, wrap_u), _wrapped(left + 1, width, wrap_u)
+    y0, y1 = _wrapped(top, height, wrap_v), _wrapped(top + 1, height, wrap_v)
     one = np.float32(1)
     w00 = weight * (one - right_share) * (one - bottom_share)
     w01 = weight * right_share * (one - bottom_share)

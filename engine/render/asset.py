@@ -1,5 +1,6 @@
 """Files to meshes that can be rendered, O-Voxels included."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,20 @@ import numpy as np
 
 from engine.mesh import Material, Mesh
 from engine.meshing.alpha import choose_alpha_mode
-from engine.meshing.load import READERS, load_mesh
+from engine.readers.load import READERS, load_mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement
 from protocol.errors import EngineError
 
 
-def load_surface(path: Path) -> Mesh:
+def load_surface(
+    path: Path, *, require_textures: bool = False, tell: Callable[[str], None] | None = None
+) -> Mesh:
     """A mesh file, or the surface of O-Voxels with their values on its vertices.
+
+    Args:
+        require_textures, tell: as in ``load_mesh``.
 
     Raises:
         EngineError: ``mesh_format``, and what ``load_mesh`` and ``load_ovoxels`` raise.
@@ -29,7 +35,7 @@ def load_surface(path: Path) -> Mesh:
             f"{path.name} has no suffix of a file that can be shown.",
             f"Use one of {', '.join(READERS)}, .vxz, or an asset's folder.",
         )
-    return load_mesh(path)
+    return load_mesh(path, require_textures=require_textures, tell=tell)
 
 
 def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:

@@ -178,7 +178,7 @@ class Story:
         if isinstance(value, Mesh):
             return open_mesh(value)
         if isinstance(value, Path) and not value.is_dir():
-            return load_surface(value)
+            return load_surface(value, tell=self._report.note)
         asset = inputs.asset(reference)
         return asset.mesh if asset.given_mesh is not None else mesh_of_ovoxels(asset.voxels)
 

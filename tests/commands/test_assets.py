@@ -18,7 +18,7 @@ from engine.checkpoints.image_encoders import EncoderKind
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.images.rembg_matte import RembgMatte
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.systems import catalogue, matte_network
 from engine.systems.trellis2 import stages
 from engine.weights.hub_names import DINOV3, REMBG

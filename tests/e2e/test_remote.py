@@ -16,7 +16,7 @@ import pytest
 from benchmarks.fuzz_wire import live
 from benchmarks.reliability import House
 from engine import connect
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
 from protocol.events import ModelProgress

@@ -13,7 +13,7 @@ from benchmarks.reliability import House, run
 from engine import connect
 from engine.assets.folder import load_asset
 from engine.cli import app
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.remote import Engine, RemoteJob, sendable
 from protocol.client import Answer
 from protocol.errors import EngineError

@@ -12,7 +12,7 @@ from engine.export.gltf import NamedMesh, glb_bytes
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.mesh import Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 from tests.export.assets import game_asset, sheet, textured_ball
 from tests.export.gltf_validator import assert_valid

@@ -9,7 +9,7 @@ import pytest
 
 from engine.export.mesh_file import save_mesh, vertex_normals
 from engine.mesh import Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 
 

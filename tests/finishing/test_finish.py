@@ -14,7 +14,7 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine.export.mesh_file import save_mesh
 from engine.mesh import Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 
 # A triangle in glTF's axes, and the same one Z-up.

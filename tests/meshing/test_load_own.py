@@ -10,7 +10,7 @@ import pytest
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.mesh import Material, Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from tests.export.assets import game_asset, sheet, textured_ball
 from tests.meshing.test_load import TRIANGLE, write_gltf
 

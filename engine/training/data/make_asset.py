@@ -14,7 +14,7 @@ from PIL import Image
 from engine.finishing.convert import mesh_to_ovoxels
 from engine.host.files import unwritable
 from engine.mesh import Mesh
-from engine.meshing.load import load_mesh
+from engine.readers.load import load_mesh
 from engine.ovoxel.grid import UNIT_CUBE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube

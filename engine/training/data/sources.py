@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.meshing.load import READERS
+from engine.readers.load import READERS
 from engine.training.toybox import split_of
 from protocol.errors import EngineError
 

@@ -65,7 +65,8 @@ def assemble(parts: Sequence[Part]) -> Mesh:
         if uvs is not None:
             uvs = np.rint(uvs / _STEP) * _STEP
         fitted.append(replace(piece, vertices=vertices, uvs=uvs))
-    return join_parts(fitted, materials)
+    mesh = join_parts(fitted, materials)
+    return replace(mesh, vertices=mesh.vertices.astype(np.float32))
 
 
 def _used(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

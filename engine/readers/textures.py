@@ -1,7 +1,6 @@
 """Bytes of a picture to the pixels of a texture."""
 
 import io
-import logging
 
 import numpy as np
 from PIL import Image
@@ -9,11 +8,14 @@ from PIL import Image
 from engine.mesh import Filter, Texture, Wrap
 from protocol.errors import EngineError
 
-log = logging.getLogger(__name__)
-
 
 def decode_texture(
-    data: bytes, name: str, *, alpha: bool, filter: Filter = "linear", wrap: Wrap = "repeat"
+    data: bytes,
+    name: str,
+    *,
+    alpha: bool,
+    filter: Filter = "linear",
+    wrap: Wrap | tuple[Wrap, Wrap] = "repeat",
 ) -> Texture:
     """Pixels (H, W, 3) or (H, W, 4) uint8 of an encoded picture.
 
@@ -39,15 +41,6 @@ def decode_texture(
             "Replace the picture by one that opens in an image viewer.",
         ) from error
     return Texture(np.ascontiguousarray(pixels), filter, wrap)
-
-
-def texture_missing(name: str, asked_by: str) -> EngineError:
-    """The error for a missing picture that a file names."""
-    return EngineError(
-        "texture_missing",
-        f"The texture {name}, which {asked_by} asks for, was not found.",
-        "Put the picture there, or allow missing textures (--allow-missing-textures).",
-    )
 
 
 def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None) -> Texture | None:

@@ -1,25 +1,19 @@
 """Levels of detail and collision hulls beside a mesh, as the finish game writes them."""
 
-import logging
 import re
-from typing import Any
 
-log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
+from engine.readers.gltf_file import Json
+from engine.readers.source import Source
 
 _LEVEL = re.compile(r"(.+)_LOD(\d+)")
 _HULL = re.compile(r"UCX_(.+?)(_\d+)?")
 
 
-def without_levels(name: str, document: Json) -> Json:
+def without_levels(source: Source, document: Json) -> Json:
     """The document without the meshes that only stand in for another one.
 
     Left out are ``X_LOD1``, ``X_LOD2``, ... where there is an ``X_LOD0``, and the hulls ``UCX_X``
-    and ``UCX_X_01`` where there is an ``X`` or ``X_LOD0``; a log line says so.
-
-    Args:
-        name: of the file, for the log.
+    and ``UCX_X_01`` where there is an ``X`` or ``X_LOD0``; a note says so.
     """
     nodes = document.get("nodes", [])
     names = {node.get("name") for node in nodes if "mesh" in node}
@@ -28,9 +22,7 @@ def without_levels(name: str, document: Json) -> Json:
     ]
     if not left_out:
         return document
-    log.warning(
-        "%s: %s left out; only the finest level of detail counts", name, ", ".join(left_out)
-    )
+    source.note(f"{', '.join(left_out)} left out; only the finest level of detail counts.")
     kept = [
         {key: value for key, value in node.items() if key != "mesh"}
         if node.get("name") in left_out

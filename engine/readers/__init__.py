@@ -1,0 +1,1 @@
+"""Mesh files of other programs to our mesh, with what was found and what was left out."""

@@ -1,0 +1,195 @@
+"""glTF 2.0 and GLB: the meshes of the scene that is shown, each where its node puts it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.mesh import Material
+from engine.meshing.parts import Part
+from engine.readers.gltf_extensions import check_extensions, note_left_out
+from engine.readers.gltf_file import GltfFile, Json
+from engine.readers.gltf_geometry import Placement, parts_of_mesh
+from engine.readers.gltf_levels import without_levels
+from engine.readers.gltf_materials import GltfMaterials
+from engine.readers.source import Broken, Source
+from protocol.errors import EngineError
+
+INSTANCES = "EXT_mesh_gpu_instancing"
+_MOST_FACES = 50_000_000
+"""Of all copies together; a file of a few bytes may ask for any number of them."""
+
+
+def read_gltf(source: Source) -> tuple[list[Part], list[Material]]:
+    """The scene of a .gltf or .glb file, transforms applied, Z up, colours sRGB-encoded.
+
+    Of skinned meshes the joints stand as the file's nodes have them; of morph targets the default
+    weights count. Animations are left out.
+    """
+    file = GltfFile(source)
+    check_extensions(file)
+    file.document = without_levels(source, file.document)
+    note_left_out(file)
+    source.unit = "metres"
+    materials = GltfMaterials(file)
+    parts: list[Part] = []
+    faces = 0
+    for placement in _placements(file):
+        for part in parts_of_mesh(file, placement, materials):
+            faces += len(part.faces)
+            if faces > _MOST_FACES:
+                raise EngineError(
+                    "mesh_too_large",
+                    f"{source.name} has more than {_MOST_FACES:,} triangles with all its copies.",
+                    "Reduce it, or export fewer copies.",
+                )
+            parts.append(part)
+    return parts, materials.used()
+
+
+def _placements(file: GltfFile) -> Iterator[Placement]:
+    """The meshes of the scene with the transforms of their nodes."""
+    nodes: list[Json] = file.document.get("nodes", [])
+    world = _world_transforms(file)
+    shown = _shown(file)
+    if not nodes and file.count("meshes"):
+        file.source.note("It has no scene; all of its meshes were read as they are.")
+        for mesh in range(file.count("meshes")):
+            yield Placement(mesh, np.eye(4))
+    for index in shown:
+        node = nodes[index]
+        if "mesh" not in node:
+            continue
+        weights = tuple(node.get("weights", ()))
+        if "skin" in node:
+            joints = _joint_transforms(file, node["skin"], world)
+            yield Placement(node["mesh"], world[index], weights, joints)
+            continue
+        for local in _instances(file, node):
+            yield Placement(node["mesh"], world[index] @ local, weights)
+
+
+def _world_transforms(file: GltfFile) -> list[np.ndarray]:
+    """(4, 4) float64 of each node, whether it is shown or not."""
+    nodes: list[Json] = file.document.get("nodes", [])
+    origin = np.eye(4)
+    center = file.document.get("extensions", {}).get("CESIUM_RTC", {}).get("center")
+    if center is not None:
+        origin[:3, 3] = center
+    parents = [-1] * len(nodes)
+    for index, node in enumerate(nodes):
+        for child in node.get("children", []):
+            file.entry("nodes", child)
+            if parents[child] >= 0 or child == index:
+                raise Broken(f"its node {child} hangs on two others")
+            parents[child] = index
+    world: list[np.ndarray | None] = [None] * len(nodes)
+    for index in range(len(nodes)):
+        above: list[int] = []
+        at = index
+        while at >= 0 and world[at] is None:
+            above.append(at)
+            at = parents[at]
+            if len(above) > len(nodes):
+                raise Broken("its nodes hang on each other in a circle")
+        for at in reversed(above):
+            up = world[parents[at]] if parents[at] >= 0 else origin
+            assert up is not None
+            world[at] = up @ _local_transform(nodes[at])
+    return [transform for transform in world if transform is not None]
+
+
+def _local_transform(node: Json) -> np.ndarray:
+    if "matrix" in node:
+        matrix = np.asarray(node["matrix"], np.float64)
+        if matrix.shape != (16,):
+            raise Broken("a node's matrix does not have sixteen numbers")
+        return matrix.reshape(4, 4).T
+    return _transforms(
+        np.asarray([node.get("translation", [0, 0, 0])], np.float64),
+        np.asarray([node.get("rotation", [0, 0, 0, 1])], np.float64),
+        np.asarray([node.get("scale", [1, 1, 1])], np.float64),
+    )[0]
+
+
+def _transforms(
+    translations: np.ndarray, rotations: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    """(N, 4, 4) of translations (N, 3), quaternions (N, 4) x y z w, and scales (N, 3)."""
+    if translations.shape[1:] != (3,) or rotations.shape[1:] != (4,) or scales.shape[1:] != (3,):
+        raise Broken("a node's translation, rotation or scale has too few numbers")
+    lengths = np.linalg.norm(rotations, axis=1, keepdims=True)
+    turned = np.where(lengths > 0, rotations / np.where(lengths > 0, lengths, 1), (0, 0, 0, 1))
+    x, y, z, w = turned.T
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    transforms = np.zeros((len(translations), 4, 4))
+    transforms[:, :3, :3] = turn.transpose(2, 0, 1) * scales[:, None]
+    transforms[:, :3, 3] = translations
+    transforms[:, 3, 3] = 1.0
+    return transforms
+
+
+def _instances(file: GltfFile, node: Json) -> Iterator[np.ndarray]:
+    """The transforms of the copies of a node's mesh; one that changes nothing without them."""
+    given = node.get("extensions", {}).get(INSTANCES, {}).get("attributes", {})
+    found = {
+        name: np.asarray(file.values(given[name]), np.float64)
+        for name in ("TRANSLATION", "ROTATION", "SCALE")
+        if name in given
+    }
+    if not found:
+        yield np.eye(4)
+        return
+    count = min(len(values) for values in found.values())
+    yield from _transforms(
+        found.get("TRANSLATION", np.zeros((count, 3)))[:count],
+        found.get("ROTATION", np.tile([0.0, 0.0, 0.0, 1.0], (count, 1)))[:count],
+        found.get("SCALE", np.ones((count, 3)))[:count],
+    )
+
+
+def _joint_transforms(file: GltfFile, index: int, world: list[np.ndarray]) -> np.ndarray:
+    """(J, 4, 4): where each joint of a skin takes what is bound to it."""
+    skin = file.entry("skins", index)
+    joints = skin.get("joints", [])
+    for joint in joints:
+        file.entry("nodes", joint)
+    if not joints:
+        raise Broken("it has a skin without joints")
+    placed = np.stack([world[joint] for joint in joints])
+    if "inverseBindMatrices" not in skin:
+        return placed
+    inverse = np.asarray(file.values(skin["inverseBindMatrices"]), np.float64)
+    if inverse.shape[1] != 16 or len(inverse) < len(joints):
+        raise Broken("a skin has fewer matrices than joints")
+    return placed @ inverse[: len(joints)].reshape(-1, 4, 4).transpose(0, 2, 1)
+
+
+def _shown(file: GltfFile) -> list[int]:
+    """The nodes of the scene, without those that are hidden, parents first."""
+    nodes: list[Json] = file.document.get("nodes", [])
+    scenes: list[Json] = file.document.get("scenes", [])
+    if scenes:
+        scene = file.document.get("scene", 0)
+        roots = file.entry("scenes", scene).get("nodes", [])
+        if len(scenes) > 1:
+            file.source.leave_out("scenes beside the one that is shown", len(scenes) - 1)
+    else:
+        children = {child for node in nodes for child in node.get("children", [])}
+        roots = [index for index in range(len(nodes)) if index not in children]
+    shown: list[int] = []
+    waiting = list(reversed(roots))
+    while waiting:
+        index = waiting.pop()
+        node = file.entry("nodes", index)
+        if node.get("extensions", {}).get("KHR_node_visibility", {}).get("visible", True):
+            shown.append(index)
+            waiting += reversed(node.get("children", []))
+        elif "mesh" in node:
+            file.source.leave_out("hidden objects")
+    return list(dict.fromkeys(shown))

@@ -1,0 +1,175 @@
+"""Mesh files to our mesh, a reader for each format."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from engine.mesh import Material, Mesh, drop_unused_vertices
+from engine.meshing.parts import Part, join_parts
+from engine.readers.gltf import read_gltf
+from engine.readers.obj import read_obj
+from engine.readers.ply import read_ply
+from engine.readers.source import Broken, Source
+from engine.readers.stl import read_stl
+from engine.readers.threemf import read_3mf
+from protocol.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+Reader = Callable[[Source], tuple[list[Part], list[Material]]]
+READERS: dict[str, Reader] = {
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
+    ".obj": read_obj,
+    ".ply": read_ply,
+    ".stl": read_stl,
+    ".3mf": read_3mf,
+}
+
+
+def load_mesh(
+    path: str | Path,
+    *,
+    require_textures: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> Mesh:
+    """All triangles of a file in object space (Z up), with their materials.
+
+    Axes: glTF is Y-up by its specification, OBJ is taken as Y-up, as Blender and most programs
+    write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY, STL and 3MF are not turned.
+
+    Vertices that faces use stay as in the file, in its order, in double precision; STL repeats
+    every vertex for every triangle, so there equal positions become one.
+
+    Colours: glTF factors and COLOR_0 are linear and are sRGB-encoded here, once; MTL colours and
+    the colours of vertices in other formats are taken as sRGB, as programs write them.
+
+    Of glTF, normals, tangents and normal maps come along, and of a mesh with levels of detail and
+    collision hulls (``X_LOD0``, ``X_LOD1``, ``UCX_X``) only the finest level.
+
+    Args:
+        path: a file with a suffix of ``READERS``.
+        require_textures: raise for a picture or material file that is missing or broken; else a
+            neutral value stands in its place.
+        tell: gets a sentence on all that was found, and one on each thing that could not be kept;
+            None: the log gets them.
+
+    Raises:
+        EngineError: ``mesh_absent``, ``mesh_format``, ``mesh_broken``, ``mesh_empty``,
+            ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``;
+            ``texture_missing``, ``texture_broken`` and ``material_missing`` where they are required.
+    """
+    path = Path(path)
+    reader = _reader(path)
+    source = Source(path, _bytes(path), require_textures=require_textures)
+    mesh = _read(source, reader)
+    for note in source.notes:
+        (log.warning if tell is None else tell)(f"{source.name}: {note}" if tell is None else note)
+    (log.info if tell is None else tell)(_found(source, mesh))
+    return mesh
+
+
+def _reader(path: Path) -> Reader:
+    if path.is_dir():
+        raise EngineError(
+            "mesh_absent",
+            f"{path} is a folder, not a mesh file.",
+            f"Give a file of one of {', '.join(READERS)}.",
+        )
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise EngineError(
+            "mesh_format",
+            f"{path.name} does not have the suffix of a mesh format that can be read.",
+            f"Use one of {', '.join(READERS)}; from Blender: File > Export > glTF 2.0.",
+        )
+    return reader
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EngineError(
+            "mesh_absent",
+            f"Cannot read {path}: {error.strerror or error}.",
+            "Check the path and that you may read the file.",
+        ) from error
+    if not data:
+        raise EngineError("mesh_broken", f"{path.name} is empty.", "Export it again.")
+    return data
+
+
+def _read(source: Source, reader: Reader) -> Mesh:
+    try:
+        with np.errstate(all="ignore"):
+            parts, materials = reader(source)
+            parts = [part for part in parts if len(part.faces)]
+            if not parts:
+                raise _empty(source)
+            mesh = drop_unused_vertices(join_parts(parts, materials, note=source.note))
+    except EngineError:
+        raise
+    except Exception as error:
+        # A parser may meet a broken file anywhere, and so raise anything; only words of ours are
+        # for the user.
+        log.debug("%s", source.path, exc_info=True)
+        reason = str(error) if isinstance(error, Broken) else "it is damaged, or something else"
+        raise EngineError(
+            "mesh_broken",
+            f"{source.name} cannot be read as {source.path.suffix[1:].lower()}: {reason}.",
+            "Export or download it again.",
+        ) from error
+    if not np.isfinite(mesh.vertices).all() or np.abs(mesh.vertices).max() > _LARGEST:
+        raise EngineError(
+            "mesh_not_finite",
+            f"{source.name} has vertices whose place is not a finite number.",
+            "Remove these vertices in a 3D program and export it again.",
+        )
+    return mesh
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def _empty(source: Source) -> EngineError:
+    found = _listed(source.left_out)
+    return EngineError(
+        "mesh_empty",
+        f"{source.name} has no triangles{f', only {found}' if found else ''}.",
+        "Export it again with its surfaces; points and lines alone make no shape.",
+    )
+
+
+def _found(source: Source, mesh: Mesh) -> str:
+    """One line on what a file held and what was left out."""
+    textures = {
+        id(texture)
+        for material in mesh.materials
+        for texture in (
+            material.base_color_texture,
+            material.metallic_roughness_texture,
+            material.normal_texture,
+        )
+        if texture is not None
+    }
+    words = [
+        f"{len(mesh.faces):,} faces",
+        _count(len(mesh.materials), "material"),
+        _count(len(textures), "texture"),
+        "no UVs" if mesh.uvs is None else "UVs",
+        *(["colours of vertices"] if mesh.colors is not None else []),
+        "no unit of length" if source.unit is None else f"lengths in {source.unit}",
+    ]
+    left_out = _listed(source.left_out)
+    return f"{source.name}: {', '.join(words)}{f'; left out: {left_out}' if left_out else ''}."
+
+
+def _listed(left_out: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in left_out.items())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}" if number else f"no {what}s"

@@ -1,0 +1,178 @@
+"""One mesh file on its way to a mesh: its bytes, the files beside it, and what there is to say."""
+
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+from engine.mesh import Filter, Texture, Wrap
+from engine.readers.textures import decode_texture
+from protocol.errors import EngineError
+
+_PICTURE_FOLDERS = ("textures", "texture", "maps", "images")
+"""Where pictures often lie beside a mesh that names them by a path of another computer."""
+_ENCODINGS = ("gb18030", "shift_jis", "cp1252", "euc_kr", "big5", "cp1251")
+"""In which names of files stand where they are not in UTF-8."""
+
+
+class Broken(ValueError):
+    """What is wrong with a file, as a sentence without its full stop."""
+
+
+class Source:
+    """A file that is being read.
+
+    Args:
+        path: of the file.
+        data: what is in it.
+        require_textures: raise for a picture or material file that is missing, instead of a note.
+
+    Attributes:
+        notes: sentences on what could not be kept as the file has it, each once.
+        left_out: how many there were of what makes no surface, by name in the plural.
+        unit: of length, as the file states it; None when it does not.
+    """
+
+    def __init__(self, path: Path, data: bytes, *, require_textures: bool = False) -> None:
+        self.path = path
+        self.data = data
+        self.notes: list[str] = []
+        self.left_out: dict[str, int] = {}
+        self.unit: str | None = None
+        self._require_textures = require_textures
+        self._listed: dict[Path, dict[str, Path]] = {}
+        self._files: dict[tuple, Texture | None] = {}
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def leave_out(self, what: str, count: int = 1) -> None:
+        """Count what makes no surface, such as "lines"."""
+        if count:
+            self.left_out[what] = self.left_out.get(what, 0) + count
+
+    def lacks(self, error: EngineError) -> None:
+        """A picture or a material file cannot be had: a note, or the error where all are required.
+
+        Raises:
+            EngineError: ``error``.
+        """
+        if self._require_textures:
+            raise error
+        self.note(f"{error.message} A neutral value stands in its place.")
+
+    def find(self, name: str) -> Path | None:
+        """The file that is meant by a name in this one; None when there is none.
+
+        A name may be that of another computer (``C:\\Users\\...\\red.png``): after the path itself,
+        its last parts are looked for beside this file, and case does not matter.
+        """
+        folder = self.path.parent
+        parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part != "/"]
+        if not parts:
+            return None
+        tried = [folder / name, *(folder.joinpath(*parts[k:]) for k in range(len(parts)))]
+        tried += [folder / place / parts[-1] for place in _PICTURE_FOLDERS]
+        for path in tried:
+            if _is_file(path):
+                return path
+        for path in tried:
+            found = self._entries(path.parent).get(_plain(path.name))
+            if found is not None and _is_file(found):
+                return found
+        return None
+
+    def spelled(self, word: bytes) -> str:
+        """The name of a file as this one has it, in the encoding in which there is such a file."""
+        for encoding in ("utf-8", *_ENCODINGS):
+            try:
+                name = word.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if self.find(name) is not None:
+                return name
+        return name_of(word)
+
+    def texture(
+        self, name: str, *, alpha: bool, filter: Filter = "linear", wrap: Wrap | tuple[Wrap, Wrap]
+    ) -> Texture | None:
+        """The picture in a file that this one names; None where that is missing or broken.
+
+        Raises:
+            EngineError: ``texture_missing``, ``texture_broken``, where textures are required.
+        """
+        key = (name, alpha, filter, wrap)
+        if key not in self._files:
+            try:
+                path = self.find(name)
+                if path is None:
+                    raise texture_missing(name, self.name)
+                data = _read(path, name, self.name)
+                self._files[key] = decode_texture(data, name, alpha=alpha, filter=filter, wrap=wrap)
+            except EngineError as error:
+                self.lacks(error)
+                self._files[key] = None
+        return self._files[key]
+
+    def _entries(self, folder: Path) -> dict[str, Path]:
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = {_plain(path.name): path for path in folder.iterdir()}
+            except (OSError, ValueError):
+                self._listed[folder] = {}
+        return self._listed[folder]
+
+
+def texture_missing(name: str, asked_by: str) -> EngineError:
+    """The error for a missing picture that a file names."""
+    return EngineError(
+        "texture_missing",
+        f"The texture {name}, which {asked_by} asks for, was not found.",
+        "Put the picture beside the mesh.",
+    )
+
+
+def text_as_utf8(data: bytes) -> bytes:
+    """The bytes of a text file without a byte order mark; UTF-16 and UTF-32 become UTF-8."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        return data[3:]
+    marks = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32"}
+    marks |= {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    for mark, encoding in marks.items():
+        if data.startswith(mark):
+            return data.decode(encoding, "replace").encode()
+    head = data[:64]
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        # Text of our alphabet in UTF-16 has a zero in every other byte.
+        if len(head) >= 8 and not any(head[start::2]) and all(head[1 - start :: 2]):
+            return data.decode(encoding, "replace").encode()
+    return data
+
+
+def name_of(word: bytes) -> str:
+    """A name in a text file of unknown encoding, the same for the same bytes."""
+    try:
+        return word.decode()
+    except UnicodeDecodeError:
+        return word.decode("latin-1")
+
+
+def _read(path: Path, name: str, asked_by: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise texture_missing(name, asked_by) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte
+        return False
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
