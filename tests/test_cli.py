@@ -131,13 +131,15 @@ def test_ctrl_c_ends_with_130(triangle: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [p.name for p in triangle.parent.iterdir()] == ["t.obj"]
 
 
-def test_missing_textures_can_be_allowed(tmp_path: Path) -> None:
+def test_textures_can_be_required(tmp_path: Path) -> None:
     (tmp_path / "t.obj").write_text(f"mtllib lost.mtl\n{TRIANGLE}")
     words = ["convert", tmp_path / "t.obj", tmp_path / "t.vxz", "--resolution", "8"]
     result = run(*words)
+    assert result.exit_code == 0
+    assert "lost.mtl" in result.stderr
+    result = run(*words, "--require-textures")
     assert result.exit_code == 2
-    assert "--allow-missing-textures" in result.stderr
-    assert run(*words, "--allow-missing-textures").exit_code == 0
+    assert "lost.mtl" in result.stderr
 
 
 def test_convert_refuses_a_resolution_on_the_way_back(tmp_path: Path) -> None:

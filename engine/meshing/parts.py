@@ -124,6 +124,8 @@ def _flat_normals(part: Part) -> np.ndarray:
 
 
 def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarray | None:
+    if all(part.tangents is None for part in parts):
+        return None
     corners: list[np.ndarray] = []
     for part in parts:
         used = np.unique(_materials_of_faces(part)).tolist()
@@ -134,8 +136,6 @@ def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarra
             corners.append(np.tile(np.array([1.0, 0, 0, 1]), (len(part.faces), 3, 1)))
         else:
             corners.append(part.tangents)
-    if all(part.tangents is None for part in parts):
-        return None
     return np.concatenate(corners).astype(np.float32)
 
 

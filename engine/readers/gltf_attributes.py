@@ -41,6 +41,10 @@ class Attributes:
     def has(self, name: str) -> bool:
         return name in self._given
 
+    def name_of(self, name: str) -> object:
+        """What an attribute's values are known by: those of the same name are the same."""
+        return self._given.get(name)
+
     def raw(self, name: str) -> np.ndarray | None:
         """(V, width) as stored; None without that attribute."""
         if name in self._decoded:

@@ -1,7 +1,7 @@
 """The primitives of a glTF mesh as parts: morphed, skinned, placed, turned to Z up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
 from engine.readers.gltf_attributes import Attributes, attributes_of
 from engine.readers.gltf_file import GltfFile, Json, as_numbers
-from engine.readers.gltf_frames import corner_normals, corner_tangents
+from engine.readers.gltf_frames import corner_normals, placed_normals, placed_tangents
 from engine.readers.gltf_materials import GltfMaterials
 from engine.readers.polygons import check_corners, fans, strips
 from engine.readers.source import Broken
@@ -46,6 +46,7 @@ class _Vertices:
         turn: (3, 3) object_from_node without its translation; (V, 3, 3) for a skin.
         mirrored: whether front faces became back faces.
         colors, metallic_roughness: as in ``Part``.
+        frames: normals and tangents placed so far, by their accessors.
     """
 
     placed: np.ndarray
@@ -53,6 +54,7 @@ class _Vertices:
     mirrored: bool
     colors: np.ndarray | None
     metallic_roughness: np.ndarray | None
+    frames: dict[object, np.ndarray | None] = field(default_factory=dict)
 
 
 def parts_of_mesh(
@@ -152,26 +154,18 @@ def _part(
 ) -> Part:
     given = primitive.get("material")
     index = None if given is None else materials.use(given)
-    uvs = normals = tangents = None
+    uvs = None
     if given is not None and materials.has_texture(given):
         uv = attributes.morphed(f"TEXCOORD_{materials.uv_set(given)}", primitive, weights)
         if uv is not None and uv.shape == (len(vertices.placed), 2):
-            uvs = materials.transform_uv(given, uv[faces])
-            # glTF has the origin at the top left, we at the bottom left.
-            uvs[..., 1] = 1.0 - uvs[..., 1]
+            uvs = _from_bottom(materials.transform_uv(given, uv[faces]))
         else:
             materials.lacks_uvs(given)
-    elif (uv := attributes.morphed("TEXCOORD_0", primitive, weights)) is not None:
-        if uv.shape == (len(vertices.placed), 2):
-            uvs = uv[faces].copy()
-            uvs[..., 1] = 1.0 - uvs[..., 1]
-    given_normals = attributes.morphed("NORMAL", primitive, weights)
-    given_tangents = attributes.morphed("TANGENT", primitive, weights)
-    if given_normals is not None and given_normals.shape == vertices.placed.shape:
-        turn = vertices.turn if vertices.turn.ndim == 2 else vertices.turn[faces]
-        normals = corner_normals(given_normals[faces], vertices.placed, faces, turn)
-        if normals is not None and given_tangents is not None and given_tangents.shape[1:] == (4,):
-            tangents = corner_tangents(given_tangents[faces], turn, vertices.mirrored)
+    elif (uv := attributes.morphed("TEXCOORD_0", primitive, weights)) is not None and (
+        uv.shape == (len(vertices.placed), 2)
+    ):
+        uvs = _from_bottom(uv[faces])
+    normals, tangents = _frames(attributes, primitive, weights, vertices, faces)
     if vertices.mirrored:
         # A mirror turns front faces into back faces; glTF 2.0 section 3.7.4 keeps the front.
         faces = faces[:, ::-1]
@@ -188,6 +182,37 @@ def _part(
         normals,
         tangents,
     )
+
+
+def _from_bottom(uvs: np.ndarray) -> np.ndarray:
+    """UVs of ours: glTF has the origin at the top left, we at the bottom left."""
+    uvs[..., 1] = 1 - uvs[..., 1]
+    return uvs
+
+
+def _frames(
+    attributes: Attributes,
+    primitive: Json,
+    weights: tuple[float, ...],
+    vertices: _Vertices,
+    faces: np.ndarray,
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Normals (F, 3, 3) and tangents (F, 3, 4) of face corners; None without."""
+    given = attributes.morphed("NORMAL", primitive, weights)
+    if given is None or given.shape != vertices.placed.shape:
+        return None, None
+    key = attributes.name_of("NORMAL")
+    if key not in vertices.frames:
+        vertices.frames[key] = placed_normals(given, vertices.turn)
+    normals = vertices.frames[key]
+    if normals is None:
+        return None, None
+    corners = corner_normals(normals, vertices.placed, faces, vertices.mirrored)
+    along = attributes.morphed("TANGENT", primitive, weights)
+    if along is None or along.shape != (len(given), 4):
+        return corners, None
+    tangents = placed_tangents(along, vertices.turn, vertices.mirrored)
+    return corners, None if tangents is None else tangents[faces]
 
 
 def _colors(

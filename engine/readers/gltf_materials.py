@@ -63,11 +63,11 @@ class GltfMaterials:
         return _placed(self._main(index))[0]
 
     def transform_uv(self, index: int, uv: np.ndarray) -> np.ndarray:
-        """(..., 2) float64 UVs after the material's KHR_texture_transform, origin at the top."""
+        """(..., 2) UVs after the material's KHR_texture_transform, origin at the top."""
         _, offset, rotation, scale = _placed(self._main(index))
-        uv = np.asarray(uv, np.float64)
         if (offset, rotation, scale) == _AS_IT_IS:
-            return uv.copy()
+            return uv
+        uv = np.asarray(uv, np.float64)
         turn = np.array(
             [[np.cos(rotation), np.sin(rotation)], [-np.sin(rotation), np.cos(rotation)]]
         )

@@ -92,7 +92,7 @@ def read_obj_text(data: bytes) -> ObjText:
 
 def _joined_lines(data: bytes) -> bytes:
     """A line that ends in a backslash goes on in the next one; comments end where they end."""
-    if b"\\\n" not in data and b"\\\r" not in data:
+    if b"\\" not in data:
         return data
     pieces: list[bytes] = []
     begin = 0

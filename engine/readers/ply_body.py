@@ -134,7 +134,7 @@ def _typed(cells: np.ndarray, kind: str, order: str) -> np.ndarray:
     if kind[0] == "f":
         return cells
     limits = np.iinfo(kind)
-    whole = np.clip(np.nan_to_num(cells), float(limits.min), float(limits.max))
+    whole = np.clip(cells, float(limits.min), float(limits.max))
     return whole.astype(kind)
 
 

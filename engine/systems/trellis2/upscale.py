@@ -66,7 +66,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     source = origin
     if source is None:
         with report.stage("reading"):
-            source = inputs.mesh(job.source)
+            source = inputs.mesh(job.source, tell=report.note)
     work = begin_work(
         models, report, inputs, uses,
         spec=models.generation, picture=picture, matte=matte,

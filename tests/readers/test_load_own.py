@@ -12,7 +12,7 @@ from engine.export.mesh_file import save_mesh, save_scene
 from engine.mesh import Material, Mesh
 from engine.readers.load import load_mesh
 from tests.export.assets import game_asset, sheet, textured_ball
-from tests.meshing.test_load import TRIANGLE, write_gltf
+from tests.readers.test_load import TRIANGLE, write_gltf
 
 
 @pytest.mark.parametrize("see_through", [False, True])
