@@ -70,10 +70,15 @@ def join_parts(
             vertices += len(part.vertices)
             owners.append(part)
         starts.append(first_of[id(part.vertices)])
-    faces = [np.asarray(part.faces) + start for part, start in zip(parts, starts, strict=True)]
     return Mesh(
-        vertices=np.concatenate([np.asarray(part.vertices, np.float64) for part in owners]),
-        faces=np.concatenate(faces).astype(np.int32),
+        vertices=_joined([part.vertices for part in owners], np.float64),
+        faces=_joined(
+            [
+                part.faces + start if start else part.faces
+                for part, start in zip(parts, starts, strict=True)
+            ],
+            np.int32,
+        ),
         uvs=_corner_uvs(parts, note),
         colors=_per_vertex(
             "colours", [(part, part.colors) for part in owners], (1, 1, 1, 1), note
@@ -91,6 +96,13 @@ def join_parts(
     )
 
 
+def _joined(arrays: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    """All rows of all arrays; the only array itself where it is of that type."""
+    if len(arrays) == 1:
+        return np.ascontiguousarray(arrays[0], dtype)
+    return np.concatenate(arrays, dtype=dtype, casting="unsafe")
+
+
 def _materials_of_faces(part: Part) -> np.ndarray:
     material = -1 if part.material is None else part.material
     return np.broadcast_to(material, len(part.faces)).astype(np.int32)
@@ -100,19 +112,17 @@ def _corner_uvs(parts: Sequence[Part], note: Callable[[str], None]) -> np.ndarra
     if all(part.uvs is None for part in parts):
         return None
     corners = [
-        np.zeros((len(part.faces), 3, 2), np.float32)
-        if part.uvs is None
-        else np.asarray(part.uvs, np.float32)
+        np.zeros((len(part.faces), 3, 2), np.float32) if part.uvs is None else part.uvs
         for part in parts
     ]
-    return _finite("UVs", np.concatenate(corners), note)
+    return _finite("UVs", _joined(corners, np.float32), note)
 
 
 def _normals(parts: Sequence[Part]) -> np.ndarray | None:
     if all(part.normals is None for part in parts):
         return None
     corners = [_flat_normals(part) if part.normals is None else part.normals for part in parts]
-    return np.concatenate(corners).astype(np.float32)
+    return _joined(corners, np.float32)
 
 
 def _flat_normals(part: Part) -> np.ndarray:
@@ -136,7 +146,7 @@ def _tangents(parts: Sequence[Part], materials: Sequence[Material]) -> np.ndarra
             corners.append(np.tile(np.array([1.0, 0, 0, 1]), (len(part.faces), 3, 1)))
         else:
             corners.append(part.tangents)
-    return np.concatenate(corners).astype(np.float32)
+    return _joined(corners, np.float32)
 
 
 def _per_vertex(
@@ -150,10 +160,10 @@ def _per_vertex(
     rows = [
         np.tile(np.asarray(neutral, np.float32), (len(part.vertices), 1))
         if value is None
-        else np.asarray(value, np.float32)
+        else value
         for part, value in values
     ]
-    return np.clip(_finite(name, np.concatenate(rows), note), 0.0, 1.0)
+    return np.clip(_finite(name, _joined(rows, np.float32), note), 0.0, 1.0)
 
 
 def _finite(name: str, values: np.ndarray, note: Callable[[str], None]) -> np.ndarray:

@@ -178,7 +178,7 @@ def _shown(file: GltfFile) -> list[int]:
         scene = file.document.get("scene", 0)
         roots = file.entry("scenes", scene).get("nodes", [])
         if len(scenes) > 1:
-            file.source.leave_out("scenes beside the one that is shown", len(scenes) - 1)
+            file.source.leave_out("other scene", len(scenes) - 1)
     else:
         children = {child for node in nodes for child in node.get("children", [])}
         roots = [index for index in range(len(nodes)) if index not in children]
@@ -191,5 +191,5 @@ def _shown(file: GltfFile) -> list[int]:
             shown.append(index)
             waiting += reversed(node.get("children", []))
         elif "mesh" in node:
-            file.source.leave_out("hidden objects")
+            file.source.leave_out("hidden object")
     return list(dict.fromkeys(shown))

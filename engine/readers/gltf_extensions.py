@@ -62,11 +62,11 @@ def check_extensions(file: GltfFile) -> None:
 def note_left_out(file: GltfFile) -> None:
     """Count what a document has beside surfaces."""
     document, source = file.document, file.source
-    source.leave_out("animations", file.count("animations"))
-    source.leave_out("cameras", file.count("cameras"))
+    source.leave_out("animation", file.count("animations"))
+    source.leave_out("camera", file.count("cameras"))
     extensions: Json = document.get("extensions", {})
-    source.leave_out("lamps", len(extensions.get("KHR_lights_punctual", {}).get("lights", [])))
+    source.leave_out("lamp", len(extensions.get("KHR_lights_punctual", {}).get("lights", [])))
     variants = extensions.get("KHR_materials_variants", {}).get("variants", [])
-    source.leave_out("variants of materials", len(variants))
+    source.leave_out("material variant", len(variants))
 
 

@@ -67,7 +67,7 @@ def parts_of_mesh(
     for primitive in mesh.get("primitives", []):
         mode = primitive.get("mode", _TRIANGLES)
         if mode < _TRIANGLES:
-            file.source.leave_out("sets of points" if mode == _POINTS else "sets of lines")
+            file.source.leave_out("set of points" if mode == _POINTS else "set of lines")
             continue
         attributes = attributes_of(file, primitive)
         if attributes is None:

@@ -135,7 +135,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def _empty(source: Source) -> EngineError:
-    found = _listed(source.left_out)
+    found = source.listed()
     return EngineError(
         "mesh_empty",
         f"{source.name} has no triangles{f', only {found}' if found else ''}.",
@@ -163,12 +163,8 @@ def _found(source: Source, mesh: Mesh) -> str:
         *(["colours of vertices"] if mesh.colors is not None else []),
         "no unit of length" if source.unit is None else f"lengths in {source.unit}",
     ]
-    left_out = _listed(source.left_out)
+    left_out = source.listed()
     return f"{source.name}: {', '.join(words)}{f'; left out: {left_out}' if left_out else ''}."
-
-
-def _listed(left_out: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in left_out.items())
 
 
 def _count(number: int, what: str) -> str:

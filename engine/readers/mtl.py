@@ -106,7 +106,7 @@ def mtl_material(
         material = add_light(material, light, picture.get("map_ke"))
         source.note(f"The light that the material {name} gives off is added to its colour.")
     if any(key in maps for key in _BUMP):
-        source.leave_out("bump maps")
+        source.leave_out("bump map")
     return material, placed
 
 

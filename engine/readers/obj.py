@@ -22,7 +22,7 @@ def read_obj(source: Source) -> tuple[list[Part], list[Material]]:
     for what, count in text.left_out.items():
         source.leave_out(what, count)
     corners, triangle_polygon = triangulate(text.vertices, text.corners, text.counts)
-    source.leave_out("faces of fewer than three corners", int((text.counts < 3).sum()))
+    source.leave_out("face of fewer than three corners", int((text.counts < 3).sum()))
     names, polygon_name = _face_names(text)
     library = _libraries(source, text)
     materials, transforms, material_of_name = _materials(source, names, library)

@@ -83,9 +83,9 @@ def read_obj_text(data: bytes) -> ObjText:
         [(word, face) for kind, word, face in words if kind == MATERIAL],
         [word for kind, word, _ in words if kind == LIBRARY],
         {
-            "lines": int(counts[LINE]),
-            "points": int(counts[POINT]),
-            "free-form curves and surfaces": int(counts[SURFACE]),
+            "line": int(counts[LINE]),
+            "point": int(counts[POINT]),
+            "part of a free-form surface": int(counts[SURFACE]),
         },
     )
 

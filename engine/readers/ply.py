@@ -55,7 +55,7 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
     body = read_body(memoryview(data)[header.size :], header.elements, header.order)
     for element in header.elements:
         if element.name not in _SILENT:
-            source.leave_out(f"of its {element.name} elements", element.count)
+            source.leave_out(f"{element.name} element", element.count)
     vertex = body.get("vertex", {})
     place = _columns(vertex, _PLACES, 3)
     if place is None:
@@ -150,7 +150,7 @@ def _faces(
         corners = indices.values.astype(np.int64)
         places, owner = triangulate(vertices, corners, indices.counts)
         faces = corners[places]
-        source.leave_out("faces of fewer than three corners", int((indices.counts < 3).sum()))
+        source.leave_out("face of fewer than three corners", int((indices.counts < 3).sum()))
     strip = _list(body.get("tristrips", {}), _INDICES)
     if strip is not None:
         rows = np.split(strip.values.astype(np.int64), np.cumsum(strip.counts)[:-1])

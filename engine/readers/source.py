@@ -17,6 +17,14 @@ class Broken(ValueError):
     """What is wrong with a file, as a sentence without its full stop."""
 
 
+_PLURALS = {
+    "set of points": "sets of points",
+    "set of lines": "sets of lines",
+    "face of fewer than three corners": "faces of fewer than three corners",
+    "part of a free-form surface": "parts of free-form surfaces",
+}
+
+
 class Source:
     """A file that is being read.
 
@@ -27,7 +35,7 @@ class Source:
 
     Attributes:
         notes: sentences on what could not be kept as the file has it, each once.
-        left_out: how many there were of what makes no surface, by name in the plural.
+        left_out: how many there were of what makes no surface, by its name.
         unit: of length, as the file states it; None when it does not.
     """
 
@@ -50,9 +58,16 @@ class Source:
             self.notes.append(sentence)
 
     def leave_out(self, what: str, count: int = 1) -> None:
-        """Count what makes no surface, such as "lines"."""
+        """Count what makes no surface, such as "line"."""
         if count:
             self.left_out[what] = self.left_out.get(what, 0) + count
+
+    def listed(self) -> str:
+        """What was left out, in words; empty when nothing was."""
+        return ", ".join(
+            f"{count:,} {what if count == 1 else _PLURALS.get(what, f'{what}s')}"
+            for what, count in self.left_out.items()
+        )
 
     def lacks(self, error: EngineError) -> None:
         """A picture or a material file cannot be had: a note, or the error where all are required.

@@ -115,7 +115,7 @@ class _Package:
         if node is None:
             raise Broken(f"it builds an object with the number {number[:20]}, which it lacks")
         if node.get("type", "model") == "support":
-            self._source.leave_out("supports")
+            self._source.leave_out("support")
             return
         for part in node.findall("{*}components/{*}component"):
             local = _homogeneous(_transform(part)) @ _homogeneous(placed)
