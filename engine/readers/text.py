@@ -103,8 +103,11 @@ def read_number(text, at, end):
         else:
             power += -exponent if down else exponent
     whole = at >= end or is_space(text[at]) or is_end(text[at]) or text[at] == 35
-    if seen == 0 or not whole:
+    if seen == 0 or not whole or (at < end and text[at] == 35):
         close = skip_word(text, start, end)
+        if seen > 0 and whole and not _is_not_finite(text, start, close):
+            value = scaled(np.float64(mantissa), power)  # a comment follows without a space
+            return (-value if negative else value), at, True
         return np.nan, close, _is_not_finite(text, start, close)
     value = scaled(np.float64(mantissa), power)
     return (-value if negative else value), at, True

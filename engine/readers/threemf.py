@@ -26,6 +26,10 @@ _KNOWN = {
     "http://schemas.microsoft.com/3dmanufacturing/slice/2015/07",
 }
 """What a file may ask for: slices go along with meshes, which are enough."""
+_UNITS = {
+    **{"micron": "microns", "millimeter": "millimetres", "centimeter": "centimetres"},
+    **{"meter": "metres", "inch": "inches", "foot": "feet"},
+}
 
 Node = ElementTree.Element
 
@@ -44,7 +48,7 @@ def read_3mf(source: Source) -> tuple[list[Part], list[Material]]:
         )
     package = _Package(source, archive)
     main = package.model(_main_model(archive))
-    source.unit = f"{main.get('unit', 'millimeter')}s"
+    source.unit = _UNITS.get(main.get("unit", "millimeter"))
     items = main.findall("{*}build/{*}item")
     if not items:
         # A file that builds nothing is a library; all of its meshes are shown.
