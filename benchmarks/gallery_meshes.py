@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.mesh import Material, Mesh, Texture
-from engine.readers.load import load_mesh
 from engine.ovoxel.placement import fit_unit_cube
+from engine.readers.load import load_mesh
 
 ROOT = Path(__file__).resolve().parents[1]
 Color = tuple[float, float, float]

@@ -15,7 +15,8 @@ from protocol.errors import EngineError
 def convert(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A .glb, .gltf, .obj, .ply, .stl, .3mf or .vxz file.")
+        Path,
+        typer.Argument(metavar="IN", help="A mesh file or a .vxz file."),
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="A .vxz file, or .glb, .ply, .obj from a .vxz.")

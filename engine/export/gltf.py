@@ -5,7 +5,7 @@ import json
 import logging
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine import __version__
 from engine.host.color import linear_from_srgb
-from engine.mesh import Material, Mesh, Texture
+from engine.mesh import Material, Mesh, Texture, far_centre
 from engine.meshing.alpha import choose_alpha_mode
 from engine.meshing.axes import Y_UP_FROM_Z_UP
 from engine.meshing.normals import vertex_normals
@@ -125,6 +125,10 @@ class _Writer:
 
     def add(self, named: NamedMesh) -> None:
         document, mesh = self.document, named.mesh
+        centre = far_centre(mesh.vertices)
+        if centre is not None:
+            # Where float32 would be too coarse, the node says in double precision where it is.
+            mesh = replace(mesh, vertices=mesh.vertices - centre)
         materials = mesh.materials or (_plain_material(mesh),)
         primitives = []
         for index, material in enumerate(materials):
@@ -136,7 +140,10 @@ class _Writer:
             if len(faces):
                 primitives.append(self._primitive(mesh, faces, material, named.bare))
         document["meshes"].append({"name": named.name, "primitives": primitives})
-        document["nodes"].append({"name": named.name, "mesh": len(document["meshes"]) - 1})
+        node: Json = {"name": named.name, "mesh": len(document["meshes"]) - 1}
+        if centre is not None:
+            node["translation"] = (Y_UP_FROM_Z_UP @ centre).tolist()
+        document["nodes"].append(node)
         document["scenes"][0]["nodes"].append(len(document["nodes"]) - 1)
 
     def _primitive(self, mesh: Mesh, chosen: np.ndarray, material: Material, bare: bool) -> Json:

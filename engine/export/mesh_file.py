@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import trimesh
-from trimesh.exchange.ply import export_ply
 
 from engine.export.gltf import NamedMesh, check_mesh, glb_bytes
 from engine.export.obj import obj_files
 from engine.host.files import write_bytes_atomic
-from engine.mesh import Mesh
+from engine.mesh import Mesh, far_centre
 from engine.meshing.normals import vertex_normals
 from protocol.errors import EngineError
 from protocol.limits import ImageFormat
@@ -66,17 +64,30 @@ def save_scene(
 
 
 def _ply(mesh: Mesh) -> bytes:
-    attributes = {}
+    """Binary, little-endian: vertices with their normals, and all that is known of each."""
+    centre = far_centre(mesh.vertices)
+    near = mesh.vertices if centre is None else mesh.vertices - centre
+    kind = "f4" if centre is None else "f8"
+    pairs = zip(("x", "y", "z"), mesh.vertices.T, strict=True)
+    columns: list[tuple[str, str, np.ndarray]] = [(name, kind, values) for name, values in pairs]
+    pairs = zip(("nx", "ny", "nz"), vertex_normals(near, mesh.faces).T, strict=True)
+    columns += [(name, "f4", values) for name, values in pairs]
+    if mesh.colors is not None:
+        bytes_of = np.rint(mesh.colors * 255).astype(np.uint8)
+        names = ("red", "green", "blue", "alpha")
+        columns += [(name, "u1", values) for name, values in zip(names, bytes_of.T, strict=True)]
     if mesh.metallic_roughness is not None:
-        metallic, roughness = np.asarray(mesh.metallic_roughness, np.float32).T.copy()
-        attributes = {"metallic": metallic, "roughness": roughness}
-    colors = None if mesh.colors is None else np.rint(mesh.colors * 255).astype(np.uint8)
-    shape = trimesh.Trimesh(
-        vertices=np.asarray(mesh.vertices, np.float64),
-        faces=mesh.faces,
-        vertex_normals=vertex_normals(mesh.vertices, mesh.faces),
-        vertex_colors=colors,
-        vertex_attributes=attributes,
-        process=False,
-    )
-    return export_ply(shape, vertex_normal=True)
+        pair = zip(("metallic", "roughness"), mesh.metallic_roughness.T, strict=True)
+        columns += [(name, "f4", values) for name, values in pair]
+    vertices = np.empty(len(mesh.vertices), [(name, f"<{kind}") for name, kind, _ in columns])
+    for name, _, values in columns:
+        vertices[name] = values
+    faces = np.empty(len(mesh.faces), [("count", "u1"), ("corners", "<i4", 3)])
+    faces["count"], faces["corners"] = 3, mesh.faces
+    kinds = {"f4": "float", "f8": "double", "u1": "uchar"}
+    header = [
+        *("ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"),
+        *(f"property {kinds[kind]} {name}" for name, kind, _ in columns),
+        *(f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header\n"),
+    ]
+    return "\n".join(header).encode() + vertices.tobytes() + faces.tobytes()

@@ -1,13 +1,13 @@
 """Wavefront OBJ with its material library and pictures."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from engine.export.gltf import encode_picture
-from engine.mesh import Mesh, Texture
+from engine.mesh import Mesh, Texture, far_centre
 from engine.meshing.axes import Y_UP_FROM_Z_UP
 from engine.meshing.normals import vertex_normals
 from engine.meshing.rows import unique_rows
@@ -33,6 +33,11 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     roughness (the extension that Blender and others read), norm the normal map.
     """
     points = np.asarray(mesh.vertices, np.float64) @ Y_UP_FROM_Z_UP.T
+    centre = far_centre(mesh.vertices)
+    digits = 8
+    if centre is not None:
+        mesh = replace(mesh, vertices=mesh.vertices - centre)
+        digits = 16
     normals = mesh.normals
     if normals is None:
         normals = vertex_normals(mesh.vertices, mesh.faces)[mesh.faces]
@@ -44,10 +49,10 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
         beside = _material_library(mesh, path)
         out.write(f"mtllib {path.stem}.mtl\n")
     if mesh.colors is None:
-        np.savetxt(out, points, "v %.8g %.8g %.8g")
+        np.savetxt(out, points, f"v{f' %.{digits}g' * 3}")
     else:
         colors = np.rint(np.asarray(mesh.colors)[:, :3] * 255) / 255
-        np.savetxt(out, np.column_stack([points, colors]), "v %.8g %.8g %.8g %.6g %.6g %.6g")
+        np.savetxt(out, np.column_stack([points, colors]), f"v{f' %.{digits}g' * 3} %.6g %.6g %.6g")
     turned = normals.reshape(-1, 3)[normal_rows].astype(np.float64) @ Y_UP_FROM_Z_UP.T
     np.savetxt(out, turned, "vn %.6g %.6g %.6g")
     columns = [np.asarray(mesh.faces) + 1, normal_of.reshape(-1, 3) + 1]

@@ -8,11 +8,11 @@ from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.given_mesh import dual_grid_of
 from engine.host.files import check_place
 from engine.mesh import Mesh, drop_unused_vertices
-from engine.readers.load import load_mesh
 from engine.ovoxel import sample_materials
 from engine.ovoxel.checks import MAX_GRID_SIZE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.readers.load import load_mesh
 from engine.report import Report, percent
 from protocol.errors import EngineError
 

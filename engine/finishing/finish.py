@@ -177,8 +177,8 @@ def _warn_if_far(placement: Placement, report: Report) -> None:
     away = placement.scale * max(abs(x) for x in placement.centre)
     if away > _FAR:
         report.note(
-            f"The mesh lies {away:,.0f} times its size away from the origin, where 32-bit numbers "
-            "cannot hold its detail: vertices fall together. Move it to the origin first."
+            f"The mesh lies {away:,.0f} times its size away from the origin. The file keeps its "
+            "detail, but programs that hold places in 32 bits do not; they need it at the origin."
         )
 
 

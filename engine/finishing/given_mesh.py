@@ -9,11 +9,11 @@ import numpy as np
 
 from engine.mesh import Mesh
 from engine.meshing.edges import face_areas
-from engine.readers.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import fit_unit_cube
+from engine.readers.load import load_mesh
 from engine.report import Report, percent
 from protocol.errors import EngineError
 

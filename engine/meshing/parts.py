@@ -80,9 +80,7 @@ def join_parts(
             np.int32,
         ),
         uvs=_corner_uvs(parts, note),
-        colors=_per_vertex(
-            "colours", [(part, part.colors) for part in owners], (1, 1, 1, 1), note
-        ),
+        colors=_per_vertex("colours", [(part, part.colors) for part in owners], (1, 1, 1, 1), note),
         materials=tuple(kept),
         face_material=face_material if len(kept) > 1 else None,
         metallic_roughness=_per_vertex(

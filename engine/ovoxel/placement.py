@@ -27,8 +27,8 @@ class Placement:
         return ((np.asarray(points, np.float64) - self.centre) * self.scale).astype(np.float32)
 
     def to_object(self, points: np.ndarray) -> np.ndarray:
-        """(V, 3) float32 in object space from (V, 3) in the unit cube."""
-        return (np.asarray(points, np.float64) / self.scale + self.centre).astype(np.float32)
+        """(V, 3) float64 in object space from (V, 3) in the unit cube."""
+        return np.asarray(points, np.float64) / self.scale + self.centre
 
 
 def fit_unit_cube(vertices: np.ndarray, faces: np.ndarray) -> Placement:

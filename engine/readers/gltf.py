@@ -111,9 +111,7 @@ def _local_transform(node: Json) -> np.ndarray:
     )[0]
 
 
-def _transforms(
-    translations: np.ndarray, rotations: np.ndarray, scales: np.ndarray
-) -> np.ndarray:
+def _transforms(translations: np.ndarray, rotations: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """(N, 4, 4) of translations (N, 3), quaternions (N, 4) x y z w, and scales (N, 3)."""
     if translations.shape[1:] != (3,) or rotations.shape[1:] != (4,) or scales.shape[1:] != (3,):
         raise Broken("a node's translation, rotation or scale has too few numbers")

@@ -36,10 +36,20 @@ HARMLESS = {
     *("KHR_audio_emitter", "KHR_interactivity", "KHR_node_selectability", "KHR_node_hoverability"),
     *("KHR_physics_rigid_bodies", "KHR_implicit_shapes", "OMI_physics_body", "OMI_physics_shape"),
     *("OMI_collider", "EXT_lights_ies", "EXT_lights_image_based", "EXT_mesh_features"),
-    *("EXT_structural_metadata", "EXT_instance_features", "EXT_mesh_manifold", "EXT_meshopt_compression"),
+    *(
+        "EXT_structural_metadata",
+        "EXT_instance_features",
+        "EXT_mesh_manifold",
+        "EXT_meshopt_compression",
+    ),
     *("KHR_meshopt_compression", "EXT_primitive_voxels", "FB_geometry_metadata", "MSFT_lod"),
     *("MSFT_packing_normalRoughnessMetallic", "MSFT_packing_occlusionRoughnessMetallic"),
-    *("CESIUM_primitive_outline", "AGI_articulations", "AGI_stk_metadata", "ADOBE_materials_thin_transparency"),
+    *(
+        "CESIUM_primitive_outline",
+        "AGI_articulations",
+        "AGI_stk_metadata",
+        "ADOBE_materials_thin_transparency",
+    ),
     *("ADOBE_materials_clearcoat_specular", "ADOBE_materials_clearcoat_tint", "NV_materials_mdl"),
     *("GRIFFEL_bim_data", "MPEG_media", "VRM", "VRMC_vrm", "VRMC_materials_mtoon"),
     *("VRMC_springBone", "VRMC_node_constraint", "VRMC_vrm_animation", "GODOT_single_root"),
@@ -68,5 +78,3 @@ def note_left_out(file: GltfFile) -> None:
     source.leave_out("lamp", len(extensions.get("KHR_lights_punctual", {}).get("lights", [])))
     variants = extensions.get("KHR_materials_variants", {}).get("variants", [])
     source.leave_out("material variant", len(variants))
-
-

@@ -18,8 +18,13 @@ _GLB_HEADER = struct.Struct("<4sII")
 _CHUNK_HEADER = struct.Struct("<I4s")
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "i2", 5123: "u2", 5125: "u4", 5126: "f4"}
 _SHAPES = {
-    **{"SCALAR": (1, 1), "VEC2": (1, 2), "VEC3": (1, 3), "VEC4": (1, 4)},
-    **{"MAT2": (2, 2), "MAT3": (3, 3), "MAT4": (4, 4)},
+    "SCALAR": (1, 1),
+    "VEC2": (1, 2),
+    "VEC3": (1, 3),
+    "VEC4": (1, 4),
+    "MAT2": (2, 2),
+    "MAT3": (3, 3),
+    "MAT4": (4, 4),
 }
 """Columns and rows."""
 _MOST_ZEROS = 1 << 28
@@ -182,7 +187,7 @@ class GltfFile:
 
 
 def as_numbers(values: np.ndarray, normalised: bool) -> np.ndarray:
-    """Floating-point values; normalised integers are fractions, as glTF 2.0 section 3.6.2.2 says."""
+    """Floating-point values; normalised integers are fractions (section 3.6.2.2)."""
     if values.dtype.kind == "f":
         return values
     if normalised:

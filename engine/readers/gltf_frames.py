@@ -15,7 +15,7 @@ def placed_normals(given: np.ndarray, turn: np.ndarray) -> np.ndarray | None:
     cofactors = np.stack(
         [np.cross(turn[..., k - 2, :], turn[..., k - 1, :]) for k in range(3)], axis=-2
     )
-    determinant = np.einsum("...i,...i->...", cofactors[..., 0, :], turn[..., 0, :])
+    determinant = np.asarray((cofactors[..., 0, :] * turn[..., 0, :]).sum(axis=-1))
     if not (np.abs(determinant) > 0).any():
         return None
     if turn.ndim == 2:

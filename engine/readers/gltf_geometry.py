@@ -57,9 +57,7 @@ class _Vertices:
     frames: dict[object, np.ndarray | None] = field(default_factory=dict)
 
 
-def parts_of_mesh(
-    file: GltfFile, placement: Placement, materials: GltfMaterials
-) -> Iterator[Part]:
+def parts_of_mesh(file: GltfFile, placement: Placement, materials: GltfMaterials) -> Iterator[Part]:
     """A part for each primitive that has triangles; primitives on the same arrays share them."""
     mesh = file.entry("meshes", placement.mesh)
     weights = placement.weights or tuple(mesh.get("weights", ()))
@@ -116,7 +114,9 @@ def _vertices(
         turn = object_from_node[:, :3]
         placed = positions @ turn.T + object_from_node[:, 3]
         mirrored = float(np.linalg.det(turn)) < 0
-    return _Vertices(placed, turn, mirrored, _colors(attributes, primitive, weights), _mr(attributes))
+    return _Vertices(
+        placed, turn, mirrored, _colors(attributes, primitive, weights), _mr(attributes)
+    )
 
 
 def _blended(attributes: Attributes, joints: np.ndarray, vertices: int) -> np.ndarray:

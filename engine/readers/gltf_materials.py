@@ -110,9 +110,7 @@ class GltfMaterials:
             self._source.note(f"Of the material {name} {', '.join(left_out)} is left out.")
         return material
 
-    def _glossy(
-        self, material: Material, given: Json, reader: "_Pictures", name: str
-    ) -> Material:
+    def _glossy(self, material: Material, given: Json, reader: "_Pictures", name: str) -> Material:
         """The older description: diffuse, specular, and gloss."""
         red, green, blue, alpha = _factor(given.get("diffuseFactor"), (1.0, 1.0, 1.0, 1.0))
         specular = _factor(given.get("specularFactor"), (1.0, 1.0, 1.0))
@@ -146,9 +144,7 @@ class GltfMaterials:
             material, amount, reader.texture(given.get("transmissionTexture"), alpha=False)
         )
 
-    def _light(
-        self, material: Material, given: Json, reader: "_Pictures", name: str
-    ) -> Material:
+    def _light(self, material: Material, given: Json, reader: "_Pictures", name: str) -> Material:
         strength = given.get("extensions", {}).get("KHR_materials_emissive_strength", {})
         factor = _factor(given.get("emissiveFactor"), (0.0, 0.0, 0.0), most=np.inf)
         light = np.array(factor) * float(strength.get("emissiveStrength", 1.0))
@@ -178,13 +174,17 @@ class GltfMaterials:
         sampler: Json = {}
         if "sampler" in texture:
             sampler = self._file.entry("samplers", texture["sampler"])
-        wrap_u, wrap_v = (
-            _WRAPS.get(sampler.get(key, _REPEAT), "repeat") for key in ("wrapS", "wrapT")
-        )
+        wrap_u: Wrap = _WRAPS.get(sampler.get("wrapS", _REPEAT), "repeat")
+        wrap_v: Wrap = _WRAPS.get(sampler.get("wrapT", _REPEAT), "repeat")
         filter: Filter = "nearest" if sampler.get("magFilter") == _NEAREST else "linear"
         data, name = self._image(texture)
-        wrap = wrap_u if wrap_u == wrap_v else (wrap_u, wrap_v)
-        return decode_texture(data, name, alpha=alpha, filter=filter, wrap=wrap)
+        return decode_texture(
+            data,
+            name,
+            alpha=alpha,
+            filter=filter,
+            wrap=wrap_u if wrap_u == wrap_v else (wrap_u, wrap_v),
+        )
 
     def _image(self, texture: Json) -> tuple[bytes, str]:
         """The encoded bytes of a texture's picture and a name for messages."""
@@ -293,9 +293,7 @@ def _infos(material: Json) -> list[Json]:
     return [info for info in infos if info is not None]
 
 
-def _factor(
-    given: Any, default: tuple[float, ...], *, most: float = 1.0
-) -> tuple[float, ...]:
+def _factor(given: Any, default: tuple[float, ...], *, most: float = 1.0) -> tuple[float, ...]:
     """Numbers of a factor within [0, most]."""
     values = default if given is None else tuple(float(value) for value in given)
     if len(values) < len(default) or not np.isfinite(values).all():
@@ -310,4 +308,3 @@ def _share(value: Any) -> float:
 def _encoded(linear: Any) -> tuple[float, float, float]:
     red, green, blue = srgb_from_linear(np.asarray(linear)).tolist()
     return red, green, blue
-

@@ -59,7 +59,7 @@ def load_mesh(
     Raises:
         EngineError: ``mesh_absent``, ``mesh_format``, ``mesh_broken``, ``mesh_empty``,
             ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``;
-            ``texture_missing``, ``texture_broken`` and ``material_missing`` where they are required.
+            ``texture_missing``, ``texture_broken``, ``material_missing`` where they are required.
     """
     path = Path(path)
     reader = _reader(path)

@@ -193,7 +193,7 @@ def _grey(texture: Texture | None, line: MapLine) -> Texture:
     """The one channel of a picture that is an alpha map."""
     assert texture is not None
     pixels = texture.pixels
-    channel = {"r": 0, "g": 1, "b": 2, "m": 3}.get(line.channel or "", None)
+    channel = {"r": 0, "g": 1, "b": 2, "m": 3}.get(line.channel or "")
     if channel is None:
         # A picture with transparency of its own is meant by it, unless it is solid.
         clear = pixels.shape[2] == 4 and bool((pixels[..., 3] < 255).any())

@@ -126,10 +126,10 @@ def _is_word(text, at, end, word):
     """Whether the word at a place is this one, in any case."""
     if end - at != len(word):
         return False
+    same = True
     for k in range(len(word)):
-        if text[at + k] | 32 != word[k]:
-            return False
-    return True
+        same = same and text[at + k] | 32 == word[k]
+    return same
 
 
 _USEMTL = np.frombuffer(b"usemtl", np.uint8)
@@ -239,7 +239,7 @@ def fill_arrays(text, vertices, colors, uvs, polygons, corners, marks):
                 return fault, at
             polygons[p] = behind - c
             p, c = p + 1, behind
-        elif kind == MATERIAL or kind == LIBRARY:
+        elif kind in (MATERIAL, LIBRARY):
             marks[m, 0], marks[m, 1], marks[m, 3] = kind, close, p
             marks[m, 2] = line_end(text, close, end)
             m += 1

@@ -25,7 +25,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Ragged:
-    """A property that is a list: (N,) int64 how long each is, and all values one after the other."""
+    """A property that is a list: (N,) int64 how long each is, and all values in a row."""
 
     counts: np.ndarray
     values: np.ndarray
@@ -121,9 +121,7 @@ def _regular(
                 return None
         values = rows[:, begin + head : begin + head + length * size].reshape(-1)
         values = _typed(values, kind, order)
-        columns[name] = (
-            values if count is None else Ragged(np.full(element.count, length), values)
-        )
+        columns[name] = values if count is None else Ragged(np.full(element.count, length), values)
     return columns, at + element.count * row
 
 

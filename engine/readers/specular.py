@@ -47,7 +47,9 @@ def from_specular(
         if diffuse_texture is None or max(specular) <= _DIELECTRIC:
             color, metallic = _metallic(np.array([diffuse]), np.array([specular]))
             red, green, blue = srgb_from_linear(color[0]).tolist()
-            return Converted((red, green, blue), float(metallic[0]), 1 - gloss, diffuse_texture, None)
+            return Converted(
+                (red, green, blue), float(metallic[0]), 1 - gloss, diffuse_texture, None
+            )
         pictures = [diffuse_texture]
     else:
         pictures = [t for t in (diffuse_texture, gloss_texture) if t is not None]

@@ -45,9 +45,9 @@ def _binary(source: Source) -> np.ndarray | None:
         raise Broken("it ends before its first triangle")
     stated = int.from_bytes(data[_HEADER : _HEADER + 4], "little")
     held, rest = divmod(len(data) - _HEADER - 4, _FACET.itemsize)
-    if text and not (stated and (stated == held and rest == 0)):
-        if b"\0" not in head or b"facet" in head:
-            return None
+    fits = stated > 0 and stated == held and rest == 0
+    if text and not fits and (b"\0" not in head or b"facet" in head):
+        return None
     if stated > held:
         # A program that could not go back to write the number leaves nothing or all bits there.
         if stated != 0xFFFFFFFF or rest:

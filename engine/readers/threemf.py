@@ -27,8 +27,12 @@ _KNOWN = {
 }
 """What a file may ask for: slices go along with meshes, which are enough."""
 _UNITS = {
-    **{"micron": "microns", "millimeter": "millimetres", "centimeter": "centimetres"},
-    **{"meter": "metres", "inch": "inches", "foot": "feet"},
+    "micron": "microns",
+    "millimeter": "millimetres",
+    "centimeter": "centimetres",
+    "meter": "metres",
+    "inch": "inches",
+    "foot": "feet",
 }
 
 Node = ElementTree.Element
@@ -148,10 +152,7 @@ class _Package:
             return Part(vertices, faces, material=self._default())
         first = node.get("pindex", "0") if node.get("pid") else "0"
         places = np.array(
-            [
-                [int(t.get(k) or t.get("p1") or first) for k in ("p1", "p2", "p3")]
-                for t in triangles
-            ]
+            [[int(t.get(k) or t.get("p1") or first) for k in ("p1", "p2", "p3")] for t in triangles]
         )
         colors = np.ones((len(faces), 3, 4))
         uvs = np.zeros((len(faces), 3, 2))
@@ -212,9 +213,13 @@ class _Package:
 
     def _picture(self, name: str, node: Node | None) -> Texture | None:
         wraps: dict[str, Any] = {"wrap": "repeat", "mirror": "mirror", "clamp": "clamp"}
-        styles = ("wrap", "wrap") if node is None else (
-            node.get("tilestyleu", "wrap"),
-            node.get("tilestylev", "wrap"),
+        styles = (
+            ("wrap", "wrap")
+            if node is None
+            else (
+                node.get("tilestyleu", "wrap"),
+                node.get("tilestylev", "wrap"),
+            )
         )
         try:
             data = self._archive.read(name.lstrip("/"))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.mesh import Material, Mesh
+from engine.mesh import Material, Mesh, far_centre
 from engine.meshing.alpha import choose_alpha_mode
-from engine.readers.load import READERS, load_mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement
+from engine.readers.load import READERS, load_mesh
 from protocol.errors import EngineError
 
 
@@ -35,7 +35,10 @@ def load_surface(
             f"{path.name} has no suffix of a file that can be shown.",
             f"Use one of {', '.join(READERS)}, .vxz, or an asset's folder.",
         )
-    return load_mesh(path, require_textures=require_textures, tell=tell)
+    mesh = load_mesh(path, require_textures=require_textures, tell=tell)
+    centre = far_centre(mesh.vertices)
+    # A picture shows the same wherever the mesh lies; cameras work in float32.
+    return mesh if centre is None else replace(mesh, vertices=mesh.vertices - centre)
 
 
 def mesh_of_ovoxels(ovoxels: OVoxels) -> Mesh:

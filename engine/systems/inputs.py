@@ -79,9 +79,7 @@ class Inputs:
             raise _kind(reference, value, "a picture")
         return value
 
-    def mesh(
-        self, reference: Reference, *, tell: Callable[[str], None] | None = None
-    ) -> Mesh:
+    def mesh(self, reference: Reference, *, tell: Callable[[str], None] | None = None) -> Mesh:
         """A mesh in object space; of an asset, its surface.
 
         Args:

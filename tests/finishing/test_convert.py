@@ -9,8 +9,8 @@ import trimesh
 from engine.export.mesh_file import save_mesh
 from engine.finishing.convert import mesh_file_to_ovoxels, ovoxels_to_mesh_file
 from engine.mesh import Mesh
-from engine.readers.load import load_mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels
+from engine.readers.load import load_mesh
 from engine.report import Report
 from protocol.errors import EngineError
 from tests.events import progress_to

@@ -14,11 +14,11 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
-from engine.readers.load import load_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
 from engine.ovoxel.placement import Placement
+from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
 from protocol.errors import EngineError
 from protocol.events import Progress

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def model(resources: str, build: str, more: str = "") -> str:
     )
 
 
-def write(folder: Path, main: str, path: str = "3D/3dmodel.model", **files: str | bytes) -> Path:
+def write(folder: Path, main: str, path: str = "3D/3dmodel.model", **files: Any) -> Path:
     target = folder / "a.3mf"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_rels/.rels", RELATIONS.format(path))
@@ -105,7 +106,9 @@ def test_objects_in_a_circle_are_refused(tmp_path: Path) -> None:
     assert caught.value.code == "mesh_broken"
 
 
-COLORS = '<m:colorgroup id="7"><m:color color="#FF0000"/><m:color color="#0000FFFF"/></m:colorgroup>'
+COLORS = (
+    '<m:colorgroup id="7"><m:color color="#FF0000"/><m:color color="#0000FFFF"/></m:colorgroup>'
+)
 BASES = (
     '<basematerials id="7"><base name="a" displaycolor="#FF0000"/>'
     '<base name="b" displaycolor="#0000FF"/></basematerials>'
@@ -136,7 +139,8 @@ def test_textures(tmp_path: Path) -> None:
     )
     faces = ('pid="7" p1="0" p2="1" p3="2"', 'pid="7" p1="0" p2="2" p3="3"')
     main = model(resources + square(1, *faces), ITEM)
-    path = write(tmp_path, main, **{"3D__q_png": quarters()})
+    files: dict[str, Any] = {"3D__q_png": quarters()}
+    path = write(tmp_path, main, **files)
     surface = Surface(load_mesh(path))
     surface.shows((0.25, 0.75, 0), RED)
     surface.shows((0.25, 0.25, 0), BLUE)

@@ -99,9 +99,7 @@ def test_quantised_positions(tmp_path: Path, kind: str, normalized: bool) -> Non
         ("i1", True, -128, -1.0),
     ],
 )
-def test_quantised_uvs(
-    tmp_path: Path, kind: str, normalized: bool, value: int, uv: float
-) -> None:
+def test_quantised_uvs(tmp_path: Path, kind: str, normalized: bool, value: int, uv: float) -> None:
     gltf = Gltf("KHR_mesh_quantization")
     uvs = gltf.accessor(np.full((4, 2), value), kind, normalized=normalized)
     gltf.show(gltf.square(TEXCOORD_0=uvs))
@@ -120,9 +118,17 @@ def test_interleaved_attributes(tmp_path: Path) -> None:
         name: gltf.add("accessors", {**common, **more})
         for name, more in {
             "POSITION": {"componentType": 5126, "type": "VEC3"},
-            "COLOR_0": {"byteOffset": 12, "componentType": 5121, "type": "VEC4", "normalized": True},
+            "COLOR_0": {
+                "byteOffset": 12,
+                "componentType": 5121,
+                "type": "VEC4",
+                "normalized": True,
+            },
             "TEXCOORD_0": {
-                **{"byteOffset": 16, "componentType": 5123, "type": "VEC2", "normalized": True}
+                "byteOffset": 16,
+                "componentType": 5123,
+                "type": "VEC2",
+                "normalized": True,
             },
         }.items()
     }

@@ -1,4 +1,4 @@
-"""Materials of glTF: samplers, transforms, sets of UVs, and what our six values can say of light."""
+"""Materials of glTF: samplers, transforms, sets of UVs, light, gloss and glass."""
 
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,9 @@ def test_pictures_of_light(tmp_path: Path, on_texture: bool) -> None:
 def test_light_without_its_factor_is_none(tmp_path: Path) -> None:
     gltf = Gltf()
     light = {"index": gltf.texture(plain(255, 255, 255))}
-    gltf.painted({"pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 1]}, "emissiveTexture": light})
+    gltf.painted(
+        {"pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 1]}, "emissiveTexture": light}
+    )
     Surface(gltf.load(tmp_path)).shows((0.5, 0, 0.5), RED)
 
 
@@ -252,9 +254,7 @@ def test_a_picture_in_a_format_that_cannot_be_read(tmp_path: Path, alone: bool) 
     """KTX2 beside a plain picture is not needed; alone it is a note."""
     gltf = Gltf(*(["KHR_texture_basisu"] if alone else []))
     ktx = gltf.add("images", {"bufferView": gltf.view(b"\xabKTX 20\xbb" + bytes(50))})
-    texture = gltf.texture(
-        plain(0, 0, 255), extensions={"KHR_texture_basisu": {"source": ktx}}
-    )
+    texture = gltf.texture(plain(0, 0, 255), extensions={"KHR_texture_basisu": {"source": ktx}})
     if alone:
         del gltf.document["textures"][texture]["source"]
     gltf.painted(textured(texture))

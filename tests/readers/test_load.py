@@ -250,7 +250,7 @@ def test_ply_colours(tmp_path: Path) -> None:
     np.testing.assert_allclose(mesh.colors, [[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0.2, 1]], atol=1e-6)
 
 
-def refusal(path: Path, **options: bool) -> EngineError:
+def refusal(path: Path, **options: Any) -> EngineError:
     with pytest.raises(EngineError) as caught:
         load_mesh(path, **options)
     assert caught.value.hint

@@ -133,7 +133,8 @@ def test_polygons_stay_inside_of_their_outline(
 
 
 def test_a_polygon_with_a_notch_far_away(tmp_path: Path) -> None:
-    corners = np.array([(4, 0), (4, 4), (2, 1), (0, 4), (0, 0)]) + (500000, 5400000)
+    corners = np.array([(4, 0), (4, 4), (2, 1), (0, 4), (0, 0)])
+    corners += np.array([500000, 5400000])
     text = "".join(f"v {x} {y} 0\n" for x, y in corners)
     assert area(load_mesh(write(tmp_path, text + "f 1 2 3 4 5\n"))) == pytest.approx(10)
 
@@ -151,7 +152,9 @@ def test_names_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / f"{word}.png").write_bytes(plain(255, 0, 0))
     text = f"mtllib a.mtl\n# {word}\n{VERTICES}{UVS}usemtl ".encode(encoding)
     path = write(
-        tmp_path, text + name + b"\nf 1/1 2/2 3/3 4/4\n", b"newmtl " + name + b"\nmap_Kd " + name + b".png"
+        tmp_path,
+        text + name + b"\nf 1/1 2/2 3/3 4/4\n",
+        b"newmtl " + name + b"\nmap_Kd " + name + b".png",
     )
     shown(path).shows(MIDDLE, RED)
 
@@ -313,9 +316,7 @@ def test_one_picture_for_colour_and_alpha_counts_once(tmp_path: Path) -> None:
         ("map_Pr -s 1 1 1 grey.png\nPm 1", 1, 100 / 255),
     ],
 )
-def test_metal_and_roughness(
-    tmp_path: Path, lines: str, metallic: float, roughness: float
-) -> None:
+def test_metal_and_roughness(tmp_path: Path, lines: str, metallic: float, roughness: float) -> None:
     (tmp_path / "grey.png").write_bytes(plain(100))
     value = shown(painted(tmp_path, f"newmtl a\nKd 1 1 1\n{lines}\n")).at(*MIDDLE)
     np.testing.assert_allclose(value[3:5], [metallic, roughness], atol=0.01)
@@ -336,9 +337,7 @@ def test_light_is_added_to_the_colour(tmp_path: Path) -> None:
         ("newmtl a\nKd 1 1 1\nmap_Pr lost.png\n", "lost.png", "texture_missing"),
     ],
 )
-def test_what_is_missing_is_a_note(
-    tmp_path: Path, mtl: str | None, word: str, code: str
-) -> None:
+def test_what_is_missing_is_a_note(tmp_path: Path, mtl: str | None, word: str, code: str) -> None:
     path = painted(tmp_path, mtl or "")
     if mtl is None:
         (tmp_path / "a.mtl").unlink()

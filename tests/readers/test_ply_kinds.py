@@ -14,14 +14,30 @@ from tests.readers.made import BLUE, RED, area, notes_of, plain, shown
 CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (2, 0, 0), (2, 1, 0)], np.float64)
 TEXT = "0 0 0\n1 0 0\n1 1 0\n0 1 0\n"
 CODES = {
-    **{"char": "b", "uchar": "B", "short": "h", "ushort": "H", "int": "i", "uint": "I"},
-    **{"float": "f", "double": "d", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H"},
-    **{"int32": "i", "uint32": "I", "float32": "f", "float64": "d"},
+    "char": "b",
+    "uchar": "B",
+    "short": "h",
+    "ushort": "H",
+    "int": "i",
+    "uint": "I",
+    "float": "f",
+    "double": "d",
+    "int8": "b",
+    "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "float32": "f",
+    "float64": "d",
 }
 
 
 def ply(
-    folder: Path, elements: list[tuple[str, list[str], list[list[Any]]]], form: str = "ascii", *head: str
+    folder: Path,
+    elements: list[tuple[str, list[str], list[list[Any]]]],
+    form: str = "ascii",
+    *head: str,
 ) -> Path:
     """Elements by name, properties and rows; a list is a list in a row."""
     lines = ["ply", f"format {form} 1.0", *head]
@@ -82,7 +98,12 @@ def test_faces_of_unlike_sizes(tmp_path: Path, form: str, kind: str, declared: s
 
 @pytest.mark.parametrize("form", ["ascii", "binary_little_endian", "binary_big_endian"])
 def test_triangles_beside_properties_of_other_kinds(tmp_path: Path, form: str) -> None:
-    declared = ["uchar flags", "list uchar int vertex_indices", "double quality", "list uchar float w"]
+    declared = [
+        "uchar flags",
+        "list uchar int vertex_indices",
+        "double quality",
+        "list uchar float w",
+    ]
     rows = [[1, [0, 1, 2], 0.5, []], [2, [0, 2, 3], 0.25, [1.0, 2.0]]]
     mesh = load_mesh(ply(tmp_path, [vertices(), ("face", declared, rows)], form))
     assert area(mesh) == pytest.approx(1)
@@ -122,13 +143,20 @@ def test_strips(tmp_path: Path, form: str) -> None:
         ("uint16", (32768, 16384, 49152), "binary_little_endian"),
     ],
 )
-@pytest.mark.parametrize("names", [("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue")])
+@pytest.mark.parametrize(
+    "names",
+    [("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue")],
+)
 def test_colours(
     tmp_path: Path, kind: str, values: Any, form: str, names: tuple[str, str, str]
 ) -> None:
     _, properties, rows = vertices()
     properties += [f"{kind} {name}" for name in names]
-    path = ply(tmp_path, [("vertex", properties, [[*r, *values] for r in rows]), faces([[0, 1, 2, 3]])], form)
+    path = ply(
+        tmp_path,
+        [("vertex", properties, [[*r, *values] for r in rows]), faces([[0, 1, 2, 3]])],
+        form,
+    )
     shown(path).shows((0.5, 0.5, 0), (0.5, 0.25, 0.75), 0.01)
 
 

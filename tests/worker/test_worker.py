@@ -12,9 +12,9 @@ import torch
 from engine.assets.folder import load_asset
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
-from engine.readers.load import load_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
+from engine.readers.load import load_mesh
 from engine.systems.trellis2 import stages
 from engine.worker.inputs import attached_values
 from engine.worker.tokens import Tokens

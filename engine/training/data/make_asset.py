@@ -14,10 +14,10 @@ from PIL import Image
 from engine.finishing.convert import mesh_to_ovoxels
 from engine.host.files import unwritable
 from engine.mesh import Mesh
-from engine.readers.load import load_mesh
 from engine.ovoxel.grid import UNIT_CUBE
 from engine.ovoxel.ovoxel_file import OVoxels, load_ovoxels, save_ovoxels
 from engine.ovoxel.placement import Placement, fit_unit_cube
+from engine.readers.load import load_mesh
 from engine.render.asset import mesh_of_ovoxels
 from engine.report import Report
 from engine.training.data.index import ASSETS, Entry

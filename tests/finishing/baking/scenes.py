@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.mesh import Mesh
-from engine.readers.load import load_mesh
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.placement import fit_unit_cube
+from engine.readers.load import load_mesh
 
 ROOT = Path(__file__).resolve().parents[3]
 
