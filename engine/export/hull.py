@@ -35,7 +35,7 @@ def collision_hull(vertices: np.ndarray, *, directions: int = MOST_POINTS) -> Me
     if faces is None:
         return None
     used, new = np.unique(faces, return_inverse=True)
-    return Mesh(points[used].astype(np.float32), new.reshape(-1, 3).astype(np.int32))
+    return Mesh(points[used], new.reshape(-1, 3).astype(np.int32))
 
 
 def _hull_faces(points: np.ndarray) -> np.ndarray | None:

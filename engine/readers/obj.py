@@ -140,7 +140,7 @@ def _colors(source: Source, given: np.ndarray | None) -> np.ndarray | None:
         return None
     colors = np.ones((len(given), 4))
     colors[:, :3] = np.where(np.isnan(given), 1.0, given)
-    largest = float(np.nanmax(given))
+    largest = float(np.nan_to_num(given).max())
     if largest > 1.0:
         # Some programs write bytes there.
         colors[:, :3] = np.where(np.isnan(given), 1.0, given / (255.0 if largest <= 255 else 65535))

@@ -213,7 +213,7 @@ def _share(values: np.ndarray) -> np.ndarray:
         if values.dtype.itemsize > 2 and len(values):
             most = next(m for m in (255, 65535, most) if values.max() <= m)
         return np.clip(values / most, 0.0, 1.0)
-    beyond = len(values) > 0 and float(np.nanmax(values, initial=0.0)) > 1.0
+    beyond = len(values) > 0 and float(np.nan_to_num(values).max()) > 1.0
     return values.astype(np.float64) / (255.0 if beyond else 1.0)
 
 
