@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from engine.images.matte import has_own_alpha
+from engine.images.matte import has_own_alpha, opaque
 from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND
 from engine.images.regions import Mask, connected, erode
@@ -47,7 +47,8 @@ def check_picture(image: Image.Image) -> list[Remark]:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     try:
-        cutout = small if has_own_alpha(image) else remove_plain_background(small.convert("RGB"))
+        own = has_own_alpha(image)
+        cutout = small if own else remove_plain_background(opaque(small).convert("RGB"))
     except EngineError as error:
         if error.code == "image_too_small":
             return [Remark("small_object", f"The picture is only {_pixels(image)} large.")]

@@ -89,7 +89,7 @@ def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile, name: str)
 
 
 def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
-    """Grey of 16 bits: 0..65535 to 0..255, rounded; mode "LA" when a grey is transparent, else "L"."""
+    """Grey of 16 bits to mode "L", or "LA" when a grey is transparent: 0..65535 to 0..255."""
     if image.mode == "F":
         raise _depth(name)
     values = np.asarray(image).astype(np.int64)
