@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_other_files_are_named(data, word):
 def _linear_profile(space: str) -> bytes:
     """An ICC profile (version 2) whose channels are light itself, with the primaries of sRGB."""
     linear = b"curv" + bytes(8)
-    source = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).profile
+    source: Any = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).profile
     white = (0.9642, 1.0, 0.8249)
 
     def xyz(values: tuple[float, float, float]) -> bytes:
