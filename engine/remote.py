@@ -375,7 +375,7 @@ class RemoteJob:
         try:
             with (
                 zipfile.ZipFile(io.BytesIO(data)) as archive,
-                tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as room,
+                tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room,
             ):
                 made = Path(room, "asset")
                 made.mkdir()
