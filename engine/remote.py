@@ -263,7 +263,19 @@ class RemoteJob:
                         return
             silent = 0.0 if client.state == "alive" else silent + _TICK
             if silent > GONE_PATIENCE and client.problem is not None:
-                raise client.problem
+                raise self._gone(client.problem)
+
+    def _gone(self, problem: EngineError) -> EngineError:
+        """Why the job is no longer waited for. The job itself is on the engine's disk."""
+        if problem.code not in ("engine_silent", "engine_not_running"):
+            return problem
+        resumed = command("retry", self.id[:8], "--wait", "-o", "OUT.glb")
+        return EngineError(
+            "engine_gone",
+            f"The engine has ended or hangs; it was waited for {GONE_PATIENCE:.0f} s. "
+            f"What the job {self.id[:8]} had done is on its disk.",
+            f"Start it again ({command('serve')}), then resume the job: {resumed}",
+        )
 
     def _caught_up(self, snapshot: JobSnapshot) -> Iterator[Event]:
         """What was told before; the end too, if there was one.

@@ -120,8 +120,7 @@ def follow_job(job: RemoteJob, output: Path | None, *, as_json: bool, verbose: b
         on_event = follow.shown()
         job.wait(_noting(on_event, seconds))
         if output is not None:
-            finished = "finished" in job.snapshot().row.parts
-            for line in save_result(job, output, finished=finished):
+            for line in save_result(job, output):
                 say(line)
             files.append(str(output))
         elif not as_json:
@@ -152,5 +151,7 @@ def _line(row: JobRow) -> str:
         state = f"running {row.fraction:.0%}{left}"
     elif row.state == "queued":
         state = f"waits, {row.position} before it"
+    elif row.state == "interrupted":
+        state = f"interrupted; to resume it: {command('retry', row.id[:8])}"
     failure = f": {row.failure.message}" if row.failure else ""
     return f"{row.id[:8]}  {at}  {row.kind:8} {row.title or '-'}  {state}{failure}  ({row.client})"

@@ -63,8 +63,7 @@ def make_remotely(
             job.wait(lambda event, seconds=seconds, on=on_event: _both(event, on, seconds))
             submitted.remove(job)
             given = isinstance(spec, TextureJob)
-            finished = choice is not None
-            for line in save_result(job, target, finished=finished, given_mesh=given):
+            for line in save_result(job, target, given_mesh=given):
                 show(line)
             if verbose:
                 show(seconds_line_of(seconds))
@@ -84,18 +83,21 @@ def submitted_job(
     return engine.submit(sent, attached, choice, checkpoint=checkpoint, batch=batch, title=title)
 
 
-def save_result(
-    job: RemoteJob, target: Path, *, finished: bool, given_mesh: bool = False
-) -> Iterator[str]:
-    """Write the model and the asset's folder beside it; gives what is to be said of them.
+def save_result(job: RemoteJob, target: Path, *, given_mesh: bool = False) -> Iterator[str]:
+    """Write the model and, where the job made one, the asset's folder beside it.
 
     Args:
         given_mesh: whether it is a mesh that was textured, which keeps its faces.
+
+    Returns:
+        What is to be said of them.
     """
-    folder = target.with_suffix(FOLDER_SUFFIX)
+    parts = job.snapshot().row.parts
+    folder = None
     job.save(target)
-    job.save_asset(folder)
-    mesh = job.mesh("finished" if finished else "mesh")
+    if "asset" in parts:  # finishing again makes none
+        folder = job.save_asset(target.with_suffix(FOLDER_SUFFIX))
+    mesh = job.mesh("finished" if "finished" in parts else "mesh")
     yield from result_lines(target, None if given_mesh else folder, mesh)
 
 
