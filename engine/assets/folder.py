@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.assets.asset import Asset, Latent
+from engine.assets.names import LATENTS, RECIPE, SOURCE, VOXELS
 from engine.assets.recipe import checked_recipe
 from engine.host.files import (
     check_name,
@@ -37,9 +38,6 @@ from engine.ovoxel.ovoxel_file import load_ovoxels, rounded_materials, save_ovox
 from engine.ovoxel.ovoxels import OVoxels
 from protocol.errors import EngineError
 
-RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
-THUMBNAIL = "thumbnail.png"
-FOLDER_SUFFIX = ".maquette"
 _OF_CORNERS_AND_FACES = ("uvs", "normals", "polygons")
 """What a mesh that was given may have beside its vertices and faces."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from engine.assets.names import folder_of
 from engine.commands.console import seconds_line_of, settings_of
 from engine.commands.progress import Followed
 from engine.commands.told import result_lines
@@ -17,8 +18,6 @@ from protocol.errors import EngineError
 from protocol.events import Done, Event
 from protocol.finishes import FinishChoice
 from protocol.jobs import TextureJob
-
-FOLDER_SUFFIX = ".maquette"
 
 
 def opened_engine(home: Path) -> Engine:
@@ -96,7 +95,7 @@ def save_result(job: RemoteJob, target: Path, *, given_mesh: bool = False) -> It
     folder = None
     job.save(target)
     if "asset" in parts:  # finishing again makes none
-        folder = job.save_asset(target.with_suffix(FOLDER_SUFFIX))
+        folder = job.save_asset(folder_of(target))
     mesh = job.mesh("finished" if "finished" in parts else "mesh")
     yield from result_lines(target, None if given_mesh else folder, mesh)
 

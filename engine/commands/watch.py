@@ -1,5 +1,6 @@
 """`maquette watch`: an asset of every picture that appears in a folder."""
 
+import glob
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -126,7 +127,13 @@ class Watcher:
         return target.is_file() and target.stat().st_mtime >= changed
 
     def _target(self, picture: Path) -> Path:
-        return self._output / f"{picture.stem}.glb"
+        """NAME.glb, or NAME.png.glb where several pictures are called so."""
+        alike = [
+            other
+            for other in self._folder.glob(f"{glob.escape(picture.stem)}.*")
+            if other.suffix.lower() in PICTURES
+        ]
+        return self._output / f"{picture.stem if len(alike) < 2 else picture.name}.glb"
 
     def _submit(self, picture: Path) -> None:
         job = GenerateJob(picture=File(str(picture)), **self._settings)  # pyright: ignore[reportArgumentType]
