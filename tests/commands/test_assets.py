@@ -33,12 +33,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def toy_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def toy_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     def load(*, folder: Path | None, offline: bool) -> ToyEncoder:
         return ToyEncoder()
 
     monkeypatch.setitem(encoders.ENCODERS, "ToyEncoder", EncoderKind(load, 4))
-    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture
