@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def toy_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def toy_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def load(*, folder: Path | None, offline: bool) -> ToyEncoder:
         return ToyEncoder()
 
