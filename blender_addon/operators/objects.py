@@ -52,7 +52,7 @@ class MAQUETTE_OT_retexture(OnMeshes, Operator):
 
         def begin(thing: Any) -> None:
             sent = mesh_out.gather(thing, keep_uvs=chosen.texture_method == "keep")
-            target = targets.of(context, thing, "retexture")
+            target = targets.of(context, thing, "retexture", sent)
             session().texture(settings, sent.attached(), target)
             self.report({"INFO"}, f"{thing.name}: {sent.sentence}")
 
@@ -74,8 +74,8 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
             if job := recipe.job_of(thing):
                 session().upscale(settings, targets.of(context, thing, "replace"), source=job)
                 return
-            sent = mesh_out.gather(thing)
-            target = targets.of(context, thing, "replace", sent_in_world=True)
+            sent = mesh_out.shape_of(thing)
+            target = targets.of(context, thing, "replace", sent)
             session().upscale(settings, target, sent.attached())
 
         return each(self, context, begin)
@@ -170,11 +170,11 @@ class MAQUETTE_OT_choose_look(Operator):
     look: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import retexture
+        from ..bl import looks
 
         thing = meshes(context)[0]
-        material = next((one for one in retexture.looks(thing) if one.name == self.look), None)
-        return attempt(self, lambda: retexture.choose(thing, material))
+        material = next((one for one in looks.of(thing) if one.name == self.look), None)
+        return attempt(self, lambda: looks.choose(thing, material))
 
 
 class OnMade:

@@ -34,6 +34,9 @@ def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
     if lost:
         told = translated("The new mesh will not have its {what}.").format(what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
+    if modifiers := replace.modifiers_in(thing):
+        told = translated("Part of the new mesh, and switched off then: {what}.")
+        text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
 
 
@@ -78,7 +81,7 @@ class MAQUETTE_PT_object(OfObject, Panel):
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import retexture
+    from ..bl import looks, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -90,15 +93,15 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
         return
-    looks = retexture.looks(thing)
-    if not looks:
+    given = looks.of(thing)
+    if not given:
         return
     slot = thing.material_slots[0] if len(thing.material_slots) else None
     shown = slot.material if slot and slot.link == "OBJECT" else None
     column = layout.column(align=True)
     column.label(text="Look")
     column.operator("maquette.choose_look", text="Original", depress=shown is None).look = ""
-    for look in looks:
+    for look in given:
         column.operator(
             "maquette.choose_look", text=look.name, depress=look == shown, translate=False
         ).look = look.name
