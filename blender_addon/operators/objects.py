@@ -115,6 +115,27 @@ class MAQUETTE_OT_game_ready(OnMeshes, Operator):
         return finish(self, context, FinishSettings(finish="game"))
 
 
+class MAQUETTE_OT_make_local(Operator):
+    """Make the selected meshes this file's own, so that they can be changed"""
+
+    bl_idname = "maquette.make_local"
+    bl_label = "Make Local"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        from ..bl import mesh_out
+
+        found = any(mesh_out.not_local(thing) for thing in meshes(context))
+        return refuse(cls, "" if found else "Select a mesh that comes from another file.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import mesh_out
+
+        foreign = [thing for thing in meshes(context) if mesh_out.not_local(thing)]
+        return each(self, context, mesh_out.make_local, foreign)
+
+
 class OnPreview:
     """A verb of an object that has the preview of a new look beside it, or is that preview."""
 
@@ -224,6 +245,7 @@ CLASSES = (
     MAQUETTE_OT_upscale,
     MAQUETTE_OT_finish,
     MAQUETTE_OT_game_ready,
+    MAQUETTE_OT_make_local,
     MAQUETTE_OT_choose_look,
     MAQUETTE_OT_keep_look,
     MAQUETTE_OT_discard_look,

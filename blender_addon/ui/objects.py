@@ -66,6 +66,8 @@ class MAQUETTE_PT_object(OfObject, Panel):
     bl_options = set()
 
     def draw(self, context: Any) -> None:
+        from ..bl import mesh_out
+
         chosen = meshes(context)
         width = text.room(context, icon=True)
         column = self.layout.column(align=True)
@@ -76,6 +78,8 @@ class MAQUETTE_PT_object(OfObject, Panel):
         if len(chosen) > 3:
             more = translated("and {count} more").format(count=len(chosen) - 3)
             column.label(text=more, icon="BLANK1", translate=False)
+        if mesh_out.not_local(chosen[0]):
+            self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         draw_look(self.layout, context, chosen[0])
 
 

@@ -377,8 +377,12 @@ def test_what_comes_from_another_file_is_made_local_first(tmp_path: Any, kind: s
         assert thing.override_library is not None
     mesh_out = addon.module("bl.mesh_out")
     assert "make it local first" in mesh_out.why_not(thing)
-    thing = mesh_out.make_local(thing)
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    assert bpy.ops.maquette.make_local() == {"FINISHED"}
+    (thing,) = (o for o in bpy.context.scene.collection.objects if o.select_get())
     assert mesh_out.why_not(thing) == ""
+    assert not bpy.ops.maquette.make_local.poll()
     _retexture(thing, preview=False)
     assert _shown(thing) == ["Thing Look"]
 
