@@ -208,7 +208,8 @@ class EngineProcess:
     def cancel_set_up(self) -> None:
         """End the set-up; what was downloaded is kept."""
         if self._watch.running:
-            launch.end_group(self._watch.pid, self._given)
+            if pid := self._watch.pid:
+                launch.end_group(pid, self._given)
             self._watch.cancelled()
             self.poll()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from blender_addon.core import machine, uv
+from blender_addon.core.places import Places
 from blender_addon.core.running import alive
+from blender_addon.core.set_up_watch import SetUpWatch
 from blender_addon.core.snapshot import SetupView
 from blender_addon.engine_process import EngineProcess
 from tests.addon.core.index import LARGE, TORCH, Index
@@ -156,3 +159,55 @@ def test_one_that_dies_without_a_word_is_noticed(index: Index, tmp_path: Path) -
     desk.until(lambda: not desk.setup.running)
     assert "without a word" in desk.setup.problem
     assert desk.setup.resumable
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """A program of somebody else that leads a process group, as a set-up does."""
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_who_got_the_number_of_a_dead_set_up_is_left_alone(
+    index: Index, tmp_path: Path, stranger: "subprocess.Popen[bytes]"
+) -> None:
+    work = tmp_path / "home" / "engine.set-up"
+    work.mkdir(parents=True)
+    (work / "told.jsonl").write_text(
+        '{"step": "Downloading torch", "fraction": 0.2, "done": 1, "total": 9}\n'
+    )
+    (work / "lock").write_text(str(stranger.pid))
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    assert not desk.setup.running
+    desk.process.cancel_set_up()
+    assert stranger.poll() is None
+    assert desk.process.facts.engine.state == "absent"
+
+
+def test_the_set_up_of_another_blender_that_has_just_died_has_nobody_to_end(
+    index: Index, tmp_path: Path
+) -> None:
+    index.behave(SLOW)
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    watch = SetUpWatch(Places(tmp_path / "home"), time.monotonic)
+    desk.process.set_up()
+    desk.until(lambda: watch.poll() or watch.running)
+    pid = int((tmp_path / "home" / "engine.set-up" / "lock").read_text())
+    assert watch.pid == pid
+    os.killpg(pid, signal.SIGKILL)
+    desk.until(lambda: not desk.setup.running)
+    assert watch.running and watch.pid == 0  # it has not looked again yet
+    watch.close()
+
+
+def test_cancel_of_another_blenders_set_up_ends_it(index: Index, tmp_path: Path) -> None:
+    index.behave(SLOW)
+    wheel = index.add_engine("1.0")
+    one, two = Desk(index, tmp_path, wheel), Desk(index, tmp_path, wheel)
+    one.process.set_up()
+    two.until(lambda: two.setup.running and "torch" in two.setup.step)
+    two.process.cancel_set_up()
+    one.until(lambda: not one.setup.running)
+    assert two.setup.problem == "The set-up was cancelled."
