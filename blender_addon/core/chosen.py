@@ -37,6 +37,7 @@ class Chosen:
         self.corrected = False
         self.view = PictureView()
         self._asked = 0
+        self._request: CutOut | None = None
         self._serial = 0
 
     def choose(self, picture: PictureIn | None) -> None:
@@ -118,9 +119,15 @@ class Chosen:
             )
         return cut_out_picture(self.picture, *self.cut_out), "cutout"
 
+    def renew(self) -> None:
+        """Another engine is used from here on: it is asked what the one before has not answered."""
+        if self.view.checking and self._request is not None:
+            self._ask(self._request)
+
     def _ask(self, request: CutOut) -> None:
         if self.picture is None:
             return
+        self._request = request
         try:
             buffers = {PICTURE: self.picture.buffer()}
             self._asked = self._asking.ask(request, self._take, buffers)

@@ -21,6 +21,7 @@ from .engine_side import EngineSide
 from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
+from .leaving import leave
 from .pictures import PictureIn
 from .rejoining import Rejoining
 from .settings import (
@@ -122,8 +123,11 @@ class Session:
         self, engine: EngineView | None = None, setup: SetupView | None = None
     ) -> None:
         """What is known of the engine's process and of its set-up."""
-        self._engine.facts = engine or self._engine.facts
+        before = self._engine.facts
+        self._engine.facts = engine or before
         self._engine.setup = setup or self._engine.setup
+        if self._engine.facts.used != before.used:
+            self._leave(before.place)
         self._refresh()
 
     def file_opened(self, key: str) -> None:
@@ -201,11 +205,7 @@ class Session:
             mesh_arrays: as ``protocol.parts.MESH_ARRAYS``, as it stands in the world.
             picture: None: the chosen one, with its matte.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``generate``, of one job.
         """
         return self._submitting.texture(settings, mesh_arrays, target, picture)
 
@@ -225,11 +225,7 @@ class Session:
             picture: other than the chosen one, or than the one that the object was made from.
             source: id of the job that made the object.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``.
         """
         return self._submitting.upscale(settings, target, mesh_arrays, picture, source)
 
@@ -239,11 +235,7 @@ class Session:
         Args:
             source: id of the job that made it.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``.
         """
         return self._submitting.finish(settings, target, source)
 
@@ -253,11 +245,7 @@ class Session:
         Args:
             settings: other ones; None: the same, and an interrupted job is resumed.
 
-        Returns:
-            The id of the job that runs now.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``; the id may be another one.
         """
         return self._submitting.retry(self._known(job), settings)
 
@@ -393,6 +381,16 @@ class Session:
         importlib.import_module("numpy")
         self._history.load()
         self._engine.describe()
+
+    def _leave(self, place: str) -> None:
+        """Another engine is used from here on."""
+        self._asking.renew()
+        self._welcome = None
+        self._unplaced.engine = self._engine.facts.used
+        for each in (self._engine, self._history, self._weights):
+            each.renew()
+        self._message = leave(self._jobs, self._fetching, self._submitting, place) or self._message
+        self._chosen.renew()
 
     def _follow(self, job: Followed) -> None:
         self._jobs.add(job)

@@ -51,6 +51,13 @@ class EngineView:
     warm: bool = False
     versions: str = ""
 
+    @property
+    def used(self) -> str:
+        """Which engine it is: the address of another machine's, where the internet may be used;
+        empty: this machine's."""
+        offline = " (offline)" if self.state == "refused" else ""
+        return self.place + offline if self.remote else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SetupView:

@@ -85,6 +85,11 @@ class Weights:
                 hint="Download again: it resumes where it stopped.",
             )
 
+    def renew(self) -> None:
+        """Another engine is used from here on, with weights of its own."""
+        self._list = self.view = None
+        self._request = 0
+
     def _begun(self, answer: "Answer") -> None:
         if isinstance(answer.reply, Refused):
             self._request = 0
