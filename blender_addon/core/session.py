@@ -33,6 +33,7 @@ from .settings import (
 )
 from .snapshot import EngineView, SetupView, Snapshot
 from .submitting import Submitting
+from .trying_again import settings_of
 from .unplaced import Unplaced
 from .weights import Weights
 
@@ -52,6 +53,9 @@ class Session:
         user_folder: of the extension, for what must outlive Blender.
         home: of the engine on this machine; None: nobody knows.
         clock: seconds, never backwards.
+
+    Attributes:
+        weights: the published weights: their list, and a download of what is missing.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Session:
         self._history = History(self._asking, self._unplaced, self._say)
         self._rejoining = Rejoining(self._asking, self._jobs, self._unplaced)
         self._chosen = Chosen(self._asking)
-        self._weights = Weights(self._asking)
+        self.weights = Weights(self._asking, self._refresh)
         self._submitting = Submitting(
             self._asking, self._jobs, self._chosen, self._follow, self._forget
         )
@@ -97,7 +101,7 @@ class Session:
     @property
     def working(self) -> bool:
         """Whether anything is expected to happen by itself: a job, a check, a download."""
-        weights = self._weights.view
+        weights = self.weights.view
         return (
             any(job.state in ACTIVE for job in self._jobs)
             or self._chosen.view.checking
@@ -264,6 +268,14 @@ class Session:
         title = self._history.title(job) or target.object_name
         return [self._submitting.again(job, title, target, seed, quality)]
 
+    def settings_of(self, job: str) -> Settings:
+        """What a job is made with, of its own kind.
+
+        Raises:
+            EngineError: ``job_unknown``, ``settings_unknown``.
+        """
+        return settings_of(self._known(job))
+
     def cancel(self, job: str) -> None:
         """Stop a job, or take it out of the queue. One that is done is only not placed."""
         followed = self._known(job)
@@ -335,19 +347,6 @@ class Session:
         """
         self._engine.shutdown(wait=wait)
 
-    def list_weights(self, group: str = "") -> None:
-        """What there is of the published weights; as ``Weights.load``."""
-        self._weights.load(group)
-
-    def download_weights(self, group: str, *, ungated: bool = False) -> None:
-        """Get what is missing of a group; as ``Weights.download``."""
-        self._weights.download(group, ungated=ungated)
-        self._refresh()
-
-    def cancel_download(self) -> None:
-        """Stop the download; it can be resumed."""
-        self._weights.cancel()
-
     def close(self) -> None:
         """End at once. Jobs run on, and their results are offered next time."""
         self._asking.close()
@@ -359,7 +358,7 @@ class Session:
             case events.EngineStatus():
                 self._engine.take(told)
             case events.ModelProgress():
-                self._weights.take(told)
+                self.weights.take(told)
                 if told.ended:
                     self._engine.describe()
             case replies.JobSnapshot():
@@ -374,7 +373,7 @@ class Session:
         if welcome is None or welcome is self._welcome:
             return
         if self._welcome is not None and self._welcome.session != welcome.session:
-            self._weights.lost()
+            self.weights.lost()
         self._welcome, self._engine.status = welcome, welcome.status
         self._rejoining.greeted()
         # Parts are checked by it: loaded now, it is not loaded in the middle of a job.
@@ -387,7 +386,7 @@ class Session:
         self._asking.renew()
         self._welcome = None
         self._unplaced.engine = self._engine.facts.used
-        for each in (self._engine, self._history, self._weights):
+        for each in (self._engine, self._history, self.weights):
             each.renew()
         self._message = leave(self._jobs, self._fetching, self._submitting, place) or self._message
         self._chosen.renew()
@@ -440,7 +439,7 @@ class Session:
             history=self._history.rows,
             history_more=self._history.more,
             picture=self._chosen.view,
-            weights=self._weights.view,
+            weights=self.weights.view,
             message=self._message,
         )
         if snapshot != self._snapshot:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core.settings import (
+    SURFACES,
     FinishSettings,
     GenerateSettings,
     StageSettings,
@@ -13,7 +14,6 @@ from ..properties import MATTES, STAGES, TEXTURE_SIZES
 
 TEXTURE_SIDES = {name for name, *_ in TEXTURE_SIZES}
 MATTE_NAMES = {name for name, *_ in MATTES}
-CLOSED = {"auto": None, "closed": True, "open": False}
 
 
 def stages(chosen: Any, checkpoint: Any) -> dict[str, StageSettings]:
@@ -34,7 +34,7 @@ def finish(chosen: Any) -> FinishSettings:
     return FinishSettings(
         faces=chosen.own_faces or None,
         texture_size=int(chosen.texture_size) if chosen.changed("texture_size") else None,
-        closed=CLOSED[chosen.surface],
+        closed=SURFACES[chosen.surface],
     )
 
 
@@ -67,7 +67,7 @@ def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
         chosen.texture_size = str(made.texture_size)
     else:
         chosen.property_unset("texture_size")
-    chosen.surface = next(name for name, closed in CLOSED.items() if closed is made.closed)
+    chosen.surface = next(name for name, closed in SURFACES.items() if closed is made.closed)
     chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
     for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
@@ -95,7 +95,7 @@ def finish_again(chosen: Any) -> FinishSettings:
     return FinishSettings(
         faces=chosen.finish_faces,
         texture_size=int(chosen.finish_texture_size),
-        closed=CLOSED[chosen.finish_surface],
+        closed=SURFACES[chosen.finish_surface],
         normal_map=chosen.finish_normal_map,
         levels=chosen.finish_levels,
         collision_hull=chosen.finish_hull,

@@ -191,7 +191,7 @@ class MAQUETTE_OT_list_weights(Operator):
     bl_label = "Show the List"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().list_weights())
+        return attempt(self, lambda: session().weights.load())
 
 
 class MAQUETTE_OT_download_weights(Operator):
@@ -208,7 +208,7 @@ class MAQUETTE_OT_download_weights(Operator):
         return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().download_weights("standard"))
+        return attempt(self, lambda: session().weights.download("standard"))
 
 
 class MAQUETTE_OT_cancel_download(Operator):
@@ -218,7 +218,7 @@ class MAQUETTE_OT_cancel_download(Operator):
     bl_label = "Cancel the Download"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().cancel_download())
+        return attempt(self, lambda: session().weights.cancel())
 
 
 class MAQUETTE_OT_open_page(Operator):
@@ -252,7 +252,7 @@ class MAQUETTE_OT_use_copy(Operator):
         return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().download_weights("standard", ungated=True))
+        return attempt(self, lambda: session().weights.download("standard", ungated=True))
 
 
 class MAQUETTE_OT_copy_diagnosis(Operator):

@@ -180,3 +180,20 @@ def test_history_turns_and_filters(
     assert session.only()[2] == {"filter": "", "picture": window.history_picture}
     bpy.ops.maquette.history_same_picture()
     assert window.history_picture == ""
+
+
+def test_a_job_is_tried_again_from_its_own_settings_not_those_of_the_scene(
+    session: Recorder,
+) -> None:
+    settings = addon.module("core.settings")
+    own = settings.FinishSettings(finish="game", closed=True)
+    session.settings_of = lambda job: own  # type: ignore[method-assign]
+    chosen = bpy.context.scene.maquette
+    chosen.faces, chosen.surface, chosen.texture_size = 777, "open", "512"
+    bpy.ops.maquette.retry_changed(job="4" * 32, texture_size="1024", hull=False)
+    assert session.only() == (
+        "retry", ("4" * 32, replace(own, texture_size=1024, collision_hull=False)), {}
+    )  # fmt: skip
+    own = settings.UpscaleSettings(matte="plain", quality="high")
+    bpy.ops.maquette.retry_changed(job="4" * 32, quality="draft")
+    assert session.only() == ("retry", ("4" * 32, replace(own, quality="draft")), {})
