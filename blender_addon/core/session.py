@@ -291,12 +291,16 @@ class Session:
         self._asking.ask(Reorder(job=job, before=before), self._engine.answered)
 
     def dismiss(self, job: str) -> None:
-        """Take a job that has ended from the list; its result stays in the history."""
+        """Take a job that has ended from the list, and offer its result no longer; it stays in the
+        history."""
         followed = self._jobs.get(job)
-        if followed is not None and followed.state not in ACTIVE:
+        if followed is not None and followed.state in ACTIVE:
+            return
+        if followed is not None:
             self._forget(followed)
-            self._history.offer()
-            self._refresh()
+        self._unplaced.remove(job)
+        self._history.offer()
+        self._refresh()
 
     # The history
 

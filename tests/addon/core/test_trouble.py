@@ -89,6 +89,12 @@ def test_a_job_outlives_the_blender_that_began_it(spawn: Spawn, desk: MakeDesk) 
     third = desk()
     third.until(lambda: sum(row.offered for row in third.snapshot.history) == 2)
     third.session.dismiss(jobs[0])
+    assert [row.id for row in third.snapshot.history if row.offered] == [jobs[1]]
+    assert len(third.snapshot.history) == 2  # the result itself stays
+    third.session.close()
+    fourth = desk()
+    fourth.until(lambda: len(fourth.snapshot.history) == 2)
+    assert [row.id for row in fourth.snapshot.history if row.offered] == [jobs[1]]
 
 
 def test_a_scene_that_cannot_take_it_is_asked_again(spawn: Spawn, desk: MakeDesk) -> None:
