@@ -44,6 +44,7 @@ def _steps(group: "MaquetteStage") -> int:
 def _set_steps(group: "MaquetteStage", value: int) -> None:
     stage = _stage(group)
     group.own_steps = 0 if stage and value == stage.steps else value
+    group.stage = stage.name if stage else ""
 
 
 def _guidance(group: "MaquetteStage") -> float:
@@ -57,6 +58,7 @@ def _set_guidance(group: "MaquetteStage", value: float) -> None:
     stage = _stage(group)
     usual = stage is not None and abs(value - stage.guidance_strength) < 1e-6
     group.own_guidance = -1.0 if usual else value
+    group.stage = stage.name if stage else ""
 
 
 class MaquetteStage(PropertyGroup):
@@ -83,6 +85,9 @@ class MaquetteStage(PropertyGroup):
         get=_guidance,
         set=_set_guidance,
     )
+    stage: StringProperty(
+        name="Stage", description="That is changed, as the networks call it", options={"HIDDEN"}
+    )  # type: ignore[valid-type]
     own_steps: IntProperty(
         name="Own Steps", description="0: as the networks advise", options={"HIDDEN"}
     )  # type: ignore[valid-type]

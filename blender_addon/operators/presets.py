@@ -38,8 +38,11 @@ class MAQUETTE_OT_preset_save(Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
 
-        settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
-        done = attempt(self, lambda: store().save(self.name, settings))
+        def save() -> None:
+            settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+            store().save(self.name, settings)
+
+        done = attempt(self, save)
         names.cache_clear()
         return done
 

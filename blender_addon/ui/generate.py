@@ -45,7 +45,7 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
     chosen = context.scene.maquette
     checkpoint = snapshot.checkpoint
     names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
-    if len(names) > 1:
+    if len(names) > 1 or (names and chosen.quality not in names):
         row = layout.row(align=True)
         for name in names:
             row.prop_enum(chosen, "quality", name)

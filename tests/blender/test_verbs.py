@@ -197,3 +197,42 @@ def test_a_job_is_tried_again_from_its_own_settings_not_those_of_the_scene(
     own = settings.UpscaleSettings(matte="plain", quality="high")
     bpy.ops.maquette.retry_changed(job="4" * 32, quality="draft")
     assert session.only() == ("retry", ("4" * 32, replace(own, quality="draft")), {})
+
+
+def test_choices_made_before_the_engine_has_told_of_itself_are_kept(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.quality, chosen.stage_1.steps, chosen.stage_2.guidance = "draft", 25, 2.0
+    show(monkeypatch, replace(known["08_picture"], checkpoint=None))
+    bpy.ops.maquette.generate()
+    settings = session.only()[1][0]
+    assert settings.quality == "draft"
+    assert {name: stage.steps for name, stage in settings.stages.items()} == {
+        "shape": 25, "texture": None,
+    }  # fmt: skip
+    assert settings.stages["texture"].guidance_strength == 2.0
+    chosen.property_unset("quality")
+    bpy.ops.maquette.restore(what="stage_1,stage_2")
+    bpy.ops.maquette.generate()
+    settings = session.only()[1][0]
+    assert settings.quality == "" and settings.stages == {}
+    chosen.stage_0.steps = 30  # of which stage nobody can know
+    with pytest.raises(RuntimeError, match=r"Advanced.*Start the engine"):
+        bpy.ops.maquette.generate()
+    assert session.calls == []
+
+
+def test_a_quality_that_the_networks_do_not_have_is_refused_not_left_out(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = known["08_picture"]
+    draft = snapshot.checkpoint.qualities[:1]
+    only = replace(snapshot.checkpoint, qualities=draft, default_quality="draft")
+    show(monkeypatch, replace(snapshot, checkpoint=only))
+    bpy.ops.maquette.generate()  # nobody has chosen one: it is left to the networks
+    assert session.only()[1][0].quality == ""
+    bpy.context.scene.maquette.quality = "high"
+    with pytest.raises(RuntimeError, match="has no quality high: choose one of draft"):
+        bpy.ops.maquette.generate()
+    assert session.calls == []
