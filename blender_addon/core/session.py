@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from ..protocol import events, replies
 from ..protocol.errors import EngineError
-from ..protocol.limits import MatteMethod
 from ..protocol.requests import Cancel, Reorder
 from .asking import Asking
-from .chosen import Chosen, CutOutRows
+from .chosen import AS_FOUND, Chosen, CutOutRows, Matte
 from .deliveries import Delivery, Placed, Target
 from .engine_side import EngineSide
 from .fetching import Fetching
@@ -161,16 +160,14 @@ class Session:
 
     # The picture
 
-    def choose_picture(self, picture: PictureIn | None) -> None:
+    def choose_picture(self, picture: PictureIn | None, matte: Matte = AS_FOUND) -> None:
         """Another picture; None: none. What is wrong with it stands in the snapshot."""
-        self._chosen.choose(picture)
+        self._chosen.choose(picture, matte)
         self._refresh()
 
-    def correct_matte(
-        self, method: MatteMethod, threshold: float | None = None, grow: int | None = None
-    ) -> None:
+    def correct_matte(self, matte: Matte) -> None:
         """Another matte of the chosen picture; as ``Chosen.correct``."""
-        self._chosen.correct(method, threshold, grow)
+        self._chosen.correct(matte)
         self._refresh()
 
     def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:

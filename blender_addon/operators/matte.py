@@ -8,13 +8,20 @@ from ..protocol.errors import EngineError
 from .acting import attempt, refuse, session
 
 
+def of(chosen: Any) -> Any:
+    """The corrections of the scene."""
+    from ..core.chosen import Matte
+
+    return Matte(chosen.matte, chosen.threshold, chosen.grow)
+
+
 def correct(chosen: Any) -> None:
     """Ask for the matte again with the corrections of the scene."""
     from ..bl import tick
 
     if tick.snapshot().picture.title:
         try:
-            session().correct_matte(chosen.matte, chosen.threshold, chosen.grow)
+            session().correct_matte(of(chosen))
         except EngineError:
             return  # the panel says how the engine is
 

@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy.types import Operator, OperatorFileListElement
 
 from ..protocol.errors import EngineError
+from . import matte
 from .acting import attempt, refuse, session
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
@@ -33,8 +34,13 @@ def picture_from_file(path: Path) -> Any:
 
 
 def choose(operator: Any, make: Any) -> set[str]:
-    """Make a picture of the source and choose it."""
-    return attempt(operator, lambda: session().choose_picture(make()))
+    """Make a picture of the source and choose it, with the matte as the sliders stand."""
+
+    def choose_it() -> None:
+        picture = make()
+        session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
+
+    return attempt(operator, choose_it)
 
 
 def show_tab(context: Any) -> None:
