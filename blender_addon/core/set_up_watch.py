@@ -97,6 +97,14 @@ class SetUpWatch:
             "set_up_cancelled", "The set-up was cancelled.", "What was downloaded is kept."
         )
 
+    def let_run(self, process: "subprocess.Popen[bytes]") -> None:
+        """Nobody waits for what this one does."""
+        self._leaving.append(process)
+
+    def forget(self) -> None:
+        """How the last one ended was seen."""
+        self.problem = self.asked = None
+
     def close(self) -> None:
         """Follow it no longer; it is finished without us."""
         self._close()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
 from .acting import attempt, refuse, session
@@ -30,8 +30,46 @@ class MAQUETTE_OT_set_up(Operator):
         setup = tick.snapshot().setup
         return refuse(cls, "It is being set up." if setup.running else setup.why_not)
 
+    agreed: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+    fresh: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    @classmethod
+    def description(cls, _context: Any, properties: Any) -> str:
+        if properties.fresh:
+            return "Install the engine again from the start; results and weights stay"
+        return cls.__doc__ or ""
+
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().set_up())
+        return attempt(self, lambda: process().set_up(agreed=self.agreed, fresh=self.fresh))
+
+
+class MAQUETTE_OT_dismiss_set_up(Operator):
+    """Show no longer how setting up has ended"""
+
+    bl_idname = "maquette.dismiss_set_up"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().dismiss_set_up())
+
+
+class MAQUETTE_OT_discard_set_up(Operator):
+    """Delete what a set-up that was not finished has downloaded"""
+
+    bl_idname = "maquette.discard_set_up"
+    bl_label = "Delete the Downloads"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        setup = tick.snapshot().setup
+        why_not = "It is being set up." if setup.running else ""
+        return refuse(cls, why_not or ("" if setup.resumable else "There are no downloads."))
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().discard_set_up())
 
 
 class MAQUETTE_OT_cancel_set_up(Operator):
@@ -152,6 +190,16 @@ class MAQUETTE_OT_use_remote(Operator):
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: process().use_remote(self.address, self.code))
+
+
+class MAQUETTE_OT_use_own(Operator):
+    """Use the engine that the extension sets up, not the one in another folder"""
+
+    bl_idname = "maquette.use_own"
+    bl_label = "Use the Own Engine"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().use_own())
 
 
 class MAQUETTE_OT_forget_remote(Operator):
@@ -315,12 +363,15 @@ class MAQUETTE_OT_open_preferences(Operator):
 CLASSES = (
     MAQUETTE_OT_set_up,
     MAQUETTE_OT_cancel_set_up,
+    MAQUETTE_OT_dismiss_set_up,
+    MAQUETTE_OT_discard_set_up,
     MAQUETTE_OT_engine_start,
     MAQUETTE_OT_engine_stop,
     MAQUETTE_OT_engine_restart,
     MAQUETTE_OT_release_memory,
     MAQUETTE_OT_use_folder,
     MAQUETTE_OT_use_remote,
+    MAQUETTE_OT_use_own,
     MAQUETTE_OT_forget_remote,
     MAQUETTE_OT_allow_online,
     MAQUETTE_OT_list_weights,

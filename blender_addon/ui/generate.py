@@ -9,7 +9,7 @@ from ..bl import tick
 from ..core import costs
 from ..operators import choices, presets
 from ..properties import STAGES
-from . import jobs, source, text
+from . import first_run, jobs, source, text
 from .sidebar import Sidebar, card
 
 
@@ -24,6 +24,7 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
 
     def draw(self, context: Any) -> None:
         layout, snapshot = self.layout, tick.snapshot()
+        first_run.draw_update(layout, context, snapshot.setup)
         draw_engine_trouble(layout, context, snapshot.engine)
         source.draw(layout, context, snapshot)
         if snapshot.picture.title and not snapshot.picture.problem:
