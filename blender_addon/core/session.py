@@ -142,9 +142,10 @@ class Session:
         one takes long enough. It is answered by ``placed`` before the next tick."""
         try:
             if self._engine.expected:
-                for told in self._asking.poll(budget_s):
-                    self._take(told)
+                told = self._asking.poll(budget_s)
                 self._engine.problem = None
+                for each in told:
+                    self._take_alone(each)
         except EngineError as error:
             self._engine.problem = error
         self._greeted()
@@ -266,11 +267,7 @@ class Session:
         return [self._submitting.again(job, title, target, seed, quality)]
 
     def settings_of(self, job: str) -> Settings:
-        """What a job is made with, of its own kind.
-
-        Raises:
-            EngineError: ``job_unknown``, ``settings_unknown``.
-        """
+        """What a job is made with; as ``trying_again.settings_of``."""
         return settings_of(self._known(job))
 
     def cancel(self, job: str) -> None:
@@ -288,8 +285,7 @@ class Session:
         self._asking.ask(Reorder(job=job, before=before), self._engine.answered)
 
     def dismiss(self, job: str) -> None:
-        """Take a job that has ended from the list, and offer its result no longer; it stays in the
-        history."""
+        """Show a job that has ended no longer; its result stays in the history."""
         followed = self._jobs.get(job)
         if followed is not None and followed.state in ACTIVE:
             return
@@ -337,7 +333,7 @@ class Session:
     # The engine
 
     def release_memory(self) -> None:
-        """Give the memory of the device back; refused while a job runs."""
+        """As ``EngineSide``."""
         self._engine.release_memory()
 
     def shutdown_engine(self, *, wait: bool = False) -> None:
@@ -353,6 +349,13 @@ class Session:
         self._asking.close()
 
     # Inside
+
+    def _take_alone(self, told: events.Event | replies.Reply) -> None:
+        """What one of them could not ask for further does not cost the others."""
+        try:
+            self._take(told)
+        except EngineError as error:
+            self._message = str(error)
 
     def _take(self, told: events.Event | replies.Reply) -> None:
         match told:
@@ -407,8 +410,8 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
-            self._engine.describe()  # what such a job takes is known better now
             self._fetching.ended(job)
+            self._engine.describe()  # what such a job takes is known better now
         else:
             self._fetching.drop(job)
             self._unplaced.remove(job.id)

@@ -1,13 +1,13 @@
 """Verbs of the engine: set up, start, stop, another one, weights, diagnosis."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 
 def process() -> Any:
@@ -98,8 +98,15 @@ class MAQUETTE_OT_engine_stop(Operator):
     bl_idname = "maquette.engine_stop"
     bl_label = "Stop"
 
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        runs = tick.snapshot().engine.state == "ready"
+        return refuse(cls, "" if runs else "The engine does not run.")
+
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().shutdown_engine())
+        return attempt(self, lambda: session_as_it_is().shutdown_engine())
 
 
 class MAQUETTE_OT_engine_restart(Operator):
@@ -126,7 +133,7 @@ class MAQUETTE_OT_release_memory(Operator):
         return refuse(cls, refusals.why_not_release(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().release_memory())
+        return attempt(self, lambda: session_as_it_is().release_memory())
 
 
 class MAQUETTE_OT_use_folder(Operator):
@@ -155,6 +162,7 @@ class MAQUETTE_OT_use_remote(Operator):
 
     bl_idname = "maquette.use_remote"
     bl_label = "Use Another Machine…"
+    bl_options: ClassVar[set[str]] = set()  # not REGISTER: the Info editor would show the code
 
     address: StringProperty(  # type: ignore[valid-type]
         name="Address",
@@ -164,6 +172,7 @@ class MAQUETTE_OT_use_remote(Operator):
     code: StringProperty(  # type: ignore[valid-type]
         name="Pairing Code",
         description="What the command maquette pair on that machine prints; it is good once",
+        subtype="PASSWORD",
         options={"SKIP_SAVE"},
     )
 
@@ -266,7 +275,7 @@ class MAQUETTE_OT_cancel_download(Operator):
     bl_label = "Cancel the Download"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().weights.cancel())
+        return attempt(self, lambda: session_as_it_is().weights.cancel())
 
 
 class MAQUETTE_OT_open_page(Operator):
@@ -329,8 +338,9 @@ class MAQUETTE_OT_copy_log(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
+        from ..core.diagnosis import shared_log
 
-        context.window_manager.clipboard = "\n".join(tick.snapshot().setup.log)
+        context.window_manager.clipboard = shared_log(tick.snapshot())
         self.report({"INFO"}, "The log is in the clipboard.")
         return {"FINISHED"}
 

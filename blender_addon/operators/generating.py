@@ -15,7 +15,7 @@ from ..properties import (
     texture_property,
 )
 from . import choices, targets
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 
 def generate_now(context: Any, picture: Any = None) -> None:
@@ -101,7 +101,7 @@ class MAQUETTE_OT_cancel(OfJob, Operator):
     bl_label = "Cancel"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().cancel(self.job))
+        return attempt(self, lambda: session_as_it_is().cancel(self.job))
 
 
 class MAQUETTE_OT_cancel_all(Operator):
@@ -117,7 +117,7 @@ class MAQUETTE_OT_cancel_all(Operator):
     def execute(self, _context: Any) -> set[str]:
         def cancel_all() -> None:
             for job in _cancellable():
-                session().cancel(job)
+                session_as_it_is().cancel(job)
 
         return attempt(self, cancel_all)
 
@@ -176,7 +176,7 @@ class MAQUETTE_OT_retry_changed(OfJob, Operator):
         from ..bl import tick
         from ..core.trying_again import values_of
 
-        settings = session().settings_of(self.job)
+        settings = session_as_it_is().settings_of(self.job)
         return settings, values_of(settings, tick.snapshot().checkpoint)
 
     def _show(self, _settings: Any, values: dict[str, Any]) -> None:
@@ -222,7 +222,7 @@ class MAQUETTE_OT_dismiss(OfJob, Operator):
     bl_label = "Dismiss"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().dismiss(self.job))
+        return attempt(self, lambda: session_as_it_is().dismiss(self.job))
 
 
 class MAQUETTE_OT_move(OfJob, Operator):
@@ -245,7 +245,7 @@ class MAQUETTE_OT_move(OfJob, Operator):
         if place < 0:
             return {"CANCELLED"}
         before = waiting[place] if place < len(waiting) else None
-        return attempt(self, lambda: session().reorder(self.job, before))
+        return attempt(self, lambda: session_as_it_is().reorder(self.job, before))
 
 
 CLASSES = (

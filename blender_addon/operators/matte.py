@@ -5,7 +5,7 @@ from typing import Any
 from bpy.types import Operator
 
 from ..protocol.errors import EngineError
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 
 def of(chosen: Any) -> Any:
@@ -42,7 +42,7 @@ class MAQUETTE_OT_paint_mask(Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import matte
 
-        return attempt(self, lambda: matte.paint(context, session()))
+        return attempt(self, lambda: matte.paint(context, session_as_it_is()))
 
 
 class MAQUETTE_OT_use_mask(Operator):
@@ -60,7 +60,7 @@ class MAQUETTE_OT_use_mask(Operator):
     def execute(self, _context: Any) -> set[str]:
         from ..bl import matte
 
-        return attempt(self, lambda: matte.use(session()), "The painted mask is used.")
+        return attempt(self, lambda: matte.use(session_as_it_is()), "The painted mask is used.")
 
 
 CLASSES = (MAQUETTE_OT_paint_mask, MAQUETTE_OT_use_mask)

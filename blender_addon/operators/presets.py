@@ -24,6 +24,12 @@ def names() -> tuple[str, ...]:
     return store().list()
 
 
+@lru_cache(maxsize=1)
+def unreadable() -> tuple[str, ...]:
+    """A sentence for each file that is no preset any more; read as ``names``."""
+    return tuple(broken.sentence for broken in store().unreadable())
+
+
 class MAQUETTE_OT_preset_save(Operator):
     """Save the choices of this panel under a name"""
 
@@ -44,6 +50,7 @@ class MAQUETTE_OT_preset_save(Operator):
 
         done = attempt(self, save)
         names.cache_clear()
+        unreadable.cache_clear()
         return done
 
 
@@ -82,6 +89,7 @@ class MAQUETTE_OT_preset_delete(Operator):
     def execute(self, _context: Any) -> set[str]:
         done = attempt(self, lambda: store().delete(self.name))
         names.cache_clear()
+        unreadable.cache_clear()
         return done
 
 

@@ -9,7 +9,7 @@ from bpy.types import Operator, OperatorFileListElement
 
 from ..protocol.errors import EngineError
 from . import matte
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
 EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
@@ -265,7 +265,7 @@ class MAQUETTE_OT_clear_picture(Operator):
     bl_label = "Clear Picture"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().choose_picture(None))
+        return attempt(self, lambda: session_as_it_is().choose_picture(None))
 
 
 CLASSES = (

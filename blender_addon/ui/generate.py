@@ -177,6 +177,8 @@ class MAQUETTE_PT_presets(Sidebar, Panel):
             row = column.row(align=True)
             row.operator("maquette.preset_use", text=name, translate=False).name = name
             row.operator("maquette.preset_delete", text="", icon="X").name = name
+        for sentence in presets.unreadable():
+            text.say(column, context, sentence, icon="ERROR")
         if not presets.names():
             text.say(column, context, "Keep the choices above under a name of their own.")
         self.layout.operator("maquette.preset_save", icon="ADD")

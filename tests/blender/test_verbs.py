@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -236,3 +237,43 @@ def test_a_quality_that_the_networks_do_not_have_is_refused_not_left_out(
     with pytest.raises(RuntimeError, match="has no quality high: choose one of draft"):
         bpy.ops.maquette.generate()
     assert session.calls == []
+
+
+def test_what_needs_no_engine_starts_none(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, tick = Recorder(), addon.module("bl.tick")
+    monkeypatch.setattr(tick, "session", lambda: recorder)
+    stopped = replace(known["08_picture"].engine, state="stopped")
+    show(monkeypatch, replace(known["14_failed"], engine=stopped))
+    started: list[str] = []
+    process = SimpleNamespace(start=lambda: started.append("start"))
+    monkeypatch.setattr(tick, "engine", lambda: process)
+    bpy.ops.maquette.dismiss(job="4" * 32)
+    bpy.ops.maquette.clear_picture()
+    bpy.context.window_manager.maquette.history_search = "chair"
+    with pytest.raises(RuntimeError, match="does not run"):
+        bpy.ops.maquette.engine_stop()
+    assert [call[0] for call in recorder.calls] == ["dismiss", "choose_picture", "history"]
+    assert started == []
+    bpy.ops.maquette.retry(job="4" * 32)
+    assert started == ["start"]
+
+
+def test_the_pairing_code_is_neither_shown_nor_kept() -> None:
+    operator = addon.module("operators.engine").MAQUETTE_OT_use_remote
+    assert "REGISTER" not in operator.bl_options
+    code = bpy.ops.maquette.use_remote.get_rna_type().properties["code"]
+    assert code.subtype == "PASSWORD" and code.is_skip_save
+
+
+def test_set_up_agrees_only_where_the_question_was_shown(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, bool]] = []
+    process = SimpleNamespace(set_up=lambda **how: asked.append(how))
+    monkeypatch.setattr(addon.module("bl.tick"), "engine", lambda: process)
+    show(monkeypatch, known["01_no_engine"])
+    bpy.ops.maquette.set_up()
+    bpy.ops.maquette.set_up(agreed=True)
+    assert asked == [{"agreed": False, "fresh": False}, {"agreed": True, "fresh": False}]

@@ -184,6 +184,7 @@ def test_what_an_unfinished_one_has_left_is_deleted_and_how_it_ended_is_put_away
     assert not (tmp_path / "home" / "engine.new").exists()
     for one in (desk, other):
         assert not one.setup.running and not one.setup.problem
+        one.process.close()
 
 
 def test_the_engine_is_set_up_again_from_the_start(index: Index, tmp_path: Path) -> None:
