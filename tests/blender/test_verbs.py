@@ -114,9 +114,13 @@ def test_a_job_moves_in_the_queue(
 
 
 def test_a_file_is_chosen_and_several_are_a_queue(session: Recorder) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.matte, chosen.grow = "plain", 3
+    session.calls.clear()
     bpy.ops.maquette.drop_picture(filepath=str(EXAMPLES / "duck.png"))
-    name, (picture,), _ = session.only()
+    name, (picture, matte), _ = session.only()
     assert (name, picture.title) == ("choose_picture", "duck")
+    assert (matte.method, matte.grow) == ("plain", 3)
     names = [{"name": "duck.png"}, {"name": "rocket.png"}]
     bpy.ops.maquette.drop_picture(directory=str(EXAMPLES), files=names)
     assert [call[0] for call in session.calls] == ["generate", "generate"]
@@ -256,6 +260,7 @@ def test_what_needs_no_engine_starts_none(
         bpy.ops.maquette.engine_stop()
     assert [call[0] for call in recorder.calls] == ["dismiss", "choose_picture", "history"]
     assert started == []
+    bpy.context.window_manager.maquette.history_search = ""
     bpy.ops.maquette.retry(job="4" * 32)
     assert started == ["start"]
 
