@@ -48,9 +48,9 @@ class MAQUETTE_OT_retexture(OnMeshes, Operator):
         from ..bl import mesh_out, tick
 
         chosen = context.scene.maquette
-        settings = choices.texture(chosen, tick.snapshot().checkpoint)
 
         def begin(thing: Any) -> None:
+            settings = choices.texture(chosen, tick.snapshot().checkpoint)
             sent = mesh_out.gather(thing, keep_uvs=chosen.texture_method == "keep")
             target = targets.of(context, thing, "retexture", sent)
             session().texture(settings, sent.attached(), target)

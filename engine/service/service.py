@@ -104,6 +104,7 @@ class Service:
             self._inbox,
             self._home,
             lambda session, event: self._endpoint.tell_one(session, event),
+            self._disk,
         )
         desk = Desk(
             house=self,
