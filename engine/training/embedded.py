@@ -21,7 +21,7 @@ from engine.training.data.build import build
 from engine.training.data.dataset import Dataset
 from engine.training.data.latents import LatentStore
 from engine.training.data.sources import find_sources
-from engine.training.encode_all import encode_all
+from engine.training.encode_all import encode_assets, encode_views
 from engine.training.evaluate import reconstruction
 from engine.training.first_weights import drop_coarsest_level, keep_first_edition
 from engine.training.publish import CKPTS, Pipelines, save_network, save_pipelines, ship
@@ -66,7 +66,12 @@ def train_embedded(
     for stage in recipe.auto_encoders:
         if not _train_rounds(paths, recipe, stage, device=device, watch=watch, stop=stop):
             return None
-    if not encode_all(paths, recipe, device=device, watch=watch, stop=stop):
+    if not encode_assets(paths, recipe, device=device, watch=watch, stop=stop):
+        return None
+    # What pictures have to do with comes last: the rest is of use whatever they look like.
+    if not _train_rounds(paths, recipe, "image_encoder", device=device, watch=watch, stop=stop):
+        return None
+    if not encode_views(paths, recipe, device=device, watch=watch, stop=stop):
         return None
     for stage in recipe.flows:
         if not train_stage(paths, recipe, stage, device=device, watch=watch, stop=stop):

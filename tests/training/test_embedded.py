@@ -17,7 +17,7 @@ from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.networks import load_network
 from engine.systems.trellis2.routes import offer_of, qualities
 from engine.training.embedded import train_embedded
-from engine.training.encode_all import encode_all
+from engine.training.encode_all import encode_assets
 from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.recipe import EMBEDDED, FINER, LATENTS, Bar, Paths
 from engine.training.saved import saved_states
@@ -30,7 +30,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "embedded"
 PICTURE = Path(__file__).parents[2] / "examples" / "mushroom.png"
 FEW = Sampling(steps=2)
 RECIPE = replace(EMBEDDED, toys="toybox:0-17", settings=replace(EMBEDDED.settings, views=2))
-STAGES = (*EMBEDDED.auto_encoders, *EMBEDDED.flows)
+STAGES = (*EMBEDDED.auto_encoders, "image_encoder", *EMBEDDED.flows)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_latents_of_other_encoders_are_refused(
     mark.write_text(before.replace("a", "b"))
     try:
         with pytest.raises(EngineError) as caught:
-            encode_all(paths, RECIPE, device=torch.device("cpu"))
+            encode_assets(paths, RECIPE, device=torch.device("cpu"))
     finally:
         mark.write_text(before)
     assert caught.value.code == "latents_other"
@@ -145,7 +145,7 @@ def _cut(config: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def finer_paths(tmp_path_factory: pytest.TempPathFactory, paths: Paths) -> Paths:
     folder = tmp_path_factory.mktemp("finer")
-    for stage in (*FINER.auto_encoders, *FINER.flows):
+    for stage in (*FINER.auto_encoders, "image_encoder", *FINER.flows):
         config = json.loads((CONFIGS.parent / "finer" / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
@@ -175,7 +175,10 @@ def test_the_second_edition_begins_with_the_first(
     assert offer_of(models).factor == 8
     assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
     costs = json.loads((paths.out / "costs.json").read_text())
-    assert costs.keys() == {"data", "material_vae_2", *recipe.auto_encoders, *recipe.flows}
+    assert costs.keys() == {
+        *("data", "material_vae_2", "image_encoder"),
+        *(*recipe.auto_encoders, *recipe.flows),
+    }
     _same_tensors_as_before(paths, "image_encoder")
 
 
