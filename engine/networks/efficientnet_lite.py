@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 up to one of its blocks: features of pictures that many others have learned.
+"""EfficientNet-Lite0 without its head: features of pictures, learned from a million photographs.
 
 Layers as Tan and Le 2019 have them, without squeeze and excitation and with ReLU6 (the Lite
 edition). Each convolution's batch norm is folded into its kernel and bias, which is the same
@@ -8,7 +8,6 @@ network as long as the statistics stay what they are, so there is nothing to swi
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,36 +27,44 @@ _BLOCKS = (
     *(_Block(3, 2, 6, 80), _Block(3, 1, 6, 80), _Block(3, 1, 6, 80)),
     *(_Block(5, 1, 6, 112), _Block(5, 1, 6, 112), _Block(5, 1, 6, 112)),
     *(_Block(5, 2, 6, 192), _Block(5, 1, 6, 192), _Block(5, 1, 6, 192), _Block(5, 1, 6, 192)),
-    _Block(3, 1, 6, 320),
 )
+_FINE = 11
+"""Blocks up to 1/16 of the picture."""
 _BATCH_NORM_EPS = 1e-3
 
 
 class EfficientNetLite0(nn.Module):
-    """The stem and the first blocks; 11 blocks end at 1/16 of the picture, with 112 channels.
+    """The stem and the first 15 of its 16 blocks, which end at 1/32 of the picture.
 
-    Args:
-        num_blocks: 1 to 16.
+    The last block serves the classes that the network was trained to tell apart; what comes before
+    tells more about other things (docs/decisions/0044-pretrained-trunk.md).
     """
 
-    def __init__(self, num_blocks: int) -> None:
+    channels = 304
+    """Of what it sees: 112 at 1/16 of the picture and 192 at 1/32."""
+
+    def __init__(self) -> None:
         super().__init__()
-        if not 1 <= num_blocks <= len(_BLOCKS):
-            raise ValueError(f"{num_blocks} is not a number of blocks from 1 to {len(_BLOCKS)}")
         self.stem = SameConv2d(3, _STEM, 3, stride=2)
         channels = _STEM
         self.blocks = nn.ModuleList()
-        for block in _BLOCKS[:num_blocks]:
+        for block in _BLOCKS:
             self.blocks.append(InvertedBottleneck(channels, block))
             channels = block.channels
-        self.out_channels = channels
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(B, 3, H, W) pixels, ImageNet's mean and deviation taken out -> (B, C, H / s, W / s)."""
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) pixels, ImageNet's mean and deviation taken out, sides multiples of 32.
+
+        Returns:
+            (B, 112, H / 16, W / 16) and (B, 192, H / 32, W / 32).
+        """
         h = F.relu6(self.stem(pixels))
-        for block in self.blocks:
+        for block in self.blocks[:_FINE]:
             h = block(h)
-        return h
+        fine = h
+        for block in self.blocks[_FINE:]:
+            h = block(h)
+        return fine, h
 
 
 class InvertedBottleneck(nn.Module):
@@ -78,16 +85,18 @@ class InvertedBottleneck(nn.Module):
 
 
 class SameConv2d(nn.Conv2d):
-    """Padded as TensorFlow does: a stride of 2 over an even side pads one less before than after."""
+    """Padded as TensorFlow does: at a stride of 2, even sides get one less before than after."""
 
     def forward(self, input: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
-        wide, high = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in input.shape[:1:-1])
+        wide, high = (
+            max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in input.shape[:1:-1]
+        )
         padded = F.pad(input, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
         return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
-def folded_weights(published: Mapping[str, Tensor], num_blocks: int) -> dict[str, Tensor]:
+def folded_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of an ``EfficientNetLite0`` out of the published ones with their batch norms.
 
     Args:
@@ -107,7 +116,7 @@ def folded_weights(published: Mapping[str, Tensor], num_blocks: int) -> dict[str
         weights[f"{name}.bias"] = bias.float()
 
     fold("stem", "_conv_stem", "_bn0")
-    for number, block in enumerate(_BLOCKS[:num_blocks]):
+    for number, block in enumerate(_BLOCKS):
         ours, theirs = f"blocks.{number}", f"_blocks.{number}"
         if block.expand > 1:
             fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")

@@ -48,11 +48,9 @@ class Surroundings:
         height, width = maps.shape[1:3]
         rise = np.pi * (0.5 - (np.arange(height) + 0.5) / height)[:, None]
         around = 2 * np.pi * (np.arange(width) + 0.5) / width
-        directions = np.stack(
-            [np.cos(rise) * np.cos(around), np.cos(rise) * np.sin(around)]
-            + [np.broadcast_to(np.sin(rise), (height, width))],
-            axis=-1,
-        )
+        flat = np.cos(rise)
+        up = np.broadcast_to(np.sin(rise), (height, width))
+        directions = np.stack([flat * np.cos(around), flat * np.sin(around), up], axis=-1)
         turn = np.radians(self.turn_degrees)
         turned = np.array(
             [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1.0]]

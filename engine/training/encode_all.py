@@ -81,7 +81,6 @@ def encode_assets(
 
 def encode_views(
     paths: Paths,
-    recipe: Recipe,
     *,
     device: torch.device,
     watch: Watch = nobody,
@@ -89,21 +88,25 @@ def encode_views(
 ) -> bool:
     """Tokens of the training assets' pictures, by the checkpoint's picture encoder.
 
-    Arguments, result and errors are those of ``encode_assets``.
+    Args:
+        stop: asked before each view.
+
+    Result and errors are those of ``encode_assets``.
     """
     store = LatentStore(paths.data, LATENTS)
     _check_encoders(store, paths.checkpoint, ("image_encoder",))
-    if all(store.has(f"tokens_{view}") for view in range(recipe.settings.views)):
-        return True
-    if stop():
-        return False
+    dataset = Dataset(paths.data, cache_bytes=CACHE_BYTES)
     encoder = load_network(paths.checkpoint / CKPTS / "image_encoder", device=device)
     assert isinstance(encoder, SmallEncoder)
-    datasets = [Dataset(paths.data, cache_bytes=CACHE_BYTES)]
-    encode_pictures(
-        datasets, encoder, store,
-        on_progress=lambda done, total: watch("encode pictures", done, total),
-    )  # fmt: skip
+    for view in range(dataset.views):
+        if store.has(f"tokens_{view}"):
+            continue
+        if stop():
+            return False
+        encode_pictures(
+            [dataset], encoder, store, view,
+            on_progress=lambda done, total: watch("encode pictures", done, total),
+        )  # fmt: skip
     return True
 
 

@@ -77,6 +77,8 @@ class Recipe:
     Args:
         toys: what the data folder is built from.
         settings: of the data folder.
+        more_views: pictures of each toy beside those of the settings
+            (``engine.training.data.more_views``).
         encoded: resolution -> how many training assets are encoded there, the first by name; None:
             all of them.
         auto_encoders, flows: stages in their order, configurations by their names; the picture
@@ -98,6 +100,7 @@ class Recipe:
     flows: Sequence[str]
     from_checkpoint: frozenset[str] = frozenset()
     warm: frozenset[str] = frozenset()
+    more_views: int = 0
     without_coarsest_level: bool = False
     bars: Mapping[str, Bar] = field(default_factory=dict)
     structure: SamplerParams
@@ -140,6 +143,7 @@ FINER = Recipe(
         {"image_encoder", "structure_vae", "structure_flow", "shape_flow_64", "texture_flow_64"}
     ),
     without_coarsest_level=True,
+    more_views=4,
     bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 3)},
     structure=EMBEDDED.structure,
     shape=EMBEDDED.shape,

@@ -43,10 +43,13 @@ def encode_pictures(
     datasets: Sequence[Dataset],
     encoder: SmallEncoder,
     store: LatentStore,
+    view: int,
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the image_tokens of every picture as tokens_<view>; coords only count the tokens.
+    """Write the image_tokens of one picture of every asset as tokens_<view>.
+
+    Coords only count the tokens.
 
     Raises:
         EngineError: what ``Dataset.picture`` and ``LatentStore.write`` raise.
@@ -54,16 +57,14 @@ def encode_pictures(
     size, device = encoder.config.image_size, encoder.positions.device
     assets = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     names = [dataset.names[index] for dataset, index in assets]
-    views = datasets[0].views
-    for view in range(views):
-        tokens: list[np.ndarray] = []
-        for start in range(0, len(assets), BATCH):
-            some = assets[start : start + BATCH]
-            pixels = pixels_of([square_of(dataset, i, view, size) for dataset, i in some])
-            tokens += list(encoder(pixels.to(device)).cpu().numpy())
-            on_progress(view * len(assets) + len(tokens), views * len(assets))
-        count = np.arange(len(tokens[0]))[:, None].repeat(3, axis=1)
-        store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
+    tokens: list[np.ndarray] = []
+    for start in range(0, len(assets), BATCH):
+        some = assets[start : start + BATCH]
+        pixels = pixels_of([square_of(dataset, i, view, size) for dataset, i in some])
+        tokens += list(encoder(pixels.to(device)).cpu().numpy())
+        on_progress(len(tokens), len(assets))
+    count = np.arange(len(tokens[0]))[:, None].repeat(3, axis=1)
+    store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
 
 
 def stored_tokens(

@@ -15,6 +15,7 @@ from engine.networks.latent_flow import LatentFlow
 from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
 from engine.networks.sc_vae import ScVaeDecoder, ScVaeEncoder
 from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.networks.small_encoder import SmallEncoder
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.systems.trellis2.networks import build_network
@@ -24,6 +25,7 @@ from engine.training.data.flow_levels import cells_level, structure_level
 from engine.training.data.latents import LatentStore, PackedLatents
 from engine.training.data.tokens import stored_tokens
 from engine.training.loop import train
+from engine.training.pretrained import trunk_weights
 from engine.training.publish import CKPTS, network_of, save_network
 from engine.training.tasks.flow_matching import initialise_flow
 from engine.training.tasks.flow_tasks import (
@@ -90,6 +92,10 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
                 path = Path(config.warm_start) / CKPTS / f"{name}.safetensors"
                 if path.is_file():
                     network.load_state_dict(read_what_fits(network, path), strict=False)
+        for network in networks.values():
+            if isinstance(network, SmallEncoder) and network.trunk is not None:
+                network.trunk.load_state_dict(trunk_weights())
+                network.trunk.requires_grad_(False)
         for name in config.frozen:
             networks[name].requires_grad_(False)
         try:
