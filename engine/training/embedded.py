@@ -22,7 +22,7 @@ from engine.training.data.dataset import Dataset
 from engine.training.data.latents import LatentStore
 from engine.training.data.more_views import add_views
 from engine.training.data.sources import find_sources
-from engine.training.encode_all import encode_assets, encode_views
+from engine.training.encode_all import encode_assets, encode_views, learn_words
 from engine.training.evaluate import reconstruction
 from engine.training.first_weights import drop_coarsest_level, keep_first_edition
 from engine.training.publish import CKPTS, Pipelines, save_network, save_pipelines, ship
@@ -76,6 +76,16 @@ def train_embedded(
         return None
     if not encode_views(paths, device=device, watch=watch, stop=stop):
         return None
+    if recipe.words:
+        learned = learn_words(
+            paths,
+            lambda: train_stage(
+                paths, recipe, "text_encoder", device=device, watch=watch, stop=stop
+            ),
+            device=device, watch=watch, stop=stop,
+        )  # fmt: skip
+        if not learned:
+            return None
     for stage in recipe.flows:
         if not train_stage(paths, recipe, stage, device=device, watch=watch, stop=stop):
             return None
@@ -263,6 +273,7 @@ def write_pipelines(paths: Paths, recipe: Recipe) -> None:
             texture_norm=norm_of(store, dataset, "texture"),
             finishing=recipe.finishing,
             qualities=recipe.qualities,
+            words=recipe.words,
         ),
     )
 

@@ -12,11 +12,13 @@ from engine.networks.material_vae import MaterialEncoder
 from engine.networks.shape_vae import ShapeEncoder
 from engine.networks.small_encoder import SmallEncoder
 from engine.networks.structure_vae import StructureEncoder
+from engine.networks.text_encoder import TextEncoder
 from engine.systems.trellis2.networks import load_network
 from engine.training.data.dataset import Dataset
 from engine.training.data.encode import encode_structures, encode_voxels
 from engine.training.data.latents import LatentStore
 from engine.training.data.tokens import encode_pictures
+from engine.training.data.words import TEXT_TOKENS, encode_captions, encode_words, has_captions
 from engine.training.publish import CKPTS
 from engine.training.recipe import LATENTS, STRUCTURE_GRID, Paths, Recipe, Watch, nobody
 from engine.training.tasks.table import CACHE_BYTES
@@ -107,6 +109,44 @@ def encode_views(
             [dataset], encoder, store, view,
             on_progress=lambda done, total: watch("encode pictures", done, total),
         )  # fmt: skip
+    return True
+
+
+def learn_words(
+    paths: Paths,
+    train: Callable[[], bool],
+    *,
+    device: torch.device,
+    watch: Watch = nobody,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Captions of the training assets, a text encoder, and what it says of them.
+
+    Args:
+        train: trains the text encoder; False where it was stopped.
+        stop: asked before the captions are encoded, and before the tokens.
+
+    Result and errors are those of ``encode_assets``; ``sentences_missing`` besides.
+    """
+    store = LatentStore(paths.data, LATENTS)
+    dataset = Dataset(paths.data, cache_bytes=CACHE_BYTES)
+    if not has_captions(store):
+        if stop():
+            return False
+        encode_captions(
+            dataset, store, on_progress=lambda done, total: watch("captions", done, total)
+        )
+    if not train():
+        return False
+    _check_encoders(store, paths.checkpoint, ("text_encoder",))
+    if not store.has(TEXT_TOKENS):
+        if stop():
+            return False
+        encoder = load_network(paths.checkpoint / CKPTS / "text_encoder", device=device)
+        assert isinstance(encoder, TextEncoder)
+        encode_words(
+            dataset, encoder, store, on_progress=lambda done, total: watch("words", done, total)
+        )
     return True
 
 

@@ -66,6 +66,7 @@ class Pipelines:
         shape_norm, texture_norm: statistics of the latents.
         finishing: how results are best finished; None leaves that open.
         qualities: quality -> type, for those that are not as usual.
+        words: whether there is a text encoder.
     """
 
     resolutions: Sequence[int]
@@ -77,6 +78,7 @@ class Pipelines:
     texture_norm: Normalization
     finishing: FinishAdvice | None = None
     qualities: Mapping[str, str] = field(default_factory=dict)
+    words: bool = False
 
 
 def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
@@ -92,6 +94,8 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
         "image_encoder": f"{CKPTS}/image_encoder",
         **textures,
     }
+    if pipelines.words:
+        common["text_encoder"] = f"{CKPTS}/text_encoder"
     shared = {
         "tex_slat_sampler": _sampler(pipelines.texture),
         "shape_slat_normalization": _norm(pipelines.shape_norm),

@@ -79,6 +79,7 @@ class Recipe:
         settings: of the data folder.
         more_views: pictures of each toy beside those of the settings
             (``engine.training.data.more_views``).
+        words: whether a text encoder is trained after the picture encoder.
         encoded: resolution -> how many training assets are encoded there, the first by name; None:
             all of them.
         auto_encoders, flows: stages in their order, configurations by their names; the picture
@@ -101,6 +102,7 @@ class Recipe:
     from_checkpoint: frozenset[str] = frozenset()
     warm: frozenset[str] = frozenset()
     more_views: int = 0
+    words: bool = False
     without_coarsest_level: bool = False
     bars: Mapping[str, Bar] = field(default_factory=dict)
     structure: SamplerParams
@@ -144,6 +146,7 @@ FINER = Recipe(
     ),
     without_coarsest_level=True,
     more_views=4,
+    words=True,
     bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 3)},
     structure=EMBEDDED.structure,
     shape=EMBEDDED.shape,

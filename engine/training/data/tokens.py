@@ -12,6 +12,7 @@ from engine.networks.dinov3 import normalised_pixels
 from engine.networks.small_encoder import SmallEncoder
 from engine.training.data.dataset import Dataset
 from engine.training.data.latents import LatentStore
+from engine.training.data.words import TEXT_TOKENS
 from protocol.errors import EngineError
 
 BATCH = 64
@@ -67,14 +68,26 @@ def encode_pictures(
     store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
 
 
+def token_kinds(store: LatentStore, views: int) -> list[str]:
+    """Kinds of tokens that flows learn from: of each view, and of words where there are some."""
+    words = [TEXT_TOKENS] if store.has(TEXT_TOKENS) else []
+    return [*(f"tokens_{view}" for view in range(views)), *words]
+
+
 def stored_tokens(
-    store: LatentStore, names: Sequence[str], views: int
+    store: LatentStore, names: Sequence[str], kinds: Sequence[str]
 ) -> Callable[[int, int], np.ndarray]:
-    """Number in ``names`` and view -> (T, C) float16 tokens.
+    """Number in ``names`` and number in ``kinds`` -> (T, C) float16 tokens.
 
     Raises:
         EngineError: ``latents_missing`` or ``latents_damaged``.
     """
-    packed = [store.read(f"tokens_{view}") for view in range(views)]
+    packed = [store.read(kind) for kind in kinds]
     rows = packed[0].indices(names)
-    return lambda index, view: packed[view].of(int(rows[index]))[1]
+    if any(each.names != packed[0].names for each in packed):
+        raise EngineError(
+            "latents_missing",
+            f"The tokens in {store.folder} are not all of the same assets.",
+            "Encode the data folder again: it has grown since.",
+        )
+    return lambda index, kind: packed[kind].of(int(rows[index]))[1]

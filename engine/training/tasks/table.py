@@ -23,7 +23,7 @@ from engine.training.config import TrainConfig
 from engine.training.data.dataset import Dataset
 from engine.training.data.flow_levels import cells_level, structure_level
 from engine.training.data.latents import LatentStore, PackedLatents
-from engine.training.data.tokens import stored_tokens
+from engine.training.data.tokens import stored_tokens, token_kinds
 from engine.training.loop import train
 from engine.training.pretrained import trunk_weights
 from engine.training.publish import CKPTS, network_of, save_network
@@ -41,6 +41,7 @@ from engine.training.tasks.sc_vae import MaterialVaeTask, ScVaeTask, ShapeVaeTas
 from engine.training.tasks.sc_vae_start import initialise_as_mean, initialise_sc_vae
 from engine.training.tasks.structure_vae import StructureVaeTask
 from engine.training.tasks.task import Task
+from engine.training.tasks.text_encoder import TextTask
 from protocol.errors import EngineError
 
 CACHE_BYTES = 8 << 30
@@ -161,6 +162,14 @@ def _image_encoder(
     return EncoderTask(networks, _dataset(data), device, **options)
 
 
+def _text_encoder(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    store = LatentStore(data, options["latents"])
+    more = {name: value for name, value in options.items() if name != "latents"}
+    return TextTask(networks, _dataset(data), store, device, **more)
+
+
 def _structure_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
@@ -208,10 +217,11 @@ def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
+    kinds = token_kinds(store, dataset.views)
     level = structure_level(
         store.read(f"structure_{options['resolution']}"), dataset.names,
-        stored_tokens(store, dataset.names, dataset.views),
-        views=dataset.views, batch_size=options["batch_size"],
+        stored_tokens(store, dataset.names, kinds),
+        views=len(kinds), batch_size=options["batch_size"],
     )  # fmt: skip
     flow = _network(networks, "structure_flow", StructureFlow)
     return StructureFlowTask(flow, [level], device=device, times=_times(options))
@@ -254,10 +264,10 @@ def _cells_level(
     resolution = options["resolution"]
     shape = store.read(f"shape_{resolution}")
     texture = store.read(f"texture_{resolution}") if textured else None
-    names = _encoded(dataset, shape)
+    names, kinds = _encoded(dataset, shape), token_kinds(store, dataset.views)
     return cells_level(
-        shape, texture, names, stored_tokens(store, names, dataset.views),
-        views=dataset.views, batch_size=options["batch_size"], weight=options["weight"],
+        shape, texture, names, stored_tokens(store, names, kinds),
+        views=len(kinds), batch_size=options["batch_size"], weight=options["weight"],
     )  # fmt: skip
 
 
@@ -302,6 +312,7 @@ def _wrong(why: str) -> EngineError:
 
 TASKS: Mapping[str, Maker] = {
     "image_encoder": _image_encoder,
+    "text_encoder": _text_encoder,
     "structure_vae": _structure_vae,
     "shape_vae": _shape_vae,
     "material_vae": _material_vae,
