@@ -13,6 +13,7 @@ from engine.commands.arguments import (
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
     targets_of,
 )
@@ -41,6 +42,7 @@ from engine.commands.options import (
     Offline,
     Output,
     Picture,
+    Prompts,
     Quality,
     Seed,
     Steps,
@@ -62,8 +64,11 @@ if TYPE_CHECKING:
 
 def generate(
     context: typer.Context,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="One asset each.")
+    ] = None,
+    prompt: Prompts = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -85,7 +90,7 @@ def generate(
     no_service: NoService = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make 3D assets from pictures."""
+    """Make 3D assets from pictures, or from words."""
     here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
@@ -97,9 +102,9 @@ def generate(
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
             job
-            for image in images
+            for picture in pictures_or_prompts(images, prompt)
             for job in GenerateJob(
-                picture=picture_file(image), type=kind, quality=quality, seed=seed,
+                picture=picture, type=kind, quality=quality, seed=seed,
                 matte=matte_method(matte), max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip

@@ -11,6 +11,7 @@ from engine.commands.arguments import (
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
 )
 from engine.commands.console import errors_shown
@@ -49,7 +50,13 @@ app = typer.Typer(help="Put a job into the queue of the running engine.", no_arg
 @app.command()
 def generate(
     context: typer.Context,
-    image: Picture,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="A picture of the object.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Words instead of a picture, for checkpoints that know some."),
+    ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -69,12 +76,20 @@ def generate(
     output: Saved = None,
     as_json: Json = False,
 ) -> None:
-    """A 3D asset from a picture."""
+    """A 3D asset from a picture, or from words."""
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
+        images = [image] if image else []
+        found = pictures_or_prompts(images, [prompt] if prompt is not None else [])
+        if len(found) > 1:
+            raise EngineError(
+                "option_invalid",
+                "A picture and words cannot both say what shall be made.",
+                "Leave out one of them.",
+            )
         job = GenerateJob(
-            picture=picture_file(image), type=kind, quality=quality, seed=seed,
+            picture=found[0], type=kind, quality=quality, seed=seed,
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
@@ -82,7 +97,8 @@ def generate(
             finishing, faces=faces, closed=closed,
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
-        _submit(context, job, choice, image.stem, checkpoint, batch, wait, output, as_json)
+        title = image.stem if image else str(prompt)
+        _submit(context, job, choice, title, checkpoint, batch, wait, output, as_json)
 
 
 @app.command()
