@@ -16,6 +16,7 @@ from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.networks import load_network
 from engine.systems.trellis2.routes import offer_of, qualities
+from engine.training.data import words
 from engine.training.embedded import train_embedded
 from engine.training.encode_all import encode_assets
 from engine.training.evaluate import evaluate_checkpoint, table_of
@@ -137,7 +138,10 @@ def _cut(config: dict[str, Any]) -> None:
         options["most_voxels"] = 5000
     for level in options.get("levels", []):
         level["batch_size"] = 2
+    if "view" in options:
+        options["view"] = 2
     for network in config["networks"].values():
+        network["args"].pop("trunk", None)  # its weights come with a package
         if "num_heads" in network["args"]:
             network["args"]["num_blocks"] = 1
 
@@ -145,7 +149,7 @@ def _cut(config: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def finer_paths(tmp_path_factory: pytest.TempPathFactory, paths: Paths) -> Paths:
     folder = tmp_path_factory.mktemp("finer")
-    for stage in (*FINER.auto_encoders, "image_encoder", *FINER.flows):
+    for stage in (*FINER.auto_encoders, "image_encoder", "text_encoder", *FINER.flows):
         config = json.loads((CONFIGS.parent / "finer" / f"{stage}.json").read_text())
         _cut(config)
         (folder / f"{stage}.json").write_text(json.dumps(config))
@@ -154,13 +158,18 @@ def finer_paths(tmp_path_factory: pytest.TempPathFactory, paths: Paths) -> Paths
 
 @pytest.mark.slow
 def test_the_second_edition_begins_with_the_first(
-    finer_paths: Paths, trained: tuple[Path, list[str]]
+    finer_paths: Paths, trained: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two rounds where a bar is out of reach, and the latents of the first edition go."""
     del trained
     paths = finer_paths
     bars = {"shape_vae": Bar(0.5, 3), "material_vae": Bar(99.0, 2)}
-    recipe = replace(FINER, toys=RECIPE.toys, settings=RECIPE.settings, bars=bars)
+    recipe = replace(FINER, toys=RECIPE.toys, settings=RECIPE.settings, bars=bars, more_views=2)
+    monkeypatch.setattr(
+        words,
+        "sentence_states",
+        lambda texts: (torch.ones(len(texts), 3, 384), torch.ones(len(texts), 3).bool()),
+    )
     shutil.rmtree(paths.data / "latents")
     done: list[str] = []
     shipped = train_embedded(
@@ -176,9 +185,12 @@ def test_the_second_edition_begins_with_the_first(
     assert qualities(offer_of(models)) == {"draft": "64", "standard": "128", "high": "128"}
     costs = json.loads((paths.out / "costs.json").read_text())
     assert costs.keys() == {
-        *("data", "material_vae_2", "image_encoder"),
+        *("data", "more_views", "material_vae_2", "image_encoder", "text_encoder"),
         *(*recipe.auto_encoders, *recipe.flows),
     }
+    assert models.has("text_encoder")
+    latents = {file.stem for file in (paths.data / "latents" / LATENTS).iterdir()}
+    assert {"tokens_3", "tokens_text", "captions_0"} <= latents
     _same_tensors_as_before(paths, "image_encoder")
 
 
