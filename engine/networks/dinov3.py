@@ -128,3 +128,11 @@ def normalised_pixels(image: Image.Image, size: int) -> Tensor:
     pixels = torch.from_numpy(np.asarray(resized).astype(np.float32) / 255)
     pixels = (pixels - torch.tensor(_IMAGENET_MEAN)) / torch.tensor(_IMAGENET_STD)
     return pixels.permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def _invalid(name: str, why: str) -> EngineError:
+    return EngineError(
+        "image_encoder_invalid",
+        f"The image encoder {name} is not a complete DINOv3 model: {why}.",
+        f"Use a folder or hub id laid out like {PUBLISHED_ID}.",
+    )
