@@ -20,6 +20,7 @@ from protocol.samplers import SamplerParams
 CKPTS = "ckpts"
 GENERATION, TEXTURING = "pipeline.json", "texturing_pipeline.json"
 AS_THEY_ARE = frozenset({f"{CKPTS}/material_decoder"})
+_TRUNK_LICENSE = Path(__file__).with_name("efficientnet_lite0_license.txt")
 SAMPLER = "FlowEulerGuidanceIntervalSampler"
 
 
@@ -131,7 +132,7 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
 def ship(checkpoint: Path, folder: Path) -> int:
     """Put what the pipelines of a checkpoint name, and nothing else, into a folder, as int8.
 
-    The material decoder stays as it is, for it would lose 0.6 dB.
+    The material decoder stays as it is, for it would lose 0.6 dB. A trunk comes with its licence.
 
     Returns:
         Bytes in the folder.
@@ -146,7 +147,10 @@ def ship(checkpoint: Path, folder: Path) -> int:
         (folder / CKPTS).mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(folder / name, content)
     for stem in sorted(stems):
-        write_bytes_atomic(folder / f"{stem}.json", (checkpoint / f"{stem}.json").read_bytes())
+        description = (checkpoint / f"{stem}.json").read_bytes()
+        write_bytes_atomic(folder / f"{stem}.json", description)
+        if json.loads(description)["args"].get("trunk"):
+            write_bytes_atomic(folder / f"{stem}.license.txt", _TRUNK_LICENSE.read_bytes())
         weights = load_file(checkpoint / f"{stem}.safetensors")
         with atomic_path(folder / f"{stem}.safetensors") as temporary:
             save_file(weights if stem in AS_THEY_ARE else to_int8(weights), temporary)
