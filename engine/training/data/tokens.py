@@ -11,7 +11,7 @@ from engine.images.preprocess import crop_to_foreground
 from engine.networks.dinov3 import normalised_pixels
 from engine.networks.small_encoder import SmallEncoder
 from engine.training.data.dataset import Dataset
-from engine.training.data.latents import LatentStore
+from engine.training.data.latents import LatentStore, PackedLatents
 from engine.training.data.words import TEXT_TOKENS
 from protocol.errors import EngineError
 
@@ -68,26 +68,30 @@ def encode_pictures(
     store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
 
 
-def token_kinds(store: LatentStore, views: int) -> list[str]:
-    """Kinds of tokens that flows learn from: of each view, and of words where there are some."""
-    words = [TEXT_TOKENS] if store.has(TEXT_TOKENS) else []
-    return [*(f"tokens_{view}" for view in range(views)), *words]
-
-
-def stored_tokens(
-    store: LatentStore, names: Sequence[str], kinds: Sequence[str]
-) -> Callable[[int, int], np.ndarray]:
-    """Number in ``names`` and number in ``kinds`` -> (T, C) float16 tokens.
+def read_tokens(store: LatentStore, views: int) -> list[PackedLatents]:
+    """What flows are conditioned on: tokens of each view, and of words where there are some.
 
     Raises:
         EngineError: ``latents_missing`` or ``latents_damaged``.
     """
-    packed = [store.read(kind) for kind in kinds]
-    rows = packed[0].indices(names)
+    words = [TEXT_TOKENS] if store.has(TEXT_TOKENS) else []
+    packed = [store.read(kind) for kind in (*(f"tokens_{view}" for view in range(views)), *words)]
     if any(each.names != packed[0].names for each in packed):
         raise EngineError(
             "latents_missing",
             f"The tokens in {store.folder} are not all of the same assets.",
             "Encode the data folder again: it has grown since.",
         )
-    return lambda index, kind: packed[kind].of(int(rows[index]))[1]
+    return packed
+
+
+def tokens_of(
+    packed: Sequence[PackedLatents], names: Sequence[str]
+) -> Callable[[int, int], np.ndarray]:
+    """Number in ``names`` and number in ``packed`` -> (T, C) float16 tokens.
+
+    Raises:
+        EngineError: ``latents_missing``.
+    """
+    rows = packed[0].indices(names)
+    return lambda index, view: packed[view].of(int(rows[index]))[1]

@@ -1,6 +1,6 @@
 """Which task a configuration means: one table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from engine.training.config import TrainConfig
 from engine.training.data.dataset import Dataset
 from engine.training.data.flow_levels import cells_level, structure_level
 from engine.training.data.latents import LatentStore, PackedLatents
-from engine.training.data.tokens import stored_tokens, token_kinds
+from engine.training.data.tokens import read_tokens, tokens_of
 from engine.training.loop import train
 from engine.training.pretrained import trunk_weights
 from engine.training.publish import CKPTS, network_of, save_network
@@ -217,11 +217,11 @@ def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
-    kinds = token_kinds(store, dataset.views)
+    tokens = read_tokens(store, dataset.views)
     level = structure_level(
         store.read(f"structure_{options['resolution']}"), dataset.names,
-        stored_tokens(store, dataset.names, kinds),
-        views=len(kinds), batch_size=options["batch_size"],
+        tokens_of(tokens, dataset.names),
+        views=len(tokens), batch_size=options["batch_size"],
     )  # fmt: skip
     flow = _network(networks, "structure_flow", StructureFlow)
     return StructureFlowTask(flow, [level], device=device, times=_times(options))
@@ -233,7 +233,7 @@ def _shape_flow(
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
     return ShapeFlowTask(
         _network(networks, "shape_flow", LatentFlow),
-        [_cells_level(store, dataset, level, textured=False) for level in options["levels"]],
+        _cells_levels(store, dataset, options, textured=False),
         shape_norm=norm_of(store, dataset, "shape"), device=device, times=_times(options),
     )  # fmt: skip
 
@@ -244,7 +244,7 @@ def _texture_flow(
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
     return TextureFlowTask(
         _network(networks, "texture_flow", LatentFlow),
-        [_cells_level(store, dataset, level, textured=True) for level in options["levels"]],
+        _cells_levels(store, dataset, options, textured=True),
         shape_norm=norm_of(store, dataset, "shape"),
         texture_norm=norm_of(store, dataset, "texture"), device=device, times=_times(options),
     )  # fmt: skip
@@ -257,17 +257,32 @@ def _times(options: Options) -> tuple[float, float] | None:
     return float(mean), float(std)
 
 
-def _cells_level(
+def _cells_levels(
     store: LatentStore, dataset: Dataset, options: Options, *, textured: bool
-) -> Level[Cells]:
+) -> list[Level[Cells]]:
     """The assets of a data set that have latents of a resolution, which need not be all."""
+    tokens = read_tokens(store, dataset.views)  # gigabytes, which the levels share
+    return [
+        _cells_level(store, dataset, tokens, level, textured=textured)
+        for level in options["levels"]
+    ]
+
+
+def _cells_level(
+    store: LatentStore,
+    dataset: Dataset,
+    tokens: Sequence[PackedLatents],
+    options: Options,
+    *,
+    textured: bool,
+) -> Level[Cells]:
     resolution = options["resolution"]
     shape = store.read(f"shape_{resolution}")
     texture = store.read(f"texture_{resolution}") if textured else None
-    names, kinds = _encoded(dataset, shape), token_kinds(store, dataset.views)
+    names = _encoded(dataset, shape)
     return cells_level(
-        shape, texture, names, stored_tokens(store, names, kinds),
-        views=len(kinds), batch_size=options["batch_size"], weight=options["weight"],
+        shape, texture, names, tokens_of(tokens, names),
+        views=len(tokens), batch_size=options["batch_size"], weight=options["weight"],
     )  # fmt: skip
 
 
