@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out
-from engine.commands.options import Debug
+from engine.commands.console import errors_shown, out, settings_of
+from engine.commands.options import Debug, Force
+from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from protocol.errors import EngineError
 
@@ -27,6 +28,7 @@ def convert(
     allow_missing_textures: Annotated[
         bool, typer.Option("--allow-missing-textures", help="Continue without them.")
     ] = False,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
@@ -48,7 +50,8 @@ def convert(
                 f"{source.name} has its resolution already.",
                 "Leave out --resolution; it belongs to the conversion of a mesh.",
             )
-        with followed() as follow:
+        outputs = Outputs(settings_of(context).home, force=force)
+        with followed() as follow, outputs.claimed([target], [[source]]) as (target,):
             report = follow.report()
             with report.ending():
                 if to_voxels:

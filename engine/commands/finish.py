@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, results, seconds_line
-from engine.commands.options import Closed, Faces, Hull, Levels, NormalMap
+from engine.commands.console import errors_shown, results, seconds_line, settings_of
+from engine.commands.options import Closed, Faces, Force, Hull, Levels, NormalMap
+from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
 from protocol.errors import EngineError
@@ -36,12 +37,18 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    force: Force = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also figures of the mesh and seconds.")
     ] = False,
 ) -> None:
     """Clean, simplify, unwrap and bake."""
-    with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
+    with (
+        errors_shown(context.obj),
+        results() as show,
+        followed(verbose=verbose) as follow,
+        Outputs(settings_of(context).home, force=force).claimed([output], [[source]]) as (output,),
+    ):
         from engine import session
 
         choice = FinishChoice(

@@ -18,6 +18,9 @@ def _steps_help(job: type[MakingJob]) -> str:
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is there, whatever it was made from.")
+]
 Finish = Annotated[
     str, typer.Option("--finish", help=f"{finish_help()}, or none (raw, colours per vertex).")
 ]

@@ -37,7 +37,7 @@ class EfficientNetLite0(nn.Module):
     """The stem and the first 15 of its 16 blocks, which end at 1/32 of the picture.
 
     The last block serves the classes that the network was trained to tell apart; what comes before
-    tells more about other things (docs/decisions/0044-pretrained-trunk.md).
+    tells more about other things (docs/decisions/0046-pretrained-trunk.md).
     """
 
     channels = 304

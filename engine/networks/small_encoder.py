@@ -76,9 +76,10 @@ class SmallEncoder(nn.Module):
         if config.trunk:
             self.trunk = EfficientNetLite0().requires_grad_(False)
             channels = EfficientNetLite0.channels
-            self.from_trunk = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, width))
-            nn.init.zeros_(self.from_trunk[1].weight)
-            nn.init.zeros_(self.from_trunk[1].bias)
+            last = nn.Linear(channels, width)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.from_trunk = nn.Sequential(nn.LayerNorm(channels), last)
         self.positions = nn.Parameter(0.02 * torch.randn(patches, width))
         self.cells = nn.Parameter(0.02 * torch.randn(config.grid**3, width))
         common = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}

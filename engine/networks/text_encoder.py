@@ -1,7 +1,7 @@
 """Words to what the picture encoder would have said of a picture of them.
 
 The flows of the embedded model know no words: this network gives them the tokens that a picture of
-the thing would have, as far as the words decide them (docs/decisions/0045-prompts.md).
+the thing would have, as far as the words decide them (docs/decisions/0047-prompts.md).
 """
 
 from dataclasses import dataclass

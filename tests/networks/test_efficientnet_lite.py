@@ -63,7 +63,8 @@ def test_a_trunk_adds_to_what_the_encoder_sees_once_its_layer_has_learned() -> N
     with torch.inference_mode():
         first = encoder(pixels)
         torch.testing.assert_close(first, encoder(pixels, seen=_nothing()))
-        torch.nn.init.normal_(encoder.from_trunk[1].weight)
+        for parameter in encoder.from_trunk.parameters():
+            torch.nn.init.normal_(parameter)
         assert float((encoder(pixels) - first).abs().max()) > 0.1
         torch.testing.assert_close(encoder(pixels), encoder(pixels, encoder.trunk(pixels)))
     assert not any(parameter.requires_grad for parameter in encoder.trunk.parameters())
