@@ -63,7 +63,7 @@ def cut_out(image: Image.Image, box: tuple[int, int, int, int] | None, how: str)
     part = image.crop(box) if box else image
     mask = Image.new("L", part.size, 0)
     if how == "dark":
-        mask = part.convert("L").point(lambda value: 255 if value < 128 else 0)
+        mask = Image.fromarray((np.asarray(part.convert("L")) < 128).astype(np.uint8) * 255)
     elif how == "ellipse":
         ImageDraw.Draw(mask).ellipse((2, 2, part.width - 2, part.height - 2), fill=255)
     else:
