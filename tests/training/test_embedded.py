@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from engine.checkpoints.tensors import read_what_fits
+from engine.networks import text_encoder
 from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.opening import load_checkpoint
+from engine.systems.trellis2 import work
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.networks import load_network
 from engine.systems.trellis2.routes import offer_of, qualities
@@ -165,11 +167,9 @@ def test_the_second_edition_begins_with_the_first(
     paths = finer_paths
     bars = {"shape_vae": Bar(0.5, 3), "material_vae": Bar(99.0, 2)}
     recipe = replace(FINER, toys=RECIPE.toys, settings=RECIPE.settings, bars=bars, more_views=2)
-    monkeypatch.setattr(
-        words,
-        "sentence_states",
-        lambda texts: (torch.ones(len(texts), 3, 384), torch.ones(len(texts), 3).bool()),
-    )
+    for place in (words, text_encoder):
+        monkeypatch.setattr(place, "sentence_states", _same_for_all)
+    monkeypatch.setattr(work, "model_folder", lambda: Path())
     shutil.rmtree(paths.data / "latents")
     done: list[str] = []
     shipped = train_embedded(
@@ -191,7 +191,15 @@ def test_the_second_edition_begins_with_the_first(
     assert models.has("text_encoder")
     latents = {file.stem for file in (paths.data / "latents" / LATENTS).iterdir()}
     assert {"tokens_3", "tokens_text", "captions_0"} <= latents
+    for shown in ({"view": 3}, {"words": True}):
+        found = evaluate_checkpoint(shipped, paths.checkpoint, paths.data, count=1, **shown)
+        assert all(0 <= scores.color_error <= 1 for _, scores in found.values())
     _same_tensors_as_before(paths, "image_encoder")
+
+
+def _same_for_all(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stands for the sentence encoder, which comes with a package."""
+    return torch.ones(len(texts), 3, 384), torch.ones(len(texts), 3).bool()
 
 
 def _same_tensors_as_before(paths: Paths, name: str) -> None:

@@ -100,7 +100,7 @@ class Dataset:
         cache_bytes: for voxels and pictures together.
 
     Attributes:
-        names, families: of each asset, in the order of the names.
+        names, families, sources: of each asset, in the order of the names.
         resolutions: grid sizes, ascending.
         views: pictures of each asset, those of ``engine.training.data.more_views`` included.
 
@@ -124,6 +124,7 @@ class Dataset:
             )
         self.names = tuple(entry.name for entry in entries)
         self.families = tuple(entry.family for entry in entries)
+        self.sources = tuple(entry.source for entry in entries)
         self.resolutions: tuple[int, ...] = tuple(settings["resolutions"])
         self.views: int = settings["views"] + more_views(self.folder)
         self._counts = [entry.voxels for entry in entries]

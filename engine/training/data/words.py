@@ -8,7 +8,6 @@ import torch
 from engine.networks.sentences import sentence_states
 from engine.networks.text_encoder import TextEncoder
 from engine.training.data.dataset import Dataset
-from engine.training.data.index import open_index
 from engine.training.data.latents import LatentStore
 from engine.training.data.sources import TOYBOX
 from engine.training.toybox import make_toy
@@ -28,6 +27,17 @@ def has_captions(store: LatentStore) -> bool:
     return all(store.has(f"captions_{number}") for number in range(CAPTIONS))
 
 
+def captions_of(source: str) -> list[str]:
+    """Of the toy that an asset was made from, always the same."""
+    seed = int(source.removeprefix(TOYBOX))
+    return captions(make_toy(seed), CAPTIONS, np.random.default_rng([seed, _STREAM]))
+
+
+def caption_of(source: str) -> str:
+    """The one that says most."""
+    return max(captions_of(source), key=len)
+
+
 def encode_captions(
     dataset: Dataset, store: LatentStore, *, on_progress: Progress = lambda done, total: None
 ) -> None:
@@ -36,12 +46,9 @@ def encode_captions(
     Raises:
         EngineError: ``sentences_missing``; ``dataset_*``, and as ``LatentStore.write``.
     """
-    with open_index(dataset.folder) as index:
-        entries = index.entries()
     said: list[list[str]] = []
-    for done, name in enumerate(dataset.names):
-        seed = int(entries[name].source.removeprefix(TOYBOX))
-        said.append(captions(make_toy(seed), CAPTIONS, np.random.default_rng([seed, _STREAM])))
+    for done, source in enumerate(dataset.sources):
+        said.append(captions_of(source))
         on_progress(done + 1, 2 * len(dataset))
     for number in range(CAPTIONS):
         states: list[np.ndarray] = []
