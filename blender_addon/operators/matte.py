@@ -24,6 +24,7 @@ class MAQUETTE_OT_paint_mask(Operator):
 
     bl_idname = "maquette.paint_mask"
     bl_label = "Paint Mask"
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
@@ -43,6 +44,7 @@ class MAQUETTE_OT_use_mask(Operator):
 
     bl_idname = "maquette.use_mask"
     bl_label = "Use Mask"
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
