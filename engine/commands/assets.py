@@ -14,6 +14,7 @@ from engine.commands.arguments import (
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
     targets_of,
 )
@@ -43,6 +44,7 @@ from engine.commands.options import (
     Offline,
     Output,
     Picture,
+    Prompts,
     Quality,
     Seed,
     Steps,
@@ -65,8 +67,11 @@ if TYPE_CHECKING:
 
 def generate(
     context: typer.Context,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="One asset each.")
+    ] = None,
+    prompt: Prompts = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -89,7 +94,7 @@ def generate(
     force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make 3D assets from pictures."""
+    """Make 3D assets from pictures, or from words."""
     here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
@@ -101,14 +106,15 @@ def generate(
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
             job
-            for image in images
+            for picture in pictures_or_prompts(images, prompt)
             for job in GenerateJob(
-                picture=picture_file(image), type=kind, quality=quality, seed=seed,
+                picture=picture, type=kind, quality=quality, seed=seed,
                 matte=matte_method(matte), max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
         targets = targets_of(output, len(jobs))
-        sources = [[image] for image in images for _ in range(variants)]
+        origins = [*([image] for image in images or ()), *([] for _ in prompt or ())]
+        sources = [origin for origin in origins for _ in range(variants)]
         claims = Claims(targets, sources, force)
         _work(context, jobs, claims, chosen, checkpoint, here, verbose)
 

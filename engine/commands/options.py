@@ -66,6 +66,10 @@ TextureSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(Texture
 FinerSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(UpscaleJob))]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", help="Words instead of a picture, for checkpoints that know some."),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
 ]

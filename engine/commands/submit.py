@@ -13,6 +13,7 @@ from engine.commands.arguments import (
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
 )
 from engine.commands.console import errors_shown, settings_of
@@ -53,7 +54,13 @@ app = typer.Typer(help="Put a job into the queue of the running engine.", no_arg
 @app.command()
 def generate(
     context: typer.Context,
-    image: Picture,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="A picture of the object.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Words instead of a picture, for checkpoints that know some."),
+    ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -74,12 +81,20 @@ def generate(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """A 3D asset from a picture."""
+    """A 3D asset from a picture, or from words."""
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
+        images = [image] if image else []
+        found = pictures_or_prompts(images, [prompt] if prompt is not None else [])
+        if len(found) > 1:
+            raise EngineError(
+                "option_invalid",
+                "A picture and words cannot both say what shall be made.",
+                "Leave out one of them.",
+            )
         job = GenerateJob(
-            picture=picture_file(image), type=kind, quality=quality, seed=seed,
+            picture=found[0], type=kind, quality=quality, seed=seed,
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
@@ -87,8 +102,9 @@ def generate(
             finishing, faces=faces, closed=closed,
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
-        then = Then(wait, output, force, as_json, [image])
-        _submit(context, job, choice, image.stem, checkpoint, batch, then)
+        then = Then(wait, output, force, as_json, images)
+        title = image.stem if image else str(prompt)
+        _submit(context, job, choice, title, checkpoint, batch, then)
 
 
 @app.command()
