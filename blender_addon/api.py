@@ -59,18 +59,10 @@ def generate(
 
     from .bl import open_file, place, tick
     from .core.deliveries import Target
-    from .core.pictures import PictureIn
+    from .core.pictures import read_picture
     from .core.settings import GenerateSettings
 
-    file = Path(picture)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            "file_unreadable",
-            f"{file} cannot be read: {error.strerror or error}.",
-            "Give the path of a picture.",
-        ) from error
+    chosen = read_picture(Path(picture), "Give the path of a picture.")
     scene = bpy.context.scene
     target = Target(
         file=open_file.key(),
@@ -80,7 +72,6 @@ def generate(
         as_asset=as_asset,
         block_in=False,
     )
-    chosen = PictureIn(title=file.stem, data=data, path=str(file))
     jobs = tick.session().generate(settings or GenerateSettings(), target, chosen)
     objects = _wait(jobs, told)
     return objects[jobs[0]]

@@ -172,10 +172,11 @@ class EngineProcess:
         self._local.stop(self._installed, now=now)
         self.poll()
 
-    def set_up(self, *, fresh: bool = False) -> None:
-        """Set up the engine, or its newer version. Pressed after a question it says yes.
+    def set_up(self, *, agreed: bool = False, fresh: bool = False) -> None:
+        """Set up the engine, or its newer version.
 
         Args:
+            agreed: to what the last one has asked.
             fresh: take over nothing of what is there: repair it.
 
         Raises:
@@ -185,7 +186,7 @@ class EngineProcess:
             return
         if why_not := self._why_not_set_up():
             raise EngineError("set_up_impossible", why_not, "")
-        wheel, source, asked = self._wheel, uv.wheel_for(self._machine), self._watch.asked
+        wheel, source = self._wheel, uv.wheel_for(self._machine)
         assert wheel is not None and source is not None  # else there was a why_not
         order = Order(
             home=str(self._places.home),
@@ -197,7 +198,7 @@ class EngineProcess:
             backend=uv.torch_backend(self._machine, self._given),
             nvidia=self._machine.nvidia,
             agreed=self._costs().download,
-            accepted=asked is not None,
+            accepted=agreed and self._watch.asked is not None,
             fresh=fresh,
             longest_home=longest_home() or 0,
         )
@@ -208,9 +209,15 @@ class EngineProcess:
     def cancel_set_up(self) -> None:
         """End the set-up; what was downloaded is kept."""
         if self._watch.running:
-            launch.end_group(self._watch.pid, self._given)
+            if pid := self._watch.pid:
+                launch.end_group(pid, self._given)
             self._watch.cancelled()
             self.poll()
+
+    def dismiss_set_up(self) -> None:
+        """Show no longer how the last one ended."""
+        self._watch.forget()
+        self.poll()
 
     def discard_set_up(self) -> None:
         """Delete what an unfinished set-up has downloaded."""
@@ -218,7 +225,7 @@ class EngineProcess:
             nothing = Order(
                 home=str(self._places.home), wheel="", uv_url="", uv_size=0, uv_sha256=""
             )
-            self._start_set_up(nothing, "discard")
+            self._watch.let_run(self._start_set_up(nothing, "discard"))
 
     def use_own(self) -> None:
         """Use the engine that was set up here."""
@@ -335,6 +342,7 @@ class EngineProcess:
             stopping=self._local.stopping,
             setting_up=self._watch.running,
             pairing=self._pairing is not None,
+            folder=self._choice.chosen.folder,
             remote=self._choice.chosen.remote,
             why_not_remote=why_not_online(self._online()) if self._choice.chosen.remote else "",
             trouble=self._trouble or self._local.trouble,

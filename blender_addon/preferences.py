@@ -34,6 +34,15 @@ class MaquettePreferences(AddonPreferences):
         row.operator("maquette.use_folder", text="Engine in a Folder…", icon="FILE_FOLDER")
         row.operator("maquette.use_remote", text="Engine of Another Machine…", icon="LINKED")
         row.operator("maquette.copy_diagnosis", icon="COPYDOWN")
+        if snapshot.engine.state != "absent":
+            first_run.draw_update(layout, context, snapshot.setup)
+            row = layout.row(align=True)
+            if snapshot.engine.own_folder:
+                row.operator("maquette.use_own", icon="HOME")
+            elif not snapshot.engine.remote:
+                row.operator(
+                    "maquette.set_up", text="Set Up the Engine Again", icon="FILE_REFRESH"
+                ).fresh = True
         layout.prop(self, "show_in_status_bar")
         if snapshot.engine.versions:
             text.say(layout, context, snapshot.engine.versions, width=width, dim=True)

@@ -44,6 +44,7 @@ def _steps(group: "MaquetteStage") -> int:
 def _set_steps(group: "MaquetteStage", value: int) -> None:
     stage = _stage(group)
     group.own_steps = 0 if stage and value == stage.steps else value
+    group.stage = stage.name if stage else ""
 
 
 def _guidance(group: "MaquetteStage") -> float:
@@ -57,6 +58,7 @@ def _set_guidance(group: "MaquetteStage", value: float) -> None:
     stage = _stage(group)
     usual = stage is not None and abs(value - stage.guidance_strength) < 1e-6
     group.own_guidance = -1.0 if usual else value
+    group.stage = stage.name if stage else ""
 
 
 class MaquetteStage(PropertyGroup):
@@ -83,6 +85,9 @@ class MaquetteStage(PropertyGroup):
         get=_guidance,
         set=_set_guidance,
     )
+    stage: StringProperty(
+        name="Stage", description="That is changed, as the networks call it", options={"HIDDEN"}
+    )  # type: ignore[valid-type]
     own_steps: IntProperty(
         name="Own Steps", description="0: as the networks advise", options={"HIDDEN"}
     )  # type: ignore[valid-type]
@@ -141,25 +146,30 @@ MATTES = (
 )
 
 
-def _texture_size() -> Any:
+def texture_property(**more: Any) -> Any:
+    """The side of the textures."""
     return EnumProperty(
         name="Textures",
         description="Side of the textures in pixels",
         items=TEXTURE_SIZES,
         default="2048",
+        **more,
     )
 
 
-def _surface() -> Any:
+def surface_property(**more: Any) -> Any:
+    """Open or closed."""
     return EnumProperty(
         name="Surface",
         description="Whether the mesh becomes one closed surface",
         items=SURFACES,
         default="auto",
+        **more,
     )
 
 
-def _face_count(**more: Any) -> Any:
+def faces_property(**more: Any) -> Any:
+    """How many faces a mesh gets."""
     return IntProperty(
         name="Faces",
         description="Triangles that the finished mesh has at most",
@@ -168,6 +178,38 @@ def _face_count(**more: Any) -> Any:
         soft_min=1000,
         soft_max=1_000_000,
         step=1000,
+        **more,
+    )
+
+
+def levels_property(**more: Any) -> Any:
+    """How many levels of detail are made."""
+    return IntProperty(
+        name="Levels of Detail",
+        description="Meshes in all: each has half as many faces as the one before it",
+        default=1,
+        min=1,
+        max=4,
+        **more,
+    )
+
+
+def normal_map_property(**more: Any) -> Any:
+    """Whether there is a normal map."""
+    return BoolProperty(
+        name="Normal Map",
+        description="Detail that fewer faces cannot show goes into a normal map",
+        default=False,
+        **more,
+    )
+
+
+def hull_property(**more: Any) -> Any:
+    """Whether there is a collision hull."""
+    return BoolProperty(
+        name="Collision Hull",
+        description="Add a simple convex mesh for physics, named UCX_ as game engines expect",
+        default=False,
         **more,
     )
 
@@ -197,12 +239,12 @@ class MaquetteScene(PropertyGroup):
         min=1,
         max=8,
     )
-    faces: _face_count(get=_faces, set=_set_faces)  # type: ignore[valid-type]
+    faces: faces_property(get=_faces, set=_set_faces)  # type: ignore[valid-type]
     own_faces: IntProperty(
         name="Own Faces", description="0: as the networks advise", options={"HIDDEN"}
     )  # type: ignore[valid-type]
-    texture_size: _texture_size()  # type: ignore[valid-type]
-    surface: _surface()  # type: ignore[valid-type]
+    texture_size: texture_property()  # type: ignore[valid-type]
+    surface: surface_property()  # type: ignore[valid-type]
     height: FloatProperty(  # type: ignore[valid-type]
         name="Height",
         description="How tall the object becomes",
@@ -261,26 +303,12 @@ class MaquetteScene(PropertyGroup):
         description="Change all objects that share the mesh, not just the selected one",
         default=False,
     )
-    finish_faces: _face_count(default=USUAL_FACES)  # type: ignore[valid-type]
-    finish_texture_size: _texture_size()  # type: ignore[valid-type]
-    finish_surface: _surface()  # type: ignore[valid-type]
-    finish_levels: IntProperty(  # type: ignore[valid-type]
-        name="Levels of Detail",
-        description="Meshes in all: each has half as many faces as the one before it",
-        default=1,
-        min=1,
-        max=4,
-    )
-    finish_normal_map: BoolProperty(  # type: ignore[valid-type]
-        name="Normal Map",
-        description="Detail that fewer faces cannot show goes into a normal map",
-        default=False,
-    )
-    finish_hull: BoolProperty(  # type: ignore[valid-type]
-        name="Collision Hull",
-        description="Add a simple convex mesh for physics, named UCX_ as game engines expect",
-        default=False,
-    )
+    finish_faces: faces_property(default=USUAL_FACES)  # type: ignore[valid-type]
+    finish_texture_size: texture_property()  # type: ignore[valid-type]
+    finish_surface: surface_property()  # type: ignore[valid-type]
+    finish_levels: levels_property()  # type: ignore[valid-type]
+    finish_normal_map: normal_map_property()  # type: ignore[valid-type]
+    finish_hull: hull_property()  # type: ignore[valid-type]
     stage_0: _changes("Stage 1")  # type: ignore[valid-type]
     stage_1: _changes("Stage 2")  # type: ignore[valid-type]
     stage_2: _changes("Stage 3")  # type: ignore[valid-type]

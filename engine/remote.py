@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import psutil
 
 from engine import __version__
+from engine.assets.names import RECIPE
 from engine.host.command import command
 from engine.host.files import check_place, put_folder, unwritable, write_bytes_atomic
 from protocol import requests
@@ -263,7 +264,19 @@ class RemoteJob:
                         return
             silent = 0.0 if client.state == "alive" else silent + _TICK
             if silent > GONE_PATIENCE and client.problem is not None:
-                raise client.problem
+                raise self._gone(client.problem)
+
+    def _gone(self, problem: EngineError) -> EngineError:
+        """Why the job is no longer waited for. The job itself is on the engine's disk."""
+        if problem.code not in ("engine_silent", "engine_not_running"):
+            return problem
+        resumed = command("retry", self.id[:8], "--wait", "-o", "OUT.glb")
+        return EngineError(
+            "engine_gone",
+            f"The engine has ended or hangs; it was waited for {GONE_PATIENCE:.0f} s. "
+            f"What the job {self.id[:8]} had done is on its disk.",
+            f"Start it again ({command('serve')}), then resume the job: {resumed}",
+        )
 
     def _caught_up(self, snapshot: JobSnapshot) -> Iterator[Event]:
         """What was told before; the end too, if there was one.
@@ -365,7 +378,7 @@ class RemoteJob:
         Raises:
             EngineError: ``folder_taken``, ``unwritable``, ``part_invalid``, and as ``part``.
         """
-        if folder.exists() and not (folder / "recipe.json").is_file():
+        if folder.exists() and not (folder / RECIPE).is_file():
             raise EngineError(
                 "folder_taken",
                 f"{folder} is there already and is no asset.",
@@ -375,7 +388,7 @@ class RemoteJob:
         try:
             with (
                 zipfile.ZipFile(io.BytesIO(data)) as archive,
-                tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as room,
+                tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room,
             ):
                 made = Path(room, "asset")
                 made.mkdir()

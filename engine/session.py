@@ -21,14 +21,13 @@ from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
 from engine.assets.folder import (
-    FOLDER_SUFFIX,
-    THUMBNAIL,
     add_to_recipe,
     as_stored,
     check_folder,
     load_asset,
     save_asset,
 )
+from engine.assets.names import THUMBNAIL, folder_of
 from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
@@ -325,11 +324,6 @@ def fitting(settings: Finish, target: Path, report: Report) -> Finish:
     if note is not None:
         report.note(note)
     return settings
-
-
-def folder_of(target: Path) -> Path:
-    """The folder of the asset that is delivered to ``target``."""
-    return target.with_suffix(FOLDER_SUFFIX)
 
 
 @contextmanager

@@ -47,9 +47,15 @@ def read_settings(environment: Mapping[str, str], platform: str, user: Path) -> 
         "owner/repository" = "somebody/copy"
 
     Raises:
-        EngineError: ``config_invalid``, naming the entry.
+        EngineError: ``config_invalid``, naming the entry; ``home_invalid``.
     """
     home = data_folder(environment, platform, user)
+    if home.exists() and not home.is_dir():
+        raise EngineError(
+            "home_invalid",
+            f"{home}, the folder of everything that Maquette keeps, is a file.",
+            "Set MAQUETTE_HOME to a folder, or leave it out.",
+        )
     path = home / CONFIG
     models = _table(path, _content(path), "models")
     for name in models.keys() - {"folder", "endpoint", "offline", "mirrors"}:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .errors import EngineError
 
+LONGEST_PROMPT = 400
+"""Characters."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -50,7 +53,27 @@ class Stored:
         _check("job", self.job)
 
 
-Reference = File | Attached | Stored
+@dataclass(frozen=True)
+class Prompt:
+    """What something looks like, in words instead of a picture; for checkpoints that know words.
+
+    Args:
+        text: a few English words, such as "a red mushroom with white dots".
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _check("text", self.text)
+        if not self.text.strip() or len(self.text) > LONGEST_PROMPT:
+            raise EngineError(
+                "prompt_invalid",
+                f"A prompt has 1 to {LONGEST_PROMPT} characters, and not spaces alone.",
+                'Write a few words, such as "a red mushroom with white dots".',
+            )
+
+
+Reference = File | Attached | Stored | Prompt
 
 
 def _check(field: str, value: object) -> None:
@@ -66,12 +89,20 @@ def _check(field: str, value: object) -> None:
 def check_reference(field: str, value: object) -> None:
     """Refuse bytes, paths and objects: they must be attached, or named as a ``File``.
 
+    Words may take the place of a picture and of nothing else.
+
     Raises:
         EngineError: ``reference_invalid``.
     """
-    if not isinstance(value, File | Attached | Stored):
+    if isinstance(value, Prompt) and field != "picture":
+        raise EngineError(
+            "reference_invalid",
+            f"The {field} of a job cannot be made of words.",
+            "Name it as File(path), Attached(name) or Stored(job).",
+        )
+    if not isinstance(value, Reference):
         raise EngineError(
             "reference_invalid",
             f"The {field} of a job cannot be of the kind {type(value).__name__}.",
-            "Name it as File(path), Attached(name) or Stored(job).",
+            "Name it as File(path), Attached(name), Stored(job) or Prompt(text).",
         )

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import bpy  # pyright: ignore[reportMissingImports]
 
-from ..core.pictures import PictureIn
+from ..core.pictures import PictureIn, read_picture
 from ..protocol.errors import EngineError
 from . import images_out
 
@@ -31,14 +31,7 @@ def picture() -> PictureIn:
     """
     path = path_in(bpy.context.window_manager.clipboard)
     if path is not None:
-        try:
-            return PictureIn(title=path.stem, data=path.read_bytes(), path=str(path))
-        except OSError as error:
-            raise EngineError(
-                "file_unreadable",
-                f"{path} cannot be read: {error.strerror or error}.",
-                "Copy another file, or the picture itself.",
-            ) from error
+        return read_picture(path, "Copy another file, or the picture itself.")
     data = _by_program() if sys.platform.startswith("linux") else b""
     if data:
         return PictureIn(title="Clipboard", data=data)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..core.session import Session
 
 NAME = "Maquette Mask"
+MASK = "maquette_mask"
+"""Custom property of the image: one that was saved unused is removed when its file is opened."""
 _uid = 0
 
 
@@ -36,7 +38,8 @@ def paint(context: Any, session: "Session") -> Any:
     image.alpha_mode = "CHANNEL_PACKED"  # what is transparent keeps its colour
     pixels = np.frombuffer(rows, np.uint8).reshape(height, width, 4)[::-1].astype(np.float32)
     image.pixels.foreach_set((pixels / 255).reshape(-1))
-    image.pack()
+    image.pack()  # undo of the first stroke needs what was before
+    image[MASK] = True
     _uid = image.session_uid
     area = _editor(context)
     if area is not None:
@@ -70,17 +73,20 @@ def use(session: "Session") -> None:
     _remove()
 
 
-def forget() -> None:
-    """Another file is open."""
+def file_opened() -> None:
+    """Another file is open: its picture is another one, so a mask in it is of no use."""
     global _uid
     _uid = 0
+    for image in [image for image in bpy.data.images if MASK in image]:
+        bpy.data.images.remove(image)
 
 
 def _remove() -> None:
+    global _uid
     image = open_file.by_uid(bpy.data.images, _uid)
     if image is not None:
         bpy.data.images.remove(image)
-    forget()
+    _uid = 0
 
 
 def _editor(context: Any) -> Any | None:

@@ -43,6 +43,9 @@ class Sent:
         loop: (3 F,) the loop of the user's mesh that each corner is, or a copy of; None where
             modifiers make others: then the object's own UVs are kept.
         uv_map: name of the UV map that is used; empty: a new one.
+        matrix: 4 rows of 4, of the object in the world.
+        bounds: lowest and highest corner of the evaluated mesh, in the space of the object.
+        modifiers: names of those that are in it.
         sentence: which UVs will be used, for the user.
     """
 
@@ -52,6 +55,9 @@ class Sent:
     face_polygon: "NDArray[np.int32]"
     loop: "NDArray[np.int32] | None"
     uv_map: str
+    matrix: tuple[float, ...]
+    bounds: tuple[float, ...]
+    modifiers: tuple[str, ...]
     sentence: str
 
     def attached(self) -> "dict[str, Shaped]":
@@ -103,35 +109,40 @@ def make_local(thing: Any) -> Any:
     return local
 
 
-def gather(thing: Any, *, keep_uvs: bool = True) -> Sent:
+def shown_modifiers(thing: Any) -> tuple[str, ...]:
+    """Names of the modifiers that are part of an evaluated mesh."""
+    return tuple(modifier.name for modifier in thing.modifiers if modifier.show_viewport)
+
+
+def shape_of(thing: Any) -> Sent:
+    """The evaluated mesh of an object, without UVs: for another mesh that comes in its place.
+
+    Raises:
+        EngineError: ``object_unusable``, ``mesh_empty``.
+    """
+    read, _, _ = _evaluated(thing)
+    return _sent(thing, read, None, None, "", shown_modifiers(thing), "")
+
+
+def gather(thing: Any, *, keep_uvs: bool = True, checked: bool = False) -> Sent:
     """The evaluated mesh of an object.
 
     Args:
         keep_uvs: use the object's own UVs if textures can be baked into them.
+        checked: they were found fit for it before; they are not looked at again.
 
     Raises:
         EngineError: ``object_unusable`` with the sentence of ``why_not``; ``mesh_empty``,
             ``uv_maps_full``.
     """
-    if why := why_not(thing):
-        raise EngineError("object_unusable", why, "")
-    if thing.mode == "EDIT":
-        thing.update_from_editmode()
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    shown = thing.evaluated_get(depsgraph)
-    mesh = shown.to_mesh()
-    try:
-        read = _read(mesh, _world(thing))
-        own = mesh.uv_layers.active.name if len(mesh.uv_layers) else ""
-        same = _same_loops(mesh, thing.data)
-    finally:
-        shown.to_mesh_clear()
-    if not len(read.corner_vert):
-        raise EngineError("mesh_empty", f"{thing.name} has no faces.", "Select another object.")
-    problem = "are missing" if read.corner_uv is None else problem_of(_triangles(read.corner_uv))
+    read, own, same = _evaluated(thing)
+    shown_with = shown_modifiers(thing)
+    problem = "are missing"
+    if read.corner_uv is not None:
+        problem = "" if checked else problem_of(_triangles(read.corner_uv))
     if keep_uvs and not problem:
         words = f"Its own UV map {own} is used."
-        return _sent(read, read.corner_uv, None, own, words)
+        return _sent(thing, read, read.corner_uv, None, own, shown_with, words)
     if len(thing.data.uv_layers) >= MOST_UV_MAPS:
         raise EngineError(
             "uv_maps_full",
@@ -143,12 +154,37 @@ def gather(thing: Any, *, keep_uvs: bool = True) -> Sent:
     if keep_uvs and own:
         words = f"The UVs of {own} {problem}: {words[0].lower()}{words[1:]}"
     if same:
-        return _sent(read, None, read.loop, "", words)
+        return _sent(thing, read, None, read.loop, "", shown_with, words)
     traced = _traced(thing)
     if traced.left_out:
         names = ", ".join(traced.left_out)
         words += f" The mesh goes out without {names}, whose faces the UVs cannot be brought to."
-    return _sent(traced.read, None, traced.read.loop, "", words)
+    kept = tuple(name for name in shown_with if name not in traced.left_out)
+    return _sent(thing, traced.read, None, traced.read.loop, "", kept, words)
+
+
+def _evaluated(thing: Any) -> "tuple[_Read, str, bool]":
+    """The evaluated mesh, the name of its active UV map or "", and whether it has the very loops
+    of the object's own mesh.
+
+    Raises:
+        EngineError: ``object_unusable``, ``mesh_empty``.
+    """
+    if why := why_not(thing):
+        raise EngineError("object_unusable", why, "")
+    if thing.mode == "EDIT":
+        thing.update_from_editmode()
+    shown = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = shown.to_mesh()
+    try:
+        read = _read(mesh, _world(thing))
+        own = mesh.uv_layers.active.name if len(mesh.uv_layers) else ""
+        same = _same_loops(mesh, thing.data)
+    finally:
+        shown.to_mesh_clear()
+    if not len(read.corner_vert):
+        raise EngineError("mesh_empty", f"{thing.name} has no faces.", "Select another object.")
+    return read, own, same
 
 
 @dataclass(frozen=True)
@@ -160,6 +196,7 @@ class _Read:
     corner_uv: "NDArray[np.float32] | None"
     polygon: "NDArray[np.int32]"
     loop: "NDArray[np.int32]"
+    bounds: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -168,9 +205,26 @@ class _Traced:
     left_out: tuple[str, ...]
 
 
-def _sent(read: _Read, uvs: Any, loop: Any, uv_map: str, sentence: str) -> Sent:
+def _sent(
+    thing: Any,
+    read: _Read,
+    uvs: Any,
+    loop: Any,
+    uv_map: str,
+    modifiers: tuple[str, ...],
+    sentence: str,
+) -> Sent:
     return Sent(
-        read.position, read.corner_vert, uvs, read.polygon, loop, uv_map=uv_map, sentence=sentence
+        read.position,
+        read.corner_vert,
+        uvs,
+        read.polygon,
+        loop,
+        uv_map=uv_map,
+        matrix=tuple(number for row in thing.matrix_world for number in row),
+        bounds=read.bounds,
+        modifiers=modifiers,
+        sentence=sentence,
     )
 
 
@@ -194,8 +248,12 @@ def _read(mesh: Any, world: "NDArray[np.float64]") -> _Read:
         flat = np.empty(2 * len(mesh.loops), np.float32)
         mesh.attributes[mesh.uv_layers.active.name].data.foreach_get("vector", flat)
         uv = flat.reshape(-1, 2)[loop]
-    points = (position.reshape(-1, 3) @ world.T).astype(np.float32)
-    return _Read(np.ascontiguousarray(points), vert[loop], uv, polygon, loop)
+    local = position.reshape(-1, 3)
+    bounds: tuple[float, ...] = ()
+    if len(local):
+        bounds = (*map(float, local.min(axis=0)), *map(float, local.max(axis=0)))
+    points = (local @ world.T).astype(np.float32)
+    return _Read(np.ascontiguousarray(points), vert[loop], uv, polygon, loop, bounds)
 
 
 def _world(thing: Any) -> "NDArray[np.float64]":

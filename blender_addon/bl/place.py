@@ -4,6 +4,8 @@ Only data is changed, by the data API: nothing is selected or hidden, no mode is
 works without a 3D viewport.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy  # pyright: ignore[reportMissingImports]
@@ -33,10 +35,29 @@ def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
         return Placed(outcome="later", sentence=f"Waits until {words}.")
     if thing is not None and (why := replace.why_not(thing)):
         return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history. {why}")
-    placed = _put(delivery, scene, thing)
+    with _undone_if_it_fails(undo):
+        placed = _put(delivery, scene, thing)
     if undo and placed.outcome == "placed" and placed.object:
         bpy.ops.ed.undo_push(message=f"Maquette: {placed.object_name}")
     return placed
+
+
+@contextmanager
+def _undone_if_it_fails(undo: bool) -> Iterator[None]:
+    """Where building fails half-way, what was made for it goes; what was changed can be undone."""
+    kinds = ("objects", "meshes", "materials", "images")
+    before = {kind: {block.session_uid for block in getattr(bpy.data, kind)} for kind in kinds}
+    try:
+        yield
+    except Exception:
+        for kind in kinds:
+            blocks = getattr(bpy.data, kind)
+            for block in [b for b in blocks if b.session_uid not in before[kind]]:
+                if kind == "objects" or not block.users:
+                    blocks.remove(block)
+        if undo:
+            bpy.ops.ed.undo_push(message="Maquette")
+        raise
 
 
 def at_cursor(scene: Any) -> tuple[float, ...]:
@@ -88,7 +109,7 @@ def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     if target.matrix:
         m = target.matrix
         thing.matrix_world = Matrix((m[0:4], m[4:8], m[8:12], m[12:16]))
-    recipe.write(thing, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
+    recipe.write(thing, recipe.of_delivery(delivery))
     collection_for(scene).objects.link(thing)
     show_in_local_views(thing)
     return thing, new.fit

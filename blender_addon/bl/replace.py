@@ -9,7 +9,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ..core.deliveries import Delivery
-from . import contents, materials, mesh_out, recipe
+from . import contents, looks, materials, mesh_out, recipe
 from .build import Fit
 
 LEVEL = "maquette_level"
@@ -34,22 +34,42 @@ def what_is_lost(thing: Any) -> list[str]:
     return [words for words, there in lost.items() if there]
 
 
+def modifiers_in(thing: Any) -> tuple[str, ...]:
+    """Names of the modifiers that will be part of the new mesh of an object, and are switched off
+    when it comes."""
+    if recipe.job_of(thing):
+        before = recipe.sent_of(thing).get("modifiers", ())
+        return tuple(name for name in mesh_out.shown_modifiers(thing) if name in before)
+    return mesh_out.shown_modifiers(thing)
+
+
 def in_place(delivery: Delivery, thing: Any) -> contents.Contents:
-    """Put a delivery into an object, where its old mesh was and as large."""
-    old = _bounds(thing.data)
+    """Put a delivery into an object, where its old mesh was and as large.
+
+    Modifiers that were in the mesh when it was sent are switched off: they are in the new one.
+    """
+    target = delivery.target
+    old = np.reshape(target.bounds, (2, 3)) if target.bounds else _bounds(thing.data)
     turn = None
-    if delivery.target.matrix:  # it was sent as it stood in the world
-        turn = np.linalg.inv(np.reshape(delivery.target.matrix, (4, 4))[:3, :3])
+    if target.matrix:  # it was sent as it stood in the world
+        turn = np.linalg.inv(np.reshape(target.matrix, (4, 4))[:3, :3])
     new = contents.main_of(delivery, thing.name, lambda points: fitting(points, old), turn)
-    swap(thing, new, delivery, all_users=delivery.target.all_users)
+    for user in swap(thing, new, delivery, all_users=target.all_users):
+        for name in target.modifiers:
+            if modifier := user.modifiers.get(name):
+                modifier.show_viewport = modifier.show_render = False
     return new
 
 
-def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: bool) -> None:
-    """Give an object new contents and the recipe.
+def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: bool) -> list[Any]:
+    """Give an object new contents and the recipe. Looks that it was given before are of its old
+    mesh and are forgotten.
 
     Args:
         all_users: give them to all objects that share its mesh.
+
+    Returns:
+        The objects that have them.
     """
     old = thing.data
     before = list(old.materials)
@@ -62,13 +82,17 @@ def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: b
         index = new.mesh.attributes.new("material_index", "INT", "FACE")
         index.data.foreach_set("value", np.full(len(new.mesh.polygons), place, np.int32))
     name = old.name
-    for user in [o for o in bpy.data.objects if o.data == old] if all_users else [thing]:
+    users = [o for o in bpy.data.objects if o.data == old] if all_users else [thing]
+    for user in users:
+        looks.forget(user)
         user.data = new.mesh
-        recipe.write(user, {**delivery.recipe, "job": delivery.job, "stage": delivery.stage})
+        user.material_slots[place].link = "DATA"
+        recipe.write(user, recipe.of_delivery(delivery))
     remove_unused(old, before)
     new.mesh.name = name
     if new.material is not None and delivery.stage != "structure":
         materials.name_after(new.material, thing.name)
+    return users
 
 
 def add_levels(thing: Any, delivery: Delivery, fit: Fit) -> None:

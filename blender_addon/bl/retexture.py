@@ -1,7 +1,7 @@
 """The new look of an object: a material, and UVs where new ones were made. Nothing else changes.
 
 The slots of the *object* get the material, and those of its mesh keep what they had: so another
-object with the same mesh looks as before, the old look is one choice away (``choose``), and neither
+object with the same mesh looks as before, the old look is one choice away (``looks``), and neither
 modifiers nor vertices are touched. A preview stands beside the object first.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.deliveries import Delivery, Placed
 from ..protocol.errors import EngineError
-from . import build, materials, mesh_out, recipe
+from . import build, looks, materials, mesh_out, recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,9 +23,6 @@ PREVIEW = "maquette_preview"
 """Custom property of a preview: JSON with what ``keep`` needs."""
 ORIGINAL = "maquette_original"
 """Custom property of a preview: a pointer to its object."""
-LOOKS = "maquette_looks"
-"""Custom property of an object with pointers to the materials that it was given, so that Blender
-saves them though they may not be shown."""
 
 
 def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
@@ -33,7 +30,9 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
     target = delivery.target
     arrays = build.arrays_of(delivery.parts["finished"])
     try:
-        sent = _still_fits(thing, arrays["position"], arrays["corner_vert"], target.keep_uvs)
+        sent = _still_fits(
+            thing, arrays["position"], arrays["corner_vert"], arrays["corner_uv"], target.keep_uvs
+        )
         uvs = _loop_uvs(thing, sent, arrays["corner_uv"])
     except EngineError as error:
         return Placed(
@@ -43,7 +42,7 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
     uv_map = sent.uv_map or _free_name(thing.data)
     name = f"{thing.name} Look"
     material = materials.textured_material(name, delivery.job, delivery.parts["textures"], uv_map)
-    story = {**delivery.recipe, "job": delivery.job, "stage": delivery.stage}
+    story = recipe.of_delivery(delivery)
     if not target.preview:
         _give(thing, material, uv_map, uvs, story, all_users=target.all_users)
         return _placed(thing, f"{thing.name} has its new look.")
@@ -98,8 +97,9 @@ def keep(preview: Any) -> Any:
     mesh.attributes[".corner_vert"].data.foreach_get("value", vert)
     uv = np.empty(2 * len(mesh.loops), np.float32)
     mesh.attributes[mesh.uv_layers.active.name].data.foreach_get("vector", uv)
-    sent = _still_fits(thing, position.reshape(-1, 3), vert, said["keep_uvs"])
-    uvs = _loop_uvs(thing, sent, uv.reshape(-1, 2))
+    corner_uv = uv.reshape(-1, 2)
+    sent = _still_fits(thing, position.reshape(-1, 3), vert, corner_uv, said["keep_uvs"])
+    uvs = _loop_uvs(thing, sent, corner_uv)
     uv_map = sent.uv_map or _free_name(thing.data)
     material = preview.material_slots[0].material
     _rename_uv_map(material, said["uv_map"], uv_map)
@@ -111,25 +111,6 @@ def keep(preview: Any) -> Any:
 def discard(preview: Any) -> None:
     """Remove a preview and its look; the operator that calls it makes the undo step."""
     _remove(preview)
-
-
-def looks(thing: Any) -> list[Any]:
-    """The materials that an object was given, oldest first."""
-    stored = thing.get(LOOKS)
-    if stored is None:
-        return []
-    found = [stored[key] for key in sorted(stored.keys(), key=int)]
-    return [material for material in found if material is not None]
-
-
-def choose(thing: Any, material: Any | None) -> None:
-    """Show one of the looks; None: what the object had before the first of them."""
-    for slot in thing.material_slots:
-        if material is None:
-            slot.link = "DATA"
-        else:
-            slot.link = "OBJECT"
-            slot.material = material
 
 
 def _give(
@@ -155,23 +136,26 @@ def _give(
         mesh.materials.append(None)
     users = [o for o in bpy.data.objects if o.data == mesh] if all_users else [thing]
     for user in users:
-        number = len(looks(user))
-        if LOOKS not in user:
-            user[LOOKS] = {}
-        user[LOOKS][str(number)] = material
-        choose(user, material)
+        looks.add(user, material)
         recipe.write(user, story)
 
 
 def _still_fits(
-    thing: Any, position: "NDArray[Any]", corner_vert: "NDArray[Any]", keep_uvs: bool
+    thing: Any,
+    position: "NDArray[Any]",
+    corner_vert: "NDArray[Any]",
+    corner_uv: "NDArray[Any]",
+    keep_uvs: bool,
 ) -> mesh_out.Sent:
     """The mesh as it is sent now, if that is what the look was made for.
 
     Raises:
         EngineError: ``object_changed``, and as ``mesh_out.gather``.
     """
-    sent = mesh_out.gather(thing, keep_uvs=keep_uvs)
+    # Where its own UVs came back, they were found fit when it was sent: a second look takes long.
+    sent = mesh_out.gather(thing, keep_uvs=keep_uvs, checked=True)
+    if not _are_alike(sent.corner_uv, corner_uv):
+        sent = mesh_out.gather(thing, keep_uvs=keep_uvs)
     same = sent.position.shape == position.shape and np.array_equal(sent.corner_vert, corner_vert)
     if same and len(position):
         size = float(np.ptp(sent.position, axis=0).max())
@@ -185,6 +169,10 @@ def _still_fits(
     return sent
 
 
+def _are_alike(own: "NDArray[Any] | None", came: "NDArray[Any]") -> bool:
+    return own is not None and own.shape == came.shape and np.allclose(own, came, atol=1e-5)
+
+
 def _loop_uvs(
     thing: Any, sent: mesh_out.Sent, corner_uv: "NDArray[np.float32]"
 ) -> "NDArray[np.float32] | None":
@@ -194,7 +182,7 @@ def _loop_uvs(
         EngineError: ``uvs_unusable``.
     """
     if sent.corner_uv is not None or sent.loop is None:
-        if sent.corner_uv is not None and np.allclose(sent.corner_uv, corner_uv, atol=1e-5):
+        if _are_alike(sent.corner_uv, corner_uv):
             return None
         raise EngineError(
             "uvs_unusable",

@@ -215,7 +215,7 @@ def _tell(error: Exception) -> None:
 @bpy.app.handlers.persistent
 def _file_opened(*_: object) -> None:
     open_file.renew()
-    matte.forget()
+    matte.file_opened()
     if _session is not None:
         _session.file_opened(open_file.key())
     register()

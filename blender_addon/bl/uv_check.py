@@ -34,11 +34,16 @@ def problem_of(uvs: "np.ndarray[Any, Any]") -> str:
 
 def overlap(uvs: "np.ndarray[Any, Any]", side: int) -> float:
     """The share of the covered samples that several triangles cover, 1 when none is covered."""
-    points = np.clip(uvs, 0, 1).astype(np.float32) * side
+    # Each coordinate of each corner by itself: a third of the time of sums along short axes.
+    x, y = (np.ascontiguousarray(np.clip(uvs[..., axis].T, 0, 1) * side) for axis in (0, 1))
     # Samples are the middles of the cells of a grid, whole numbers after this shift.
-    low = np.ceil(points.min(axis=1) - 0.5).astype(np.int32)
-    high = np.floor(points.max(axis=1) - 0.5).astype(np.int32)
-    size = np.maximum(high - low + 1, 0)
+    low_x, wide = _reach(x)
+    low_y, high = _reach(y)
+    # Of many small triangles most hold no sample at all.
+    some = np.flatnonzero((wide > 0) & (high > 0))
+    points = np.stack([x[:, some].T, y[:, some].T], axis=-1)
+    low = np.stack([low_x[some], low_y[some]], axis=1)
+    size = np.stack([wide[some], high[some]], axis=1)
     cells = size[:, 0] * size[:, 1]
     total = int(cells.sum())
     if total == 0:
@@ -49,14 +54,28 @@ def overlap(uvs: "np.ndarray[Any, Any]", side: int) -> float:
     counts = np.zeros(side * side, np.int64)
     ends = np.cumsum(cells)
     begin = 0
-    while begin < len(uvs):
+    while begin < len(cells):
         # In pieces, so that a million triangles do not take gigabytes.
         end = int(np.searchsorted(ends, (ends[begin - 1] if begin else 0) + (1 << 21))) + 1
-        part = slice(begin, min(end, len(uvs)))
+        part = slice(begin, min(end, len(cells)))
         _count(points[part], low[part], size[part], cells[part], side, counts)
         begin = part.stop
     covered = int((counts > 0).sum())
     return float((counts > 1).sum() / covered) if covered else 1.0
+
+
+def _reach(
+    values: "np.ndarray[Any, Any]",
+) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """(F,) the first sample along an axis that each triangle could cover, and how many.
+
+    Args:
+        values: (3, F) coordinates of its corners, in samples.
+    """
+    a, b, c = values
+    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5).astype(np.int32)
+    high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5).astype(np.int32)
+    return low, np.maximum(high - low + 1, 0)
 
 
 def _count(

@@ -141,10 +141,15 @@ class Asking:
         else:
             events.append(told)
 
-    def close(self) -> None:
-        """End at once, whatever was not sent."""
-        self._closed = True
+    def renew(self) -> None:
+        """Another engine is used from here on: what the one before was asked has no answer."""
         self._then.clear()
         self._then_fetched.clear()
         if self._client is not None:
             self._client.close()
+        self._client = None
+
+    def close(self) -> None:
+        """End at once, whatever was not sent."""
+        self._closed = True
+        self.renew()

@@ -1,6 +1,6 @@
 """The picture that is chosen: what the engine says of it, its matte, and the corrections to it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import EngineError
@@ -21,6 +21,45 @@ USUAL_THRESHOLD = 0.5
 CutOutRows = tuple[int, int, bytes]
 
 
+@dataclass(frozen=True)
+class Matte:
+    """How the background is taken away, as sliders say it.
+
+    Attributes:
+        method: "alpha" keeps the picture's own alpha.
+        threshold: alpha from 0 to 1 below which nothing is left; None, or ``USUAL_THRESHOLD``
+            where a slider rests: soft borders stay as they are.
+        grow: pixels, negative to shrink.
+    """
+
+    method: MatteMethod = "auto"
+    threshold: float | None = None
+    grow: int = 0
+
+    @property
+    def corrected(self) -> bool:
+        """Whether it is another one than a job would find by itself."""
+        request = self.request()
+        return (request.matte, request.threshold, request.grow) != ("auto", None, None)
+
+    def request(self) -> CutOut:
+        """
+        Raises:
+            EngineError: what is out of range.
+        """
+        threshold = None if self.threshold == USUAL_THRESHOLD else self.threshold
+        return CutOut(
+            picture=Attached(PICTURE),
+            matte=self.method,
+            threshold=threshold,
+            grow=self.grow or None,
+        )
+
+
+AS_FOUND = Matte()
+"""Nothing is corrected."""
+
+
 class Chosen:
     """One picture at a time.
 
@@ -37,15 +76,20 @@ class Chosen:
         self.corrected = False
         self.view = PictureView()
         self._asked = 0
+        self._request: CutOut | None = None
+        self._again = False
         self._serial = 0
 
-    def choose(self, picture: PictureIn | None) -> None:
+    def choose(self, picture: PictureIn | None, matte: Matte) -> None:
         """Another picture, which the engine is asked about at once; None: none.
 
         A picture that cannot be used is chosen nevertheless: the panel says why.
+
+        Args:
+            matte: as the sliders stand.
         """
-        self.picture, self.cut_out, self.corrected = picture, None, False
-        self._asked = 0
+        self.picture, self.cut_out, self.corrected = picture, None, matte.corrected
+        self._asked, self._again = 0, False
         if picture is None:
             self.view = PictureView(serial=self._next_serial())
             return
@@ -55,29 +99,23 @@ class Chosen:
             height=picture.height,
             serial=self._next_serial(),
         )
-        self._ask(CutOut(picture=Attached(PICTURE)))
+        self._ask(matte.request())
 
-    def correct(
-        self, method: MatteMethod, threshold: float | None = None, grow: int | None = None
-    ) -> None:
-        """Another matte of the same picture.
-
-        Args:
-            method: "alpha" keeps the picture's own alpha.
-            threshold: alpha from 0 to 1 below which nothing is left; None, or ``USUAL_THRESHOLD``
-                where a slider rests: soft borders stay as they are.
-            grow: pixels, negative to shrink.
+    def correct(self, matte: Matte) -> None:
+        """Another matte of the same picture. While the engine looks for one, only the last that is
+        wanted waits: a slider that is dragged does not send the picture a hundred times.
 
         Raises:
             EngineError: ``picture_none``, and what is out of range.
         """
         if self.picture is None:
             raise no_picture()
-        threshold = None if threshold == USUAL_THRESHOLD else threshold
-        self.corrected = (method, threshold, grow or 0) != ("auto", None, 0)
-        self._ask(
-            CutOut(picture=Attached(PICTURE), matte=method, threshold=threshold, grow=grow or None)
-        )
+        request = matte.request()
+        self.corrected = matte.corrected
+        if self._asked:
+            self._request, self._again = request, True
+        else:
+            self._ask(request)
 
     def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
         """A matte that was painted: RGBA8 rows, top first, straight alpha.
@@ -93,7 +131,7 @@ class Chosen:
                 f"The mask has not {width} x {height} pixels of 4 bytes.",
                 "Paint it again.",
             )
-        self._asked = 0
+        self._asked, self._again = 0, False
         self.cut_out, self.corrected = (width, height, bytes(rows)), True
         self.view = replace(
             self.view, checking=False, cut_out=True, problem="", hint="", serial=self._next_serial()
@@ -110,7 +148,7 @@ class Chosen:
             raise no_picture()
         if not self.corrected:
             return self.picture, None
-        if self.cut_out is None:
+        if self.cut_out is None or self._asked:
             raise EngineError(
                 "picture_checking",
                 "The corrected matte is not here yet.",
@@ -118,13 +156,21 @@ class Chosen:
             )
         return cut_out_picture(self.picture, *self.cut_out), "cutout"
 
+    def renew(self) -> None:
+        """Another engine is used from here on: it is asked what the one before has not answered."""
+        self._again = False
+        if self.view.checking and self._request is not None:
+            self._ask(self._request)
+
     def _ask(self, request: CutOut) -> None:
         if self.picture is None:
             return
+        self._request = request
         try:
             buffers = {PICTURE: self.picture.buffer()}
             self._asked = self._asking.ask(request, self._take, buffers)
         except EngineError as error:
+            self._asked = 0
             self._refuse(error.message, error.hint)
             return
         self.view = replace(self.view, checking=True, problem="", hint="")
@@ -140,6 +186,9 @@ class Chosen:
             rows = bytes(answer.buffers[PICTURE].data)
             self.cut_out = (reply.width, reply.height, rows)
             self._note(reply.check, reply.note, cut_out=True)
+        if self._again and self._request is not None:
+            self._again = False
+            self._ask(self._request)
 
     def _note(self, check: PictureNotes, matte: str, *, cut_out: bool) -> None:
         notes = [note.sentence for note in check.notes] + [matte] * bool(matte)

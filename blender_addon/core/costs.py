@@ -29,11 +29,6 @@ def bytes_in_words(count: int) -> str:
     return f"{text} {_UNITS[unit]}"
 
 
-def left_in_words(eta: float | None) -> str:
-    """What is left of a job: "about 40 s left"; empty: nobody knows."""
-    return "" if eta is None else f"about {seconds_in_words(eta)} left"
-
-
 def cost_in_words(
     seconds: float | None, memory: int | None, *, times: int = 1, missing: int = 0
 ) -> str:

@@ -28,8 +28,11 @@ class Target:
         scene: ``session_uid`` of the scene.
         object, object_name: of the object to change; 0 and empty for a new one.
         matrix: 4 rows of 4. For a new object the world transform of its place: cursor, on the
-            ground. For "replace" that of the object when its mesh was sent as it stood in the
-            world; empty where the source was a stored asset.
+            ground. For others that of the object when its mesh was sent as it stood in the world,
+            also where the source is the stored result of such a mesh; empty where it never was.
+        bounds: lowest and highest corner, in the space of the object, of what was sent, where its
+            own mesh is smaller or larger: modifiers and shape keys were in it. Else empty.
+        modifiers: names of those that were in what was sent.
         height: of a new object in metres; 0: as it comes.
         as_asset: mark it as an asset.
         keep_uvs: for "retexture": the object's own UVs are used.
@@ -44,6 +47,8 @@ class Target:
     object: int = 0
     object_name: str = ""
     matrix: tuple[float, ...] = ()
+    bounds: tuple[float, ...] = ()
+    modifiers: tuple[str, ...] = ()
     height: float = 0.0
     as_asset: bool = False
     keep_uvs: bool = True

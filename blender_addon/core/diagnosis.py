@@ -65,6 +65,11 @@ def diagnosis(snapshot: Snapshot, others: Mapping[str, str] | None = None) -> st
     return "\n".join(without_secrets(line, titles) for line in lines) + "\n"
 
 
+def shared_log(snapshot: Snapshot) -> str:
+    """The log of the set-up for *Copy Log*: it goes to whoever is asked for help."""
+    return "\n".join(without_secrets(line) for line in snapshot.setup.log)
+
+
 def without_secrets(line: str, names: "set[str] | frozenset[str]" = frozenset()) -> str:
     """A line without what is private.
 

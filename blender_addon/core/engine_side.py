@@ -70,6 +70,10 @@ class EngineSide:
             self.describe()
         self.status = status
 
+    def renew(self) -> None:
+        """Another engine is used from here on."""
+        self.status = self.description = None
+
     def describe(self) -> None:
         """Ask what the networks in use can do."""
 

@@ -95,6 +95,12 @@ class History:
         self._asking.ask(Delete(job=job), then)
         self.rows = tuple(row for row in self.rows if row.id != job)
 
+    def renew(self) -> None:
+        """Another engine is used from here on, with results of its own."""
+        self.rows, self.more, self._asked = (), False, 0
+        self._wanted.clear()
+        self._coming.clear()
+
     def offer(self) -> None:
         """Other results than before are unplaced."""
         self.rows = tuple(replace(row, offered=row.id in self._unplaced) for row in self.rows)

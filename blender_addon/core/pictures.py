@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import EngineError
@@ -121,3 +122,20 @@ def _check_file(name: str, data: bytes) -> None:
 
 def _unusable(message: str, hint: str) -> EngineError:
     return EngineError("picture_unusable", message, hint)
+
+
+def read_picture(file: Path, remedy: str = "Choose another file.") -> PictureIn:
+    """The picture in a file, as its bytes are.
+
+    Args:
+        remedy: what the user can do where that fails.
+
+    Raises:
+        EngineError: ``file_unreadable``.
+    """
+    try:
+        return PictureIn(title=file.stem, data=file.read_bytes(), path=str(file))
+    except OSError as error:
+        raise EngineError(
+            "file_unreadable", f"{file} cannot be read: {error.strerror or error}.", remedy
+        ) from error

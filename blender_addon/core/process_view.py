@@ -20,6 +20,7 @@ class Known:
         absent: why there is none, where a folder was named.
         running: the engine that runs here.
         starting, stopping, setting_up, pairing: is being done.
+        folder: that the user named; empty: the engine that was set up.
         remote: address of another machine's engine that is used; empty: this machine's.
         why_not_remote: why it cannot be, or empty.
         trouble: how the last thing ended badly.
@@ -35,6 +36,7 @@ class Known:
     stopping: bool = False
     setting_up: bool = False
     pairing: bool = False
+    folder: str = ""
     remote: str = ""
     why_not_remote: str = ""
     trouble: EngineError | None = None
@@ -57,6 +59,7 @@ def engine_view(known: Known) -> EngineView:
         verb=verb,
         place=known.remote or "this machine",
         remote=bool(known.remote),
+        own_folder=bool(known.folder) and not known.remote,
         versions=f"extension {known.version}, engine {engine or 'unknown'}",
     )
 
@@ -128,7 +131,10 @@ def set_up_view(watch: SetUpWatch, costs: Costs, why_not: str, resumable: bool) 
     problem, hint = "", ""
     download, disk, minutes = costs.download, costs.disk, costs.minutes
     if watch.asked is not None:
-        problem, hint = watch.asked.text, "Press the button again if that is all right."
+        problem, hint = (
+            watch.asked.text,
+            "Continue if that is all right.",
+        )
         download, disk = watch.asked.download, watch.asked.disk
         minutes = Costs.of(download, disk).minutes
     elif watch.problem is not None:
@@ -147,4 +153,6 @@ def set_up_view(watch: SetUpWatch, costs: Costs, why_not: str, resumable: bool) 
         disk=disk,
         minutes=minutes,
         why_not=why_not,
+        asks=watch.asked is not None,
+        note=watch.note,
     )

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from ..protocol import events, replies
 from ..protocol.errors import EngineError
-from ..protocol.limits import MatteMethod
 from ..protocol.requests import Cancel, Reorder
 from .asking import Asking
-from .chosen import Chosen, CutOutRows
+from .chosen import AS_FOUND, Chosen, CutOutRows, Matte
 from .deliveries import Delivery, Placed, Target
 from .engine_side import EngineSide
 from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
+from .leaving import leave
 from .pictures import PictureIn
 from .rejoining import Rejoining
 from .settings import (
@@ -32,6 +32,7 @@ from .settings import (
 )
 from .snapshot import EngineView, SetupView, Snapshot
 from .submitting import Submitting
+from .trying_again import settings_of
 from .unplaced import Unplaced
 from .weights import Weights
 
@@ -51,6 +52,9 @@ class Session:
         user_folder: of the extension, for what must outlive Blender.
         home: of the engine on this machine; None: nobody knows.
         clock: seconds, never backwards.
+
+    Attributes:
+        weights: the published weights: their list, and a download of what is missing.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class Session:
         self._history = History(self._asking, self._unplaced, self._say)
         self._rejoining = Rejoining(self._asking, self._jobs, self._unplaced)
         self._chosen = Chosen(self._asking)
-        self._weights = Weights(self._asking)
+        self.weights = Weights(self._asking, self._refresh)
         self._submitting = Submitting(
             self._asking, self._jobs, self._chosen, self._follow, self._forget
         )
@@ -96,7 +100,7 @@ class Session:
     @property
     def working(self) -> bool:
         """Whether anything is expected to happen by itself: a job, a check, a download."""
-        weights = self._weights.view
+        weights = self.weights.view
         return (
             any(job.state in ACTIVE for job in self._jobs)
             or self._chosen.view.checking
@@ -122,8 +126,11 @@ class Session:
         self, engine: EngineView | None = None, setup: SetupView | None = None
     ) -> None:
         """What is known of the engine's process and of its set-up."""
-        self._engine.facts = engine or self._engine.facts
+        before = self._engine.facts
+        self._engine.facts = engine or before
         self._engine.setup = setup or self._engine.setup
+        if self._engine.facts.used != before.used:
+            self._leave(before.place)
         self._refresh()
 
     def file_opened(self, key: str) -> None:
@@ -135,9 +142,10 @@ class Session:
         one takes long enough. It is answered by ``placed`` before the next tick."""
         try:
             if self._engine.expected:
-                for told in self._asking.poll(budget_s):
-                    self._take(told)
+                told = self._asking.poll(budget_s)
                 self._engine.problem = None
+                for each in told:
+                    self._take_alone(each)
         except EngineError as error:
             self._engine.problem = error
         self._greeted()
@@ -153,16 +161,14 @@ class Session:
 
     # The picture
 
-    def choose_picture(self, picture: PictureIn | None) -> None:
+    def choose_picture(self, picture: PictureIn | None, matte: Matte = AS_FOUND) -> None:
         """Another picture; None: none. What is wrong with it stands in the snapshot."""
-        self._chosen.choose(picture)
+        self._chosen.choose(picture, matte)
         self._refresh()
 
-    def correct_matte(
-        self, method: MatteMethod, threshold: float | None = None, grow: int | None = None
-    ) -> None:
+    def correct_matte(self, matte: Matte) -> None:
         """Another matte of the chosen picture; as ``Chosen.correct``."""
-        self._chosen.correct(method, threshold, grow)
+        self._chosen.correct(matte)
         self._refresh()
 
     def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
@@ -201,11 +207,7 @@ class Session:
             mesh_arrays: as ``protocol.parts.MESH_ARRAYS``, as it stands in the world.
             picture: None: the chosen one, with its matte.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``generate``, of one job.
         """
         return self._submitting.texture(settings, mesh_arrays, target, picture)
 
@@ -225,11 +227,7 @@ class Session:
             picture: other than the chosen one, or than the one that the object was made from.
             source: id of the job that made the object.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``.
         """
         return self._submitting.upscale(settings, target, mesh_arrays, picture, source)
 
@@ -239,11 +237,7 @@ class Session:
         Args:
             source: id of the job that made it.
 
-        Returns:
-            The id of the job.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``.
         """
         return self._submitting.finish(settings, target, source)
 
@@ -253,11 +247,7 @@ class Session:
         Args:
             settings: other ones; None: the same, and an interrupted job is resumed.
 
-        Returns:
-            The id of the job that runs now.
-
-        Raises:
-            EngineError: what cannot be; nothing was sent then.
+        Returns, raises: as ``texture``; the id may be another one.
         """
         return self._submitting.retry(self._known(job), settings)
 
@@ -276,6 +266,10 @@ class Session:
         title = self._history.title(job) or target.object_name
         return [self._submitting.again(job, title, target, seed, quality)]
 
+    def settings_of(self, job: str) -> Settings:
+        """What a job is made with; as ``trying_again.settings_of``."""
+        return settings_of(self._known(job))
+
     def cancel(self, job: str) -> None:
         """Stop a job, or take it out of the queue. One that is done is only not placed."""
         followed = self._known(job)
@@ -291,12 +285,15 @@ class Session:
         self._asking.ask(Reorder(job=job, before=before), self._engine.answered)
 
     def dismiss(self, job: str) -> None:
-        """Take a job that has ended from the list; its result stays in the history."""
+        """Show a job that has ended no longer; its result stays in the history."""
         followed = self._jobs.get(job)
-        if followed is not None and followed.state not in ACTIVE:
+        if followed is not None and followed.state in ACTIVE:
+            return
+        if followed is not None:
             self._forget(followed)
-            self._history.offer()
-            self._refresh()
+        self._unplaced.remove(job)
+        self._history.offer()
+        self._refresh()
 
     # The history
 
@@ -336,7 +333,7 @@ class Session:
     # The engine
 
     def release_memory(self) -> None:
-        """Give the memory of the device back; refused while a job runs."""
+        """As ``EngineSide``."""
         self._engine.release_memory()
 
     def shutdown_engine(self, *, wait: bool = False) -> None:
@@ -347,31 +344,25 @@ class Session:
         """
         self._engine.shutdown(wait=wait)
 
-    def list_weights(self, group: str = "") -> None:
-        """What there is of the published weights; as ``Weights.load``."""
-        self._weights.load(group)
-
-    def download_weights(self, group: str, *, ungated: bool = False) -> None:
-        """Get what is missing of a group; as ``Weights.download``."""
-        self._weights.download(group, ungated=ungated)
-        self._refresh()
-
-    def cancel_download(self) -> None:
-        """Stop the download; it can be resumed."""
-        self._weights.cancel()
-
     def close(self) -> None:
         """End at once. Jobs run on, and their results are offered next time."""
         self._asking.close()
 
     # Inside
 
+    def _take_alone(self, told: events.Event | replies.Reply) -> None:
+        """What one of them could not ask for further does not cost the others."""
+        try:
+            self._take(told)
+        except EngineError as error:
+            self._message = str(error)
+
     def _take(self, told: events.Event | replies.Reply) -> None:
         match told:
             case events.EngineStatus():
                 self._engine.take(told)
             case events.ModelProgress():
-                self._weights.take(told)
+                self.weights.take(told)
                 if told.ended:
                     self._engine.describe()
             case replies.JobSnapshot():
@@ -386,13 +377,23 @@ class Session:
         if welcome is None or welcome is self._welcome:
             return
         if self._welcome is not None and self._welcome.session != welcome.session:
-            self._weights.lost()
+            self.weights.lost()
         self._welcome, self._engine.status = welcome, welcome.status
         self._rejoining.greeted()
         # Parts are checked by it: loaded now, it is not loaded in the middle of a job.
         importlib.import_module("numpy")
         self._history.load()
         self._engine.describe()
+
+    def _leave(self, place: str) -> None:
+        """Another engine is used from here on."""
+        self._asking.renew()
+        self._welcome = None
+        self._unplaced.engine = self._engine.facts.used
+        for each in (self._engine, self._history, self.weights):
+            each.renew()
+        self._message = leave(self._jobs, self._fetching, self._submitting, place) or self._message
+        self._chosen.renew()
 
     def _follow(self, job: Followed) -> None:
         self._jobs.add(job)
@@ -409,8 +410,8 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
-            self._engine.describe()  # what such a job takes is known better now
             self._fetching.ended(job)
+            self._engine.describe()  # what such a job takes is known better now
         else:
             self._fetching.drop(job)
             self._unplaced.remove(job.id)
@@ -442,7 +443,7 @@ class Session:
             history=self._history.rows,
             history_more=self._history.more,
             picture=self._chosen.view,
-            weights=self._weights.view,
+            weights=self.weights.view,
             message=self._message,
         )
         if snapshot != self._snapshot:

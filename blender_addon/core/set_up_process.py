@@ -18,6 +18,7 @@ from .disk import disk_full, unwritable
 from .order import Order
 from .places import Places
 from .set_up import Asks, SetUp
+from .set_up_lock import take
 from .swap import remove
 from .telling import Teller
 
@@ -34,10 +35,12 @@ def main(arguments: Sequence[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     os.chdir(places.home)  # not the extension's folder, which an update must be able to replace
     with places.lock.open("a+b") as lock:
-        if not _only_one(lock):
+        if not take(lock):
             return 4
         if "discard" in arguments:
-            for path in (places.new, *(p for p in places.work.iterdir() if p != places.lock)):
+            Teller(places.told).done()  # nobody takes it for a set-up that runs
+            kept = (places.lock, places.told)
+            for path in (places.new, *(p for p in places.work.iterdir() if p not in kept)):
                 remove(path)
             return 0
         teller = Teller(places.told)
@@ -72,24 +75,3 @@ def _told(order: Order, teller: Teller, log: BinaryIO, places: Places) -> int:
         teller.done()
         return 0
     return 1
-
-
-def _only_one(lock: BinaryIO) -> bool:
-    """Whether no other set-up runs; the lock is given back when this process ends, however."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            lock.seek(1000)  # beside the content, which others read
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    lock.seek(0)
-    lock.truncate()
-    lock.write(str(os.getpid()).encode())
-    lock.flush()
-    return True

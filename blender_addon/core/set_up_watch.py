@@ -9,7 +9,7 @@ from typing import Any
 
 from ..protocol.errors import EngineError
 from .places import Places
-from .running import alive
+from .set_up_lock import holder
 from .telling import Tail, last_lines
 
 LOG_LINES = 200
@@ -66,8 +66,10 @@ class SetUpWatch:
 
     @property
     def pid(self) -> int:
-        """Of the process, 0 where none runs."""
-        return self._pid if self.running else 0
+        """Of the process that may be ended: ours, or the one that holds the lock; 0: none runs."""
+        if self._process is not None:
+            return self._process.pid if self._process.poll() is None else 0
+        return holder(self._places.lock) if self.running else 0
 
     def begin(self, process: "subprocess.Popen[bytes]") -> None:
         """Follow one that was started just now; its file of what it tells is gone before."""
@@ -95,6 +97,14 @@ class SetUpWatch:
             "set_up_cancelled", "The set-up was cancelled.", "What was downloaded is kept."
         )
 
+    def let_run(self, process: "subprocess.Popen[bytes]") -> None:
+        """Nobody waits for what this one does."""
+        self._leaving.append(process)
+
+    def forget(self) -> None:
+        """How the last one ended was seen."""
+        self.problem = self.asked = None
+
     def close(self) -> None:
         """Follow it no longer; it is finished without us."""
         self._close()
@@ -115,11 +125,8 @@ class SetUpWatch:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY
-        try:
-            pid = int(self._places.lock.read_text(encoding="ascii") or 0)
-        except (OSError, ValueError):
-            return
-        if alive(pid) and not _over(self._places):
+        pid = holder(self._places.lock)
+        if pid and not _over(self._places):
             self._follow(pid)
 
     def _alive(self) -> bool:
@@ -127,7 +134,7 @@ class SetUpWatch:
         if now < self._look_at:
             return True
         self._look_at = now + LOOK_EVERY
-        return alive(self._pid)
+        return holder(self._places.lock) == self._pid
 
     def _read(self) -> None:
         for line in self._told.lines():

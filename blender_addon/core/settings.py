@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # operators load this when Blender starts: jobs are loaded wh
 
 MOST_VARIANTS = 8
 """That a panel offers at once."""
+SURFACES = {"auto": None, "closed": True, "open": False}
+"""The names of a choice, and what it means for ``FinishSettings.closed``."""
 FinishName = Literal["full", "standard", "game"]
 
 

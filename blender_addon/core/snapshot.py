@@ -35,6 +35,7 @@ class EngineView:
         remote: it is on another machine.
         device: such as "CPU" or the card's name; empty as long as it is unknown.
         memory_used, memory_total: bytes of the device; None where they are not known.
+        own_folder: it is one in a folder that the user named.
         warm: networks are loaded: the next job begins at once.
         versions: of extension and engine, for the diagnosis.
     """
@@ -48,8 +49,16 @@ class EngineView:
     device: str = ""
     memory_used: int | None = None
     memory_total: int | None = None
+    own_folder: bool = False
     warm: bool = False
     versions: str = ""
+
+    @property
+    def used(self) -> str:
+        """Which engine it is: the address of another machine's, where the internet may be used;
+        empty: this machine's."""
+        offline = " (offline)" if self.state == "refused" else ""
+        return self.place + offline if self.remote else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,8 @@ class SetupView:
         download, disk: bytes that it takes on this machine (estimates, said as such).
         minutes: that it takes at 50 Mbit/s, about.
         why_not: why it cannot be begun, such as online access, or empty.
+        asks: ``problem`` is a question that the user has to agree to.
+        note: something to know that did not end it, or empty.
     """
 
     running: bool = False
@@ -82,6 +93,8 @@ class SetupView:
     disk: int = 0
     minutes: float = 0.0
     why_not: str = ""
+    asks: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,11 +24,6 @@ class Wheel:
     size: int
     sha256: str
 
-    @property
-    def name(self) -> str:
-        """Of the file, on any index."""
-        return self.url.rpartition("/")[2]
-
 
 def _wheel(folder: str, tags: str, size: int, sha256: str) -> Wheel:
     return Wheel(f"{_STORE}{folder}/uv-{VERSION}-py3-none-{tags}.whl", size, sha256)

@@ -1,5 +1,6 @@
 """The published weights: what there is, what is missing, and a download of it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ CANCELLED = "cancelled"
 class Weights:
     """The list, for one group at a time.
 
+    Args:
+        changed: called when the view is another one though nothing has come from the engine.
+
     Attributes:
         view: None as long as the engine has not told.
     """
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, asking: Asking, changed: Callable[[], None]) -> None:
+        self._asking, self._changed = asking, changed
         self._list: ModelList | None = None
         self._group = "standard"
         self._request = 0
@@ -59,6 +63,7 @@ class Weights:
         self._request = self._asking.ask(request, self._begun)
         self._make()
         self._show(running=True, file="", done=0, problem="", hint="")
+        self._changed()
 
     def cancel(self) -> None:
         """Stop the download; it can be resumed."""
@@ -84,6 +89,11 @@ class Weights:
                 problem="The engine ended during the download.",
                 hint="Download again: it resumes where it stopped.",
             )
+
+    def renew(self) -> None:
+        """Another engine is used from here on, with weights of its own."""
+        self._list = self.view = None
+        self._request = 0
 
     def _begun(self, answer: "Answer") -> None:
         if isinstance(answer.reply, Refused):

@@ -16,6 +16,13 @@ def session() -> Any:
     return tick.session()
 
 
+def session_as_it_is() -> Any:
+    """The session, for what needs no engine: one that is stopped stays so."""
+    from ..bl import tick
+
+    return tick.session()
+
+
 def attempt(operator: Any, action: Callable[[], object], said: str = "") -> set[str]:
     """Do it; what is refused becomes a report with its remedy.
 

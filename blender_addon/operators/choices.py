@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core.settings import (
+    SURFACES,
     FinishSettings,
     GenerateSettings,
     StageSettings,
@@ -10,22 +11,40 @@ from ..core.settings import (
     UpscaleSettings,
 )
 from ..properties import MATTES, STAGES, TEXTURE_SIZES
+from ..protocol.errors import EngineError
 
 TEXTURE_SIDES = {name for name, *_ in TEXTURE_SIZES}
 MATTE_NAMES = {name for name, *_ in MATTES}
-CLOSED = {"auto": None, "closed": True, "open": False}
 
 
 def stages(chosen: Any, checkpoint: Any) -> dict[str, StageSettings]:
-    """The changed samplers by the names of their stages."""
+    """The changed samplers by the names of their stages.
+
+    Args:
+        checkpoint: None: the engine has not told yet; what was changed keeps the name that its
+            stage had then.
+
+    Raises:
+        EngineError: ``stages_unknown``.
+    """
+    names = [stage.name for stage in checkpoint.stages] if checkpoint else None
     found: dict[str, StageSettings] = {}
-    for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
+    for number in range(STAGES if names is None else min(STAGES, len(names))):
         changes = chosen.stage(number)
-        if changes.changed:
-            found[stage.name] = StageSettings(
-                steps=changes.own_steps or None,
-                guidance_strength=None if changes.own_guidance < 0 else changes.own_guidance,
+        if not changes.changed:
+            continue
+        name = changes.stage if names is None else names[number]
+        if not name:
+            raise EngineError(
+                "stages_unknown",
+                "What was changed under Advanced cannot be used before the engine has told which "
+                "stages there are.",
+                "Start the engine, or restore what was changed.",
             )
+        found[name] = StageSettings(
+            steps=changes.own_steps or None,
+            guidance_strength=None if changes.own_guidance < 0 else changes.own_guidance,
+        )
     return found
 
 
@@ -34,14 +53,17 @@ def finish(chosen: Any) -> FinishSettings:
     return FinishSettings(
         faces=chosen.own_faces or None,
         texture_size=int(chosen.texture_size) if chosen.changed("texture_size") else None,
-        closed=CLOSED[chosen.surface],
+        closed=SURFACES[chosen.surface],
     )
 
 
 def quality(chosen: Any, checkpoint: Any) -> str:
-    """The chosen quality where the checkpoint has it; empty: it is left to the checkpoint."""
+    """The chosen quality; empty: nobody has chosen one that there is, and it is left to the
+    checkpoint."""
     names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
-    return chosen.quality if chosen.quality in names else ""
+    if chosen.quality in names or chosen.is_property_set("quality"):
+        return chosen.quality
+    return ""
 
 
 def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
@@ -57,7 +79,17 @@ def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
 
 
 def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
-    """Set the choices as a preset has them; the seed stays."""
+    """Set the choices as a preset has them; the seed stays.
+
+    Raises:
+        EngineError: ``stages_unknown``; nothing is set then.
+    """
+    if checkpoint is None and settings.stages:
+        raise EngineError(
+            "stages_unknown",
+            "This preset changes stages, and the engine has not told yet which there are.",
+            "Start the engine, then use the preset.",
+        )
     made = settings.finish or FinishSettings()
     if settings.quality:
         chosen.quality = settings.quality
@@ -67,12 +99,13 @@ def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
         chosen.texture_size = str(made.texture_size)
     else:
         chosen.property_unset("texture_size")
-    chosen.surface = next(name for name, closed in CLOSED.items() if closed is made.closed)
+    chosen.surface = next(name for name, closed in SURFACES.items() if closed is made.closed)
     chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
     for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
         changes.own_steps = given.steps or 0
         changes.own_guidance = -1.0 if given.guidance_strength is None else given.guidance_strength
+        changes.stage = stage.name
 
 
 def texture(chosen: Any, checkpoint: Any) -> TextureSettings:
@@ -95,7 +128,7 @@ def finish_again(chosen: Any) -> FinishSettings:
     return FinishSettings(
         faces=chosen.finish_faces,
         texture_size=int(chosen.finish_texture_size),
-        closed=CLOSED[chosen.finish_surface],
+        closed=SURFACES[chosen.finish_surface],
         normal_map=chosen.finish_normal_map,
         levels=chosen.finish_levels,
         collision_hull=chosen.finish_hull,

@@ -1,13 +1,13 @@
 """Verbs of the engine: set up, start, stop, another one, weights, diagnosis."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 
 def process() -> Any:
@@ -30,8 +30,46 @@ class MAQUETTE_OT_set_up(Operator):
         setup = tick.snapshot().setup
         return refuse(cls, "It is being set up." if setup.running else setup.why_not)
 
+    agreed: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+    fresh: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    @classmethod
+    def description(cls, _context: Any, properties: Any) -> str:
+        if properties.fresh:
+            return "Install the engine again from the start; results and weights stay"
+        return cls.__doc__ or ""
+
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().set_up())
+        return attempt(self, lambda: process().set_up(agreed=self.agreed, fresh=self.fresh))
+
+
+class MAQUETTE_OT_dismiss_set_up(Operator):
+    """Show no longer how setting up has ended"""
+
+    bl_idname = "maquette.dismiss_set_up"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().dismiss_set_up())
+
+
+class MAQUETTE_OT_discard_set_up(Operator):
+    """Delete what a set-up that was not finished has downloaded"""
+
+    bl_idname = "maquette.discard_set_up"
+    bl_label = "Delete the Downloads"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        setup = tick.snapshot().setup
+        why_not = "It is being set up." if setup.running else ""
+        return refuse(cls, why_not or ("" if setup.resumable else "There are no downloads."))
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().discard_set_up())
 
 
 class MAQUETTE_OT_cancel_set_up(Operator):
@@ -60,8 +98,15 @@ class MAQUETTE_OT_engine_stop(Operator):
     bl_idname = "maquette.engine_stop"
     bl_label = "Stop"
 
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+
+        runs = tick.snapshot().engine.state == "ready"
+        return refuse(cls, "" if runs else "The engine does not run.")
+
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().shutdown_engine())
+        return attempt(self, lambda: session_as_it_is().shutdown_engine())
 
 
 class MAQUETTE_OT_engine_restart(Operator):
@@ -88,7 +133,7 @@ class MAQUETTE_OT_release_memory(Operator):
         return refuse(cls, refusals.why_not_release(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().release_memory())
+        return attempt(self, lambda: session_as_it_is().release_memory())
 
 
 class MAQUETTE_OT_use_folder(Operator):
@@ -117,6 +162,7 @@ class MAQUETTE_OT_use_remote(Operator):
 
     bl_idname = "maquette.use_remote"
     bl_label = "Use Another Machine…"
+    bl_options: ClassVar[set[str]] = set()  # not REGISTER: the Info editor would show the code
 
     address: StringProperty(  # type: ignore[valid-type]
         name="Address",
@@ -126,6 +172,7 @@ class MAQUETTE_OT_use_remote(Operator):
     code: StringProperty(  # type: ignore[valid-type]
         name="Pairing Code",
         description="What the command maquette pair on that machine prints; it is good once",
+        subtype="PASSWORD",
         options={"SKIP_SAVE"},
     )
 
@@ -152,6 +199,16 @@ class MAQUETTE_OT_use_remote(Operator):
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: process().use_remote(self.address, self.code))
+
+
+class MAQUETTE_OT_use_own(Operator):
+    """Use the engine that the extension sets up, not the one in another folder"""
+
+    bl_idname = "maquette.use_own"
+    bl_label = "Use the Own Engine"
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().use_own())
 
 
 class MAQUETTE_OT_forget_remote(Operator):
@@ -191,7 +248,7 @@ class MAQUETTE_OT_list_weights(Operator):
     bl_label = "Show the List"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().list_weights())
+        return attempt(self, lambda: session().weights.load())
 
 
 class MAQUETTE_OT_download_weights(Operator):
@@ -208,7 +265,7 @@ class MAQUETTE_OT_download_weights(Operator):
         return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().download_weights("standard"))
+        return attempt(self, lambda: session().weights.download("standard"))
 
 
 class MAQUETTE_OT_cancel_download(Operator):
@@ -218,7 +275,7 @@ class MAQUETTE_OT_cancel_download(Operator):
     bl_label = "Cancel the Download"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().cancel_download())
+        return attempt(self, lambda: session_as_it_is().weights.cancel())
 
 
 class MAQUETTE_OT_open_page(Operator):
@@ -252,7 +309,7 @@ class MAQUETTE_OT_use_copy(Operator):
         return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().download_weights("standard", ungated=True))
+        return attempt(self, lambda: session().weights.download("standard", ungated=True))
 
 
 class MAQUETTE_OT_copy_diagnosis(Operator):
@@ -281,8 +338,9 @@ class MAQUETTE_OT_copy_log(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
+        from ..core.diagnosis import shared_log
 
-        context.window_manager.clipboard = "\n".join(tick.snapshot().setup.log)
+        context.window_manager.clipboard = shared_log(tick.snapshot())
         self.report({"INFO"}, "The log is in the clipboard.")
         return {"FINISHED"}
 
@@ -315,12 +373,15 @@ class MAQUETTE_OT_open_preferences(Operator):
 CLASSES = (
     MAQUETTE_OT_set_up,
     MAQUETTE_OT_cancel_set_up,
+    MAQUETTE_OT_dismiss_set_up,
+    MAQUETTE_OT_discard_set_up,
     MAQUETTE_OT_engine_start,
     MAQUETTE_OT_engine_stop,
     MAQUETTE_OT_engine_restart,
     MAQUETTE_OT_release_memory,
     MAQUETTE_OT_use_folder,
     MAQUETTE_OT_use_remote,
+    MAQUETTE_OT_use_own,
     MAQUETTE_OT_forget_remote,
     MAQUETTE_OT_allow_online,
     MAQUETTE_OT_list_weights,

@@ -2,11 +2,20 @@
 
 from typing import Any
 
-from bpy.props import IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
+from ..properties import (
+    QUALITIES,
+    faces_property,
+    hull_property,
+    levels_property,
+    normal_map_property,
+    surface_property,
+    texture_property,
+)
 from . import choices, targets
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 
 
 def generate_now(context: Any, picture: Any = None) -> None:
@@ -92,7 +101,7 @@ class MAQUETTE_OT_cancel(OfJob, Operator):
     bl_label = "Cancel"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().cancel(self.job))
+        return attempt(self, lambda: session_as_it_is().cancel(self.job))
 
 
 class MAQUETTE_OT_cancel_all(Operator):
@@ -108,7 +117,7 @@ class MAQUETTE_OT_cancel_all(Operator):
     def execute(self, _context: Any) -> set[str]:
         def cancel_all() -> None:
             for job in _cancellable():
-                session().cancel(job)
+                session_as_it_is().cancel(job)
 
         return attempt(self, cancel_all)
 
@@ -131,37 +140,79 @@ class MAQUETTE_OT_retry(OfJob, Operator):
 
 
 class MAQUETTE_OT_retry_changed(OfJob, Operator):
-    """Try this job again with other settings"""
+    """Try this job again with other settings than it had"""
 
     bl_idname = "maquette.retry_changed"
     bl_label = "Try Again with Other Settings"
 
+    CHANGED = (
+        *("quality", "seed", "faces", "texture_size", "surface"),
+        *("levels", "normal_map", "hull"),
+    )
+    quality: EnumProperty(  # type: ignore[valid-type]
+        name="Quality", description="How fine the shape becomes", items=QUALITIES,
+        options={"SKIP_SAVE"},
+    )  # fmt: skip
+    seed: IntProperty(  # type: ignore[valid-type]
+        name="Seed", description="Another number makes another object", min=0,
+        options={"SKIP_SAVE"},
+    )  # fmt: skip
+    faces: faces_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    texture_size: texture_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    surface: surface_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    levels: levels_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    normal_map: normal_map_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    hull: hull_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
     def invoke(self, context: Any, _event: Any) -> set[str]:
+        done = attempt(self, lambda: self._show(*self._values()))
+        if done != {"FINISHED"}:
+            return done
         return context.window_manager.invoke_props_dialog(
             self, width=320, title="Try Again with Other Settings", confirm_text="Try Again"
         )
 
-    def draw(self, context: Any) -> None:
+    def _values(self) -> tuple[Any, dict[str, Any]]:
         from ..bl import tick
-        from ..ui.generate import OPTIONS, marked
+        from ..core.trying_again import values_of
 
-        layout, chosen = self.layout, context.scene.maquette
+        settings = session_as_it_is().settings_of(self.job)
+        return settings, values_of(settings, tick.snapshot().checkpoint)
+
+    def _show(self, _settings: Any, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if name != "texture_size":
+                setattr(self, name, value)
+            elif str(value) in choices.TEXTURE_SIDES:
+                self.texture_size = str(value)
+
+    def draw(self, _context: Any) -> None:
+        from ..bl import tick
+
+        layout, checkpoint = self.layout, tick.snapshot().checkpoint
         layout.use_property_split = True
         layout.use_property_decorate = False
-        checkpoint = tick.snapshot().checkpoint
-        if checkpoint and len(checkpoint.qualities) > 1:
-            row = layout.row(align=True)
-            for quality in checkpoint.qualities:
-                row.prop_enum(chosen, "quality", quality.name)
-        layout.prop(chosen, "seed")
-        for name in OPTIONS[2:]:
-            marked(layout, chosen, name)
+        for name in self.CHANGED:
+            if not self.properties.is_property_set(name):
+                continue
+            if name == "quality":
+                row = layout.row(align=True)
+                for quality in checkpoint.qualities if checkpoint else ():
+                    row.prop_enum(self, "quality", quality.name)
+            else:
+                layout.prop(self, name)
 
-    def execute(self, context: Any) -> set[str]:
-        from ..bl import tick
+    def execute(self, _context: Any) -> set[str]:
+        from ..core.trying_again import changed
 
-        settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
-        return attempt(self, lambda: session().retry(self.job, settings))
+        def again() -> None:
+            settings, before = self._values()
+            given = {n: getattr(self, n) for n in before if self.properties.is_property_set(n)}
+            if "texture_size" in given:
+                given["texture_size"] = int(given["texture_size"])
+            session().retry(self.job, changed(settings, before, {**before, **given}))
+
+        return attempt(self, again)
 
 
 class MAQUETTE_OT_dismiss(OfJob, Operator):
@@ -171,7 +222,7 @@ class MAQUETTE_OT_dismiss(OfJob, Operator):
     bl_label = "Dismiss"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().dismiss(self.job))
+        return attempt(self, lambda: session_as_it_is().dismiss(self.job))
 
 
 class MAQUETTE_OT_move(OfJob, Operator):
@@ -194,7 +245,7 @@ class MAQUETTE_OT_move(OfJob, Operator):
         if place < 0:
             return {"CANCELLED"}
         before = waiting[place] if place < len(waiting) else None
-        return attempt(self, lambda: session().reorder(self.job, before))
+        return attempt(self, lambda: session_as_it_is().reorder(self.job, before))
 
 
 CLASSES = (

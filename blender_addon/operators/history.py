@@ -7,14 +7,14 @@ from bpy.types import Operator
 
 from ..protocol.errors import EngineError
 from . import targets
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
 from .generating import OfJob
 
 
 def search(window: Any) -> None:
     """Ask the engine's store for results by letters of their name, and by their picture."""
     try:
-        session().history(filter=window.history_search, picture=window.history_picture)
+        session_as_it_is().history(filter=window.history_search, picture=window.history_picture)
     except EngineError:
         return  # the panel says how the engine is, and shows the rows that are here
 
@@ -48,7 +48,7 @@ class MAQUETTE_OT_history_turn(Operator):
         rows = len(shown(snapshot, window))
         wanted = window.history_page + self.by
         if snapshot.history_more and (wanted + 1) * PAGE >= rows:
-            done = attempt(self, lambda: session().history(more=True))
+            done = attempt(self, lambda: session_as_it_is().history(more=True))
             if done != {"FINISHED"}:
                 return done
         window.history_page = max(0, min(wanted, max(0, rows - 1) // PAGE))
@@ -139,7 +139,7 @@ class MAQUETTE_OT_history_folder(OfJob, Operator):
         import bpy
 
         def show() -> None:
-            bpy.ops.wm.path_open(filepath=str(session().folder_of(self.job)))
+            bpy.ops.wm.path_open(filepath=str(session_as_it_is().folder_of(self.job)))
 
         return attempt(self, show)
 

@@ -5,7 +5,14 @@ from typing import Any
 from bpy.types import Operator
 
 from ..protocol.errors import EngineError
-from .acting import attempt, refuse, session
+from .acting import attempt, refuse, session, session_as_it_is
+
+
+def of(chosen: Any) -> Any:
+    """The corrections of the scene."""
+    from ..core.chosen import Matte
+
+    return Matte(chosen.matte, chosen.threshold, chosen.grow)
 
 
 def correct(chosen: Any) -> None:
@@ -14,7 +21,7 @@ def correct(chosen: Any) -> None:
 
     if tick.snapshot().picture.title:
         try:
-            session().correct_matte(chosen.matte, chosen.threshold, chosen.grow)
+            session().correct_matte(of(chosen))
         except EngineError:
             return  # the panel says how the engine is
 
@@ -24,6 +31,7 @@ class MAQUETTE_OT_paint_mask(Operator):
 
     bl_idname = "maquette.paint_mask"
     bl_label = "Paint Mask"
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
@@ -35,7 +43,7 @@ class MAQUETTE_OT_paint_mask(Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import matte
 
-        return attempt(self, lambda: matte.paint(context, session()))
+        return attempt(self, lambda: matte.paint(context, session_as_it_is()))
 
 
 class MAQUETTE_OT_use_mask(Operator):
@@ -43,6 +51,7 @@ class MAQUETTE_OT_use_mask(Operator):
 
     bl_idname = "maquette.use_mask"
     bl_label = "Use Mask"
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
@@ -53,7 +62,7 @@ class MAQUETTE_OT_use_mask(Operator):
     def execute(self, _context: Any) -> set[str]:
         from ..bl import matte
 
-        return attempt(self, lambda: matte.use(session()), "The painted mask is used.")
+        return attempt(self, lambda: matte.use(session_as_it_is()), "The painted mask is used.")
 
 
 CLASSES = (MAQUETTE_OT_paint_mask, MAQUETTE_OT_use_mask)

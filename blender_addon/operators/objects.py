@@ -48,11 +48,11 @@ class MAQUETTE_OT_retexture(OnMeshes, Operator):
         from ..bl import mesh_out, tick
 
         chosen = context.scene.maquette
-        settings = choices.texture(chosen, tick.snapshot().checkpoint)
 
         def begin(thing: Any) -> None:
+            settings = choices.texture(chosen, tick.snapshot().checkpoint)
             sent = mesh_out.gather(thing, keep_uvs=chosen.texture_method == "keep")
-            target = targets.of(context, thing, "retexture")
+            target = targets.of(context, thing, "retexture", sent)
             session().texture(settings, sent.attached(), target)
             self.report({"INFO"}, f"{thing.name}: {sent.sentence}")
 
@@ -74,8 +74,8 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
             if job := recipe.job_of(thing):
                 session().upscale(settings, targets.of(context, thing, "replace"), source=job)
                 return
-            sent = mesh_out.gather(thing)
-            target = targets.of(context, thing, "replace", sent_in_world=True)
+            sent = mesh_out.shape_of(thing)
+            target = targets.of(context, thing, "replace", sent)
             session().upscale(settings, target, sent.attached())
 
         return each(self, context, begin)
@@ -113,6 +113,27 @@ class MAQUETTE_OT_game_ready(OnMeshes, Operator):
         from ..core.settings import FinishSettings
 
         return finish(self, context, FinishSettings(finish="game"))
+
+
+class MAQUETTE_OT_make_local(Operator):
+    """Make the selected meshes this file's own, so that they can be changed"""
+
+    bl_idname = "maquette.make_local"
+    bl_label = "Make Local"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        from ..bl import mesh_out
+
+        found = any(mesh_out.not_local(thing) for thing in meshes(context))
+        return refuse(cls, "" if found else "Select a mesh that comes from another file.")
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import mesh_out
+
+        foreign = [thing for thing in meshes(context) if mesh_out.not_local(thing)]
+        return each(self, context, mesh_out.make_local, foreign)
 
 
 class OnPreview:
@@ -170,11 +191,11 @@ class MAQUETTE_OT_choose_look(Operator):
     look: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import retexture
+        from ..bl import looks
 
         thing = meshes(context)[0]
-        material = next((one for one in retexture.looks(thing) if one.name == self.look), None)
-        return attempt(self, lambda: retexture.choose(thing, material))
+        material = next((one for one in looks.of(thing) if one.name == self.look), None)
+        return attempt(self, lambda: looks.choose(thing, material))
 
 
 class OnMade:
@@ -224,6 +245,7 @@ CLASSES = (
     MAQUETTE_OT_upscale,
     MAQUETTE_OT_finish,
     MAQUETTE_OT_game_ready,
+    MAQUETTE_OT_make_local,
     MAQUETTE_OT_choose_look,
     MAQUETTE_OT_keep_look,
     MAQUETTE_OT_discard_look,

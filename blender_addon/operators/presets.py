@@ -24,6 +24,12 @@ def names() -> tuple[str, ...]:
     return store().list()
 
 
+@lru_cache(maxsize=1)
+def unreadable() -> tuple[str, ...]:
+    """A sentence for each file that is no preset any more; read as ``names``."""
+    return tuple(broken.sentence for broken in store().unreadable())
+
+
 class MAQUETTE_OT_preset_save(Operator):
     """Save the choices of this panel under a name"""
 
@@ -38,9 +44,13 @@ class MAQUETTE_OT_preset_save(Operator):
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
 
-        settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
-        done = attempt(self, lambda: store().save(self.name, settings))
+        def save() -> None:
+            settings = choices.generate(context.scene.maquette, tick.snapshot().checkpoint)
+            store().save(self.name, settings)
+
+        done = attempt(self, save)
         names.cache_clear()
+        unreadable.cache_clear()
         return done
 
 
@@ -79,6 +89,7 @@ class MAQUETTE_OT_preset_delete(Operator):
     def execute(self, _context: Any) -> set[str]:
         done = attempt(self, lambda: store().delete(self.name))
         names.cache_clear()
+        unreadable.cache_clear()
         return done
 
 

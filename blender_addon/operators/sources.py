@@ -7,34 +7,21 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy.types import Operator, OperatorFileListElement
 
-from ..protocol.errors import EngineError
-from .acting import attempt, refuse, session
+from . import matte
+from .acting import attempt, refuse, session, session_as_it_is
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
 EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
 
 
-def picture_from_file(path: Path) -> Any:
-    """The picture in a file.
-
-    Raises:
-        EngineError: ``picture_unusable``.
-    """
-    from ..core.pictures import PictureIn
-
-    try:
-        return PictureIn(title=path.stem, data=path.read_bytes(), path=str(path))
-    except OSError as error:
-        raise EngineError(
-            "picture_unusable",
-            f"{path.name} cannot be read: {error.strerror}.",
-            "Choose another file.",
-        ) from error
-
-
 def choose(operator: Any, make: Any) -> set[str]:
-    """Make a picture of the source and choose it."""
-    return attempt(operator, lambda: session().choose_picture(make()))
+    """Make a picture of the source and choose it, with the matte as the sliders stand."""
+
+    def choose_it() -> None:
+        picture = make()
+        session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
+
+    return attempt(operator, choose_it)
 
 
 def show_tab(context: Any) -> None:
@@ -76,12 +63,13 @@ def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
         return {"CANCELLED"}
     show_tab(context)
     if len(paths) == 1:
-        return choose(operator, lambda: picture_from_file(paths[0]))
+        return choose(operator, lambda: read_picture(paths[0]))
+    from ..core.pictures import read_picture
     from .generating import generate_now
 
     def make_all() -> None:
         for path in paths:
-            generate_now(context, picture_from_file(path))
+            generate_now(context, read_picture(path))
 
     return attempt(operator, make_all, f"{len(paths)} pictures are in the queue.")
 
@@ -249,7 +237,9 @@ class MAQUETTE_OT_example_picture(Operator):
     bl_label = "Example Picture"
 
     def execute(self, _context: Any) -> set[str]:
-        return choose(self, lambda: picture_from_file(EXAMPLE))
+        from ..core.pictures import read_picture
+
+        return choose(self, lambda: read_picture(EXAMPLE))
 
 
 class MAQUETTE_OT_clear_picture(Operator):
@@ -259,7 +249,7 @@ class MAQUETTE_OT_clear_picture(Operator):
     bl_label = "Clear Picture"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().choose_picture(None))
+        return attempt(self, lambda: session_as_it_is().choose_picture(None))
 
 
 CLASSES = (

@@ -1,8 +1,11 @@
 """Where results go, as ``core.deliveries.Target``: names and numbers, no reference to bpy."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.deliveries import Purpose, Target
+
+if TYPE_CHECKING:
+    from ..bl.mesh_out import Sent
 
 
 def at_cursor(context: Any) -> Target:
@@ -20,23 +23,28 @@ def at_cursor(context: Any) -> Target:
     )
 
 
-def of(context: Any, thing: Any, purpose: Purpose, *, sent_in_world: bool = False) -> Target:
+def of(context: Any, thing: Any, purpose: Purpose, sent: "Sent | None" = None) -> Target:
     """An object that is changed.
 
     Args:
-        sent_in_world: its mesh was sent as it stands in the world.
+        sent: its mesh; None: the source is the stored result that it was made from.
     """
-    from ..bl import open_file
+    from ..bl import open_file, recipe
 
     chosen = context.scene.maquette
-    rows = [number for row in thing.matrix_world for number in row] if sent_in_world else []
+    if sent is None:
+        before = recipe.sent_of(thing)
+    else:
+        before = {"matrix": sent.matrix, "bounds": sent.bounds, "modifiers": sent.modifiers}
     return Target(
         purpose=purpose,
         file=open_file.key(),
         scene=context.scene.session_uid,
         object=thing.session_uid,
         object_name=thing.name,
-        matrix=tuple(rows),
+        matrix=before.get("matrix", ()),
+        bounds=before.get("bounds", ()),
+        modifiers=before.get("modifiers", ()),
         keep_uvs=chosen.texture_method == "keep",
         all_users=chosen.all_users,
         block_in=False,

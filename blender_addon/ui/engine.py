@@ -9,7 +9,7 @@ from ..bl import tick
 from ..core import costs
 from ..core.refusals import gate_sentence
 from . import text
-from .sidebar import VERBS, Sidebar
+from .sidebar import VERBS, Sidebar, repair
 
 ICONS = {
     "absent": "ERROR",
@@ -62,6 +62,8 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
     def draw(self, context: Any) -> None:
         layout, engine = self.layout, tick.snapshot().engine
         status_line(layout, context, engine)
+        if engine.verb == "update":
+            repair(layout, engine.verb)
         if engine.device:
             text.say(layout, context, engine.device, icon="SYSTEM")
         if engine.memory_total:
@@ -91,6 +93,8 @@ def draw_verbs(layout: Any, engine: Any) -> None:
         column.operator("maquette.forget_remote", icon="UNLINKED")
     else:
         column.operator("maquette.use_remote", icon="LINKED")
+    if engine.own_folder:
+        column.operator("maquette.use_own", icon="HOME")
     column.operator("maquette.copy_diagnosis", icon="COPYDOWN")
     column.operator("maquette.open_preferences", text="Preferences…", icon="PREFERENCES")
 

@@ -49,8 +49,10 @@ def draw_offer(layout: Any, context: Any, setup: Any) -> None:
     column.separator()
     row = column.row()
     row.scale_y = 1.8
-    again = "Continue Setting Up" if setup.resumable else "Set Up the Engine"
-    row.operator("maquette.set_up", text=again, icon="IMPORT")
+    again = "Continue Setting Up" if setup.resumable or setup.asks else "Set Up the Engine"
+    row.operator("maquette.set_up", text=again, icon="IMPORT").agreed = setup.asks
+    if setup.resumable:
+        column.operator("maquette.discard_set_up", icon="TRASH")
     if setup.why_not:
         text.say(column, context, setup.why_not, icon="ERROR")
         if not context.preferences.system.use_online_access:
@@ -62,6 +64,22 @@ def draw_offer(layout: Any, context: Any, setup: Any) -> None:
         "toys; for pictures of anything, the published weights can be downloaded afterwards.",
         icon="INFO",
     )  # fmt: skip
+
+
+def draw_update(layout: Any, context: Any, setup: Any) -> None:
+    """A newer engine that is being set up beside one that works, or how that has ended."""
+    if setup.running:
+        draw_progress(layout.box(), context, setup)
+        return
+    if not setup.problem:
+        return
+    box = layout.box().column()
+    row = box.row()
+    text.say(row.column(), context, setup.problem, icon="ERROR", boxes=2, alert=True)
+    row.operator("maquette.dismiss_set_up", text="", icon="X", emboss=False)
+    text.say(box, context, setup.hint, icon="BLANK1", boxes=1)
+    again = "Continue" if setup.asks else "Try Again"
+    box.operator("maquette.set_up", text=again, icon="IMPORT").agreed = setup.asks
 
 
 def draw_costs(layout: Any, setup: Any) -> None:
@@ -97,6 +115,8 @@ def draw_progress(layout: Any, context: Any, setup: Any) -> None:
         text.say(column, context, done, dim=True)
     elif setup.bytes_done:
         text.say(column, context, costs.bytes_in_words(setup.bytes_done), dim=True)
+    if setup.note:
+        text.say(column, context, setup.note, icon="INFO")
     column.separator()
     text.say(
         column, context,

@@ -9,7 +9,7 @@ from ..bl import tick
 from ..core import costs
 from ..operators import choices, presets
 from ..properties import STAGES
-from . import jobs, source, text
+from . import first_run, jobs, source, text
 from .sidebar import Sidebar, card
 
 
@@ -24,6 +24,7 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
 
     def draw(self, context: Any) -> None:
         layout, snapshot = self.layout, tick.snapshot()
+        first_run.draw_update(layout, context, snapshot.setup)
         draw_engine_trouble(layout, context, snapshot.engine)
         source.draw(layout, context, snapshot)
         if snapshot.picture.title and not snapshot.picture.problem:
@@ -45,7 +46,7 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
     chosen = context.scene.maquette
     checkpoint = snapshot.checkpoint
     names = [quality.name for quality in checkpoint.qualities] if checkpoint else []
-    if len(names) > 1:
+    if len(names) > 1 or (names and chosen.quality not in names):
         row = layout.row(align=True)
         for name in names:
             row.prop_enum(chosen, "quality", name)
@@ -176,6 +177,8 @@ class MAQUETTE_PT_presets(Sidebar, Panel):
             row = column.row(align=True)
             row.operator("maquette.preset_use", text=name, translate=False).name = name
             row.operator("maquette.preset_delete", text="", icon="X").name = name
+        for sentence in presets.unreadable():
+            text.say(column, context, sentence, icon="ERROR")
         if not presets.names():
             text.say(column, context, "Keep the choices above under a name of their own.")
         self.layout.operator("maquette.preset_save", icon="ADD")

@@ -34,6 +34,9 @@ def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
     if lost:
         told = translated("The new mesh will not have its {what}.").format(what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
+    if modifiers := replace.modifiers_in(thing):
+        told = translated("Part of the new mesh, and switched off then: {what}.")
+        text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
 
 
@@ -63,6 +66,8 @@ class MAQUETTE_PT_object(OfObject, Panel):
     bl_options = set()
 
     def draw(self, context: Any) -> None:
+        from ..bl import mesh_out
+
         chosen = meshes(context)
         width = text.room(context, icon=True)
         column = self.layout.column(align=True)
@@ -73,12 +78,14 @@ class MAQUETTE_PT_object(OfObject, Panel):
         if len(chosen) > 3:
             more = translated("and {count} more").format(count=len(chosen) - 3)
             column.label(text=more, icon="BLANK1", translate=False)
+        if mesh_out.not_local(chosen[0]):
+            self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         draw_look(self.layout, context, chosen[0])
 
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import retexture
+    from ..bl import looks, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -90,15 +97,15 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
         return
-    looks = retexture.looks(thing)
-    if not looks:
+    given = looks.of(thing)
+    if not given:
         return
     slot = thing.material_slots[0] if len(thing.material_slots) else None
     shown = slot.material if slot and slot.link == "OBJECT" else None
     column = layout.column(align=True)
     column.label(text="Look")
     column.operator("maquette.choose_look", text="Original", depress=shown is None).look = ""
-    for look in looks:
+    for look in given:
         column.operator(
             "maquette.choose_look", text=look.name, depress=look == shown, translate=False
         ).look = look.name

@@ -9,6 +9,7 @@ was.
 """
 
 import json
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +23,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.assets.asset import Asset, Latent
+from engine.assets.names import LATENTS, RECIPE, SOURCE, VOXELS
 from engine.assets.recipe import checked_recipe
-from engine.host.files import default_permissions, flush, put_folder, unwritable, write_bytes_atomic
+from engine.host.files import (
+    check_name,
+    default_permissions,
+    flush,
+    put_folder,
+    unwritable,
+    write_bytes_atomic,
+)
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels, rounded_materials, save_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
 from protocol.errors import EngineError
 
-RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
-THUMBNAIL = "thumbnail.png"
-FOLDER_SUFFIX = ".maquette"
 _OF_CORNERS_AND_FACES = ("uvs", "normals", "polygons")
 """What a mesh that was given may have beside its vertices and faces."""
 
@@ -45,8 +51,9 @@ def check_folder(folder: Path) -> None:
     """Refuse a place where something else than an asset is.
 
     Raises:
-        EngineError: ``folder_taken``.
+        EngineError: ``folder_taken``, ``name_too_long``.
     """
+    check_name(folder)
     if folder.exists() and not is_asset_folder(folder):
         raise EngineError(
             "folder_taken",
@@ -61,12 +68,12 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
     Raises:
         EngineError: ``folder_taken`` when something else is there, ``disk_full``, ``unwritable``.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))
     check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Made beside the target, so that the last step is only a new name.
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as room:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room:
             made = Path(room) / "asset"
             made.mkdir()
             _write(asset, made)

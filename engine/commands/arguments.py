@@ -1,5 +1,6 @@
 """Arguments of the command line that several verbs share, as what jobs take."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from protocol.jobs import MakingJob
 from protocol.limits import MATTE_METHODS, check_one_of
 
 if TYPE_CHECKING:
-    from protocol.references import File
+    from protocol.references import File, Prompt
     from protocol.samplers import Sampling
 
 
@@ -58,6 +59,28 @@ def picture_file(image: Path) -> "File":
 
     read_image(image)
     return File(str(image))
+
+
+def pictures_or_prompts(
+    images: Sequence[Path] | None, prompts: Sequence[str] | None
+) -> "list[File | Prompt]":
+    """What assets are made from, pictures first.
+
+    Raises:
+        EngineError: ``picture_missing`` where there is neither; ``prompt_invalid``; and as
+            ``picture_file``.
+    """
+    from protocol.references import Prompt
+
+    found: list[File | Prompt] = [picture_file(image) for image in images or ()]
+    found += [Prompt(text) for text in prompts or ()]
+    if not found:
+        raise EngineError(
+            "picture_missing",
+            "Nothing says what shall be made.",
+            'Give a picture, or words: --prompt "a red mushroom with white dots"',
+        )
+    return found
 
 
 def check_order(mesh: Path, image: Path) -> None:

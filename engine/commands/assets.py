@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.assets.names import folder_of
 from engine.commands.arguments import (
     check_order,
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
     targets_of,
 )
@@ -30,6 +32,7 @@ from engine.commands.options import (
     FinerQuality,
     FinerSteps,
     Finish,
+    Force,
     Guidance,
     Hull,
     Levels,
@@ -41,6 +44,7 @@ from engine.commands.options import (
     Offline,
     Output,
     Picture,
+    Prompts,
     Quality,
     Seed,
     Steps,
@@ -48,6 +52,7 @@ from engine.commands.options import (
     Type,
     Verbose,
 )
+from engine.commands.outputs import Outputs, Source
 from engine.commands.progress import Followed, followed
 from engine.commands.remotely import make_remotely, opened_engine
 from engine.commands.told import figure_lines, result_lines
@@ -62,8 +67,11 @@ if TYPE_CHECKING:
 
 def generate(
     context: typer.Context,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="One asset each.")],
     output: Output,
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="One asset each.")
+    ] = None,
+    prompt: Prompts = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -83,9 +91,10 @@ def generate(
     memory: Memory = None,
     offline: Offline = False,
     no_service: NoService = False,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make 3D assets from pictures."""
+    """Make 3D assets from pictures, or from words."""
     here = Here(no_service, device, memory, offline)
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
@@ -97,14 +106,17 @@ def generate(
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
             job
-            for image in images
+            for picture in pictures_or_prompts(images, prompt)
             for job in GenerateJob(
-                picture=picture_file(image), type=kind, quality=quality, seed=seed,
+                picture=picture, type=kind, quality=quality, seed=seed,
                 matte=matte_method(matte), max_tokens=max_tokens, samplers=changes,
             ).variants(variants)
         ]  # fmt: skip
         targets = targets_of(output, len(jobs))
-        _work(context, jobs, targets, chosen, checkpoint, here, verbose)
+        origins = [*([image] for image in images or ()), *([] for _ in prompt or ())]
+        sources = [origin for origin in origins for _ in range(variants)]
+        claims = Claims(targets, sources, force)
+        _work(context, jobs, claims, chosen, checkpoint, here, verbose)
 
 
 def texture(
@@ -125,6 +137,7 @@ def texture(
     memory: Memory = None,
     offline: Offline = False,
     no_service: NoService = False,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
     """Give a mesh the materials of the object in a picture."""
@@ -139,7 +152,8 @@ def texture(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
         )  # fmt: skip
-        _work(context, [job], [output], chosen, checkpoint, here, verbose)
+        claims = Claims([output], [[mesh, image]], force)
+        _work(context, [job], claims, chosen, checkpoint, here, verbose)
 
 
 def upscale(
@@ -169,6 +183,7 @@ def upscale(
     memory: Memory = None,
     offline: Offline = False,
     no_service: NoService = False,
+    force: Force = False,
     verbose: Verbose = False,
 ) -> None:
     """Make a finer version of an asset or of a mesh."""
@@ -187,7 +202,8 @@ def upscale(
             type=kind, quality=quality, seed=seed, matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, UpscaleJob),
         )  # fmt: skip
-        _work(context, [job], [output], chosen, checkpoint, here, verbose)
+        claims = Claims([output], [[source, *([] if image is None else [image])]], force)
+        _work(context, [job], claims, chosen, checkpoint, here, verbose)
 
 
 @dataclass(frozen=True)
@@ -204,10 +220,19 @@ class Here:
         return bool(self.no_service or self.device or self.memory or self.offline)
 
 
+@dataclass(frozen=True)
+class Claims:
+    """Where results are to be written, and what each is made from."""
+
+    targets: Sequence[Path]
+    sources: Sequence[Sequence[Source]]
+    force: bool
+
+
 def _work(
     context: typer.Context,
     jobs: Sequence[Any],
-    targets: Sequence[Path],
+    claims: Claims,
     choice: FinishChoice | None,
     checkpoint: str | None,
     here: Here,
@@ -215,7 +240,12 @@ def _work(
 ) -> None:
     """Jobs to files, by the engine that runs or else in this process."""
     settings = settings_of(context)
-    with results() as show, followed(verbose=verbose) as follow:
+    outputs = Outputs(settings.home, force=claims.force)
+    with (
+        results() as show,
+        followed(verbose=verbose) as follow,
+        outputs.claimed(claims.targets, claims.sources, folders=True) as targets,
+    ):
         if not here.wanted and is_running(settings.home):
             with opened_engine(settings.home) as engine:
                 make_remotely(engine, jobs, targets, choice, checkpoint, follow, show, verbose)
@@ -275,7 +305,6 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         if "saving" in report.seconds:
             from engine.export.mesh_file import TEXTURED_SUFFIXES
-            from engine.session import folder_of
 
             folder = folder_of(target)
             file = (

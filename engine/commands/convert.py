@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out
-from engine.commands.options import Debug, RequireTextures
+from engine.commands.console import errors_shown, out, settings_of
+from engine.commands.options import Debug, Force, RequireTextures
+from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from protocol.errors import EngineError
 
@@ -26,6 +27,7 @@ def convert(
         typer.Option(help="Cells per axis of the grid, when OUT is a .vxz file; else 512."),
     ] = None,
     require_textures: RequireTextures = False,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Convert a mesh to O-Voxels, or O-Voxels to a mesh."""
@@ -47,7 +49,8 @@ def convert(
                 f"{source.name} has its resolution already.",
                 "Leave out --resolution; it belongs to the conversion of a mesh.",
             )
-        with followed() as follow:
+        outputs = Outputs(settings_of(context).home, force=force)
+        with followed() as follow, outputs.claimed([target], [[source]]) as (target,):
             report = follow.report()
             with report.ending():
                 if to_voxels:

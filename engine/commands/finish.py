@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, results, seconds_line
-from engine.commands.options import Closed, Faces, Hull, Levels, NormalMap, RequireTextures
+from engine.commands.console import errors_shown, results, seconds_line, settings_of
+from engine.commands.options import Closed, Faces, Force, Hull, Levels, NormalMap, RequireTextures
+from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
 from protocol.errors import EngineError
@@ -37,12 +38,18 @@ def finish(
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
     require_textures: RequireTextures = False,
+    force: Force = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also figures of the mesh and seconds.")
     ] = False,
 ) -> None:
     """Clean, simplify, unwrap and bake."""
-    with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
+    with (
+        errors_shown(context.obj),
+        results() as show,
+        followed(verbose=verbose) as follow,
+        Outputs(settings_of(context).home, force=force).claimed([output], [[source]]) as (output,),
+    ):
         from engine import session
 
         choice = FinishChoice(

@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.commands.console import err, errors_shown, out, results, seconds_line_of, settings_of
-from engine.commands.options import Json, Verbose, Wait
+from engine.commands.options import Force, Json, Verbose, Wait
+from engine.commands.outputs import Outputs, Source
 from engine.commands.progress import followed
 from engine.commands.remotely import check_target, engine_of, save_result
 from engine.host.command import command
@@ -54,12 +55,14 @@ def attach(
     context: typer.Context,
     job: Job,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Follow a job to its end, and write its result if asked for."""
     with errors_shown(context.obj), engine_of(context) as engine:
-        follow_job(engine.job(job), output, as_json=as_json, verbose=verbose)
+        outputs = Outputs(settings_of(context).home, force=force)
+        follow_job(engine.job(job), output, outputs, as_json=as_json, verbose=verbose)
 
 
 def cancel(context: typer.Context, job: Job) -> None:
@@ -83,6 +86,7 @@ def retry(
     job: Job,
     wait: Wait = False,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -91,7 +95,8 @@ def retry(
         old = engine.job(job)
         again = old.resume() if old.snapshot().row.state == "interrupted" else old.retry()
         if wait or output:
-            follow_job(again, output, as_json=as_json, verbose=verbose)
+            outputs = Outputs(settings_of(context).home, force=force)
+            follow_job(again, output, outputs, as_json=as_json, verbose=verbose)
         else:
             show_job(again, as_json=as_json)
 
@@ -105,25 +110,45 @@ def show_job(job: RemoteJob, *, as_json: bool) -> None:
         err.print(f"To follow it: {command('attach', job.id[:8])}", markup=False)
 
 
-def follow_job(job: RemoteJob, output: Path | None, *, as_json: bool, verbose: bool) -> None:
+def follow_job(
+    job: RemoteJob,
+    output: Path | None,
+    outputs: Outputs,
+    sources: Sequence[Source] = (),
+    *,
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Follow a job, and write its result.
+
+    Args:
+        sources: that the job was made from; none: as the engine tells.
 
     Raises:
         EngineError: as ``RemoteJob.wait``.
     """
-    if output is not None:
-        check_target(output, finished=True)
+    if output is None:
+        _follow(job, None, as_json=as_json, verbose=verbose)
+        return
+    check_target(output, finished=True)
+    if not sources:
+        row = job.snapshot().row
+        sources = [row.picture_sha256 if row.kind == "generate" and row.picture_sha256 else job.id]
+    with outputs.claimed([output], [sources], folders=True) as (target,):
+        _follow(job, target, as_json=as_json, verbose=verbose)
+
+
+def _follow(job: RemoteJob, target: Path | None, *, as_json: bool, verbose: bool) -> None:
     seconds: dict[str, float] = {}
     files: list[str] = []
     with results() as show, followed(verbose=verbose, starting=False) as follow:
         say = (lambda line: None) if as_json else show
         on_event = follow.shown()
         job.wait(_noting(on_event, seconds))
-        if output is not None:
-            finished = "finished" in job.snapshot().row.parts
-            for line in save_result(job, output, finished=finished):
+        if target is not None:
+            for line in save_result(job, target):
                 say(line)
-            files.append(str(output))
+            files.append(str(target))
         elif not as_json:
             say(f"{job.id} is done.")
         if verbose:
@@ -152,5 +177,7 @@ def _line(row: JobRow) -> str:
         state = f"running {row.fraction:.0%}{left}"
     elif row.state == "queued":
         state = f"waits, {row.position} before it"
+    elif row.state == "interrupted":
+        state = f"interrupted; to resume it: {command('retry', row.id[:8])}"
     failure = f": {row.failure.message}" if row.failure else ""
     return f"{row.id[:8]}  {at}  {row.kind:8} {row.title or '-'}  {state}{failure}  ({row.client})"

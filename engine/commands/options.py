@@ -18,6 +18,9 @@ def _steps_help(job: type[MakingJob]) -> str:
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is there, whatever it was made from.")
+]
 Finish = Annotated[
     str, typer.Option("--finish", help=f"{finish_help()}, or none (raw, colours per vertex).")
 ]
@@ -69,6 +72,10 @@ TextureSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(Texture
 FinerSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(UpscaleJob))]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", help="Words instead of a picture, for checkpoints that know some."),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from engine.assets.names import folder_of
 from engine.commands.console import seconds_line_of, settings_of
 from engine.commands.progress import Followed
 from engine.commands.told import result_lines
@@ -17,8 +18,6 @@ from protocol.errors import EngineError
 from protocol.events import Done, Event
 from protocol.finishes import FinishChoice
 from protocol.jobs import TextureJob
-
-FOLDER_SUFFIX = ".maquette"
 
 
 def opened_engine(home: Path) -> Engine:
@@ -63,8 +62,7 @@ def make_remotely(
             job.wait(lambda event, seconds=seconds, on=on_event: _both(event, on, seconds))
             submitted.remove(job)
             given = isinstance(spec, TextureJob)
-            finished = choice is not None
-            for line in save_result(job, target, finished=finished, given_mesh=given):
+            for line in save_result(job, target, given_mesh=given):
                 show(line)
             if verbose:
                 show(seconds_line_of(seconds))
@@ -84,18 +82,21 @@ def submitted_job(
     return engine.submit(sent, attached, choice, checkpoint=checkpoint, batch=batch, title=title)
 
 
-def save_result(
-    job: RemoteJob, target: Path, *, finished: bool, given_mesh: bool = False
-) -> Iterator[str]:
-    """Write the model and the asset's folder beside it; gives what is to be said of them.
+def save_result(job: RemoteJob, target: Path, *, given_mesh: bool = False) -> Iterator[str]:
+    """Write the model and, where the job made one, the asset's folder beside it.
 
     Args:
         given_mesh: whether it is a mesh that was textured, which keeps its faces.
+
+    Returns:
+        What is to be said of them.
     """
-    folder = target.with_suffix(FOLDER_SUFFIX)
+    parts = job.snapshot().row.parts
+    folder = None
     job.save(target)
-    job.save_asset(folder)
-    mesh = job.mesh("finished" if finished else "mesh")
+    if "asset" in parts:  # finishing again makes none
+        folder = job.save_asset(folder_of(target))
+    mesh = job.mesh("finished" if "finished" in parts else "mesh")
     yield from result_lines(target, None if given_mesh else folder, mesh)
 
 

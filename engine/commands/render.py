@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.console import errors_shown, out
-from engine.commands.options import Debug, RequireTextures
+from engine.commands.console import errors_shown, out, settings_of
+from engine.commands.options import Debug, Force, RequireTextures
+from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 
 
@@ -26,12 +27,14 @@ def render(
     frames: Annotated[int, typer.Option(help="Pictures of a turntable.")] = 36,
     seconds: Annotated[float, typer.Option(help="Time for one turn.")] = 4.0,
     require_textures: RequireTextures = False,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
         start = time.perf_counter()
-        with followed() as follow:
+        outputs = Outputs(settings_of(context).home, force=force)
+        with followed() as follow, outputs.claimed([target], [[source]]) as (target,):
             from engine.warm_up import warm_up
 
             warm_up("render")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from engine.commands.console import errors_shown, out, settings_of
+from engine.commands.console import counted, errors_shown, out, settings_of
+from engine.host.command import command
+from protocol.connection import FILE_NAME
 from protocol.errors import EngineError
 from protocol.messages import PROTOCOL_VERSION
 
@@ -25,10 +28,14 @@ def serve(
         ),
     ] = "",
     idle: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Leave after so long without clients and jobs.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Leave after so long without clients and jobs."
+        ),
     ] = 600.0,
     quota: Annotated[
-        float, typer.Option(metavar="GIB", help="Disk space for results that are not pinned.")
+        float,
+        typer.Option(metavar="GIB", min=0, help="Disk space for results that are not pinned."),
     ] = 20.0,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; else the best one.")
@@ -39,7 +46,12 @@ def serve(
     ] = None,
     http: Annotated[
         int | None,
-        typer.Option(metavar="PORT", help="Also speak HTTP, to this machine, at this port."),
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Also speak HTTP, to this machine, at this port (docs/http.md).",
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Log more.")] = False,
 ) -> None:
@@ -77,6 +89,10 @@ def serve(
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: service.leave(wait=False))
         out.print(f"The engine serves at {service.connection.endpoint}.", markup=False)
+        if http is not None:
+            out.print(_http_lines(settings.home, http), markup=False)
+        if service.interrupted:
+            out.print(_interrupted_line(service.interrupted), markup=False)
         service.run()
 
 
@@ -101,7 +117,7 @@ def _protocol(script: Path | None) -> int:
 def _web(home: Path, port: int) -> tuple[str, ...]:
     """
     Raises:
-        EngineError: ``http_missing``.
+        EngineError: ``http_missing``, ``http_port_taken``.
     """
     if find_spec("uvicorn") is None or find_spec("starlette") is None:
         raise EngineError(
@@ -109,7 +125,33 @@ def _web(home: Path, port: int) -> tuple[str, ...]:
             "The packages for HTTP are not installed.",
             "Install the extra http: pip install 'maquette[http]'",
         )
+    try:
+        with socket.socket() as tried:
+            if sys.platform != "win32":  # where it would let two listen at one port
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise EngineError(
+            "http_port_taken",
+            f"HTTP cannot be spoken at port {port}: {error.strerror or error}.",
+            "Give another port, such as --http 8765.",
+        ) from error
     return (sys.executable, "-m", "engine.web", str(home.absolute()), str(port))
+
+
+def _http_lines(home: Path, port: int) -> str:
+    return (
+        f"HTTP at http://127.0.0.1:{port}/v1/status and so on, described at /openapi.json.\n"
+        f"Each request carries the token of {home / FILE_NAME}."
+    )
+
+
+def _interrupted_line(jobs: list[str]) -> str:
+    which = ", ".join(job[:8] for job in jobs[:4]) + (" and more" if len(jobs) > 4 else "")
+    return (
+        f"Interrupted when the engine last ended: {counted(len(jobs), 'job')} ({which}). "
+        f"To resume one: {command('retry', jobs[0][:8])}"
+    )
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.commands.console import USER_ERROR, binary_size, errors_shown, out, settings_of
+from engine.commands.console import USER_ERROR, binary_size, err, errors_shown, out, settings_of
 from engine.commands.options import Json
 from engine.commands.remotely import engine_of
 from engine.host.command import command
@@ -19,7 +19,7 @@ from protocol.errors import EngineError
 from protocol.events import EngineStatus
 from protocol.pairing import pair as connect_by_code
 from protocol.plain import to_dict
-from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Status
+from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Refused, Status
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
@@ -123,27 +123,32 @@ def check(
     ],
     as_json: Json = False,
 ) -> None:
-    """Say what may go wrong with pictures, before anything is spent."""
-    found: list[dict[str, Any]] = []
-    failed = False
-    for image in images:
-        try:
-            with errors_shown(context.obj):
+    """Say what may go wrong with pictures, before anything is spent; status 2: they are refused."""
+    with errors_shown(context.obj):
+        from engine.images.check import HOPELESS
+
+        found: list[dict[str, Any]] = []
+        failed = False
+        for image in images:
+            try:
                 notes = _notes_on(image)
-        except typer.Exit:
-            failed = True
-            continue
-        found.append({"picture": str(image), **to_dict(notes)})
-        if not as_json:
-            out.print(f"{image}: {notes.width} x {notes.height} pixels", markup=False)
-            for note in notes.notes:
-                out.print(f"- {note.sentence}", markup=False)
-            if not notes.notes:
-                out.print("Nothing speaks against it.")
-    if as_json:
-        out.print_json(json.dumps(found))
-    if failed:
-        raise typer.Exit(USER_ERROR)
+            except EngineError as error:
+                failed = True
+                found.append({"picture": str(image), "error": to_dict(Refused.of(error))})
+                err.print(f"{error.message} {error.hint}", markup=False)
+                continue
+            failed |= any(note.code in HOPELESS for note in notes.notes)
+            found.append({"picture": str(image), **to_dict(notes)})
+            if not as_json:
+                out.print(f"{image}: {notes.width} x {notes.height} pixels", markup=False)
+                for note in notes.notes:
+                    out.print(f"- {note.sentence}", markup=False)
+                if not notes.notes:
+                    out.print("Nothing speaks against it.")
+        if as_json:
+            out.print_json(json.dumps(found))
+        if failed:
+            raise typer.Exit(USER_ERROR)
 
 
 def _notes_on(image: Path) -> PictureNotes:

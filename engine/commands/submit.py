@@ -1,6 +1,8 @@
 """`maquette submit generate|texture|upscale|finish`: jobs into the queue of a running engine."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,10 @@ from engine.commands.arguments import (
     finish_choice,
     matte_method,
     picture_file,
+    pictures_or_prompts,
     samplings,
 )
-from engine.commands.console import errors_shown
+from engine.commands.console import errors_shown, settings_of
 from engine.commands.jobs import Saved, follow_job, show_job
 from engine.commands.options import (
     Batch,
@@ -23,6 +26,7 @@ from engine.commands.options import (
     FinerQuality,
     FinerSteps,
     Finish,
+    Force,
     Guidance,
     Hull,
     Json,
@@ -38,6 +42,7 @@ from engine.commands.options import (
     Type,
     Wait,
 )
+from engine.commands.outputs import Outputs, Source
 from engine.commands.remotely import cancelled_by_interrupt, engine_of, submitted_job
 from engine.host.command import command
 from protocol.errors import EngineError
@@ -49,7 +54,13 @@ app = typer.Typer(help="Put a job into the queue of the running engine.", no_arg
 @app.command()
 def generate(
     context: typer.Context,
-    image: Picture,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="A picture of the object.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Words instead of a picture, for checkpoints that know some."),
+    ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
@@ -67,14 +78,23 @@ def generate(
     batch: Batch = False,
     wait: Wait = False,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """A 3D asset from a picture."""
+    """A 3D asset from a picture, or from words."""
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
+        images = [image] if image else []
+        found = pictures_or_prompts(images, [prompt] if prompt is not None else [])
+        if len(found) > 1:
+            raise EngineError(
+                "option_invalid",
+                "A picture and words cannot both say what shall be made.",
+                "Leave out one of them.",
+            )
         job = GenerateJob(
-            picture=picture_file(image), type=kind, quality=quality, seed=seed,
+            picture=found[0], type=kind, quality=quality, seed=seed,
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
@@ -82,7 +102,9 @@ def generate(
             finishing, faces=faces, closed=closed,
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
-        _submit(context, job, choice, image.stem, checkpoint, batch, wait, output, as_json)
+        then = Then(wait, output, force, as_json, images)
+        title = image.stem if image else str(prompt)
+        _submit(context, job, choice, title, checkpoint, batch, then)
 
 
 @app.command()
@@ -102,6 +124,7 @@ def texture(
     batch: Batch = False,
     wait: Wait = False,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """New materials for a mesh, from a picture."""
@@ -117,7 +140,8 @@ def texture(
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
         )  # fmt: skip
         choice = finish_choice(finishing)
-        _submit(context, job, choice, mesh.stem, checkpoint, batch, wait, output, as_json)
+        then = Then(wait, output, force, as_json, [mesh, image])
+        _submit(context, job, choice, mesh.stem, checkpoint, batch, then)
 
 
 @app.command()
@@ -146,6 +170,7 @@ def upscale(
     batch: Batch = False,
     wait: Wait = False,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """A finer version of an asset or of a mesh."""
@@ -163,7 +188,9 @@ def upscale(
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
-        _submit(context, job, choice, title, checkpoint, batch, wait, output, as_json)
+        sources = [_named(source), *([] if image is None else [image])]
+        then = Then(wait, output, force, as_json, sources)
+        _submit(context, job, choice, title, checkpoint, batch, then)
 
 
 @app.command()
@@ -187,6 +214,7 @@ def finish(
     batch: Batch = False,
     wait: Wait = False,
     output: Saved = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Clean, simplify, unwrap and bake again, with other settings."""
@@ -198,7 +226,8 @@ def finish(
             closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
             keep_inner=keep_inner, resolution=resolution,
         )  # fmt: skip
-        _submit(context, job, None, Path(source).stem, None, batch, wait, output, as_json)
+        then = Then(wait, output, force, as_json, [_named(source)])
+        _submit(context, job, None, Path(source).stem, None, batch, then)
 
 
 def _source(context: typer.Context, text: str) -> Any:
@@ -221,6 +250,25 @@ def _source(context: typer.Context, text: str) -> Any:
         return Stored(engine.job(text).id)
 
 
+def _named(text: str) -> Source:
+    return Path(text) if Path(text).exists() else text
+
+
+@dataclass(frozen=True)
+class Then:
+    """What happens once a job is in the queue.
+
+    Attributes:
+        sources: that it is made from.
+    """
+
+    wait: bool
+    output: Path | None
+    force: bool
+    as_json: bool
+    sources: Sequence[Source]
+
+
 def _submit(
     context: typer.Context,
     job: Any,
@@ -228,16 +276,17 @@ def _submit(
     title: str,
     checkpoint: str | None,
     batch: bool,
-    wait: bool,
-    output: Path | None,
-    as_json: bool,
+    then: Then,
 ) -> None:
+    outputs = Outputs(settings_of(context).home, force=then.force)
     with engine_of(context) as engine:
         submitted = submitted_job(
             engine, job, choice, checkpoint=checkpoint, batch=batch, title=title
         )
-        if not wait and output is None:
-            show_job(submitted, as_json=as_json)
+        if not then.wait and then.output is None:
+            show_job(submitted, as_json=then.as_json)
             return
         with cancelled_by_interrupt([submitted]):
-            follow_job(submitted, output, as_json=as_json, verbose=False)
+            follow_job(
+                submitted, then.output, outputs, then.sources, as_json=then.as_json, verbose=False
+            )

@@ -52,6 +52,12 @@ def train(
         bool,
         typer.Option("--evaluate", help="embedded, finer: only measure the checkpoint in --out."),
     ] = False,
+    view: Annotated[
+        int, typer.Option(min=0, help="--evaluate: which of the pictures of a toy is shown.")
+    ] = 0,
+    words: Annotated[
+        bool, typer.Option("--words", help="--evaluate: captions instead of pictures.")
+    ] = False,
 ) -> None:
     """Train networks. Stopped by Ctrl-C, it resumes at the same step the next time."""
     with errors_shown(context.obj):
@@ -65,7 +71,8 @@ def train(
         with _stoppable() as stop:
             start = time.perf_counter()
             if config in SMALL_MODELS:
-                finished = _small_model(config, data, output, place, stop, evaluate)
+                shown = (view, words) if evaluate else None
+                finished = _small_model(config, data, output, place, stop, shown)
             else:
                 finished = _one(Path(config), data, output, place, stop)
         if not finished:
@@ -96,18 +103,23 @@ def _small_model(
     output: Path,
     device: "torch.device",
     stop: Callable[[], bool],
-    evaluate: bool,
+    shown: tuple[int, bool] | None,
 ) -> bool:
+    """Train it, or measure it with a picture of each toy or with words, in evaluation*.json."""
     from engine.training import recipe
     from engine.training.embedded import train_embedded
 
     paths = recipe.Paths(CONFIGS / name, data, output)
-    if evaluate:
+    if shown is not None:
         from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
         with _bars() as watch:
-            found = evaluate_checkpoint(paths.shipped, paths.checkpoint, data, watch=watch)
-        save_scores(output / "evaluation.json", found)
+            view, words = shown
+            found = evaluate_checkpoint(
+                paths.shipped, paths.checkpoint, data, view=view, words=words, watch=watch
+            )
+        of = "_words" if words else f"_view_{view}" if view else ""
+        save_scores(output / f"evaluation{of}.json", found)
         out.print(table_of(found), markup=False)
         return True
     with _bars() as watch:

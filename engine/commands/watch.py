@@ -1,5 +1,6 @@
 """`maquette watch`: an asset of every picture that appears in a folder."""
 
+import glob
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from engine.commands.arguments import finish_choice, matte_method
-from engine.commands.console import err, errors_shown, out
+from engine.commands.console import USER_ERROR, counted, err, errors_shown, out
 from engine.commands.options import Checkpoint, Closed, Faces, Finish, Matte, Quality, Seed
 from engine.commands.remotely import engine_of, save_result, submitted_job
 from engine.remote import Engine, RemoteJob
@@ -53,6 +54,10 @@ def watch(
             watcher = Watcher(engine, folder, output, choice, checkpoint, settings)
             while not (watcher.look() and once):
                 watcher.follow(_LOOK)
+        if watcher.failures:
+            pictures = counted(watcher.failures, "picture")
+            err.print(f"{pictures} gave no asset; why is said above.")
+            raise typer.Exit(USER_ERROR)
 
 
 class Watcher:
@@ -61,6 +66,9 @@ class Watcher:
     Args:
         choice: how assets are finished; None: not at all.
         settings: of ``GenerateJob``, but for the picture.
+
+    Attributes:
+        failures: pictures that gave no asset.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class Watcher:
         self._seen: dict[Path, tuple[int, int]] = {}
         self._taken: dict[Path, tuple[int, int]] = {}
         self._jobs: dict[str, tuple[RemoteJob, Path]] = {}
+        self.failures = 0
 
     def look(self) -> bool:
         """Submit what is new and no longer being written; whether nothing is left to do."""
@@ -118,7 +127,13 @@ class Watcher:
         return target.is_file() and target.stat().st_mtime >= changed
 
     def _target(self, picture: Path) -> Path:
-        return self._output / f"{picture.stem}.glb"
+        """NAME.glb, or NAME.png.glb where several pictures are called so."""
+        alike = [
+            other
+            for other in self._folder.glob(f"{glob.escape(picture.stem)}.*")
+            if other.suffix.lower() in PICTURES
+        ]
+        return self._output / f"{picture.stem if len(alike) < 2 else picture.name}.glb"
 
     def _submit(self, picture: Path) -> None:
         job = GenerateJob(picture=File(str(picture)), **self._settings)  # pyright: ignore[reportArgumentType]
@@ -132,22 +147,24 @@ class Watcher:
                 title=picture.stem,
             )
         except EngineError as error:
-            err.print(f"{picture}: {error}", markup=False)
+            self._failed(picture, str(error))
             return
         self._jobs[submitted.id] = submitted, picture
-        out.print(f"{picture}: {submitted.id}", markup=False)
+        out.print(f"{picture}: job {submitted.id[:8]}", markup=False)
 
     def _end(self, id: str, told: Done | Failed | Cancelled) -> None:
         job, picture = self._jobs.pop(id)
         if isinstance(told, Failed):
-            err.print(f"{picture}: {told.message} {told.hint}", markup=False)
+            self._failed(picture, f"{told.message} {told.hint}")
         elif isinstance(told, Cancelled):
-            err.print(f"{picture}: cancelled.", markup=False)
+            self._failed(picture, "cancelled.")
         else:
             try:
-                for line in save_result(
-                    job, self._target(picture), finished=self._choice is not None
-                ):
+                for line in save_result(job, self._target(picture)):
                     out.print(line, markup=False)
             except EngineError as error:
-                err.print(f"{picture}: {error}", markup=False)
+                self._failed(picture, str(error))
+
+    def _failed(self, picture: Path, why: str) -> None:
+        self.failures += 1
+        err.print(f"{picture}: {why}", markup=False)

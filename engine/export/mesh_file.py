@@ -1,5 +1,6 @@
 """Meshes to files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png"
     elif suffix == ".ply":
         write_bytes_atomic(path, _ply(mesh))
     else:
+        # Beside the file itself, where ``path`` is a symbolic link to it.
+        path = Path(os.path.realpath(path))
         files = obj_files(mesh, path)
         for name, data in files.beside.items():
             write_bytes_atomic(path.with_name(name), data)

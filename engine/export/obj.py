@@ -1,6 +1,7 @@
 """Wavefront OBJ with its material library and pictures."""
 
 import io
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,8 +47,9 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     out.write("# Maquette\n")
     beside: dict[str, bytes] = {}
     if mesh.materials:
-        beside = _material_library(mesh, path)
-        out.write(f"mtllib {path.stem}.mtl\n")
+        stem = _short(path.stem)
+        beside = _material_library(mesh, stem)
+        out.write(f"mtllib {stem}.mtl\n")
     if mesh.colors is None:
         np.savetxt(out, points, f"v{f' %.{digits}g' * 3}")
     else:
@@ -74,20 +76,25 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     return ObjFiles(out.getvalue().encode(), beside)
 
 
+def _short(stem: str) -> str:
+    """The stem of the files beside, which have longer endings than the .obj file itself."""
+    return os.fsencode(stem)[:200].decode(errors="ignore")
+
+
 def _word(name: str, index: int) -> str:
     return "_".join(name.split()) or f"material_{index}"
 
 
-def _material_library(mesh: Mesh, path: Path) -> dict[str, bytes]:
+def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     written: dict[tuple[int, str], str] = {}
 
     def picture(texture: Texture, role: str, pixels: np.ndarray) -> str:
         """Name of the file of a picture, written once however often it is used."""
         if (id(texture), role) not in written:
-            name = f"{path.stem}_{role}.png"
+            name = f"{stem}_{role}.png"
             if name in files:
-                name = f"{path.stem}_{role}_{len(files)}.png"
+                name = f"{stem}_{role}_{len(files)}.png"
             data, _ = encode_picture(Texture(np.ascontiguousarray(pixels)), "png")
             written[id(texture), role], files[name] = name, data
         return written[id(texture), role]
@@ -116,5 +123,5 @@ def _material_library(mesh: Mesh, path: Path) -> dict[str, bytes]:
             lines.append(f"map_Pr {picture(orm, 'roughness', orm.pixels[..., 1:2])}")
         if relief is not None:
             lines.append(f"norm {picture(relief, 'normal', relief.pixels)}")
-    files[f"{path.stem}.mtl"] = ("\n".join(lines) + "\n").encode()
+    files[f"{stem}.mtl"] = ("\n".join(lines) + "\n").encode()
     return files

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from engine.host.files import unwritable
 from engine.pipe.messages import Setup
 from engine.settings import Settings
 from engine.systems.catalogue import catalogue, choose
@@ -15,7 +16,7 @@ from engine.weights.store import OnProgress, Progress, Store
 from engine.weights.weight import Weight
 from protocol.errors import EngineError
 from protocol.events import ModelProgress
-from protocol.replies import ModelList, ModelRow
+from protocol.replies import ModelList, ModelRow, Refused
 
 Work = Callable[[OnProgress], object]
 
@@ -100,7 +101,11 @@ class LongWork:
         self._lock = threading.Lock()
 
     def run(self, work: Work, tell: Callable[[ModelProgress], None]) -> None:
-        """Do it, tell how far it is, and how it ended."""
+        """Do it, tell how far it is, and how it ended, whatever happens.
+
+        Raises:
+            Exception: what nobody foresaw, for the log; it was told, too.
+        """
         last = ModelProgress(request=0, done=0, total=0)
         stop = threading.Event()
 
@@ -115,15 +120,22 @@ class LongWork:
 
         with self._lock:
             self._stops.add(stop)
-        failure: dict[str, str] = {}
+        failure: EngineError | None = None
         try:
             work(told)
         except EngineError as error:
-            failure = {"code": error.code, "message": error.message, "hint": error.hint}
+            failure = error
+        except OSError as error:
+            failure = unwritable(Path(error.filename or last.file or "the weights"), error)
+        except Exception as error:
+            sentence = f"The engine's helper made a mistake: {error!r}."
+            failure = EngineError("internal", sentence, "Report it with the log of the engine.")
+            raise
         finally:
             with self._lock:
                 self._stops.discard(stop)
-        tell(replace(last, ended=True, **failure))
+            said = vars(Refused.of(failure)) if failure else {}
+            tell(replace(last, ended=True, **said))
 
     def cancel(self) -> None:
         """Stop all that runs, at its next few megabytes."""

@@ -28,18 +28,20 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that replaces it when the block succeeds.
 
-    When the block raises, the temporary file is removed and ``path`` is as it was before. An
+    Where ``path`` is a symbolic link, the file behind it is replaced and the link stays. When the
+    block raises, the temporary file is removed and ``path`` is as it was before. An
     OSError of the block that is not about the temporary file (of a file that is read meanwhile,
     say) is passed on unchanged.
 
     Raises:
         EngineError: ``disk_full``; ``unwritable`` when the folder is missing or the disk refuses.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     try:
-        # The suffix stays last, since mesh libraries choose a format by it.
+        # The suffix stays last, since mesh libraries choose a format by it. The name is short,
+        # since that of the file may be as long as the disk allows.
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}"
+            dir=path.parent, prefix=".maquette.", suffix=f".part{path.suffix[-16:]}"
         )
         os.close(handle)
     except OSError as error:
@@ -87,16 +89,19 @@ def flush(path: Path) -> None:
 def put_folder(made: Path, folder: Path) -> None:
     """Give a finished folder its name; the one that had it is deleted when that is done.
 
-    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole.
+    What is replaced stays beside it meanwhile, so that at any moment one of the two is whole. Where
+    ``folder`` is a symbolic link, the folder behind it is replaced.
 
     Raises:
         EngineError: ``asset_set_aside`` when the old one has to stay under its other name.
         OSError: nothing has changed.
     """
+    folder = Path(os.path.realpath(folder))
     if not folder.exists():
         made.rename(folder)
         return
-    old = folder.with_name(f".{folder.name}.old")
+    # Cut where a name is as long as the disk allows; the user may have to read it.
+    old = folder.with_name(f".{folder.name[:40]}.old")
     if old.exists():  # left behind by a process that was ended; ``folder`` is newer
         shutil.rmtree(old)
     folder.rename(old)
@@ -122,8 +127,10 @@ def check_place(path: Path) -> None:
     Folders that are missing are made.
 
     Raises:
-        EngineError: ``unwritable``.
+        EngineError: ``unwritable``, ``name_too_long``.
     """
+    check_name(path)
+    path = Path(os.path.realpath(path))
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -137,6 +144,24 @@ def check_place(path: Path) -> None:
             pass
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that the disk cannot hold.
+
+    Raises:
+        EngineError: ``name_too_long``.
+    """
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise EngineError(
+                "name_too_long",
+                f"The name {path.name[:24]}...{path.suffix} is too long for its disk "
+                f"({len(os.fsencode(path.name))} bytes; most allow 255).",
+                "Give a shorter one.",
+            ) from error
 
 
 def unwritable(path: Path, error: BaseException) -> EngineError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from engine.images.matte import has_own_alpha
+from engine.images.matte import has_own_alpha, opaque
 from engine.images.plain_background import remove_plain_background
 from engine.images.preprocess import FOREGROUND
 from engine.images.regions import Mask, connected, erode
@@ -17,6 +17,8 @@ SMALL_OBJECT = 256
 """Pixels of the object's longer side, in the picture itself, below which details are missing."""
 OTHER_OBJECT = 0.1
 """Share of the largest region above which another region is an object of its own."""
+HOPELESS = ("no_object", "too_small")
+"""Codes of remarks on pictures that are refused when an asset is to be made of them."""
 FEW_COLOURS, FLAT_SHARE = 8, 0.9
 """A drawing: so few colours cover so much of the object. Light on a surface makes more of them."""
 
@@ -40,17 +42,19 @@ def check_picture(image: Image.Image) -> list[Remark]:
         image: mode "RGBA", upright, straight alpha.
 
     Returns:
-        With the codes no_object, no_plain_background, several_objects, touches_border,
+        With the codes no_object, too_small, no_plain_background, several_objects, touches_border,
         small_object and flat_drawing.
     """
     scale = min(1.0, SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     try:
-        cutout = small if has_own_alpha(image) else remove_plain_background(small.convert("RGB"))
+        own = has_own_alpha(image)
+        cutout = small if own else remove_plain_background(opaque(small).convert("RGB"))
     except EngineError as error:
         if error.code == "image_too_small":
-            return [Remark("small_object", f"The picture is only {_pixels(image)} large.")]
+            sentence = f"The picture is only {_pixels(image)} large, too small to see an object in."
+            return [Remark("too_small", sentence)]
         if error.code == "background_not_plain":
             return [
                 Remark(

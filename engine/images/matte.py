@@ -19,6 +19,10 @@ from protocol.limits import MATTE_METHODS, MatteMethod, check_one_of
 
 log = logging.getLogger(__name__)
 
+LEAST_CLEAR = 0.005
+"""Share of a picture that has to be clear for its alpha to say what the object is. Less is the
+rounded corners of a screenshot, or pixels that a program left at 254."""
+
 
 @dataclass(frozen=True, slots=True)
 class Matte:
@@ -61,9 +65,9 @@ def remove_background(
         image: mode "RGBA", at most about 1024 pixels a side (``shrink`` it first, as the reference
             does); larger ones work and take longer.
         method: "alpha" keeps the picture's own transparency, "rembg" asks a network, "plain" looks
-            for one even background. "auto" takes the first that applies: alpha when any pixel is
-            not opaque, the network when it is ready, plain. "cutout" keeps the picture as it is:
-            its background was removed before.
+            for one even background. "auto" takes the first that applies: alpha when enough of the
+            picture is clear, the network when it is ready, plain. "cutout" keeps the picture as it
+            is: its background was removed before.
         network: for "rembg" and "auto"; without one ``RembgMatte()`` serves, which downloads its
             weights only when ``method`` is "rembg".
 
@@ -77,6 +81,8 @@ def remove_background(
         return Matte(image, "cutout", "The background was removed before.")
     if method == "auto":
         method, network = _choose(image, network)
+    if method in ("rembg", "plain"):
+        image = opaque(image)
     if method == "alpha":
         matte = _own_alpha(image)
     elif method == "rembg":
@@ -95,8 +101,22 @@ def remove_background(
 
 
 def has_own_alpha(image: Image.Image) -> bool:
-    """Whether any pixel of an "RGBA" picture is not fully opaque."""
-    return image.getchannel("A").getextrema()[0] != 255
+    """Whether the alpha of an "RGBA" picture says what belongs to the object: enough is clear."""
+    histogram = image.getchannel("A").histogram()
+    return sum(histogram[:128]) >= LEAST_CLEAR * image.width * image.height
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """An "RGBA" picture whose few clear pixels take the most usual colour of its border."""
+    if image.getchannel("A").getextrema()[0] == 255:
+        return image
+    pixels = np.asarray(image)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    seen = border[border[:, 3] > FOREGROUND][:, :3]
+    colour = np.median(seen, axis=0) if len(seen) else np.full(3, 255)
+    clear = pixels[..., 3:] < 128
+    filled = np.where(clear, colour.astype(np.uint8), pixels[..., :3])
+    return Image.fromarray(np.ascontiguousarray(filled)).convert("RGBA")
 
 
 def _choose(
@@ -109,7 +129,7 @@ def _choose(
 
 
 def _own_alpha(image: Image.Image) -> Matte:
-    if not has_own_alpha(image):
+    if image.getchannel("A").getextrema()[0] == 255:
         raise EngineError(
             "image_no_alpha",
             "The picture has no transparent pixel, so its alpha says nothing about the object.",

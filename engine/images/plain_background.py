@@ -23,6 +23,8 @@ MAX_NOISE = 14.0
 """Deviation (of 255) of the border around its smooth colour, above which it is not plain."""
 MIN_BORDER_SHARE = 0.55
 """Share of the border that has to be background; the rest may be the object leaving the frame."""
+FULL_BOX = 0.985
+"""Share of its own box above which what fills a picture is a sheet, not an object."""
 SHADOW_FLOOR = 0.55
 """A shadow keeps at least this share of the light; anything darker is an object."""
 
@@ -60,8 +62,8 @@ def remove_plain_background(image: Image.Image) -> Image.Image:
     share = foreground.mean()
     if share < 0.001:
         raise no_foreground("is the same all over")
-    if share > 0.97:
-        raise _not_plain("hardly any of it is visible")
+    if share > 0.97 or (share > 0.85 and _box_share(foreground) > FULL_BOX):
+        raise _not_plain("hardly any of it is visible around what fills the picture")
     rgba = _soften(pixels, background, foreground)
     return Image.fromarray((rgba + 0.5).astype(np.uint8))
 
@@ -74,8 +76,18 @@ def _not_plain(why: str) -> EngineError:
     )
 
 
+def _box_share(foreground: Mask) -> float:
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    return float(foreground.sum() / box)
+
+
 def _estimate(pixels: Floats) -> Background:
-    """Fit a quadratic surface to the border, leaving out what does not belong to it."""
+    """The background as the border shows it.
+
+    An object that reaches up to the last pixels fills most of a wide border, and then the outermost
+    pixels are unlike what was found: a thinner border is asked.
+    """
     height, width, _ = pixels.shape
     if min(height, width) < SMALLEST:
         raise EngineError(
@@ -83,13 +95,38 @@ def _estimate(pixels: Floats) -> Background:
             f"The picture has {width} x {height} pixels, too few to tell what is background.",
             f"Give a larger one, with {SMALLEST} pixels a side at the very least.",
         )
+    band = max(2, round(0.02 * min(height, width)))
+    first: EngineError | None = None
+    while band:
+        try:
+            background = _estimate_from(pixels, band)
+        except EngineError as error:
+            first = first or error
+        else:
+            difference = np.abs(pixels - background.colour).max(axis=2)
+            alike = difference < max(8.0, 6 * background.noise)
+            corners = alike[[0, 0, -1, -1], [0, -1, 0, -1]]
+            outermost = alike[_border(pixels.shape, 1)]
+            # Where the border is the object itself, the background is left in the corners.
+            if outermost.mean() >= MIN_BORDER_SHARE and corners.any():
+                return background
+        band //= 2
+    raise first or _not_plain("what surrounds the object is unlike the outermost pixels")
+
+
+def _border(shape: tuple[int, ...], band: int) -> Mask:
+    border = np.ones(shape[:2], bool)
+    border[band:-band, band:-band] = False
+    return border
+
+
+def _estimate_from(pixels: Floats, band: int) -> Background:
+    """Fit a quadratic surface to the ``band`` outer pixels, leaving out what does not belong."""
+    height, width, _ = pixels.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = 2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-
-    band = max(2, round(0.02 * min(height, width)))
-    border = np.ones((height, width), bool)
-    border[band:-band, band:-band] = False
+    border = _border(pixels.shape, band)
     samples, design = pixels[border], surface[border]
 
     # Start from the most common colour, then widen step by step to what the surface explains.

@@ -1,9 +1,7 @@
 """Picture files to upright RGBA with eight bits a channel in sRGB.
 
-Decisions: rotation noted in EXIF is applied. An embedded ICC profile is converted to sRGB (phones
-write Display P3, and the colours become base colour); a profile that is sRGB already or cannot
-be read is ignored, so the pixels of an sRGB picture never change. Sixteen bits are scaled to
-eight, not clipped. Of an animation the first frame is taken and the log says so.
+Decisions: rotation noted in EXIF is applied. Of an animation the first frame is taken and the log
+says so. What becomes of colours, depth and transparency is said in ``engine/images/pixels.py``.
 """
 
 import io
@@ -11,11 +9,10 @@ import logging
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from engine.images.pixels import mend_transparency, refuse_wide, to_rgba
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -30,7 +27,6 @@ MAX_PIXELS = 80_000_000
 # process may turn them into errors.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError)
 _DAMAGE += (struct.error, zlib.error, OverflowError, RuntimeError, UserWarning)
-_BITS_PER_SAMPLE = 258
 _BOMB = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 
 
@@ -55,16 +51,35 @@ def read_image(source: bytes | str | Path) -> Image.Image:
                 raise _too_large(name)
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 log.info("%s is an animation; its first frame is used.", name)
-            if image.mode.startswith("I") and max(_bits_per_sample(image)) > 16:
-                raise _depth(name)
+            refuse_wide(image, name)
+            mend_transparency(image, data)
             image.load()
-            return _to_rgba(_upright(image, name), name)
+            return to_rgba(_upright(image, name), name, image.format)
     except _BOMB as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
-        raise _unreadable(f"{name} is not in a known format.") from error
+        raise _unreadable(f"{name} {_what_it_is(data)}.") from error
     except _DAMAGE as error:
         raise _unreadable(f"{name} is damaged ({error}).") from error
+
+
+def _what_it_is(data: bytes) -> str:
+    """What a file is that Pillow does not know, as far as its first bytes tell."""
+    kinds = [
+        (data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif"), "is a HEIC picture"),
+        (data.startswith(b"8BPS"), "is a Photoshop document"),
+        (data.startswith(b"gimp xcf"), "is a GIMP document"),
+        (data.startswith(b"v/1\x01"), "is an OpenEXR picture"),
+        (data.startswith(b"#?RADIANCE"), "is a Radiance HDR picture"),
+        (data.startswith(b"DDS "), "is a DDS texture"),
+        (data[1:5] == b"KTX ", "is a KTX texture"),
+        (data.startswith((b"%PDF", b"%!PS")), "is a document to print"),
+        (b"<svg" in data[:4096], "is an SVG drawing"),
+        (data[:1] in b"<{" or data[:9].lower() == b"<!doctype", "is a text file or a web page"),
+    ]
+    return next((f"{what}, which is not read" for fits, what in kinds if fits), "") or (
+        "is not in a known format"
+    )
 
 
 def _read_file(path: Path) -> bytes:
@@ -97,79 +112,3 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
     except _DAMAGE as error:
         log.warning("%s has EXIF data that cannot be read (%s); it is not rotated.", name, error)
         return image
-
-
-def _to_rgba(image: Image.Image, name: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_16_bit(image, name)
-    if image.mode == "F":
-        raise _depth(name)
-    profile = _foreign_profile(image, name)
-    if profile is None:
-        return image.convert("RGBA")
-    if image.mode in ("CMYK", "LAB"):
-        return _to_srgb(image, profile, name).convert("RGBA")
-    # Alpha is not a colour: it bypasses the conversion.
-    rgba = image.convert("RGBA")
-    converted = _to_srgb(rgba.convert("RGB"), profile, name).convert("RGBA")
-    converted.putalpha(rgba.getchannel("A"))
-    return converted
-
-
-def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
-    """Grey of 16 bits: 0..65535 to 0..255, rounded."""
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise _depth(name)
-    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    rgba = grey.convert("RGBA")
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        rgba.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return rgba
-
-
-def _bits_per_sample(image: Image.Image) -> tuple[int, ...]:
-    """As a TIFF states it; other formats have 16 bits at most."""
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS_PER_SAMPLE, 16)
-    return bits if isinstance(bits, tuple) else (int(bits),)
-
-
-def _depth(name: str) -> EngineError:
-    return EngineError(
-        "image_depth",
-        f"{name} has floating-point or 32-bit pixels, whose white level is not known.",
-        "Save it as PNG with 8 or 16 bits.",
-    )
-
-
-def _foreign_profile(image: Image.Image, name: str) -> ImageCms.ImageCmsProfile | None:
-    """The embedded colour profile, when there is one that is not sRGB and fits the picture."""
-    data = image.info.get("icc_profile")
-    if not data:
-        return None
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-        description = ImageCms.getProfileDescription(profile)
-        # Pillow's annotation of this attribute is mistaken.
-        details: Any = profile.profile
-        space = details.xcolor_space.strip()
-    except (OSError, ImageCms.PyCMSError) as error:
-        log.warning("%s has a colour profile that cannot be read (%s).", name, error)
-        return None
-    if "srgb" in description.lower():
-        return None
-    wanted = {"CMYK": "CMYK", "LAB": "Lab"}.get(image.mode, "RGB")
-    return profile if space == wanted else None
-
-
-def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile, name: str) -> Image.Image:
-    try:
-        converted = ImageCms.profileToProfile(
-            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except ImageCms.PyCMSError as error:
-        log.warning("%s has a colour profile that cannot be applied (%s).", name, error)
-        return image
-    return image if converted is None else converted

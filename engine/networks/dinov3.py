@@ -5,8 +5,6 @@ without weights. The order is class token, register tokens, patches row by row.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from engine.networks.quiet import without_bars
 from engine.weights.hub_errors import explain_loading
 from engine.weights.hub_names import DINOV3
 from protocol.errors import EngineError
@@ -70,7 +69,7 @@ class DinoV3(nn.Module):
         from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
         name = str(folder_or_id)
-        with explain_loading(name), _without_bars():
+        with explain_loading(name), without_bars():
             values, _ = DINOv3ViTConfig.get_config_dict(name, local_files_only=local_files_only)
             if values.get("model_type") != "dinov3_vit":
                 raise _invalid(name, f"its config.json says {values.get('model_type')!r}")
@@ -129,20 +128,6 @@ def normalised_pixels(image: Image.Image, size: int) -> Tensor:
     pixels = torch.from_numpy(np.asarray(resized).astype(np.float32) / 255)
     pixels = (pixels - torch.tensor(_IMAGENET_MEAN)) / torch.tensor(_IMAGENET_STD)
     return pixels.permute(2, 0, 1).unsqueeze(0).contiguous()
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """transformers draws progress bars for tenths of a second, into pipes too."""
-    from transformers.utils import logging as bars
-
-    were_on = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if were_on:
-            bars.enable_progress_bar()
 
 
 def _invalid(name: str, why: str) -> EngineError:

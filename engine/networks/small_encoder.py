@@ -1,7 +1,9 @@
 """The picture encoder of the embedded model: small enough to be trained on a CPU.
 
 DINOv3 sees pictures as flat patches, and the flows learn what they mean in space. A small model has
-no room for that, so this encoder is trained to draw voxels from a picture and says it itself. Its
+no room for that, so this encoder is trained to draw voxels from a picture and says it itself. What
+toys cannot teach it, how things look in photographs, it may take from a trunk that has been trained
+on them and stays as it is. Its
 tokens are the patches of the picture and, for every cell of a coarse grid around the object, what
 it thinks is there.
 """
@@ -13,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from engine.networks.dinov3 import normalised_pixels
+from engine.networks.efficientnet_lite import EfficientNetLite0
 
 STRIDE = 16
 """Pixels a side to a patch: four convolutions that halve."""
@@ -30,6 +33,8 @@ class SmallEncoderConfig:
         num_heads: of the attentions.
         grid: cells an axis of the coarse grid.
         mlp_ratio: inner width of the blocks over ``model_channels``.
+        trunk: whether patches also hear what EfficientNet-Lite0 sees; ``image_size`` is then a
+            multiple of 32.
     """
 
     image_size: int = 128
@@ -39,10 +44,12 @@ class SmallEncoderConfig:
     num_heads: int = 6
     grid: int = 4
     mlp_ratio: float = 3.0
+    trunk: bool = False
 
     def __post_init__(self) -> None:
-        if self.image_size % STRIDE:
-            raise ValueError(f"image_size {self.image_size} is not a multiple of {STRIDE}")
+        multiple = 2 * STRIDE if self.trunk else STRIDE
+        if self.image_size % multiple:
+            raise ValueError(f"image_size {self.image_size} is not a multiple of {multiple}")
         if self.model_channels % (8 * self.num_heads):
             raise ValueError(f"{self.model_channels} channels are not a multiple of 8 per head")
 
@@ -65,6 +72,14 @@ class SmallEncoder(nn.Module):
             *_halving(width // 4, width // 2),
             nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
         )
+        self.trunk = self.from_trunk = None
+        if config.trunk:
+            self.trunk = EfficientNetLite0().requires_grad_(False)
+            channels = EfficientNetLite0.channels
+            last = nn.Linear(channels, width)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.from_trunk = nn.Sequential(nn.LayerNorm(channels), last)
         self.positions = nn.Parameter(0.02 * torch.randn(patches, width))
         self.cells = nn.Parameter(0.02 * torch.randn(config.grid**3, width))
         common = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
@@ -78,9 +93,17 @@ class SmallEncoder(nn.Module):
             for _ in range(config.num_lift_blocks)
         )
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(B, 3, image_size, image_size) normalised pixels -> (B, P + grid^3, model_channels)."""
+    def forward(self, pixels: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """(B, 3, image_size, image_size) normalised pixels -> (B, P + grid^3, model_channels).
+
+        Args:
+            seen: what the trunk makes of the pixels, where that is known already.
+        """
         patches = self.stem(pixels).flatten(2).mT + self.positions
+        if self.trunk is not None and self.from_trunk is not None:
+            fine, coarse = self.trunk(pixels) if seen is None else seen
+            wide = coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+            patches = patches + self.from_trunk(torch.cat([fine, wide], dim=1).flatten(2).mT)
         for block in self.blocks:
             patches = block(patches)
         patches = self.norm(patches)

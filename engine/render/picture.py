@@ -21,6 +21,7 @@ from engine.render.raster import (
 )
 from engine.render.shade import shade_band
 from engine.render.surface import Surface, surface_of
+from engine.render.surroundings import NOWHERE, Surroundings
 from protocol.errors import EngineError
 
 LARGEST_PICTURE = 8192
@@ -77,6 +78,7 @@ def render(
     width: int = 512,
     height: int | None = None,
     studio: Studio = STUDIO,
+    surroundings: Surroundings | None = None,
     samples: int = 2,
     layers: int = 12,
     shadows: bool = True,
@@ -89,6 +91,7 @@ def render(
         mesh: in object space; materials, textures, vertex colours and normal maps count.
         width, height: pixels, 1 to 8192; square without a height.
         studio: where light comes from.
+        surroundings: instead of the studio's sky and ground; its lamps stay.
         samples: points per side of a pixel, one of 1, 2, 4, 8: how smooth edges are.
         layers: how many transparent surfaces behind each other are seen at most.
         shadows: whether the first lamp casts shadows.
@@ -108,12 +111,13 @@ def render(
     lamp_view, lamp_near = view, np.zeros((0, 0))
     if shadows and studio.lamps:
         lamp_view, lamp_near = _shadow(mesh, surface, camera, studio, width * samples, threads)
+    axes = camera.axes
     lights = (
         studio.table(),
         np.asarray(studio.sky) * studio.exposure,
         np.asarray(studio.ground) * studio.exposure,
+        NOWHERE if surroundings is None else surroundings.seen_by(axes),
     )
-    axes = camera.axes
     rgba, maps = np.zeros((height, width, 4), np.float32), np.zeros((height, width, 11), np.float32)
 
     def one_band(band: int) -> None:

@@ -14,6 +14,7 @@ from numba import njit
 from engine.kernels import tight
 from engine.render.raster import BAND_ROWS, View, corner_weights
 from engine.render.surface import Surface, material_at, normal_at
+from engine.render.surroundings import radiance, reflected
 
 # A clamped cosine as a spherical Gaussian: sharpness and height.
 _COSINE_SHARPNESS, _COSINE_HEIGHT = 2.133, 1.17
@@ -47,7 +48,7 @@ def _visible(x, alpha2):
 
 
 @tight
-def shade(value, n, v, up, lamps, sky, ground, shadow, out):
+def shade(value, n, v, up, lamps, sky, ground, around, shadow, out):
     """Linear radiance towards the eye.
 
     Args:
@@ -55,6 +56,7 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
         n, v, up: (3,) unit normal, direction to the eye, direction of the object's Z; camera space.
         lamps: (L, 7) of ``Studio.table``.
         sky, ground: (3,) radiance.
+        around: of ``Surroundings.seen_by``, instead of sky and ground; those where it has no maps.
         shadow: how much of the first lamp arrives, 0..1.
         out: (3,), receives the radiance.
     """
@@ -91,6 +93,12 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
     steep = 1 + 5 * (1 - roughness) ** 2
     share_r = 0.5 + 0.5 * np.tanh(steep * r_up) * (1 - 0.4 * roughness)
     share_n = 0.5 + n_up / 3
+    matt_r = matt_g = matt_b = 0.0
+    room_r = room_g = room_b = 0.0
+    in_room = around.shape[0] > 0
+    if in_room:
+        matt_r, matt_g, matt_b = radiance(around, around.shape[0] - 1, n[0], n[1], n[2])
+        room_r, room_g, room_b = reflected(around, roughness, rx, ry, rz)
     x, y = 1 - roughness, 0.0425 - 0.0275 * roughness
     z, w = 1.04 - 0.572 * roughness, 0.022 * roughness - 0.04
     first = min(x * x, 2.0 ** (-9.28 * nv)) * x + y
@@ -103,8 +111,12 @@ def shade(value, n, v, up, lamps, sky, ground, shadow, out):
         fresnel = f0 + (1 - f0) * grazing * (1 - roughness)
         d = diffuse_r if c == 0 else (diffuse_g if c == 1 else diffuse_b)
         m = mirror_r if c == 0 else (mirror_g if c == 1 else mirror_b)
-        around_n = ground[c] + (sky[c] - ground[c]) * share_n
-        around_r = ground[c] + (sky[c] - ground[c]) * share_r
+        if in_room:
+            around_n = matt_r if c == 0 else (matt_g if c == 1 else matt_b)
+            around_r = room_r if c == 0 else (room_g if c == 1 else room_b)
+        else:
+            around_n = ground[c] + (sky[c] - ground[c]) * share_n
+            around_r = ground[c] + (sky[c] - ground[c]) * share_r
         out[c] = base * (1 - metallic) * (d + around_n) + (1 + f0 * lost) * (
             fresnel * m + max(f0 * scale + bias, 0.0) * around_r
         )
@@ -134,6 +146,7 @@ def shade_band(
     lamps: np.ndarray,
     sky: np.ndarray,
     ground: np.ndarray,
+    around: np.ndarray,
     band: int,
     face: np.ndarray,
     through: np.ndarray,
@@ -157,8 +170,8 @@ def shade_band(
     texel, value = np.empty(4, np.float32), np.empty(6, np.float32)
     n_object, n, v, out = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     _shade_points(
-        *(view, surface, axes, lamps, sky, ground, band, face, through, light, layer, seen),
-        *(shadow_view, shadow_near, _slack_of(shadow_view), axes[:, 2].copy()),
+        *(view, surface, axes, lamps, sky, ground, around, band, face, through, light, layer),
+        *(seen, shadow_view, shadow_near, _slack_of(shadow_view), axes[:, 2].copy()),
         *(texel, value, n_object, n, v, out),
     )
 
@@ -171,6 +184,7 @@ def _shade_points(
     lamps,
     sky,
     ground,
+    around,
     band,
     face,
     through,
@@ -227,7 +241,7 @@ def _shade_points(
             shadow = 1.0
             if shadow_near.shape[0] > 0:
                 shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near, slack)
-            shade(value, n, v, up, lamps, sky, ground, shadow, out)
+            shade(value, n, v, up, lamps, sky, ground, around, shadow, out)
             tone_map(out)
             for i in range(3):
                 light[r, x, i] += through[r, x] * alpha * out[i]

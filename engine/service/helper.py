@@ -4,10 +4,13 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.host.files import unwritable
 from engine.pipe.helping import Answered, Ask, FromHelper, Helped, ToHelper
 from engine.pipe.messages import AttachedFile, Setup
 from engine.service.child import Child
@@ -34,6 +37,7 @@ class Helper:
         setup: tells it where things are kept.
         tell: sends the progress of a download to the session that asked for it.
         home: pictures that came with a question lie in its folder checks for a moment.
+        disk: its thread writes and reads them, since the loop waits for no disk.
     """
 
     def __init__(
@@ -43,12 +47,14 @@ class Helper:
         inbox: Inbox,
         home: Path,
         tell: Callable[[Session, ModelProgress], None],
+        disk: ThreadPoolExecutor,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._command, self._setup, self._inbox = command, setup, inbox
         self._folder = home / "checks"
-        self._tell = tell
+        self._tell, self._disk = tell, disk
+        self._writing = 0
         self._clock = clock
         self._child: Child | None = None
         self._asked: dict[int, Answer] = {}
@@ -60,7 +66,7 @@ class Helper:
     @property
     def busy(self) -> bool:
         """Whether a question is open, or a download runs."""
-        return bool(self._asked or self._working)
+        return bool(self._writing or self._asked or self._working)
 
     def look(self, request: CheckPicture | CutOut, shaped: Shaped | None, answer: Answer) -> None:
         """Look at a picture; the answer is PictureNotes, CutOutPicture or Refused.
@@ -68,14 +74,31 @@ class Helper:
         Args:
             shaped: what came with the request, for ``Attached``.
         """
-        file = None
-        if shaped is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / secrets.token_hex(8)
-            path.write_bytes(shaped.data)
-            array = Array(name="picture", dtype=shaped.dtype, shape=shaped.shape)
-            file = AttachedFile(file=str(path.absolute()), array=array)
-        self._ask(request, file, answer)
+        if shaped is None:
+            self._ask(request, None, answer)
+            return
+        path = self._folder / secrets.token_hex(8)
+        array = Array(name="picture", dtype=shaped.dtype, shape=shaped.shape)
+        file = AttachedFile(file=str(path.absolute()), array=array)
+
+        def written(error: OSError | None) -> None:
+            self._writing -= 1
+            if error is None:
+                self._ask(request, file, answer)
+            else:
+                answer(Refused.of(unwritable(path, error)))
+
+        def write() -> None:
+            failure = None
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(shaped.data)
+            except OSError as error:
+                failure = error
+            self._inbox.post(partial(written, failure))
+
+        self._writing += 1
+        self._disk.submit(write)
 
     def describe(self, request: DescribeCheckpoint, answer: Answer) -> None:
         """What a checkpoint can do, without the seconds that jobs took."""
@@ -125,9 +148,11 @@ class Helper:
         self._used = self._clock()
         match event:
             case Answered(id=id, reply=reply):
-                buffers = _taken(event.buffer)
-                if (answer := self._asked.pop(id, None)) is not None:
-                    answer(reply, buffers)
+                answer = self._asked.pop(id, None)
+                if event.buffer is not None:
+                    self._disk.submit(self._take, event.buffer, reply, answer)
+                elif answer is not None:
+                    answer(reply, {})
                 if not event.more:
                     self._working.pop(id, None)
             case Helped(id=id, progress=progress) if id in self._working:
@@ -137,6 +162,24 @@ class Helper:
                     del self._working[id]
             case _:
                 log.debug("the helper told of what nobody asked for")
+
+    def _take(self, file: AttachedFile, reply: Any, answer: Answer | None) -> None:
+        """On the disk's thread: what goes along with a reply, from its file, which goes."""
+        path = Path(file.file)
+        try:
+            shaped = Shaped(path.read_bytes(), file.array.dtype, file.array.shape)
+        except OSError as error:
+            lost = EngineError(
+                "answer_lost",
+                f"What was made of the picture cannot be read: {error.strerror}.",
+                "Try it again.",
+            )
+            reply, buffers = Refused.of(lost), {}
+        else:
+            buffers = {file.array.name: shaped}
+        path.unlink(missing_ok=True)
+        if answer is not None:
+            self._inbox.post(partial(answer, reply, buffers))
 
     def _on_end(self, child: Child) -> None:
         if child in self._leaving:
@@ -165,16 +208,6 @@ class Helper:
                 hint=lost.hint,
             )
             self._tell(session, ended)
-
-
-def _taken(file: AttachedFile | None) -> dict[str, Shaped]:
-    """What goes along with a reply, from its file, which goes."""
-    if file is None:
-        return {}
-    path = Path(file.file)
-    data = path.read_bytes()
-    path.unlink(missing_ok=True)
-    return {file.array.name: Shaped(data, file.array.dtype, file.array.shape)}
 
 
 def _of(progress: ModelProgress, request: int) -> ModelProgress:

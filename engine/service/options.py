@@ -17,7 +17,7 @@ class Options:
         helper: program and arguments of the process that checks pictures and keeps weights.
         host: address to listen at for other machines; empty: this machine alone.
         port: for ``host``; 0: the system chooses.
-        web: program and arguments of the HTTP face; empty: there is none. It counts as a client.
+        web: program and arguments of the HTTP face; empty: there is none.
         idle: seconds without a client, a job and a download after which the service leaves.
         quota: bytes that unpinned results may take.
         device: of the worker; None: the best one.

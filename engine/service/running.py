@@ -84,12 +84,20 @@ class Running:
         """Whether something waits for room on the disk."""
         return bool(self._unsaved)
 
-    def recover(self) -> None:
-        """Jobs that ran when the last service ended wait for their users, or run again."""
+    def recover(self) -> list[str]:
+        """Jobs that ran when the last service ended wait for their users, or run again.
+
+        Returns:
+            Ids of those that wait.
+        """
+        waiting: list[str] = []
         for record in self._store.recover():
             log.info("job %s was interrupted", record.id)
             if record.batch and record.attempts < BATCH_ATTEMPTS:
                 self._store.requeue(record.id)
+            else:
+                waiting.append(record.id)
+        return waiting
 
     def feed(self, worker: Supervisor) -> None:
         """Give the worker the next job, or start one for it; store what could not be stored."""

@@ -13,7 +13,6 @@ import zmq
 
 from engine.pipe.messages import Setup
 from engine.service.admission import Admission
-from engine.service.child import Child
 from engine.service.connection_file import remove_connection, write_connection
 from engine.service.endpoint import Endpoint
 from engine.service.helper import Helper
@@ -25,6 +24,7 @@ from engine.service.requests import Desk
 from engine.service.running import Running
 from engine.service.store import Store
 from engine.service.submitting import Submitting
+from engine.service.web import Web
 from engine.service.workers import Supervisor
 from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
@@ -43,6 +43,9 @@ STATUS_SECONDS = 0.2
 
 class Service:
     """Everything of the front process.
+
+    Attributes:
+        interrupted: ids of jobs that wait for their users to resume them.
 
     Raises:
         EngineError: ``service_running``, ``home_unwritable``, ``address_taken`` and whatever else
@@ -101,6 +104,7 @@ class Service:
             self._inbox,
             self._home,
             lambda session, event: self._endpoint.tell_one(session, event),
+            self._disk,
         )
         desk = Desk(
             house=self,
@@ -119,7 +123,7 @@ class Service:
         # An address, not a name: looking up "localhost" fails on some machines.
         self._local = self._endpoint.bind("127.0.0.1")
         self._remote = self._endpoint.bind(options.host, options.port) if options.host else ""
-        self._running.recover()
+        self.interrupted = self._running.recover()
         self._disk.submit(remove_folders, leftovers(store))
         self.connection = Connection(
             endpoint=self._local,
@@ -132,23 +136,11 @@ class Service:
             pid=os.getpid(),
         )
         write_connection(self._home, self.connection)
-        self._web = self._start_web() if options.web else None
+        self._web = Web(options.web, self._inbox, self._say) if options.web else None
 
-    def _start_web(self) -> Child:
-        def ended(status: int) -> None:
-            if not self._ended:
-                self._sentence = f"The HTTP face has ended, status {status}; the log says more."
-                log.error("%s", self._sentence)
-                self._changed()
-
-        return Child(
-            self._options.web,
-            self._inbox,
-            commands=Setup,
-            events=Setup,
-            on_event=lambda event: None,
-            on_end=ended,
-        )
+    def _say(self, sentence: str) -> None:
+        self._sentence = sentence
+        self._changed()
 
     def run(self) -> None:
         """Serve until it is time to leave."""
@@ -237,6 +229,8 @@ class Service:
         self._worker.tick()
         self._running.tick(now)
         self._helper.tick()
+        if self._web is not None:
+            self._web.tick(now)
         if self._status_due is not None and now >= self._status_due:
             self._status_due = None
             self._endpoint.tell(self.status())
@@ -280,8 +274,6 @@ class Service:
         self._helper.close()
         if self._web is not None:
             self._web.close()
-            if not self._web.wait(2.0):
-                self._web.kill()
         if job:
             try:
                 self._running.interrupt(job)

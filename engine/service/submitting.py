@@ -23,7 +23,7 @@ from protocol import replies, requests
 from protocol.errors import EngineError
 from protocol.jobs import Job
 from protocol.layout import Array
-from protocol.references import Attached, File, Reference
+from protocol.references import Attached, File, Prompt, Reference
 from protocol.wire import Shaped
 
 
@@ -171,9 +171,11 @@ class Submitting:
         self._disk.submit(on_disk)
 
     def _picture_of(self, new: NewJob) -> str:
-        """SHA-256 of the job's own picture, from its file; empty where there is none to read."""
+        """SHA-256 of the job's own picture or words; empty where there are none to read."""
         for reference in _pictures(new.spec):
             match reference:
+                case Prompt(text=text):
+                    return hashlib.sha256(text.encode()).hexdigest()
                 case File(path=path):
                     file = Path(path)
                 case Attached(name=name) if name in new.attached:

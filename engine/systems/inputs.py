@@ -13,7 +13,7 @@ from engine.images.picture import PictureSource
 from engine.mesh import Mesh
 from engine.systems.kept import Kept
 from protocol.errors import EngineError
-from protocol.references import Attached, File, Reference, Stored
+from protocol.references import Attached, File, Prompt, Reference, Stored
 
 
 class Inputs:
@@ -43,7 +43,7 @@ class Inputs:
         return Attached(name)
 
     def resolve(self, reference: Reference) -> Any:
-        """The path of a file or of a stored asset's folder, or the value that was attached.
+        """The path of a file or of a stored asset's folder, the value that was attached, a prompt.
 
         Raises:
             EngineError: ``attachment_missing``, ``store_absent``, and what the store raises.
@@ -67,15 +67,17 @@ class Inputs:
                         "Give the folder of the asset instead.",
                     )
                 return self._stored(job)
+            case Prompt():
+                return reference
 
-    def picture(self, reference: Reference) -> PictureSource:
-        """What ``load_picture`` takes.
+    def picture(self, reference: Reference) -> PictureSource | Prompt:
+        """What ``load_picture`` takes, or the words that take its place.
 
         Raises:
             EngineError: ``attachment_kind``, and as ``resolve``.
         """
         value = self.resolve(reference)
-        if not isinstance(value, bytes | Path | Image.Image):
+        if not isinstance(value, bytes | Path | Image.Image | Prompt):
             raise _kind(reference, value, "a picture")
         return value
 

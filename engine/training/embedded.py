@@ -20,8 +20,9 @@ from engine.training.config import TrainConfig
 from engine.training.data.build import build
 from engine.training.data.dataset import Dataset
 from engine.training.data.latents import LatentStore
+from engine.training.data.more_views import add_views
 from engine.training.data.sources import find_sources
-from engine.training.encode_all import encode_all
+from engine.training.encode_all import encode_assets, encode_views, learn_words
 from engine.training.evaluate import reconstruction
 from engine.training.first_weights import drop_coarsest_level, keep_first_edition
 from engine.training.publish import CKPTS, Pipelines, save_network, save_pipelines, ship
@@ -66,8 +67,25 @@ def train_embedded(
     for stage in recipe.auto_encoders:
         if not _train_rounds(paths, recipe, stage, device=device, watch=watch, stop=stop):
             return None
-    if not encode_all(paths, recipe, device=device, watch=watch, stop=stop):
+    if not encode_assets(paths, recipe, device=device, watch=watch, stop=stop):
         return None
+    # What pictures have to do with comes last: the rest is of use whatever they look like.
+    if not _add_views(paths, recipe, watch=watch, stop=stop):
+        return None
+    if not _train_rounds(paths, recipe, "image_encoder", device=device, watch=watch, stop=stop):
+        return None
+    if not encode_views(paths, device=device, watch=watch, stop=stop):
+        return None
+    if recipe.words:
+        learned = learn_words(
+            paths,
+            lambda: train_stage(
+                paths, recipe, "text_encoder", device=device, watch=watch, stop=stop
+            ),
+            device=device, watch=watch, stop=stop,
+        )  # fmt: skip
+        if not learned:
+            return None
     for stage in recipe.flows:
         if not train_stage(paths, recipe, stage, device=device, watch=watch, stop=stop):
             return None
@@ -96,6 +114,26 @@ def _build_data(paths: Paths, recipe: Recipe, *, watch: Watch, stop: Callable[[]
         return False
     finally:
         _add_costs(paths, "data", time.process_time() - began)
+    return not stop()
+
+
+def _add_views(paths: Paths, recipe: Recipe, *, watch: Watch, stop: Callable[[], bool]) -> bool:
+    """More pictures of the toys; False where it was stopped."""
+
+    def told(done: int, total: int) -> None:
+        watch("more pictures", done, total)
+        if stop():
+            raise _Stopped
+
+    if recipe.more_views == 0:
+        return True
+    began = time.process_time()
+    try:
+        add_views(paths.data, recipe.more_views, on_progress=told)
+    except _Stopped:
+        return False
+    finally:
+        _add_costs(paths, "more_views", time.process_time() - began)
     return not stop()
 
 
@@ -235,6 +273,7 @@ def write_pipelines(paths: Paths, recipe: Recipe) -> None:
             texture_norm=norm_of(store, dataset, "texture"),
             finishing=recipe.finishing,
             qualities=recipe.qualities,
+            words=recipe.words,
         ),
     )
 

@@ -25,12 +25,14 @@ from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.networks import load_network
 from engine.systems.trellis2.routes import offer_of
 from engine.training.data.dataset import Dataset, Voxels
+from engine.training.data.words import caption_of
 from engine.training.metrics import f_score, psnr, structure_iou, surface_points
 from engine.training.publish import CKPTS
 from engine.training.reconstruct import ovoxels_of, reconstruct_material, reconstruct_shape
 from engine.training.tasks.structure_vae import occupancy
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
+from protocol.references import Prompt
 
 ASSETS = 128
 POINTS = 4000
@@ -74,6 +76,8 @@ def evaluate_checkpoint(
     count: int = ASSETS,
     type: str | None = None,
     seed: int = 0,
+    view: int = VIEW,
+    words: bool = False,
     watch: Watch = lambda stage, done, total: None,
 ) -> dict[str, tuple[str, Scores]]:
     """Measure what ships, on a data folder's held-out assets.
@@ -85,6 +89,8 @@ def evaluate_checkpoint(
         count: assets, the first of the held-out split.
         type: of the generation; None: the checkpoint's default.
         seed: of the generation.
+        view: which picture of each asset is shown; odd ones come after those of the index.
+        words: a caption is given instead; assets are toys then.
         watch: told how many assets of how many are done.
 
     Returns:
@@ -111,12 +117,11 @@ def evaluate_checkpoint(
         truth = dual_grid_to_mesh(ovoxels_of(voxels, resolution).grid)
         try:
             inputs = Inputs()
-            job = GenerateJob(
-                picture=inputs.attach(Image.fromarray(dataset.picture(index, VIEW))),
-                type=type,
-                seed=seed,
-                matte="cutout",
-            )
+            if words:
+                picture = Prompt(caption_of(dataset.sources[index]))
+            else:
+                picture = inputs.attach(Image.fromarray(dataset.picture(index, view)))
+            job = GenerateJob(picture=picture, type=type, seed=seed, matte="cutout")
             asset = generate(job, models, Report(), inputs)
         except EngineError as error:
             if error.code not in EMPTY:

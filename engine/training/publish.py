@@ -20,6 +20,7 @@ from protocol.samplers import SamplerParams
 CKPTS = "ckpts"
 GENERATION, TEXTURING = "pipeline.json", "texturing_pipeline.json"
 AS_THEY_ARE = frozenset({f"{CKPTS}/material_decoder"})
+_TRUNK_LICENSE = Path(__file__).with_name("efficientnet_lite0_license.txt")
 SAMPLER = "FlowEulerGuidanceIntervalSampler"
 
 
@@ -66,6 +67,7 @@ class Pipelines:
         shape_norm, texture_norm: statistics of the latents.
         finishing: how results are best finished; None leaves that open.
         qualities: quality -> type, for those that are not as usual.
+        words: whether there is a text encoder.
     """
 
     resolutions: Sequence[int]
@@ -77,6 +79,7 @@ class Pipelines:
     texture_norm: Normalization
     finishing: FinishAdvice | None = None
     qualities: Mapping[str, str] = field(default_factory=dict)
+    words: bool = False
 
 
 def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
@@ -92,6 +95,8 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
         "image_encoder": f"{CKPTS}/image_encoder",
         **textures,
     }
+    if pipelines.words:
+        common["text_encoder"] = f"{CKPTS}/text_encoder"
     shared = {
         "tex_slat_sampler": _sampler(pipelines.texture),
         "shape_slat_normalization": _norm(pipelines.shape_norm),
@@ -127,7 +132,7 @@ def save_pipelines(folder: Path, pipelines: Pipelines) -> None:
 def ship(checkpoint: Path, folder: Path) -> int:
     """Put what the pipelines of a checkpoint name, and nothing else, into a folder, as int8.
 
-    The material decoder stays as it is, for it would lose 0.6 dB.
+    The material decoder stays as it is, for it would lose 0.6 dB. A trunk comes with its licence.
 
     Returns:
         Bytes in the folder.
@@ -142,7 +147,10 @@ def ship(checkpoint: Path, folder: Path) -> int:
         (folder / CKPTS).mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(folder / name, content)
     for stem in sorted(stems):
-        write_bytes_atomic(folder / f"{stem}.json", (checkpoint / f"{stem}.json").read_bytes())
+        description = (checkpoint / f"{stem}.json").read_bytes()
+        write_bytes_atomic(folder / f"{stem}.json", description)
+        if json.loads(description)["args"].get("trunk"):
+            write_bytes_atomic(folder / f"{stem}.license.txt", _TRUNK_LICENSE.read_bytes())
         weights = load_file(checkpoint / f"{stem}.safetensors")
         with atomic_path(folder / f"{stem}.safetensors") as temporary:
             save_file(weights if stem in AS_THEY_ARE else to_int8(weights), temporary)

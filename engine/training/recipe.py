@@ -77,9 +77,13 @@ class Recipe:
     Args:
         toys: what the data folder is built from.
         settings: of the data folder.
+        more_views: pictures of each toy beside those of the settings
+            (``engine.training.data.more_views``).
+        words: whether a text encoder is trained after the picture encoder.
         encoded: resolution -> how many training assets are encoded there, the first by name; None:
             all of them.
-        auto_encoders, flows: stages in their order, configurations by their names.
+        auto_encoders, flows: stages in their order, configurations by their names; the picture
+            encoder is trained between them.
         from_checkpoint: stages that start from networks that are in the checkpoint already.
         warm: stages that take from the first edition what fits (``TrainConfig.warm_start``).
         without_coarsest_level: the shape VAE starts as that of the first edition
@@ -97,6 +101,8 @@ class Recipe:
     flows: Sequence[str]
     from_checkpoint: frozenset[str] = frozenset()
     warm: frozenset[str] = frozenset()
+    more_views: int = 0
+    words: bool = False
     without_coarsest_level: bool = False
     bars: Mapping[str, Bar] = field(default_factory=dict)
     structure: SamplerParams
@@ -114,7 +120,7 @@ EMBEDDED = Recipe(
     settings=_SETTINGS,
     # On two cores encoding all of them would take longer than training the flows.
     encoded={64: 1500, 128: 1300},
-    auto_encoders=("image_encoder", "structure_vae", "shape_vae", "shape_decoder", "material_vae"),
+    auto_encoders=("structure_vae", "shape_vae", "shape_decoder", "material_vae"),
     flows=("structure_flow", "shape_flow", "texture_flow"),
     from_checkpoint=frozenset({"shape_decoder"}),
     structure=SamplerParams(steps=12, guidance_strength=2.0, rescale_t=3.0),
@@ -132,18 +138,20 @@ FINER = Recipe(
     toys="toybox:0-5399",
     settings=_SETTINGS,
     encoded={64: None, 128: None},
-    auto_encoders=("shape_vae", "material_vae", "image_encoder", "structure_vae"),
+    auto_encoders=("shape_vae", "material_vae", "structure_vae"),
     flows=("structure_flow", "shape_flow_64", "texture_flow_64", "shape_flow", "texture_flow"),
     from_checkpoint=frozenset({"shape_flow", "texture_flow"}),
     warm=frozenset(
         {"image_encoder", "structure_vae", "structure_flow", "shape_flow_64", "texture_flow_64"}
     ),
     without_coarsest_level=True,
-    bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 3)},
+    more_views=4,
+    words=True,
+    bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 2)},
     structure=EMBEDDED.structure,
     shape=EMBEDDED.shape,
     texture=EMBEDDED.texture,
     qualities=EMBEDDED.qualities,
     finishing=EMBEDDED.finishing,
 )
-"""The second edition: cells of 8^3 voxels (docs/decisions/0038-finer-cells.md), not trained yet."""
+"""The second edition: cells of 8^3 voxels (docs/decisions/0038-finer-cells.md)."""

@@ -25,10 +25,13 @@ def main(home: str, port: str) -> None:
             os._exit(0)
 
         threading.Thread(target=watch, daemon=True).start()
-        find = lambda: read_connection(file)  # noqa: E731
-        with EngineClient(find, name="HTTP", program=f"maquette {__version__}") as client:
-            web = Web(client, lambda: find().token)
-            uvicorn.run(web.app(), host="127.0.0.1", port=int(port), log_level="warning")
+        web = Web(
+            lambda: EngineClient(
+                lambda: read_connection(file), name="HTTP", program=f"maquette {__version__}"
+            ),
+            lambda: read_connection(file).token,
+        )
+        uvicorn.run(web.app(), host="127.0.0.1", port=int(port), log_level="warning")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import binascii
 import contextlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,8 @@ from .schema import schema_of
 TICK = 0.02
 """Seconds between looks at the engine."""
 PATIENCE = 60.0
+QUIET_SECONDS = 5.0
+"""After so long without a request the engine is left: who only might ask does not keep it."""
 _STATUS = {"token_wrong": 401, "job_unknown": 404, "part_unknown": 404, "part_missing": 404}
 
 
@@ -38,12 +41,14 @@ class Web:
     """The application.
 
     Args:
-        client: connected to the engine; nobody else may use it.
+        connect: makes a client of the engine, whenever one is needed.
         token: gives what has to be sent as ``Authorization: Bearer``.
     """
 
-    def __init__(self, client: EngineClient, token: Callable[[], str]) -> None:
-        self._client, self._token = client, token
+    def __init__(self, connect: Callable[[], EngineClient], token: Callable[[], str]) -> None:
+        self._connect, self._token = connect, token
+        self._connected: EngineClient | None = None
+        self._asked = 0.0
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._followers: dict[str, list[asyncio.Queue[Any]]] = {}
 
@@ -67,10 +72,31 @@ class Web:
             yield
         finally:
             polling.cancel()
+            if self._connected is not None:
+                self._connected.close()
+
+    @property
+    def _client(self) -> EngineClient:
+        self._asked = time.monotonic()
+        if self._connected is None:
+            self._connected = self._connect()
+        return self._connected
+
+    def _is_quiet(self, client: EngineClient) -> bool:
+        busy = self._answers or self._followers or client.fetching
+        return not busy and time.monotonic() - self._asked > QUIET_SECONDS
 
     async def _poll(self) -> None:
         while True:
-            for told in self._client.poll(0.01):
+            client = self._connected
+            if client is None:
+                await asyncio.sleep(TICK)
+                continue
+            if self._is_quiet(client):
+                client.close()
+                self._connected = None
+                continue
+            for told in client.poll(0.01):
                 if isinstance(told, Answer | Fetched):
                     future = self._answers.pop(told.id, None)
                     if future is not None and not future.done():
@@ -78,7 +104,7 @@ class Web:
                 else:
                     for queue in self._followers.get(getattr(told, "job", ""), ()):
                         queue.put_nowait(told)
-            await asyncio.sleep(0 if self._client.fetching else TICK)
+            await asyncio.sleep(0 if client.fetching else TICK)
 
     async def _told(self, id: int) -> Any:
         """The answer or part of an id.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.assets.folder import FOLDER_SUFFIX
+from engine.assets.names import FOLDER_SUFFIX
 from engine.mesh import Mesh
 from engine.pipe.messages import AttachedFile, Run
 from engine.systems.inputs import Inputs

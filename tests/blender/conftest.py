@@ -113,12 +113,12 @@ def fake_engine(tmp_path: Path) -> Iterator[Callable[[Mapping[str, Any]], "Engin
 def real_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Engine"]:
     """The real engine with the small model, one for all tests of a run.
 
-    Its jobs take many seconds, so that ``all`` uses it in the oldest and the newest version only.
+    Its jobs take many seconds, so that ``all`` uses it in the newest version only.
     """
     from tests.blender.engines import Engine
 
     if os.environ.get("MAQUETTE_REAL_ENGINE") == "0":
-        pytest.skip("the real engine is used in the oldest and the newest version")
+        pytest.skip("where all versions run, the real engine is used in the newest")
     engine = Engine(tmp_path_factory.mktemp("real")).start()
     yield engine
     engine.stop()

@@ -52,7 +52,7 @@ def environment(version: str) -> Path:
         interpreter = _interpreter(PYTHONS[version])
         _say(f"Making {folder} with bpy {version} (about a gigabyte, a minute)")
         _run("could not be made", interpreter, "-m", "venv", "--clear", str(folder))
-        pip = (str(_python(folder)), "-m", "pip", "install", "-q", "--disable-pip-version-check")
+        pip = (str(_python(folder)), "-m", "pip", "install", "-q", "--no-compile")
         wanted = (f"bpy=={version}", *REQUIREMENTS, *OTHERS.get(version, ()))
         _run("could not be filled", *pip, *wanted)
         (folder / "ok").touch()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -113,9 +114,13 @@ def test_a_job_moves_in_the_queue(
 
 
 def test_a_file_is_chosen_and_several_are_a_queue(session: Recorder) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.matte, chosen.grow = "plain", 3
+    session.calls.clear()
     bpy.ops.maquette.drop_picture(filepath=str(EXAMPLES / "duck.png"))
-    name, (picture,), _ = session.only()
+    name, (picture, matte), _ = session.only()
     assert (name, picture.title) == ("choose_picture", "duck")
+    assert (matte.method, matte.grow) == ("plain", 3)
     names = [{"name": "duck.png"}, {"name": "rocket.png"}]
     bpy.ops.maquette.drop_picture(directory=str(EXAMPLES), files=names)
     assert [call[0] for call in session.calls] == ["generate", "generate"]
@@ -180,3 +185,100 @@ def test_history_turns_and_filters(
     assert session.only()[2] == {"filter": "", "picture": window.history_picture}
     bpy.ops.maquette.history_same_picture()
     assert window.history_picture == ""
+
+
+def test_a_job_is_tried_again_from_its_own_settings_not_those_of_the_scene(
+    session: Recorder,
+) -> None:
+    settings = addon.module("core.settings")
+    own = settings.FinishSettings(finish="game", closed=True)
+    session.settings_of = lambda job: own  # type: ignore[method-assign]
+    chosen = bpy.context.scene.maquette
+    chosen.faces, chosen.surface, chosen.texture_size = 777, "open", "512"
+    bpy.ops.maquette.retry_changed(job="4" * 32, texture_size="1024", hull=False)
+    assert session.only() == (
+        "retry", ("4" * 32, replace(own, texture_size=1024, collision_hull=False)), {}
+    )  # fmt: skip
+    own = settings.UpscaleSettings(matte="plain", quality="high")
+    bpy.ops.maquette.retry_changed(job="4" * 32, quality="draft")
+    assert session.only() == ("retry", ("4" * 32, replace(own, quality="draft")), {})
+
+
+def test_choices_made_before_the_engine_has_told_of_itself_are_kept(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = bpy.context.scene.maquette
+    chosen.quality, chosen.stage_1.steps, chosen.stage_2.guidance = "draft", 25, 2.0
+    show(monkeypatch, replace(known["08_picture"], checkpoint=None))
+    bpy.ops.maquette.generate()
+    settings = session.only()[1][0]
+    assert settings.quality == "draft"
+    assert {name: stage.steps for name, stage in settings.stages.items()} == {
+        "shape": 25, "texture": None,
+    }  # fmt: skip
+    assert settings.stages["texture"].guidance_strength == 2.0
+    chosen.property_unset("quality")
+    bpy.ops.maquette.restore(what="stage_1,stage_2")
+    bpy.ops.maquette.generate()
+    settings = session.only()[1][0]
+    assert settings.quality == "" and settings.stages == {}
+    chosen.stage_0.steps = 30  # of which stage nobody can know
+    with pytest.raises(RuntimeError, match=r"Advanced.*Start the engine"):
+        bpy.ops.maquette.generate()
+    assert session.calls == []
+
+
+def test_a_quality_that_the_networks_do_not_have_is_refused_not_left_out(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = known["08_picture"]
+    draft = snapshot.checkpoint.qualities[:1]
+    only = replace(snapshot.checkpoint, qualities=draft, default_quality="draft")
+    show(monkeypatch, replace(snapshot, checkpoint=only))
+    bpy.ops.maquette.generate()  # nobody has chosen one: it is left to the networks
+    assert session.only()[1][0].quality == ""
+    bpy.context.scene.maquette.quality = "high"
+    with pytest.raises(RuntimeError, match="has no quality high: choose one of draft"):
+        bpy.ops.maquette.generate()
+    assert session.calls == []
+
+
+def test_what_needs_no_engine_starts_none(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, tick = Recorder(), addon.module("bl.tick")
+    monkeypatch.setattr(tick, "session", lambda: recorder)
+    stopped = replace(known["08_picture"].engine, state="stopped")
+    show(monkeypatch, replace(known["14_failed"], engine=stopped))
+    started: list[str] = []
+    process = SimpleNamespace(start=lambda: started.append("start"))
+    monkeypatch.setattr(tick, "engine", lambda: process)
+    bpy.ops.maquette.dismiss(job="4" * 32)
+    bpy.ops.maquette.clear_picture()
+    bpy.context.window_manager.maquette.history_search = "chair"
+    with pytest.raises(RuntimeError, match="does not run"):
+        bpy.ops.maquette.engine_stop()
+    assert [call[0] for call in recorder.calls] == ["dismiss", "choose_picture", "history"]
+    assert started == []
+    bpy.context.window_manager.maquette.history_search = ""
+    bpy.ops.maquette.retry(job="4" * 32)
+    assert started == ["start"]
+
+
+def test_the_pairing_code_is_neither_shown_nor_kept() -> None:
+    operator = addon.module("operators.engine").MAQUETTE_OT_use_remote
+    assert "REGISTER" not in operator.bl_options
+    code = bpy.ops.maquette.use_remote.get_rna_type().properties["code"]
+    assert code.subtype == "PASSWORD" and code.is_skip_save
+
+
+def test_set_up_agrees_only_where_the_question_was_shown(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, bool]] = []
+    process = SimpleNamespace(set_up=lambda **how: asked.append(how))
+    monkeypatch.setattr(addon.module("bl.tick"), "engine", lambda: process)
+    show(monkeypatch, known["01_no_engine"])
+    bpy.ops.maquette.set_up()
+    bpy.ops.maquette.set_up(agreed=True)
+    assert asked == [{"agreed": False, "fresh": False}, {"agreed": True, "fresh": False}]

@@ -1,11 +1,14 @@
 """The verbs of the service on the command line, with a worker that plays jobs from a script."""
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trimesh
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -191,3 +194,92 @@ def test_check_of_a_picture(image: Path, tmp_path: Path, home: Path) -> None:
     shown = run("check", image, tmp_path / "no.png", tmp_path / "second.png")
     assert shown.exit_code == 2
     assert shown.stdout.count("64 x 64") == 2 and "no.png" in shown.output
+    shown = run("check", image, tmp_path / "no.png", "--json")
+    whole, missing = json.loads(shown.stdout)
+    assert shown.exit_code == 2 and whole["width"] == 64
+    assert missing["error"]["code"] == "image_missing" and missing["error"]["hint"]
+
+
+def test_check_fails_on_what_would_be_refused(tmp_path: Path, home: Path) -> None:
+    for size in ((1, 1), (300, 300)):
+        Image.new("RGB", size, "white").save(tmp_path / "white.png")
+        assert run("check", tmp_path / "white.png").exit_code == 2
+
+
+FINISHED = [
+    {"stage": "clean"},
+    {"part": "finished", "faces": 100},
+    {"part": "model", "faces": 100},
+]
+
+
+def test_a_job_that_makes_no_asset_is_saved(serve: Any, image: Path, tmp_path: Path) -> None:
+    """Finishing again makes a model and no folder."""
+    serve(FINISHED)
+    target = tmp_path / "out.glb"
+    mesh = tmp_path / "cube.ply"
+    trimesh.creation.box().export(mesh)
+    shown = run("submit", "finish", mesh, "--wait", "-o", target, "--json")
+    assert shown.exit_code == 0, shown.output
+    told = json.loads(shown.stdout)
+    assert told["files"] == [str(target)] and target.is_file()
+    assert not target.with_suffix(".maquette").exists()
+    target.unlink()
+    again = run("attach", told["job"], "-o", target)
+    assert again.exit_code == 0 and target.is_file(), again.output
+
+
+def test_what_was_interrupted_says_how_to_resume_it(serve: Any, image: Path) -> None:
+    local = serve(ENDLESS)
+    job = submitted(image)
+    local.peer().until(lambda: rows()[0]["state"] == "running")
+    local.close()
+    local.thread.join(20)
+    again = serve(ENDLESS)
+    assert again.service.interrupted == [job]
+    assert f"maquette retry {job[:8]}" in run("jobs").stdout
+
+
+def test_a_home_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path / "file"))
+    shown = run("jobs")
+    assert shown.exit_code == 2 and "is a file" in shown.output and "config" not in shown.output
+
+
+def test_watching_once_tells_of_failures(serve: Any, image: Path, tmp_path: Path) -> None:
+    serve(FAILING)
+    shown = run("watch", image.parent, "-o", tmp_path / "out", "--once", "--seed", "0")
+    assert shown.exit_code == 2
+    assert "No surface." in shown.output and "1 picture gave no asset" in shown.output
+    assert run("watch", tmp_path / "out", "-o", tmp_path / "out", "--once").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--idle", "-5"), ("--quota", "-1"), ("--http", "0"), ("--http", "99999")]
+)
+def test_numbers_that_cannot_be(home: Path, words: tuple[str, str]) -> None:
+    shown = run("serve", *words)
+    assert shown.exit_code == 2 and words[0] in shown.output
+    assert not home.exists()
+
+
+def test_a_port_that_is_taken(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        shown = run("serve", "--http", str(taken.getsockname()[1]))
+    assert shown.exit_code == 2 and "port" in shown.output and not (home / "engine.json").exists()
+
+
+def test_an_engine_that_is_killed_is_waited_for_and_then_said(
+    serve: Any, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.remote.GONE_PATIENCE", 0.5)
+    local = serve(ENDLESS)
+    job = submitted(image)
+    local.peer().until(lambda: rows()[0]["state"] == "running")
+    threading.Timer(1.0, local.close).start()
+    shown = run("attach", job)
+    assert shown.exit_code == 2
+    assert "maquette serve" in shown.output and f"maquette retry {job[:8]}" in shown.output

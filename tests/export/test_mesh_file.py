@@ -2,13 +2,14 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.export.mesh_file import save_mesh, vertex_normals
-from engine.mesh import Mesh
+from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 
@@ -94,3 +95,22 @@ def test_refusals_leave_the_old_file(tmp_path: Path) -> None:
         assert caught.value.code == code
     assert old.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["old.glb"]
+
+
+def test_files_beside_an_obj_with_a_long_name_and_behind_a_link(tmp_path: Path) -> None:
+    stem = "lantern_" * 31
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "lantern.obj"
+    link.symlink_to(tmp_path / "disk" / f"{stem}.obj")
+    texture = Texture(np.full((4, 4, 3), 90, np.uint8))
+    mesh = replace(
+        colored_tetrahedron(),
+        colors=None,
+        uvs=np.zeros((4, 3, 2), np.float32),
+        materials=(Material(name="glass", base_color_texture=texture),),
+    )
+    save_mesh(mesh, link)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["lantern.obj"]
+    assert link.is_symlink() and len(list((tmp_path / "disk").iterdir())) == 3
+    read = load_mesh(tmp_path / "disk" / f"{stem}.obj")
+    assert read.materials[0].base_color_texture is not None

@@ -1,6 +1,10 @@
 """Downloads and checks of weights that are stopped in their middle."""
 
+import errno
+import os
 import threading
+
+import pytest
 
 from engine.helper.weights import LongWork, listed, store_of
 from engine.pipe.messages import Setup
@@ -28,6 +32,25 @@ def test_what_runs_is_cancelled_at_its_next_step_and_later_work_is_not() -> None
 
     work.run(lambda tell: tell(Progress("b", 1, 1, 1, 1)), told.append)
     assert told[-1].ended and told[-1].code == ""
+
+
+def test_work_that_falls_is_told_to_have_ended_whatever_it_fell_over() -> None:
+    work, told = LongWork(), list[ModelProgress]()
+
+    def full(tell: OnProgress) -> None:
+        tell(Progress("a.safetensors", 1, 10, 1, 10))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.safetensors.part")
+
+    work.run(full, told.append)
+    assert told[-1].ended and told[-1].code == "disk_full" and told[-1].hint
+    assert "a.safetensors.part" in told[-1].message
+
+    def wrong(tell: OnProgress) -> None:
+        raise KeyError("etag")
+
+    with pytest.raises(KeyError):  # for the log
+        work.run(wrong, told.append)
+    assert told[-1].ended and told[-1].code == "internal" and "etag" in told[-1].message
 
 
 def test_a_gated_weight_names_a_copy() -> None:

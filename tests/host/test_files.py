@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.host.files import atomic_path, write_bytes_atomic
+from engine.host.files import atomic_path, check_place, put_folder, write_bytes_atomic
 from protocol.errors import EngineError
 
 
@@ -94,3 +94,47 @@ def test_places_where_no_file_can_be(tmp_path: Path, place: str) -> None:
         write_bytes_atomic(tmp_path / place, b"x")
     assert caught.value.code == "unwritable"
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_name_as_long_as_the_disk_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 251 + ".bin")
+    check_place(path)
+    write_bytes_atomic(path, b"x")
+    write_bytes_atomic(path, b"y")
+    assert path.read_bytes() == b"y" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["n" * 252 + ".bin", "\u043a" * 126 + ".bin"])
+def test_a_longer_name_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        check_place(tmp_path / name)
+    assert caught.value.code == "name_too_long" and caught.value.hint
+    assert "256 bytes" in caught.value.message
+
+
+def test_the_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    behind, link = tmp_path / "disk" / "a.bin", tmp_path / "a.bin"
+    behind.parent.mkdir()
+    behind.write_bytes(b"old")
+    link.symlink_to(behind)
+    check_place(link)
+    write_bytes_atomic(link, b"new")
+    assert link.is_symlink() and behind.read_bytes() == b"new"
+    assert [path.name for path in behind.parent.iterdir()] == ["a.bin"]
+
+
+def test_a_link_to_nothing_yet_makes_the_file(tmp_path: Path) -> None:
+    link = tmp_path / "a.bin"
+    link.symlink_to(tmp_path / "later.bin")
+    write_bytes_atomic(link, b"new")
+    assert link.is_symlink() and (tmp_path / "later.bin").read_bytes() == b"new"
+
+
+def test_the_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    behind, link, made = tmp_path / "behind", tmp_path / "link", tmp_path / "made"
+    for folder in (behind, made):
+        folder.mkdir()
+        (folder / folder.name).touch()
+    link.symlink_to(behind)
+    put_folder(made, link)
+    assert link.is_symlink() and [path.name for path in behind.iterdir()] == ["made"]

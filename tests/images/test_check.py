@@ -39,7 +39,7 @@ def test_nothing_is_said_of_a_good_picture() -> None:
         (balls((400, 300, 200), shaded=False), ["flat_drawing"]),
         (Image.new("RGBA", (300, 300), (200, 200, 200, 255)), ["no_object"]),
         (Image.new("RGBA", (300, 300), (200, 200, 200, 0)), ["no_object"]),
-        (Image.new("RGBA", (5, 5), (200, 200, 200, 255)), ["small_object"]),
+        (Image.new("RGBA", (5, 5), (200, 200, 200, 255)), ["too_small"]),
     ],
 )
 def test_what_is_wrong_is_said(picture: Image.Image, expected: list[str]) -> None:

@@ -48,12 +48,41 @@ def test_the_pictures_own_alpha_comes_first():
     assert network.seen == []
 
 
-def test_a_single_pixel_that_is_not_opaque_counts_as_own_alpha():
+def test_an_alpha_that_is_all_but_opaque_counts_as_none():
     image = opaque()
+    whole = np.asarray(remove_background(image).image)
     assert not has_own_alpha(image)
     image.putpixel((3, 3), (1, 2, 3, 254))
-    assert has_own_alpha(image)
-    assert remove_background(image).method == "alpha"
+    image.putpixel((40, 3), (1, 2, 3, 0))
+    for x in range(4):
+        for y in range(4 - x):
+            image.putpixel((x, y), (0, 0, 0, 0))  # a rounded corner
+    assert not has_own_alpha(image)
+    result = remove_background(image)
+    assert result.method == "plain"
+    # The corner is background, not a black speck.
+    alpha = np.asarray(result.image)[..., 3]
+    assert alpha[:8, :8].max() == 0
+    assert (np.abs(alpha.astype(int) - whole[..., 3]) > 64).sum() <= 4
+
+
+def test_a_see_through_object_without_a_clear_pixel_has_no_alpha_of_its_own():
+    image = opaque()
+    image.putalpha(200)
+    assert remove_background(image).method == "plain"
+
+
+def test_a_tenth_that_is_clear_counts():
+    image = opaque()
+    pixels = np.asarray(image).copy()
+    pixels[: image.height // 10, :, 3] = 0
+    assert remove_background(Image.fromarray(pixels)).method == "alpha"
+
+
+def test_who_asks_for_alpha_gets_it_however_little_there_is():
+    image = opaque()
+    image.putpixel((3, 3), (1, 2, 3, 0))
+    assert remove_background(image, "alpha").image is image
 
 
 def test_then_the_network_which_sees_colours_only():

@@ -11,7 +11,7 @@ from protocol.finishes import FinishAdvice, FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.layout import Array, Image, Layout
 from protocol.messages import Message
-from protocol.references import Attached, File, Stored
+from protocol.references import Attached, File, Prompt, Stored
 from protocol.samplers import SamplerParams, Sampling
 from protocol.wire import Shaped, encode
 
@@ -54,6 +54,7 @@ EXAMPLES: list[Message] = [
     requests.Hello(oldest=1, newest=1, token="t" * 43, client="desk", program="maquette 0.4.0"),
     requests.Ping(),
     requests.Submit(id=JOB, job=PICTURE, finish=FinishChoice(finish="game"), title="chair.png"),
+    requests.Submit(id=JOB, job=GenerateJob(picture=Prompt("a red mushroom"))),
     requests.Cancel(job=JOB),
     requests.Retry(job=JOB, id=OTHER, changed=FinishJob(source=Stored(JOB))),
     requests.Reorder(job=JOB, before=OTHER),

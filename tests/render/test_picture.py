@@ -15,6 +15,7 @@ from engine.render.camera import Camera, orbit
 from engine.render.lights import STUDIO, Lamp, Studio, random_studio
 from engine.render.picture import render, visible_faces
 from engine.render.shade import shade
+from engine.render.surroundings import NOWHERE
 from engine.render.turntable import save_picture, thumbnail
 from protocol.errors import EngineError
 from tests.finishing.baking.scenes import ROOT, uv_sphere
@@ -183,11 +184,11 @@ def test_a_white_room_comes_back_white(roughness: float, angle: float) -> None:
     view, room = np.array([np.sin(turn), 0, np.cos(turn)]), np.ones(3)
     out, n, up = np.zeros(3), np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
     value = np.array([1, 1, 1, 1, roughness, 1], np.float32)
-    shade(value, n, view, up, np.zeros((0, 7)), room, room, 1.0, out)
+    shade(value, n, view, up, np.zeros((0, 7)), room, room, NOWHERE, 1.0, out)
     np.testing.assert_allclose(out, 1, atol=0.02)
     gold = np.array([0.9, 0.5, 0.1])
     value[:3] = srgb_from_linear(gold)
-    shade(value, n, view, up, np.zeros((0, 7)), room, room, 1.0, out)
+    shade(value, n, view, up, np.zeros((0, 7)), room, room, NOWHERE, 1.0, out)
     # Tinted by one bounce at least and two at most, and whiter along the surface (Fresnel).
     assert (out > gold * gold - 0.01).all()
     assert (out < gold + 0.25 * (1 - gold)).all()

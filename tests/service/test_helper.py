@@ -1,6 +1,9 @@
 """Pictures are looked at and weights kept by a process beside the front process."""
 
+import errno
 import io
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,33 @@ def test_a_picture_is_looked_at_as_a_file_and_as_rows(serve: Serve, tmp_path: Pa
     path.write_bytes(file.getvalue())
     assert peer.ask(requests.CheckPicture(picture=File(str(path)))).width == 600
     assert list((local.home / "checks").iterdir()) == []
+
+
+def test_the_disk_is_left_to_its_thread_and_a_full_one_is_said(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = serve({})
+    peer = local.peer()
+    threads: set[str] = set()
+    write, read = Path.write_bytes, Path.read_bytes
+
+    def seen(path: Path) -> None:
+        if path.parent.name == "checks":
+            threads.add(threading.current_thread().name)
+
+    monkeypatch.setattr(Path, "write_bytes", lambda p, data: (seen(p), write(p, data))[1])
+    monkeypatch.setattr(Path, "read_bytes", lambda p: (seen(p), read(p))[1])
+    picture = {"picture": Shaped(drawing().tobytes(), "uint8", (400, 600, 4))}
+    ask = requests.CutOut(picture=Attached("picture"))
+    assert peer.ask(ask, picture).width == 600
+    assert threads == {"disk_0"}
+
+    def full(_path: Path, _data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    refused = peer.ask(ask, picture)
+    assert refused.code == "disk_full" and refused.hint
 
 
 def test_a_damaged_picture_is_one_sentence(serve: Serve) -> None:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from protocol.jobs import GenerateJob
@@ -144,6 +145,37 @@ def test_the_description_names_every_path(caller: Caller) -> None:
     body = found["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
     (generate, *_) = body["schema"]["properties"]["job"]["oneOf"]
     assert "seed" in generate["properties"]["generate_job"]["properties"]
+
+
+def test_a_face_that_dies_is_started_again(caller: Caller) -> None:
+    (face,) = [
+        child
+        for child in psutil.Process(caller.server.running().pid).children(recursive=True)
+        if "engine.web" in child.cmdline()
+    ]
+    face.kill()
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            assert caller.ask("GET", "/v1/status")[0] == 200
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    logs = (caller.server.home / "logs").glob("*.log")
+    assert any("started again" in log.read_text() for log in logs)
+
+
+def test_who_only_might_ask_does_not_keep_the_engine(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Server(tmp_path / "home", SCRIPT, "--http", str(port), "--idle", "1")
+    try:
+        status, _ = server.ended()
+        assert status == 0
+    finally:
+        server.close()
 
 
 def test_it_ends_with_the_service(caller: Caller) -> None:

@@ -30,5 +30,8 @@ SAMPLED: Mapping[type[MakingJob], tuple[str, ...]] = {
 }
 """What the system can do -> the stages that sample."""
 
+TEXT_ENCODER = "text_encoder"
+"""Ours: no published checkpoint knows words."""
+
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""

@@ -26,6 +26,7 @@ from engine.networks.structure_vae import (
     StructureEncoder,
     StructureEncoderConfig,
 )
+from engine.networks.text_encoder import TextEncoder, TextEncoderConfig
 
 NETWORKS: NetworkKinds = {
     "SparseStructureFlowModel": NetworkKind(StructureFlow, FlowConfig, "flow"),
@@ -38,6 +39,7 @@ NETWORKS: NetworkKinds = {
     "SparseUnetVaeEncoder": NetworkKind(MaterialEncoder, MaterialEncoderConfig),
     "SparseUnetVaeDecoder": NetworkKind(MaterialDecoder, MaterialDecoderConfig),
     "SmallImageEncoder": NetworkKind(SmallEncoder, SmallEncoderConfig, "float32"),
+    "SmallTextEncoder": NetworkKind(TextEncoder, TextEncoderConfig, "float32"),
 }
 
 build_network = partial(build.build_network, NETWORKS)

@@ -105,6 +105,7 @@ def recipe_of(
         "latents": [COARSE, SHAPE, TEXTURE],
         "coarse_draws": work.noise.shapes[:coarse_draws],
         "picture_sha256": work.picture.key,
+        "prompt": work.picture.prompt,
         "mesh_sha256": mesh_key,
         "checkpoint": _checkpoint(models),
         "made_with": {

@@ -9,6 +9,7 @@ from engine.systems.trellis2.names import COARSE, SHAPE, SYSTEM
 from engine.systems.trellis2.recipe import check_recipe
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
+from protocol.references import Prompt
 from protocol.samplers import Sampling
 
 
@@ -26,7 +27,9 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
     recipe, inputs = asset.recipe, Inputs()
     check_recipe(recipe)
     common: dict[str, Any] = {
-        "picture": inputs.attach(asset.picture),
+        "picture": Prompt(prompt)
+        if (prompt := recipe.get("prompt"))
+        else inputs.attach(asset.picture),
         "system": SYSTEM,
         "seed": recipe["seed"],
         "matte": "cutout",

@@ -24,6 +24,7 @@ from engine.systems.trellis2.names import (
     SHAPE_ENCODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
+    TEXT_ENCODER,
 )
 from engine.systems.trellis2.recipe import fingerprint
 from engine.systems.trellis2.routes import Level, Route
@@ -35,10 +36,17 @@ from protocol.samplers import SamplerParams
 
 @repeated_when_full
 def image_tokens(work: Work, pixels: int) -> Tensor:
-    """``image_tokens`` (1, T, C) of the picture as seen at a size, in host memory."""
+    """``image_tokens`` (1, T, C) of the picture as seen at a size, or of words, in host memory.
+
+    Raises:
+        EngineError: ``sentences_missing``, and what loading the encoder raises.
+    """
     models, picture = work.models, work.picture
 
     def encode() -> Tensor:
+        if picture.prompt is not None:
+            with models.on_device(TEXT_ENCODER) as encoder:
+                return encoder.tokens(picture.prompt)
         with models.on_device(IMAGE_ENCODER, needs.ENCODER_BYTES) as encoder:
             return encoder.tokens(picture.square, pixels)
 

@@ -35,6 +35,7 @@ from engine.systems.trellis2.work import Work, begin_work, samplers_of
 from protocol.errors import EngineError
 from protocol.jobs import UpscaleJob
 from protocol.limits import DEFAULT_SEED, MatteMethod
+from protocol.references import Prompt
 from protocol.samplers import SamplerParams, Sampling
 
 
@@ -123,7 +124,7 @@ def _resolution(origin: Asset | None) -> int:
 
 def _picture_of(
     job: UpscaleJob, origin: Asset | None, inputs: Inputs
-) -> tuple[PictureSource, MatteMethod]:
+) -> tuple[PictureSource | Prompt, MatteMethod]:
     """What the finer details are taken from, and how its background goes.
 
     Raises:
@@ -132,7 +133,8 @@ def _picture_of(
     if job.picture is not None:
         return inputs.picture(job.picture), job.matte
     if origin is not None:
-        return origin.picture, "cutout"
+        prompt = origin.recipe.get("prompt")
+        return Prompt(prompt) if prompt else origin.picture, "cutout"
     raise EngineError(
         "picture_missing",
         "A mesh alone does not say what its finer details look like.",

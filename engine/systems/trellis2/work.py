@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from engine.checkpoints.pipeline import Normalization, PipelineSpec
-from engine.images.picture import Picture, PictureSource, load_picture
+from engine.images.picture import Picture, PictureSource, load_picture, written
+from engine.networks.sentences import model_folder
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.residency.plan import Use
 from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
-from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SAMPLERS
+from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SAMPLERS, TEXT_ENCODER
 from protocol.errors import EngineError
 from protocol.jobs import MakingJob
 from protocol.limits import MatteMethod
+from protocol.references import Prompt
 from protocol.samplers import SamplerParams, Sampling
 
 Rest = ParamSpec("Rest")
@@ -67,7 +69,7 @@ def begin_work(
     uses: Sequence[Use],
     *,
     spec: PipelineSpec,
-    picture: PictureSource,
+    picture: PictureSource | Prompt,
     matte: MatteMethod,
     noise: Noise,
     samplers: Mapping[str, SamplerParams],
@@ -82,14 +84,33 @@ def begin_work(
         spec, noise, samplers, max_tokens: as for ``Work``.
 
     Raises:
-        EngineError: ``memory_too_small``, and as ``load_picture``.
+        EngineError: ``memory_too_small``, and as ``check_words`` and ``load_picture``.
     """
     report.note(f"Memory: {models.plan(uses)}.", detail=True)
     with report.stage("picture"):
-        ready = load_picture(picture, matte, network=models.matte)
+        if isinstance(picture, Prompt):
+            check_words(models)
+            ready = written(picture.text)
+        else:
+            ready = load_picture(picture, matte, network=models.matte)
     report.note(ready.note)
     report.part("source", lambda: ready.cutout)
     return Work(models, report, spec, ready, noise, samplers, max_tokens, inputs.kept)
+
+
+def check_words(models: Models) -> None:
+    """Refuse a prompt where the checkpoint knows no words, or nothing reads them.
+
+    Raises:
+        EngineError: ``prompt_unsupported``, ``sentences_missing``.
+    """
+    if not models.has(TEXT_ENCODER):
+        raise EngineError(
+            "prompt_unsupported",
+            "This checkpoint makes assets from pictures and knows no words.",
+            "Give a picture of the object.",
+        )
+    model_folder()
 
 
 def samplers_of(

@@ -14,6 +14,7 @@ from engine.host.command import command
 from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.sparse.topology import Topology
 from engine.training.data.index import ASSETS, open_index
+from engine.training.data.more_views import more_views
 from protocol.errors import EngineError
 
 Value = TypeVar("Value")
@@ -99,9 +100,9 @@ class Dataset:
         cache_bytes: for voxels and pictures together.
 
     Attributes:
-        names, families: of each asset, in the order of the names.
+        names, families, sources: of each asset, in the order of the names.
         resolutions: grid sizes, ascending.
-        views: pictures of each asset.
+        views: pictures of each asset, those of ``engine.training.data.more_views`` included.
 
     Raises:
         EngineError: ``dataset_missing``, ``dataset_busy``, ``dataset_damaged``, ``dataset_empty``.
@@ -123,8 +124,9 @@ class Dataset:
             )
         self.names = tuple(entry.name for entry in entries)
         self.families = tuple(entry.family for entry in entries)
+        self.sources = tuple(entry.source for entry in entries)
         self.resolutions: tuple[int, ...] = tuple(settings["resolutions"])
-        self.views: int = settings["views"]
+        self.views: int = settings["views"] + more_views(self.folder)
         self._counts = [entry.voxels for entry in entries]
         self._cameras = [entry.cameras for entry in entries]
         self._kept: dict[tuple[str, int, int], Any] = {}
@@ -165,7 +167,7 @@ class Dataset:
         return _decode_picture(data, path)
 
     def camera(self, index: int, view: int) -> dict[str, object]:
-        """Where a picture was taken from, as ``engine.training.data.views`` describes it."""
+        """Where a picture of the index was taken from, as ``data.views`` describes it."""
         return dict(self._cameras[index][view])
 
     def _place(self, index: int) -> Path:

@@ -11,7 +11,8 @@ from engine.images.preprocess import crop_to_foreground
 from engine.networks.dinov3 import normalised_pixels
 from engine.networks.small_encoder import SmallEncoder
 from engine.training.data.dataset import Dataset
-from engine.training.data.latents import LatentStore
+from engine.training.data.latents import LatentStore, PackedLatents
+from engine.training.data.words import TEXT_TOKENS
 from protocol.errors import EngineError
 
 BATCH = 64
@@ -43,10 +44,13 @@ def encode_pictures(
     datasets: Sequence[Dataset],
     encoder: SmallEncoder,
     store: LatentStore,
+    view: int,
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the image_tokens of every picture as tokens_<view>; coords only count the tokens.
+    """Write the image_tokens of one picture of every asset as tokens_<view>.
+
+    Coords only count the tokens.
 
     Raises:
         EngineError: what ``Dataset.picture`` and ``LatentStore.write`` raise.
@@ -54,26 +58,40 @@ def encode_pictures(
     size, device = encoder.config.image_size, encoder.positions.device
     assets = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     names = [dataset.names[index] for dataset, index in assets]
-    views = datasets[0].views
-    for view in range(views):
-        tokens: list[np.ndarray] = []
-        for start in range(0, len(assets), BATCH):
-            some = assets[start : start + BATCH]
-            pixels = pixels_of([square_of(dataset, i, view, size) for dataset, i in some])
-            tokens += list(encoder(pixels.to(device)).cpu().numpy())
-            on_progress(view * len(assets) + len(tokens), views * len(assets))
-        count = np.arange(len(tokens[0]))[:, None].repeat(3, axis=1)
-        store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
+    tokens: list[np.ndarray] = []
+    for start in range(0, len(assets), BATCH):
+        some = assets[start : start + BATCH]
+        pixels = pixels_of([square_of(dataset, i, view, size) for dataset, i in some])
+        tokens += list(encoder(pixels.to(device)).cpu().numpy())
+        on_progress(len(tokens), len(assets))
+    count = np.arange(len(tokens[0]))[:, None].repeat(3, axis=1)
+    store.write(f"tokens_{view}", names, [count] * len(tokens), tokens)
 
 
-def stored_tokens(
-    store: LatentStore, names: Sequence[str], views: int
-) -> Callable[[int, int], np.ndarray]:
-    """Number in ``names`` and view -> (T, C) float16 tokens.
+def read_tokens(store: LatentStore, views: int) -> list[PackedLatents]:
+    """What flows are conditioned on: tokens of each view, and of words where there are some.
 
     Raises:
         EngineError: ``latents_missing`` or ``latents_damaged``.
     """
-    packed = [store.read(f"tokens_{view}") for view in range(views)]
+    words = [TEXT_TOKENS] if store.has(TEXT_TOKENS) else []
+    packed = [store.read(kind) for kind in (*(f"tokens_{view}" for view in range(views)), *words)]
+    if any(each.names != packed[0].names for each in packed):
+        raise EngineError(
+            "latents_missing",
+            f"The tokens in {store.folder} are not all of the same assets.",
+            "Encode the data folder again: it has grown since.",
+        )
+    return packed
+
+
+def tokens_of(
+    packed: Sequence[PackedLatents], names: Sequence[str]
+) -> Callable[[int, int], np.ndarray]:
+    """Number in ``names`` and number in ``packed`` -> (T, C) float16 tokens.
+
+    Raises:
+        EngineError: ``latents_missing``.
+    """
     rows = packed[0].indices(names)
     return lambda index, view: packed[view].of(int(rows[index]))[1]

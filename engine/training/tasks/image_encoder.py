@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.networks.efficientnet_lite import EfficientNetLite0
 from engine.networks.small_encoder import SmallEncoder
 from engine.training.data.dataset import Dataset
 from engine.training.data.tokens import pixels_of, square_of
@@ -25,6 +26,7 @@ class EncoderBatch(NamedTuple):
     Args:
         names: of the assets.
         pixels: (B, 3, H, W) float32 normalised.
+        seen: what the encoder's trunk makes of them; None: it has none.
         occupied: (B, 32, 32, 32) float32, 1 where a surface is.
         materials: (B, 16, 16, 16, 6) float32 in [0, 1], 0 where no surface is.
         surface: (B, 16, 16, 16) float32, 1 where a surface is.
@@ -32,6 +34,7 @@ class EncoderBatch(NamedTuple):
 
     names: list[str]
     pixels: Tensor
+    seen: tuple[Tensor, Tensor] | None
     occupied: Tensor
     materials: Tensor
     surface: Tensor
@@ -89,6 +92,7 @@ class EncoderTask:
         ).to(device)
         self.config, self.dataset, self.device = config, dataset, device
         self.batch_size, self.resolution = batch_size, resolution
+        self._seen: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self._squares: dict[tuple[int, int], np.ndarray] = {}
         self._targets: dict[int, tuple[np.ndarray, ...]] = {}
 
@@ -96,6 +100,7 @@ class EncoderTask:
         chosen = random.integers(len(self.dataset), size=self.batch_size).tolist()
         views = random.integers(self.dataset.views, size=self.batch_size).tolist()
         squares = [self._square(i, v) for i, v in zip(chosen, views, strict=True)]
+        pixels = pixels_of(squares).to(self.device)
         targets = [self._target(index) for index in chosen]
         occupied = np.stack([np.unpackbits(bits).reshape((FINE,) * 3) for bits, _, _ in targets])
         materials = np.zeros((len(chosen), COARSE, COARSE, COARSE, MATERIALS), np.float32)
@@ -105,7 +110,8 @@ class EncoderTask:
             surface[number].reshape(-1)[cells] = 1
         return EncoderBatch(
             [self.dataset.names[index] for index in chosen],
-            pixels_of(squares).to(self.device),
+            pixels,
+            self._seen_by_trunk(list(zip(chosen, views, strict=True)), pixels),
             torch.from_numpy(occupied).float().to(self.device),
             torch.from_numpy(materials).to(self.device),
             torch.from_numpy(surface).to(self.device),
@@ -115,7 +121,7 @@ class EncoderTask:
         self, batch: EncoderBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         del generator
-        logits, materials = self._drawn(batch.pixels)
+        logits, materials = self._drawn(batch)
         entropy = F.binary_cross_entropy_with_logits(logits, batch.occupied)
         inside = logits.sigmoid()
         both = (inside * batch.occupied).sum((1, 2, 3))
@@ -141,9 +147,9 @@ class EncoderTask:
     def pictures(self, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Pictures, then the drawn and the true occupancy seen along y, side by side."""
         batch = self.batch(random)
-        logits, _ = self._drawn(batch.pixels[:6])
+        logits, _ = self._drawn(batch)
         rows = []
-        for number in range(len(logits)):
+        for number in range(min(len(logits), 6)):
             square = batch.pixels[number].permute(1, 2, 0).cpu().numpy()
             square = (square - square.min()) / max(float(np.ptp(square)), 1e-6)
             seen = [volume.amax(1).cpu().numpy().T[::-1] for volume in (
@@ -159,8 +165,27 @@ class EncoderTask:
             self._squares[key] = square_of(self.dataset, index, view, self.config.image_size)
         return self._squares[key]
 
-    def _drawn(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        tokens = self.networks["image_encoder"](pixels)
+    @torch.no_grad()
+    def _seen_by_trunk(
+        self, keys: list[tuple[int, int]], pixels: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """The trunk does not learn, so that each picture goes through it once."""
+        trunk = self.networks["image_encoder"].trunk
+        if not isinstance(trunk, EfficientNetLite0):
+            return None
+        fresh = [number for number, key in enumerate(keys) if key not in self._seen]
+        if fresh:
+            fine, coarse = trunk(pixels[fresh])
+            for row, number in enumerate(fresh):
+                self._seen[keys[number]] = fine[row].half().cpu(), coarse[row].half().cpu()
+        pairs = [self._seen[key] for key in keys]
+        fine, coarse = (
+            torch.stack(each).to(self.device).float() for each in zip(*pairs, strict=True)
+        )
+        return fine, coarse
+
+    def _drawn(self, batch: EncoderBatch) -> tuple[Tensor, Tensor]:
+        tokens = self.networks["image_encoder"](batch.pixels, batch.seen)
         return self.networks["head"](tokens[:, -(self.config.grid**3) :])
 
     def _target(self, index: int) -> tuple[np.ndarray, ...]:

@@ -1,6 +1,6 @@
 """Which task a configuration means: one table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from engine.networks.latent_flow import LatentFlow
 from engine.networks.material_vae import MaterialDecoder, MaterialEncoder
 from engine.networks.sc_vae import ScVaeDecoder, ScVaeEncoder
 from engine.networks.shape_vae import ShapeDecoder, ShapeEncoder
+from engine.networks.small_encoder import SmallEncoder
 from engine.networks.structure_flow import StructureFlow
 from engine.networks.structure_vae import StructureDecoder, StructureEncoder
 from engine.systems.trellis2.networks import build_network
@@ -22,8 +23,9 @@ from engine.training.config import TrainConfig
 from engine.training.data.dataset import Dataset
 from engine.training.data.flow_levels import cells_level, structure_level
 from engine.training.data.latents import LatentStore, PackedLatents
-from engine.training.data.tokens import stored_tokens
+from engine.training.data.tokens import read_tokens, tokens_of
 from engine.training.loop import train
+from engine.training.pretrained import trunk_weights
 from engine.training.publish import CKPTS, network_of, save_network
 from engine.training.tasks.flow_matching import initialise_flow
 from engine.training.tasks.flow_tasks import (
@@ -39,6 +41,7 @@ from engine.training.tasks.sc_vae import MaterialVaeTask, ScVaeTask, ShapeVaeTas
 from engine.training.tasks.sc_vae_start import initialise_as_mean, initialise_sc_vae
 from engine.training.tasks.structure_vae import StructureVaeTask
 from engine.training.tasks.task import Task
+from engine.training.tasks.text_encoder import TextTask
 from protocol.errors import EngineError
 
 CACHE_BYTES = 8 << 30
@@ -90,6 +93,10 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
                 path = Path(config.warm_start) / CKPTS / f"{name}.safetensors"
                 if path.is_file():
                     network.load_state_dict(read_what_fits(network, path), strict=False)
+        for network in networks.values():
+            if isinstance(network, SmallEncoder) and network.trunk is not None:
+                network.trunk.load_state_dict(trunk_weights())
+                network.trunk.requires_grad_(False)
         for name in config.frozen:
             networks[name].requires_grad_(False)
         try:
@@ -155,6 +162,14 @@ def _image_encoder(
     return EncoderTask(networks, _dataset(data), device, **options)
 
 
+def _text_encoder(
+    networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
+) -> Task:
+    store = LatentStore(data, options["latents"])
+    more = {name: value for name, value in options.items() if name != "latents"}
+    return TextTask(networks, _dataset(data), store, device, **more)
+
+
 def _structure_vae(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
@@ -202,10 +217,11 @@ def _structure_flow(
     networks: nn.ModuleDict, data: Path, device: torch.device, options: Options
 ) -> Task:
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
+    tokens = read_tokens(store, dataset.views)
     level = structure_level(
         store.read(f"structure_{options['resolution']}"), dataset.names,
-        stored_tokens(store, dataset.names, dataset.views),
-        views=dataset.views, batch_size=options["batch_size"],
+        tokens_of(tokens, dataset.names),
+        views=len(tokens), batch_size=options["batch_size"],
     )  # fmt: skip
     flow = _network(networks, "structure_flow", StructureFlow)
     return StructureFlowTask(flow, [level], device=device, times=_times(options))
@@ -217,7 +233,7 @@ def _shape_flow(
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
     return ShapeFlowTask(
         _network(networks, "shape_flow", LatentFlow),
-        [_cells_level(store, dataset, level, textured=False) for level in options["levels"]],
+        _cells_levels(store, dataset, options, textured=False),
         shape_norm=norm_of(store, dataset, "shape"), device=device, times=_times(options),
     )  # fmt: skip
 
@@ -228,7 +244,7 @@ def _texture_flow(
     dataset, store = _dataset(data), LatentStore(data, options["latents"])
     return TextureFlowTask(
         _network(networks, "texture_flow", LatentFlow),
-        [_cells_level(store, dataset, level, textured=True) for level in options["levels"]],
+        _cells_levels(store, dataset, options, textured=True),
         shape_norm=norm_of(store, dataset, "shape"),
         texture_norm=norm_of(store, dataset, "texture"), device=device, times=_times(options),
     )  # fmt: skip
@@ -241,17 +257,32 @@ def _times(options: Options) -> tuple[float, float] | None:
     return float(mean), float(std)
 
 
-def _cells_level(
+def _cells_levels(
     store: LatentStore, dataset: Dataset, options: Options, *, textured: bool
-) -> Level[Cells]:
+) -> list[Level[Cells]]:
     """The assets of a data set that have latents of a resolution, which need not be all."""
+    tokens = read_tokens(store, dataset.views)  # gigabytes, which the levels share
+    return [
+        _cells_level(store, dataset, tokens, level, textured=textured)
+        for level in options["levels"]
+    ]
+
+
+def _cells_level(
+    store: LatentStore,
+    dataset: Dataset,
+    tokens: Sequence[PackedLatents],
+    options: Options,
+    *,
+    textured: bool,
+) -> Level[Cells]:
     resolution = options["resolution"]
     shape = store.read(f"shape_{resolution}")
     texture = store.read(f"texture_{resolution}") if textured else None
     names = _encoded(dataset, shape)
     return cells_level(
-        shape, texture, names, stored_tokens(store, names, dataset.views),
-        views=dataset.views, batch_size=options["batch_size"], weight=options["weight"],
+        shape, texture, names, tokens_of(tokens, names),
+        views=len(tokens), batch_size=options["batch_size"], weight=options["weight"],
     )  # fmt: skip
 
 
@@ -296,6 +327,7 @@ def _wrong(why: str) -> EngineError:
 
 TASKS: Mapping[str, Maker] = {
     "image_encoder": _image_encoder,
+    "text_encoder": _text_encoder,
     "structure_vae": _structure_vae,
     "shape_vae": _shape_vae,
     "material_vae": _material_vae,

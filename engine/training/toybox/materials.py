@@ -102,11 +102,14 @@ def patterned(plain: Material, random: np.random.Generator) -> Material:
     kind, count = random.random(), int(random.integers(2, 5))
     if kind < 0.4:
         tile = patterns.stripes(first, second, count, upright=bool(random.random() < 0.4))
+        name = "stripes"
     elif kind < 0.75:
         tile = patterns.dots(first, second, count, random.uniform(0.25, 0.36))
+        name = "dots"
     else:
         tile = patterns.checks(first, second, count)
-    return with_tile(plain, tile)
+        name = "checks"
+    return with_tile(replace(plain, name=name), tile)
 
 
 def masonry(random: np.random.Generator) -> Material:

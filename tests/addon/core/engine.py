@@ -28,7 +28,7 @@ class Desk:
     """A Blender without Blender: ticks, and takes what is delivered.
 
     Args:
-        home: of the service.
+        home: of the service; may be changed to that of another one.
         folder: of the extension.
 
     Attributes:
@@ -37,8 +37,9 @@ class Desk:
     """
 
     def __init__(self, home: Path, folder: Path, **others: Any) -> None:
+        self.home = home
         self.session = Session(
-            lambda: read_connection(home / "engine.json"),
+            lambda: read_connection(self.home / "engine.json"),
             client=others.pop("client", "Blender test"),
             program="maquette test",
             user_folder=folder,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 
 from blender_addon.core import machine, uv
+from blender_addon.core.places import Places
 from blender_addon.core.running import alive
+from blender_addon.core.set_up_lock import holder
+from blender_addon.core.set_up_watch import SetUpWatch
 from blender_addon.core.snapshot import SetupView
 from blender_addon.engine_process import EngineProcess
 from tests.addon.core.index import LARGE, TORCH, Index
@@ -98,17 +102,20 @@ def test_cancel_ends_all_of_it_and_it_can_be_continued(index: Index, tmp_path: P
     assert index.got()[0][1].startswith("bytes=")
 
 
-def test_report_22_pressed_again_it_agrees_to_what_was_said(index: Index, tmp_path: Path) -> None:
+def test_report_22_what_was_said_has_to_be_agreed_to(index: Index, tmp_path: Path) -> None:
     index.add("torch", "2.11", {"torch/__init__.py": TORCH}, size=LARGE, claimed=9_000_000_000)
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
     desk.process.set_up()
     desk.until(lambda: not desk.setup.running)
     assert desk.setup.problem == "The download is 9.0 GB."
-    assert desk.setup.hint
+    assert desk.setup.hint and desk.setup.asks
     assert desk.setup.download == pytest.approx(9e9, rel=0.01)
-    desk.process.set_up()
+    desk.process.set_up()  # another button, whose user has not read it
     desk.until(lambda: not desk.setup.running)
-    assert desk.setup.problem == ""
+    assert desk.setup.asks and desk.process.facts.engine.state == "absent"
+    desk.process.set_up(agreed=True)
+    desk.until(lambda: not desk.setup.running)
+    assert desk.setup.problem == "" and not desk.setup.asks
     assert desk.process.facts.engine.state == "stopped"
 
 
@@ -156,3 +163,90 @@ def test_one_that_dies_without_a_word_is_noticed(index: Index, tmp_path: Path) -
     desk.until(lambda: not desk.setup.running)
     assert "without a word" in desk.setup.problem
     assert desk.setup.resumable
+
+
+def test_what_an_unfinished_one_has_left_is_deleted_and_how_it_ended_is_put_away(
+    index: Index, tmp_path: Path
+) -> None:
+    index.behave(SLOW)
+    wheel = index.add_engine("1.0")
+    desk, other = Desk(index, tmp_path, wheel), Desk(index, tmp_path, wheel)
+    desk.process.set_up()
+    desk.until(lambda: "torch" in desk.setup.step and desk.setup.bytes_done > 0)
+    desk.process.cancel_set_up()
+    assert desk.setup.resumable and desk.setup.problem
+    desk.process.dismiss_set_up()
+    assert not desk.setup.problem
+    time.sleep(3.2)  # as long as the one that was cancelled may be looked past
+    desk.process.discard_set_up()
+    desk.until(lambda: other.process.poll() or not desk.setup.resumable)
+    desk.until(lambda: other.process.poll() or not holder(Places(tmp_path / "home").lock))
+    assert not (tmp_path / "home" / "engine.new").exists()
+    for one in (desk, other):
+        assert not one.setup.running and not one.setup.problem
+        one.process.close()
+
+
+def test_the_engine_is_set_up_again_from_the_start(index: Index, tmp_path: Path) -> None:
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    broken = next((tmp_path / "home" / "engine").rglob("torch/__init__.py"))
+    whole = broken.read_text()
+    broken.write_text("broken")
+    desk.process.set_up(fresh=True)
+    desk.until(lambda: not desk.setup.running)
+    assert desk.setup.problem == ""
+    assert next((tmp_path / "home" / "engine").rglob("torch/__init__.py")).read_text() == whole
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """A program of somebody else that leads a process group, as a set-up does."""
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_who_got_the_number_of_a_dead_set_up_is_left_alone(
+    index: Index, tmp_path: Path, stranger: "subprocess.Popen[bytes]"
+) -> None:
+    work = tmp_path / "home" / "engine.set-up"
+    work.mkdir(parents=True)
+    (work / "told.jsonl").write_text(
+        '{"step": "Downloading torch", "fraction": 0.2, "done": 1, "total": 9}\n'
+    )
+    (work / "lock").write_text(str(stranger.pid))
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    assert not desk.setup.running
+    desk.process.cancel_set_up()
+    assert stranger.poll() is None
+    assert desk.process.facts.engine.state == "absent"
+
+
+def test_the_set_up_of_another_blender_that_has_just_died_has_nobody_to_end(
+    index: Index, tmp_path: Path
+) -> None:
+    index.behave(SLOW)
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    watch = SetUpWatch(Places(tmp_path / "home"), time.monotonic)
+    desk.process.set_up()
+    desk.until(lambda: watch.poll() or watch.running)
+    pid = int((tmp_path / "home" / "engine.set-up" / "lock").read_text())
+    assert watch.pid == pid
+    os.killpg(pid, signal.SIGKILL)
+    desk.until(lambda: not desk.setup.running)
+    assert watch.running and watch.pid == 0  # it has not looked again yet
+    watch.close()
+
+
+def test_cancel_of_another_blenders_set_up_ends_it(index: Index, tmp_path: Path) -> None:
+    index.behave(SLOW)
+    wheel = index.add_engine("1.0")
+    one, two = Desk(index, tmp_path, wheel), Desk(index, tmp_path, wheel)
+    one.process.set_up()
+    two.until(lambda: two.setup.running and "torch" in two.setup.step)
+    two.process.cancel_set_up()
+    one.until(lambda: not one.setup.running)
+    assert two.setup.problem == "The set-up was cancelled."

@@ -59,19 +59,19 @@ def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeD
     spawn({"jobs": [QUICK], "download": {"seconds": 1.0}})
     blender = desk()
     blender.ready()
-    blender.session.list_weights("standard")
+    blender.session.weights.load("standard")
     view = blender.until(lambda: blender.snapshot.weights)
     assert view.missing == view.total > 1e9 and view.folder
     gated = [row for row in view.rows if row.gated]
     assert gated and all(row.page.startswith("https://huggingface.co/") for row in gated)
     assert gated[0].name in gate_sentence(view)
-    blender.session.download_weights("standard")
+    blender.session.weights.download("standard")
     assert why_not_download(blender.snapshot).startswith("A download is running")
     blender.until(lambda: weights(blender).done > 0)
-    blender.session.cancel_download()
+    blender.session.weights.cancel()
     blender.until(lambda: not weights(blender).running)
     assert not weights(blender).problem
-    blender.session.download_weights("standard", ungated=True)
+    blender.session.weights.download("standard", ungated=True)
     blender.until(lambda: weights(blender).missing == 0)
     assert not weights(blender).running
     assert why_not_download(blender.snapshot) == "All of these weights are here."
@@ -83,12 +83,12 @@ def test_a_download_that_fails_says_why(spawn: Spawn, desk: MakeDesk) -> None:
     spawn({"jobs": [QUICK], "download": {"seconds": 0.1, "fail": fail}})
     blender = desk()
     blender.ready()
-    blender.session.download_weights("standard")
+    blender.session.weights.download("standard")
     blender.until(lambda: weights(blender).problem)
     view = weights(blender)
     assert not view.running
     assert (view.problem, view.hint) == ("It is gated.", "Accept the terms.")
-    blender.session.download_weights("standard")
+    blender.session.weights.download("standard")
     assert not weights(blender).problem
 
 
@@ -96,7 +96,7 @@ def test_a_download_does_not_outlive_its_engine(spawn: Spawn, desk: MakeDesk) ->
     server = spawn({"jobs": [QUICK], "download": {"seconds": 60}})
     blender = desk()
     blender.ready()
-    blender.session.download_weights("standard")
+    blender.session.weights.download("standard")
     blender.until(lambda: weights(blender).done > 0)
     server.kill()
     server.start()

@@ -84,8 +84,13 @@ def test_pin_and_delete(spawn: Spawn, desk: MakeDesk) -> None:
     assert [(row.id, row.pinned) for row in blender.snapshot.history] == [(first, True)]
     blender.pump(0.2)
     other = desk()
-    other.until(lambda: other.snapshot.history)
-    assert [(row.id, row.pinned) for row in other.snapshot.history] == [(first, True)]
+
+    def seen_by_the_other() -> bool:
+        other.session.history()
+        other.pump(0.05)
+        return [(row.id, row.pinned) for row in other.snapshot.history] == [(first, True)]
+
+    other.until(seen_by_the_other)
     blender.session.delete(second)
     blender.until(lambda: "no job" in blender.snapshot.message)
 

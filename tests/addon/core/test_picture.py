@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from blender_addon.core.asking import Asking
+from blender_addon.core.chosen import Matte
 from blender_addon.core.pictures import PictureIn
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.protocol.errors import EngineError
-from blender_addon.protocol.requests import Attach
+from blender_addon.protocol.requests import Attach, CutOut
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import Server
 
@@ -53,7 +55,7 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     assert found[0] == 0 and found[64 * 128 + 64] == 255
     (job,) = blender.session.generate(SEED, HERE)
     assert job_of(blender, job).matte == "auto"
-    blender.session.correct_matte("plain", None, 6)
+    blender.session.correct_matte(Matte("plain", None, 6))
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert blender.snapshot.picture.serial != view.serial
     grown = alphas(blender)
@@ -63,11 +65,59 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     blender.reach(job, "done")
     # Found together, though other bytes were sent.
     assert blender.delivered[-1].recipe["picture_sha256"] == picture(side=128).sha256
-    blender.session.correct_matte("auto", 0.5, 0)  # sliders where they rest
+    blender.session.correct_matte(Matte("auto", 0.5, 0))  # sliders where they rest
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) == found
     (job,) = blender.session.generate(SEED, HERE)
     assert job_of(blender, job).matte == "auto"
+
+
+def test_a_new_picture_gets_the_corrections_that_are_set(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    chosen(blender, picture())
+    blender.session.correct_matte(Matte("plain", 0.5, -4))
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    shrunk = alphas(blender)
+    blender.session.choose_picture(picture("other"), Matte("plain", 0.5, -4))
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    assert alphas(blender) == shrunk
+    (job,) = blender.session.generate(SEED, HERE)
+    assert job_of(blender, job).matte == "cutout"
+    blender.session.choose_picture(picture("third"), Matte())
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    assert alphas(blender) != shrunk
+    (job,) = blender.session.generate(SEED, HERE)
+    assert job_of(blender, job).matte == "auto"
+
+
+def test_a_slider_that_is_dragged_sends_the_picture_twice_not_a_hundred_times(
+    spawn: Spawn, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    chosen(blender, picture())
+    asked: list[Any] = []
+    ask = Asking.ask
+
+    def count(self: Asking, message: Any, *others: Any) -> int:
+        asked.extend([message] if isinstance(message, CutOut) else [])
+        return ask(self, message, *others)
+
+    monkeypatch.setattr(Asking, "ask", count)
+    for grow in range(1, 31):
+        blender.session.correct_matte(Matte("auto", None, grow))
+    with pytest.raises(EngineError, match="not here yet"):
+        blender.session.generate(SEED, HERE)  # not with the matte before
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    assert [request.grow for request in asked] == [1, 30]
+    grown = alphas(blender)
+    chosen(blender, picture())
+    blender.session.correct_matte(Matte("auto", None, 30))
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    assert alphas(blender) == grown
 
 
 def test_a_painted_mask_travels_with_the_job(spawn: Spawn, desk: MakeDesk) -> None:
@@ -145,12 +195,12 @@ def test_without_a_picture_nothing_is_generated(desk: MakeDesk) -> None:
     with pytest.raises(EngineError, match="No picture"):
         blender.session.generate(SEED, HERE)
     with pytest.raises(EngineError, match="No picture"):
-        blender.session.correct_matte("plain")
+        blender.session.correct_matte(Matte("plain"))
 
 
 def test_a_corrected_matte_that_is_not_here_is_not_left_out(spawn: Spawn, desk: MakeDesk) -> None:
     blender = desk()
     blender.session.choose_picture(picture())
-    blender.session.correct_matte("plain", 0.5, 0)
+    blender.session.correct_matte(Matte("plain", 0.5, 0))
     with pytest.raises(EngineError, match="not here yet"):
         blender.session.generate(SEED, HERE)

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from blender_addon.core.asking import Asking
 from blender_addon.core.deliveries import Placed
 from blender_addon.core.pictures import PictureIn
 from blender_addon.core.settings import FinishSettings, GenerateSettings, StageSettings
 from blender_addon.protocol.errors import EngineError
+from blender_addon.protocol.requests import DescribeCheckpoint
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import Server
 
@@ -89,6 +91,12 @@ def test_a_job_outlives_the_blender_that_began_it(spawn: Spawn, desk: MakeDesk) 
     third = desk()
     third.until(lambda: sum(row.offered for row in third.snapshot.history) == 2)
     third.session.dismiss(jobs[0])
+    assert [row.id for row in third.snapshot.history if row.offered] == [jobs[1]]
+    assert len(third.snapshot.history) == 2  # the result itself stays
+    third.session.close()
+    fourth = desk()
+    fourth.until(lambda: len(fourth.snapshot.history) == 2)
+    assert [row.id for row in fourth.snapshot.history if row.offered] == [jobs[1]]
 
 
 def test_a_scene_that_cannot_take_it_is_asked_again(spawn: Spawn, desk: MakeDesk) -> None:
@@ -183,6 +191,27 @@ def test_a_failed_job_is_tried_again_with_other_settings(spawn: Spawn, desk: Mak
     assert recipe["settings"]["samplers"]["shape"]["steps"] == 3
     with pytest.raises(EngineError, match="not in the list"):
         blender.session.retry(job)
+
+
+def test_what_cannot_be_asked_for_one_event_does_not_cost_the_others(
+    spawn: Spawn, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    blender.until(lambda: blender.snapshot.checkpoint)
+    full = EngineError("too_many_requests", "1000 requests wait.", "Wait for its answers.")
+    ask = Asking.ask
+
+    def refuse(self: Asking, message: Any, *others: Any) -> int:
+        if isinstance(message, DescribeCheckpoint):
+            raise full
+        return ask(self, message, *others)
+
+    monkeypatch.setattr(Asking, "ask", refuse)
+    jobs = [blender.session.generate(SEED, HERE, picture())[0] for _ in range(2)]
+    for job in jobs:
+        blender.until(lambda job=job: "finished" in blender.stages(job))
 
 
 def test_a_worker_that_crashes_for_good_is_a_failure_in_words(spawn: Spawn, desk: MakeDesk) -> None:

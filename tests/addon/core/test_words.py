@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blender_addon.core import costs, refusals
-from blender_addon.core.diagnosis import diagnosis, without_secrets
+from blender_addon.core.diagnosis import diagnosis, shared_log, without_secrets
 from blender_addon.core.snapshot import (
     CheckpointView,
     EngineView,
@@ -65,7 +65,6 @@ def test_what_nobody_measured_is_not_guessed() -> None:
     assert "3.2 GB to download first" in costs.cost_of_generating(NETWORKS, "high")
     assert costs.cost_of_upscaling(NETWORKS) == "about 3 min"
     assert costs.cost_of_texturing(NETWORKS, 3) == unknown
-    assert costs.left_in_words(None) == "" and costs.left_in_words(12.0) == "about 10 s left"
 
 
 def test_all_is_well() -> None:
@@ -195,3 +194,14 @@ def test_a_sentence_about_a_token_stays_as_it_is() -> None:
 def test_secrets_are_taken_out_of_lines(line: str) -> None:
     shown = without_secrets(line)
     assert "abcdefgh" not in shown and "xxxx" not in shown
+
+
+def test_the_log_that_is_copied_has_no_secret_in_it() -> None:
+    home = str(Path.home())
+    log = (
+        f"resolving in {home}/data",
+        "https://me:pass@proxy:3128/simple",
+        "HF_TOKEN=hf_abcdefghij",
+    )
+    shared = shared_log(Snapshot(setup=SetupView(log=log)))
+    assert shared == "resolving in ~/data\nhttps://<hidden>@proxy:3128/simple\nHF_TOKEN=<hidden>"

@@ -142,11 +142,8 @@ def prepare(name: str) -> None:
         preview[retexture.ORIGINAL] = thing
     if name == "39_looks":
         retexture.discard(retexture.preview_of(thing))
-        thing[retexture.LOOKS] = {}
-        materials = [bpy.data.materials.new(f"Mushroom Look{end}") for end in ("", ".001")]
-        for number, material in enumerate(materials):
-            thing[retexture.LOOKS][str(number)] = material
-        retexture.choose(thing, materials[-1])
+        for end in ("", ".001"):
+            window.module("bl.looks").add(thing, bpy.data.materials.new(f"Mushroom Look{end}"))
     bpy.context.window_manager.maquette.history_chosen = f"{4:032x}"
     if name == "32_advanced":
         chosen.stage_1.steps, chosen.stage_1.guidance = 25, 6.0

@@ -244,7 +244,7 @@ def png(image: Image.Image, kind: str = "PNG", **options) -> bytes:
 BAD_PICTURES = {
     "image_unreadable": b"no picture",
     "image_too_small": png(Image.new("RGB", (1, 1), (9, 9, 9))),
-    "image_no_foreground": png(Image.new("RGBA", (1, 1), (9, 9, 9, 200))),
+    "image_no_foreground": png(Image.new("RGBA", (1, 1), (9, 9, 9, 0))),
     "image_too_large": png(Image.new("1", (20_000, 5_000))),
 }
 

@@ -1,0 +1,118 @@
+"""What is there already is replaced only by what was made from the same source, or by --force."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import trimesh
+from typer.testing import CliRunner, Result
+
+from engine.cli import app
+from engine.commands.outputs import MOST_ENTRIES, Outputs
+
+A, B = b"one picture", b"another"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def made(home: Path, target: Path, source: Path, *, force: bool = False) -> Path:
+    with Outputs(home, force=force).claimed([target], [[source]]) as (place,):
+        place.write_bytes(b"made from " + source.read_bytes())
+    return place
+
+
+def test_the_same_source_replaces_and_another_gets_a_number(home: Path, tmp_path: Path) -> None:
+    a, b, target = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out.glb"
+    a.write_bytes(A)
+    b.write_bytes(B)
+    assert made(home, target, a) == target
+    assert made(home, target, a) == target
+    assert made(home, target, b) == tmp_path / "out_2.glb"
+    assert made(home, target, b) == tmp_path / "out_2.glb"
+    assert target.read_bytes() == b"made from " + A
+    b.write_bytes(A)  # other contents at the same place, and the contents of another place
+    assert made(home, target, b) == target
+    assert made(home, target, b, force=True) == target
+
+
+def test_what_somebody_else_wrote_or_changed_stays(home: Path, tmp_path: Path) -> None:
+    a, target = tmp_path / "a.png", tmp_path / "out.glb"
+    a.write_bytes(A)
+    target.write_bytes(b"not ours")
+    assert made(home, target, a) == tmp_path / "out_2.glb"
+    (tmp_path / "out_2.glb").write_bytes(b"edited since")
+    assert made(home, target, a) == tmp_path / "out_3.glb"
+    assert target.read_bytes() == b"not ours"
+
+
+def test_the_folder_of_an_asset_counts(home: Path, tmp_path: Path) -> None:
+    a = tmp_path / "a.png"
+    a.write_bytes(A)
+    folder = tmp_path / "out.maquette"
+    folder.mkdir()
+    (folder / "asset.vxz").write_bytes(b"of something else")
+    with Outputs(home).claimed([tmp_path / "out.glb"], [[a]], folders=True) as (place,):
+        assert place == tmp_path / "out_2.glb"
+
+
+def test_two_targets_of_one_run_do_not_meet(home: Path, tmp_path: Path) -> None:
+    a, target = tmp_path / "a.png", tmp_path / "out.glb"
+    a.write_bytes(A)
+    with Outputs(home).claimed([target, target], [[a], [a]]) as places:
+        assert places == [target, tmp_path / "out_2.glb"]
+
+
+def test_a_record_that_is_damaged_or_cannot_be_written(home: Path, tmp_path: Path) -> None:
+    a, target = tmp_path / "a.png", tmp_path / "out.glb"
+    a.write_bytes(A)
+    home.mkdir()
+    for text in ("nonsense", "[]"):
+        (home / "outputs.json").write_text(text)
+        target.unlink(missing_ok=True)
+        assert made(home, target, a) == target
+    home_file = tmp_path / "file"
+    home_file.touch()
+    target.unlink()
+    assert made(home_file, target, a) == target
+
+
+def test_the_record_is_bounded(home: Path, tmp_path: Path) -> None:
+    a = tmp_path / "a.png"
+    a.write_bytes(A)
+    home.mkdir()
+    old = {f"/x/{number}": {"state": [1, 1]} for number in range(MOST_ENTRIES)}
+    (home / "outputs.json").write_text(json.dumps(old))
+    made(home, tmp_path / "out.glb", a)
+    record = json.loads((home / "outputs.json").read_text())
+    assert len(record) == MOST_ENTRIES and str(tmp_path / "out.glb") in record
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_verbs_say_where_the_result_is(home: Path, tmp_path: Path) -> None:
+    for name, size in (("a", 1.0), ("b", 2.0)):
+        trimesh.creation.box((size, 1, 1)).export(tmp_path / f"{name}.ply")
+    target = tmp_path / "out.vxz"
+    words = ("--resolution", "16")
+    assert run("convert", tmp_path / "a.ply", target, *words).exit_code == 0
+    before = target.read_bytes()
+    shown = run("convert", tmp_path / "b.ply", target, *words)
+    assert shown.exit_code == 0, shown.output
+    assert "out_2.vxz" in shown.stdout and "--force" in shown.stderr
+    assert target.read_bytes() == before and (tmp_path / "out_2.vxz").is_file()
+    shown = run("convert", tmp_path / "b.ply", target, *words, "--force")
+    assert shown.exit_code == 0 and target.read_bytes() != before
+    picture = tmp_path / "out.png"
+    picture.write_bytes(b"mine")
+    shown = run("render", tmp_path / "a.ply", "-o", picture, "--size", "32")
+    assert shown.exit_code == 0 and picture.read_bytes() == b"mine"
+    assert (tmp_path / "out_2.png").is_file()
+    os.utime(target)
+    assert run("convert", tmp_path / "b.ply", target, *words).stdout.count("out_2.vxz")
