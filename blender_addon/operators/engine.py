@@ -1,7 +1,7 @@
 """Verbs of the engine: set up, start, stop, another one, weights, diagnosis."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
@@ -162,7 +162,7 @@ class MAQUETTE_OT_use_remote(Operator):
 
     bl_idname = "maquette.use_remote"
     bl_label = "Use Another Machine…"
-    bl_options: ClassVar[set[str]] = set()  # not REGISTER: the Info editor would show the code
+    bl_options = set()  # not REGISTER: the Info editor would show the code
 
     address: StringProperty(  # type: ignore[valid-type]
         name="Address",

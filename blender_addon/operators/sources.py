@@ -58,14 +58,15 @@ class Files:
 
 def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
     """One picture is chosen; several are made into objects, one after another."""
+    from ..core.pictures import read_picture
+    from .generating import generate_now
+
     if not paths:
         operator.report({"ERROR"}, "No file was chosen.")
         return {"CANCELLED"}
     show_tab(context)
     if len(paths) == 1:
         return choose(operator, lambda: read_picture(paths[0]))
-    from ..core.pictures import read_picture
-    from .generating import generate_now
 
     def make_all() -> None:
         for path in paths:

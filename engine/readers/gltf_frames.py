@@ -37,7 +37,7 @@ def corner_normals(
         mirrored: whether the placement turns front faces into back faces.
     """
     corners = normals[faces]
-    lost = ~normals.any(axis=1)
+    lost = np.logical_not(normals.any(axis=1))
     if lost.any():
         wrong = lost[faces]
         ends = vertices[faces]
