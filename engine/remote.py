@@ -270,12 +270,12 @@ class RemoteJob:
         """Why the job is no longer waited for. The job itself is on the engine's disk."""
         if problem.code not in ("engine_silent", "engine_not_running"):
             return problem
-        resumed = command("retry", self.id[:8], "--wait", "-o", "OUT.glb")
+        followed = command("attach", self.id[:8])
         return EngineError(
             "engine_gone",
             f"The engine has ended or hangs; it was waited for {GONE_PATIENCE:.0f} s. "
             f"What the job {self.id[:8]} had done is on its disk.",
-            f"Start it again ({command('serve')}), then resume the job: {resumed}",
+            f"Start it again ({command('serve')}), then look after the job: {followed}",
         )
 
     def _caught_up(self, snapshot: JobSnapshot) -> Iterator[Event]:

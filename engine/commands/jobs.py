@@ -93,6 +93,8 @@ def retry(
     """Resume an interrupted job, or begin one again that failed or was cancelled."""
     with errors_shown(context.obj), engine_of(context) as engine:
         old = engine.job(job)
+        if output is not None:
+            check_target(output, finished=True)
         again = old.resume() if old.snapshot().row.state == "interrupted" else old.retry()
         if wait or output:
             outputs = Outputs(settings_of(context).home, force=force)

@@ -134,7 +134,7 @@ def _web(home: Path, port: int) -> tuple[str, ...]:
         raise EngineError(
             "http_port_taken",
             f"HTTP cannot be spoken at port {port}: {error.strerror or error}.",
-            "Give another port, such as --http 8765.",
+            f"Give another port, such as --http {port % 65535 + 1}.",
         ) from error
     return (sys.executable, "-m", "engine.web", str(home.absolute()), str(port))
 

@@ -43,7 +43,12 @@ from engine.commands.options import (
     Wait,
 )
 from engine.commands.outputs import Outputs, Source
-from engine.commands.remotely import cancelled_by_interrupt, engine_of, submitted_job
+from engine.commands.remotely import (
+    cancelled_by_interrupt,
+    check_target,
+    engine_of,
+    submitted_job,
+)
 from engine.host.command import command
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
@@ -279,6 +284,8 @@ def _submit(
     then: Then,
 ) -> None:
     outputs = Outputs(settings_of(context).home, force=then.force)
+    if then.output is not None:  # before the job is in the queue
+        check_target(then.output, finished=True)
     with engine_of(context) as engine:
         submitted = submitted_job(
             engine, job, choice, checkpoint=checkpoint, batch=batch, title=title

@@ -12,6 +12,7 @@ from engine.commands.arguments import finish_choice, matte_method
 from engine.commands.console import USER_ERROR, counted, err, errors_shown, out
 from engine.commands.options import Checkpoint, Closed, Faces, Finish, Matte, Quality, Seed
 from engine.commands.remotely import engine_of, save_result, submitted_job
+from engine.host.files import unwritable
 from engine.remote import Engine, RemoteJob
 from protocol.client import Answer
 from protocol.errors import EngineError
@@ -47,7 +48,10 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        output.mkdir(parents=True, exist_ok=True)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(output, error) from error
         choice = finish_choice(finishing, faces=faces, closed=closed)
         settings = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         with engine_of(context) as engine:

@@ -282,4 +282,25 @@ def test_an_engine_that_is_killed_is_waited_for_and_then_said(
     threading.Timer(1.0, local.close).start()
     shown = run("attach", job)
     assert shown.exit_code == 2
-    assert "maquette serve" in shown.output and f"maquette retry {job[:8]}" in shown.output
+    assert "maquette serve" in shown.output and f"maquette attach {job[:8]}" in shown.output
+
+
+def test_a_place_that_cannot_be_is_refused_before_the_job_is_sent(
+    serve: Any, image: Path, tmp_path: Path
+) -> None:
+    serve(FAILING)
+    run("submit", "generate", image, "--wait")
+    (old,) = rows()
+    (tmp_path / "file").touch()
+    for place in ("a.fbx", tmp_path / "file" / "a.glb", tmp_path):
+        shown = run("submit", "generate", image, "--wait", "-o", place)
+        assert shown.exit_code == 2, shown.output
+        assert run("retry", old["id"], "-o", place).exit_code == 2
+    assert rows() == [old]
+
+
+def test_watching_into_a_file_is_one_sentence(serve: Any, image: Path, tmp_path: Path) -> None:
+    serve(QUICK)
+    (tmp_path / "file").touch()
+    shown = run("watch", tmp_path, "-o", tmp_path / "file", "--once")
+    assert shown.exit_code == 2 and "Cannot write" in shown.output
