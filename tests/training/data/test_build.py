@@ -49,7 +49,7 @@ def test_a_folder_of_files(meshes: Path, tmp_path: Path) -> None:
     )
     assert (report.made, report.skipped) == (2, 0)
     assert [entry.name.rpartition("-")[0] for entry in report.failed] == ["broken", "gone"]
-    assert "broken.glb is not a whole glb file" in report.failed[0].reason
+    assert "broken.glb cannot be read as glb" in report.failed[0].reason
     assert "gone.stl: No such file" in report.failed[1].reason
     assert [done for done, _, _ in seen] == [1, 2, 3, 4]
     assert seen[-1] == (4, 4, 2)
