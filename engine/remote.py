@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import psutil
 
 from engine import __version__
-from engine.assets.names import RECIPE
+from engine.assets.names import check_folder
 from engine.host.command import command
 from engine.host.files import check_place, put_folder, unwritable, write_bytes_atomic
 from protocol import requests
@@ -378,12 +378,7 @@ class RemoteJob:
         Raises:
             EngineError: ``folder_taken``, ``unwritable``, ``part_invalid``, and as ``part``.
         """
-        if folder.exists() and not (folder / RECIPE).is_file():
-            raise EngineError(
-                "folder_taken",
-                f"{folder} is there already and is no asset.",
-                "Choose another name, or remove it.",
-            )
+        check_folder(folder)
         data = self.file("asset")
         try:
             with (

@@ -23,11 +23,10 @@ from engine.assets.asset import Asset
 from engine.assets.folder import (
     add_to_recipe,
     as_stored,
-    check_folder,
     load_asset,
     save_asset,
 )
-from engine.assets.names import THUMBNAIL, folder_of
+from engine.assets.names import THUMBNAIL, check_folder, folder_of
 from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise

@@ -75,14 +75,6 @@ def levels_of(delivery: Delivery, name: str, fit: "Fit") -> "list[tuple[str, Con
     return found
 
 
-def discard(contents: Contents) -> None:
-    """Remove what could not be put anywhere."""
-    import bpy  # pyright: ignore[reportMissingImports]
-
-    bpy.data.meshes.remove(contents.mesh)
-    materials.remove_unused(contents.material)
-
-
 def _of_part(
     delivery: Delivery,
     part: str,

@@ -23,10 +23,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.assets.asset import Asset, Latent
-from engine.assets.names import LATENTS, RECIPE, SOURCE, VOXELS
+from engine.assets.names import (
+    LATENTS,
+    RECIPE,
+    SOURCE,
+    VOXELS,
+    check_folder,
+    is_asset_folder,
+)
 from engine.assets.recipe import checked_recipe
 from engine.host.files import (
-    check_name,
     default_permissions,
     flush,
     put_folder,
@@ -40,26 +46,6 @@ from protocol.errors import EngineError
 
 _OF_CORNERS_AND_FACES = ("uvs", "normals", "polygons")
 """What a mesh that was given may have beside its vertices and faces."""
-
-
-def is_asset_folder(path: Path) -> bool:
-    """Whether a folder holds an asset."""
-    return path.is_dir() and (path / RECIPE).is_file()
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a place where something else than an asset is.
-
-    Raises:
-        EngineError: ``folder_taken``, ``name_too_long``.
-    """
-    check_name(folder)
-    if folder.exists() and not is_asset_folder(folder):
-        raise EngineError(
-            "folder_taken",
-            f"{folder} is there already and is not an asset.",
-            "Choose another name, or remove it.",
-        )
 
 
 def save_asset(asset: Asset, folder: str | Path) -> None:

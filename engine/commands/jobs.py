@@ -61,8 +61,11 @@ def attach(
 ) -> None:
     """Follow a job to its end, and write its result if asked for."""
     with errors_shown(context.obj), engine_of(context) as engine:
+        found = engine.job(job)
+        if output is not None:
+            check_target(output, finished=True)
         outputs = Outputs(settings_of(context).home, force=force)
-        follow_job(engine.job(job), output, outputs, as_json=as_json, verbose=verbose)
+        follow_job(found, output, outputs, as_json=as_json, verbose=verbose)
 
 
 def cancel(context: typer.Context, job: Job) -> None:
@@ -124,6 +127,7 @@ def follow_job(
     """Follow a job, and write its result.
 
     Args:
+        output: looked at by ``check_target`` before; None: only follow.
         sources: that the job was made from; none: as the engine tells.
 
     Raises:
@@ -132,7 +136,6 @@ def follow_job(
     if output is None:
         _follow(job, None, as_json=as_json, verbose=verbose)
         return
-    check_target(output, finished=True)
     if not sources:
         row = job.snapshot().row
         sources = [row.picture_sha256 if row.kind == "generate" and row.picture_sha256 else job.id]

@@ -18,6 +18,8 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 LAST_LINES = 30
+KILL_SECONDS = 5.0
+"""Within which a process that is killed is gone."""
 
 
 class Child:
@@ -95,6 +97,13 @@ class Child:
             self._process.wait(seconds)
             return True
         return False
+
+    def end(self, seconds: float) -> None:
+        """Ask it to end, and kill it when it has not, after so many seconds."""
+        self.close()
+        if not self.wait(seconds):
+            self.kill()
+            self.wait(KILL_SECONDS)
 
     def _read_events(self) -> None:
         stream = self._pipe(self._process.stdout)

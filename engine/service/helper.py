@@ -118,10 +118,7 @@ class Helper:
 
     def close(self) -> None:
         for child in (*self._leaving, *([self._child] if self._child else [])):
-            child.close()
-            if not child.wait(1.0):
-                child.kill()
-                child.wait(5.0)
+            child.end(1.0)
         with suppress(OSError):
             for path in self._folder.iterdir():
                 path.unlink()

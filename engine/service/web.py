@@ -2,17 +2,17 @@
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.pipe.messages import Setup
 from engine.service.child import Child
+from engine.service.crashes import Crashes
 from engine.service.inbox import Inbox
 
 log = logging.getLogger(__name__)
 
-MOST_STARTS, WITHIN_SECONDS = 5, 120.0
-"""After so many starts in so short a time it is left alone, and said."""
+MOST_CRASHES, WITHIN_SECONDS = 5, 120.0
+"""After so many ends in so short a time it is left alone, and said."""
 PAUSE_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 
@@ -28,7 +28,7 @@ class Web:
 
     def __init__(self, command: Sequence[str], inbox: Inbox, say: Callable[[str], None]) -> None:
         self._command, self._inbox, self._say = command, inbox, say
-        self._starts: deque[float] = deque(maxlen=MOST_STARTS)
+        self._crashes = Crashes(MOST_CRASHES, WITHIN_SECONDS, PAUSE_SECONDS, PAUSE_SECONDS)
         self._closing = False
         self._due: float | None = None
         self._child = self._start()
@@ -43,12 +43,9 @@ class Web:
     def close(self) -> None:
         """End it."""
         self._closing = True
-        self._child.close()
-        if not self._child.wait(GRACE_SECONDS):
-            self._child.kill()
+        self._child.end(GRACE_SECONDS)
 
     def _start(self) -> Child:
-        self._starts.append(time.monotonic())
         return Child(
             self._command,
             self._inbox,
@@ -62,11 +59,10 @@ class Web:
         if self._closing:
             return
         now = time.monotonic()
-        often = len(self._starts) == MOST_STARTS and now - self._starts[0] < WITHIN_SECONDS
-        if not often:
-            self._due = now + PAUSE_SECONDS
-        sentence = f"The HTTP face has ended, status {status}; " + (
-            "it is not started again, the log says more." if often else "it is started again."
-        )
+        delay = self._crashes.add(now)
+        then = "it is not started again, the log says more."
+        if delay is not None:
+            self._due, then = now + delay, "it is started again."
+        sentence = f"The HTTP face has ended, status {status}; {then}"
         log.error("%s %s", sentence, " ".join(self._child.last_lines))
         self._say(sentence)

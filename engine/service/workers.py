@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -20,7 +19,8 @@ from engine.pipe.messages import (
     Warm,
     Warmed,
 )
-from engine.service.child import Child, how_it_ended
+from engine.service.child import KILL_SECONDS, Child, how_it_ended
+from engine.service.crashes import Crashes
 from engine.service.inbox import Inbox
 from protocol.errors import EngineError
 from protocol.events import ENDS, Cancelled, Progress, WorkerState
@@ -101,7 +101,10 @@ class Supervisor:
         self._child: Child | None = None
         self._leaving: dict[Child, float] = {}
         self._when_gone: list[Callable[[], None]] = []
-        self._crashes: deque[float] = deque(maxlen=self._patience.crashes)
+        limits = self._patience
+        self._crashes = Crashes(
+            limits.crashes, limits.window, limits.back_off, limits.back_off_most
+        )
         self._not_before = 0.0
         self._deadline: float | None = None
         self.state: WorkerState = "none"
@@ -180,7 +183,7 @@ class Supervisor:
     def forgive(self) -> None:
         """Start workers again, though they crashed: somebody wants it tried once more."""
         if self.state == "broken":
-            self._crashes.popleft()
+            self._crashes.forgive()
             self._not_before = 0.0
             self.sentence = ""
             self._set("none", None)
@@ -211,7 +214,7 @@ class Supervisor:
         for child in self._leaving:
             if not child.wait(max(0.0, end - self._clock())):
                 child.kill()
-                child.wait(5.0)
+                child.wait(KILL_SECONDS)
         self._leaving.clear()
 
     def _cancel_by_force(self) -> None:
@@ -276,17 +279,15 @@ class Supervisor:
 
     def _crashed(self, job: str, sentence: str) -> None:
         now = self._clock()
-        self._crashes.append(now)
-        recent = [crash for crash in self._crashes if now - crash < self._patience.window]
-        delay = self._patience.back_off * 2 ** (len(recent) - 1)
-        self._not_before = now + min(delay, self._patience.back_off_most)
-        if len(recent) >= self._patience.crashes:
+        delay = self._crashes.add(now)
+        if delay is None:
             self.sentence = (
-                f"The worker crashed {len(recent)} times within "
+                f"The worker crashed {self._patience.crashes} times within "
                 f"{self._patience.window:.0f} seconds and is not started again. {sentence}"
             )
             self._set("broken", None)
         else:
+            self._not_before = now + delay
             self._set("none", None)
         self._listener.on_crash(job, sentence)
 

@@ -12,12 +12,11 @@ from PIL import Image
 from engine import session
 from engine.assets.asset import Asset
 from engine.assets.folder import (
-    is_asset_folder,
     load_asset,
     recipe_bytes,
     save_asset,
 )
-from engine.assets.names import RECIPE, THUMBNAIL
+from engine.assets.names import RECIPE, THUMBNAIL, is_asset_folder
 from engine.assets.recipe import RECIPE_VERSION
 from engine.finishing.given_mesh import open_mesh
 from engine.images.writing import png_bytes

@@ -30,6 +30,12 @@ SCRIPT = {
 }
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Caller:
     """Attributes: server, port, token."""
 
@@ -52,6 +58,16 @@ class Caller:
         with self.open(method, path, body, **headers) as response:
             return response.status, json.loads(response.read())
 
+    def until_it_answers(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                assert self.ask("GET", "/v1/status")[0] == 200
+                return
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+
     def submit(self, seed: int) -> str:
         job = to_dict(GenerateJob(picture=Attached("p"), seed=seed))
         body = {
@@ -66,20 +82,11 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     home: Path = tmp_path_factory.mktemp("web") / "home"
     server = Server(home, SCRIPT, "--http", str(port))
     caller = Caller(server, port)
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            assert caller.ask("GET", "/v1/status")[0] == 200
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+    caller.until_it_answers()
     yield caller
     server.close()
 
@@ -154,22 +161,13 @@ def test_a_face_that_dies_is_started_again(caller: Caller) -> None:
         if "engine.web" in child.cmdline()
     ]
     face.kill()
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            assert caller.ask("GET", "/v1/status")[0] == 200
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+    caller.until_it_answers()
     logs = (caller.server.home / "logs").glob("*.log")
     assert any("started again" in log.read_text() for log in logs)
 
 
 def test_who_only_might_ask_does_not_keep_the_engine(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = Server(tmp_path / "home", SCRIPT, "--http", str(port), "--idle", "1")
     try:
         status, _ = server.ended()
