@@ -66,7 +66,7 @@ def test_settings_survive_the_property(settings: Settings, job: Any) -> None:
 
 def test_what_is_of_one_machine_is_left_out() -> None:
     told = {
-        "checkpoint": {"home": "/work/engine", "revision": "abc", "networks": {"a": "b"}},
+        "checkpoint": {"home": "/home/me/engine", "revision": "abc", "networks": {"a": "b"}},
         "cache": "C:\\Users\\me\\cache",
         "share": "\\\\server\\share",
         "url": "file:///home/me",
