@@ -18,8 +18,8 @@ class MaquettePreferences(AddonPreferences):
     )
 
     def draw(self, context: Any) -> None:
-        from .bl import tick
-        from .ui import engine, first_run, text
+        from .bl import text, tick
+        from .ui import engine, first_run
 
         layout, snapshot = self.layout, tick.snapshot()
         width = int(context.region.width - 80 * context.preferences.system.ui_scale)

@@ -182,7 +182,7 @@ class MAQUETTE_OT_use_remote(Operator):
         )
 
     def draw(self, context: Any) -> None:
-        from ..ui import text
+        from ..bl import text
 
         layout = self.layout
         scale = context.preferences.system.ui_scale

@@ -5,10 +5,9 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
 from ..core.refusals import gate_sentence
-from . import text
 from .sidebar import VERBS, Sidebar, repair
 
 ICONS = {

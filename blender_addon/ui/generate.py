@@ -5,11 +5,11 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
 from ..operators import choices, presets
 from ..properties import STAGES
-from . import first_run, jobs, source, text
+from . import first_run, jobs, source
 from .sidebar import Sidebar, card
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
-from . import text, words
+from . import words
 from .sidebar import Sidebar
 
 MOST_FAILED = 3

@@ -5,10 +5,9 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import thumbnails, tick
+from ..bl import text, thumbnails, tick
 from ..core import costs
 from ..operators.selection import meshes, why_not
-from . import text
 from .sidebar import Sidebar
 
 

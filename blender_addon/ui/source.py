@@ -4,8 +4,7 @@ from typing import Any
 
 from bpy.types import Menu, Panel
 
-from ..bl import thumbnails, tick
-from . import text
+from ..bl import text, thumbnails, tick
 from .sidebar import Sidebar
 
 PREVIEW = 8.0

@@ -1,4 +1,4 @@
-"""Sentences in panels: wrapped by their measured width, since Blender cuts what is too long."""
+"""Sentences, wrapped by their measured width, since Blender cuts what is too long."""
 
 from functools import lru_cache
 from typing import Any
