@@ -12,8 +12,9 @@ class MaquettePreferences(AddonPreferences):
     bl_idname = __package__ or "maquette"
 
     show_in_status_bar: BoolProperty(  # type: ignore[valid-type]
-        name="Progress in the Status Bar",
-        description="Show the running job at the right end of the status bar",
+        name="Jobs in the Status Bar",
+        description="Show the running job, and how a job has ended, at the right end of the "
+        "status bar",
         default=True,
     )
 

@@ -16,6 +16,8 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from .protocol.references import LONGEST_PROMPT
+
 STAGES = 6
 """Stages of a checkpoint that can be changed under "Advanced": as many as ``MaquetteScene`` has."""
 USUAL_FACES = 200_000
@@ -334,9 +336,28 @@ def _history_filtered(group: "MaquetteWindow", _context: Any) -> None:
     history.search(group)
 
 
+def _prompt(_group: "MaquetteWindow") -> str:
+    return _snapshot().picture.words
+
+
+def _set_prompt(_group: "MaquetteWindow", value: str) -> None:
+    from .bl import tick
+
+    tick.session().chosen.write(value)
+    tick.refresh()
+
+
 class MaquetteWindow(PropertyGroup):
     """Choices of the moment; nothing is lost with them."""
 
+    prompt: StringProperty(  # type: ignore[valid-type]
+        name="Text",
+        description="What the object is and how it looks, in English",
+        maxlen=LONGEST_PROMPT,
+        options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
+        get=_prompt,
+        set=_set_prompt,
+    )
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",
         description="Show results whose name has these letters",

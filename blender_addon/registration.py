@@ -11,7 +11,7 @@ import bpy
 
 from . import preferences, properties
 from .bl import tick
-from .operators import acting, generating, history, matte, objects, presets, sources
+from .operators import acting, generating, history, matte, objects, presets, several, sources
 from .operators import engine as engine_operators
 from .ui import engine as engine_panels
 from .ui import first_run, generate, jobs, menus
@@ -24,6 +24,7 @@ MODULES: tuple[ModuleType, ...] = (
     properties,
     preferences,
     sources,
+    several,
     matte,
     generating,
     presets,

@@ -28,11 +28,11 @@ def paint(context: Any, session: "Session") -> Any:
         EngineError: ``cut_out_missing``.
     """
     global _uid
-    if session.cut_out is None:
+    if session.chosen.cut_out is None:
         raise EngineError(
             "cut_out_missing", "There is no cut-out yet.", "Choose a picture and wait a moment."
         )
-    width, height, rows = session.cut_out
+    width, height, rows = session.chosen.cut_out
     _remove()
     image = bpy.data.images.new(NAME, width, height, alpha=True)
     image.alpha_mode = "CHANNEL_PACKED"  # what is transparent keeps its colour
@@ -62,14 +62,14 @@ def use(session: "Session") -> None:
     """Take the alpha that was painted as the matte.
 
     Raises:
-        EngineError: ``mask_missing``, and as ``Session.use_mask``.
+        EngineError: ``mask_missing``, and as ``Chosen.use_mask``.
     """
     image = open_file.by_uid(bpy.data.images, _uid)
     if image is None:
         raise EngineError("mask_missing", "The painted mask was removed.", "Paint it again.")
     rows = images_out.rows_of(image)
     height, width = rows.shape[:2]
-    session.use_mask(width, height, rows.tobytes())
+    session.chosen.use_mask(width, height, rows.tobytes())
     _remove()
 
 

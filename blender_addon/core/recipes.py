@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.errors import EngineError
 from ..protocol.plain import to_dict
-from ..protocol.references import Stored
+from ..protocol.references import Prompt, Stored
 from ..protocol.stages import STAGES
 from .settings import (
     FinishSettings,
@@ -52,12 +52,14 @@ def recipe_of(job: "Followed", told: "Buffer" = b"") -> dict[str, Any]:
     """
     spec: dict[str, Any] = {} if job.job is None else to_dict(job.job)
     source = getattr(job.job, "source", None)
+    picture = getattr(job.job, "picture", None)
     return {
         "version": VERSION,
         "job": job.id,
         "kind": job.kind,
         "title": job.title,
         "picture_sha256": job.picture_sha256,
+        "prompt": picture.text if isinstance(picture, Prompt) else "",
         "made_from": source.job if isinstance(source, Stored) else "",
         "engine": job.engine,
         "checkpoint": _without_folder(job.checkpoint),
@@ -117,9 +119,10 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     settings, finish = _mapping(recipe.get("settings")), _mapping(recipe.get("finish"))
     if recipe.get("kind") == "finish":
         finish = settings
+    prompt = recipe.get("prompt")
     rows: list[tuple[str, Any]] = [
         ("Made by", _KINDS.get(str(recipe.get("kind")), "")),
-        ("Picture", recipe.get("title")),
+        ("Text", prompt) if prompt else ("Picture", recipe.get("title")),
         ("Quality", settings.get("quality")),
         ("Resolution", settings.get("resolution")),
         ("Seed", settings.get("seed")),

@@ -25,9 +25,27 @@ def why_not_engine(engine: EngineView) -> str:
             return ""
 
 
+def why_not_words(snapshot: Snapshot) -> str:
+    """Why words cannot take the place of a picture."""
+    checkpoint = snapshot.checkpoint
+    if checkpoint is None:
+        return "The engine has not told yet whether its networks know words: start it first."
+    if not checkpoint.words:
+        return f"{checkpoint.name} makes objects from pictures and knows no words."
+    return checkpoint.words_missing
+
+
 def why_not_picture(snapshot: Snapshot) -> str:
-    """Why the chosen picture cannot be used."""
+    """Why the picture that is shown, or the words in its place, cannot be used."""
     picture = snapshot.picture
+    if picture.of_words:
+        if refused := why_not_words(snapshot):
+            return refused
+        return (
+            ""
+            if picture.words.strip()
+            else "Write what the object looks like, or choose a picture."
+        )
     if not picture.title:
         return "No picture is chosen: choose, paste or drop one."
     if picture.problem:
@@ -38,7 +56,7 @@ def why_not_picture(snapshot: Snapshot) -> str:
 
 
 def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
-    """Why no object can be generated from the chosen picture.
+    """Why no object can be generated from what is chosen.
 
     Args:
         quality: that is wanted; empty: the checkpoint's default.
@@ -46,8 +64,18 @@ def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
     return (
         why_not_engine(snapshot.engine)
         or why_not_quality(snapshot, quality)
-        or why_not_picture(snapshot)
+        or (why_not_any(snapshot) if snapshot.picture.count > 1 else why_not_picture(snapshot))
     )
+
+
+def why_not_any(snapshot: Snapshot) -> str:
+    """Why none of several pictures can be used."""
+    picture = snapshot.picture
+    if not picture.made:
+        return "No picture is left to use: take one in again, or choose others."
+    if picture.checking and snapshot.engine.state == "ready":
+        return "The engine is looking at the picture: this takes a moment."
+    return ""
 
 
 def why_not_quality(snapshot: Snapshot, quality: str = "") -> str:

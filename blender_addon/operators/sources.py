@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy.types import Operator, OperatorFileListElement
 
+from ..protocol.errors import EngineError
 from . import matte
 from .acting import attempt, refuse, session, session_as_it_is
 
@@ -19,7 +20,7 @@ def choose(operator: Any, make: Any) -> set[str]:
 
     def choose_it() -> None:
         picture = make()
-        session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
+        session().chosen.choose(picture, matte=matte.of(bpy.context.scene.maquette))
 
     return attempt(operator, choose_it)
 
@@ -57,9 +58,8 @@ class Files:
 
 
 def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
-    """One picture is chosen; several are made into objects, one after another."""
+    """One picture is chosen, or several, which are looked at one after another."""
     from ..core.pictures import read_picture
-    from .generating import generate_now
 
     if not paths:
         operator.report({"ERROR"}, "No file was chosen.")
@@ -68,15 +68,22 @@ def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
     if len(paths) == 1:
         return choose(operator, lambda: read_picture(paths[0]))
 
-    def make_all() -> None:
-        for path in paths:
-            generate_now(context, read_picture(path))
-
-    return attempt(operator, make_all, f"{len(paths)} pictures are in the queue.")
+    pictures, unread = [], []
+    for path in paths:
+        try:
+            pictures.append(read_picture(path))
+        except EngineError as error:
+            unread.append(error.message)
+    if unread:
+        operator.report({"WARNING" if pictures else "ERROR"}, "\n".join(unread))
+    if not pictures:
+        return {"CANCELLED"}
+    corrections = matte.of(context.scene.maquette)
+    return attempt(operator, lambda: session().chosen.choose(*pictures, matte=corrections))
 
 
 class MAQUETTE_OT_open_picture(Files, Operator):
-    """Choose a picture file; several become a queue of objects"""
+    """Choose a picture file; of several, each becomes an object"""
 
     bl_idname = "maquette.open_picture"
     bl_label = "Open Picture…"
@@ -250,7 +257,7 @@ class MAQUETTE_OT_clear_picture(Operator):
     bl_label = "Clear Picture"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session_as_it_is().choose_picture(None))
+        return attempt(self, lambda: session_as_it_is().chosen.choose())
 
 
 CLASSES = (

@@ -27,7 +27,8 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
         first_run.draw_update(layout, context, snapshot.setup)
         draw_engine_trouble(layout, context, snapshot.engine)
         source.draw(layout, context, snapshot)
-        if snapshot.picture.title and not snapshot.picture.problem:
+        picture = snapshot.picture
+        if picture.of_words or (picture.title and not picture.problem) or picture.count > 1:
             draw_quality(layout, context, snapshot)
         draw_button(layout, context, snapshot)
         jobs.draw_active(layout, context, snapshot)
@@ -52,7 +53,9 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
             row.prop_enum(chosen, "quality", name)
     if checkpoint:
         quality = choices.quality(chosen, snapshot.checkpoint)
-        cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
+        cost = costs.cost_of_generating(
+            checkpoint, quality, chosen.variants * max(1, snapshot.picture.made)
+        )
         text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
     if checkpoint and checkpoint.small:
         text.say(
@@ -71,7 +74,10 @@ def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     why_not = refusals.why_not_generate(snapshot, choices.quality(chosen, snapshot.checkpoint))
     row = layout.row()
     row.scale_y = 1.8
-    if chosen.variants > 1:
+    count = chosen.variants * snapshot.picture.made
+    if snapshot.picture.count > 1 and count > 1:
+        words_on_it = translated("Generate {count} Objects").format(count=count)
+    elif chosen.variants > 1:
         words_on_it = translated("Generate {count} Variants").format(count=chosen.variants)
     else:
         words_on_it = translated("Generate")

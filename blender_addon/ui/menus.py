@@ -5,9 +5,8 @@ from typing import Any
 import bpy
 from bpy.types import FileHandler, Menu
 
-from ..bl import tick
 from ..operators.sources import SUFFIXES
-from . import jobs
+from . import status_bar
 from .sidebar import is_set_up
 
 
@@ -56,32 +55,13 @@ def draw_image_menu(menu: Any, _context: Any) -> None:
     menu.layout.operator("maquette.editor_picture", icon="SHADERFX")
 
 
-def draw_status_bar(header: Any, context: Any) -> None:
-    """The running job at the right end of the status bar."""
-    running = next((job for job in tick.snapshot().jobs if job.state in jobs.ACTIVE), None)
-    if running is None or not _wanted(context):
-        return
-    row = header.layout.row(align=True)
-    row.ui_units_x = 14
-    told = f"{running.title}: {jobs.bar_words(running)}"
-    row.progress(factor=running.fraction, type="BAR", text=told, translate=False)
-    row.operator("maquette.cancel", text="", icon="X").job = running.id
-
-
-def _wanted(context: Any) -> bool:
-    from ..preferences import preferences
-
-    chosen = preferences(context)
-    return chosen is None or chosen.show_in_status_bar
-
-
 CLASSES = (MAQUETTE_MT_object, MAQUETTE_FH_picture)
 ENTRIES = (
     ("VIEW3D_MT_object", draw_object_menu),
     ("VIEW3D_MT_object_context_menu", draw_object_menu),
     ("VIEW3D_MT_add", draw_add_menu),
     ("IMAGE_MT_image", draw_image_menu),
-    ("STATUSBAR_HT_header", draw_status_bar),
+    ("STATUSBAR_HT_header", status_bar.draw),
 )
 
 

@@ -120,7 +120,7 @@ class MAQUETTE_PT_retexture(OfObject, Panel):
         layout, snapshot = self.layout, tick.snapshot()
         chosen, thing = context.scene.maquette, meshes(context)[0]
         if snapshot.picture.title:
-            icon = thumbnails.picture_icon(False)
+            icon = 0 if snapshot.picture.of_words else thumbnails.picture_icon(False)
             name = text.short(context, snapshot.picture.title, text.room(context, icon=True))
             layout.label(text=name, icon_value=icon, translate=False)
         column = layout.column()

@@ -7,7 +7,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from engine.checkpoints.pipeline import Normalization, PipelineSpec
 from engine.images.picture import Picture, PictureSource, load_picture, written
-from engine.networks.sentences import model_folder
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.residency.plan import Use
@@ -15,6 +14,7 @@ from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
 from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SAMPLERS, TEXT_ENCODER
+from engine.weights.sentences import model_folder
 from protocol.errors import EngineError
 from protocol.jobs import MakingJob
 from protocol.limits import MatteMethod

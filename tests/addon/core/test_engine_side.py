@@ -124,7 +124,7 @@ def test_an_engine_of_another_version_is_refused_in_a_sentence(
 ) -> None:
     spawn({"protocol": 99, "jobs": [QUICK]})
     blender = desk()
-    blender.session.choose_picture(picture())
+    blender.session.chosen.choose(picture())
     blender.until(lambda: blender.snapshot.engine.state == "refused")
     engine = blender.snapshot.engine
     assert engine.verb == "update" and "version" in engine.sentence and engine.hint
