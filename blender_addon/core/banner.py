@@ -40,6 +40,11 @@ class Banner:
         """It was read."""
         self._shown = None
 
+    def file_opened(self) -> None:
+        """Another file is open: the object that was told of is not in it."""
+        if self._shown is not None and self._shown.object:
+            self._shown = None
+
     def _holds(self, job: Followed | None) -> bool:
         shown = self._shown
         if shown is None:

@@ -129,6 +129,8 @@ class Session:
     def file_opened(self, key: str) -> None:
         """Another file is open: results for the one before are offered in the history."""
         self._fetching.file = key
+        self._banner.file_opened()
+        self._refresh()
 
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:
         """Send, receive, and say what is ready for the scene: at most one delivery, since to build

@@ -22,6 +22,7 @@ class Session:
         rows[:, : SIDE // 2, 3] = 0
         self.cut_out = (SIDE, SIDE, rows.tobytes())
         self.used: Any = None
+        self.chosen = self
 
     def use_mask(self, width: int, height: int, rows: bytes) -> None:
         self.used = np.frombuffer(rows, np.uint8).reshape(height, width, 4)

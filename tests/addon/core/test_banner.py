@@ -43,6 +43,19 @@ def test_good_news_goes_away_by_itself(clock: Clock) -> None:
     assert banner.look([]) is None
 
 
+def test_another_file_knows_nothing_of_an_object(clock: Clock) -> None:
+    banner, job = Banner(clock), Followed("a", "chair", Target(object=7, object_name="Chair"))
+    ended(banner, job, "done")
+    banner.look([job])
+    banner.file_opened()
+    assert banner.look([job]) is None
+    other = Followed("b", "stool", None)
+    ended(banner, other, "failed")
+    banner.look([other])
+    banner.file_opened()
+    assert banner.look([other]) is not None
+
+
 def test_what_is_in_no_scene_is_in_the_history(clock: Clock) -> None:
     banner, job = Banner(clock), Followed("a", "chair", None)
     ended(banner, job, "done")

@@ -208,6 +208,8 @@ def story() -> window.Steps:
             yield 0.05
         yield 0.3
         window.sidebar_shot(name)
+        if not opened and (known[state].banner or known[state].jobs):
+            window.status_bar_shot(f"{name}_bar")
     if not opened and (not wanted or "prefs" in wanted):
         yield from preferences(known)
     figures = {
