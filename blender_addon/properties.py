@@ -131,9 +131,12 @@ QUALITIES = (
     ("standard", "Standard", "What most objects need"),
     ("high", "High", "Half as fine again: takes longer and needs more memory"),
 )
-TEXTURE_SIZES = tuple(
-    (str(side), f"{side} px", f"Textures of {side} by {side} pixels")
-    for side in (512, 1024, 2048, 4096, 8192)
+TEXTURE_SIZES = (
+    ("512", "512 px", "Textures of 512 by 512 pixels"),
+    ("1024", "1024 px", "Textures of 1024 by 1024 pixels"),
+    ("2048", "2048 px", "Textures of 2048 by 2048 pixels"),
+    ("4096", "4096 px", "Textures of 4096 by 4096 pixels"),
+    ("8192", "8192 px", "Textures of 8192 by 8192 pixels"),
 )
 SURFACES = (
     ("auto", "As Advised", "Open or closed, as suits the networks in use best"),

@@ -5,6 +5,7 @@ from typing import Any
 import bpy  # pyright: ignore[reportMissingImports]
 from mathutils import Vector  # pyright: ignore[reportMissingImports]
 
+from ..core.language import said
 from ..protocol.errors import EngineError
 from . import open_file
 
@@ -30,7 +31,9 @@ def show(context: Any, uid: int) -> None:
     if thing.name not in context.view_layer.objects:
         raise EngineError(
             "object_elsewhere",
-            f"{thing.name} is in another scene or in a collection that is excluded.",
+            said(
+                "{name} is in another scene or in a collection that is excluded.", name=thing.name
+            ),
             "Change to that scene, or include the collection.",
         )
     if context.mode == "OBJECT":

@@ -12,6 +12,7 @@ from ..protocol.replies import CutOutPicture, PictureNotes, Refused
 from ..protocol.requests import CutOut
 from .asking import Asking
 from .given import PICTURE, Given, of_picture
+from .language import said
 from .pictures import PictureIn, cut_out_picture
 from .snapshot import PictureView
 
@@ -128,7 +129,11 @@ class Candidate:
         if memoryview(rows).nbytes != width * height * 4 or min(width, height) < 1:
             raise EngineError(
                 "picture_unusable",
-                f"The mask has not {width} x {height} pixels of 4 bytes.",
+                said(
+                    "The mask has not {width} x {height} pixels of 4 bytes.",
+                    width=width,
+                    height=height,
+                ),
                 "Paint it again.",
             )
         self._asked, self._again = 0, False
@@ -148,7 +153,7 @@ class Candidate:
         if self.cut_out is None or self._asked:
             raise EngineError(
                 "picture_checking",
-                f"The corrected matte of {self.picture.title} is not here yet.",
+                said("The corrected matte of {title} is not here yet.", title=self.picture.title),
                 "Wait a moment, or reset the matte.",
             )
         return of_picture(cut_out_picture(self.picture, *self.cut_out), "cutout")

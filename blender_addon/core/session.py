@@ -21,6 +21,7 @@ from .engine_side import EngineSide
 from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
+from .language import said, whole
 from .leaving import leave
 from .pictures import PictureIn
 from .rejoining import Rejoining
@@ -338,7 +339,7 @@ class Session:
         try:
             self._take(told)
         except EngineError as error:
-            self._message = str(error)
+            self._message = whole(error.message, error.hint)
 
     def _take(self, told: events.Event | replies.Reply) -> None:
         match told:
@@ -403,7 +404,7 @@ class Session:
         if placed:
             self._unplaced.remove(job.id)
         elif not job.notes:
-            self._say(f"{job.title or 'The result'} is in the history.")
+            self._say(said("{title} is in the history.", title=job.title or said("The result")))
         self._history.load()
 
     def _known(self, job: str) -> Followed:

@@ -16,6 +16,7 @@ from .chosen import Chosen
 from .deliveries import Target
 from .following import Followed, Following, kind_of
 from .given import of_picture
+from .language import said
 from .pictures import PictureIn
 from .settings import (
     FinishSettings,
@@ -256,7 +257,9 @@ def _kept(matte: MatteMethod) -> MatteMethod | None:
 
 def _other_kind(kind: str) -> EngineError:
     return EngineError(
-        "settings_kind", f"These settings are not for a job of the kind {kind}.", "Begin a new one."
+        "settings_kind",
+        said("These settings are not for a job of the kind {kind}.", kind=kind),
+        "Begin a new one.",
     )
 
 

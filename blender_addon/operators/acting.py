@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..core import language
+from ..core.language import whole
 from ..protocol.errors import EngineError
 
 
@@ -37,19 +39,19 @@ def attempt(operator: Any, action: Callable[[], object], said: str = "") -> set[
         operator.report({"ERROR"}, sentence(error))
         return {"CANCELLED"}
     if said:
-        operator.report({"INFO"}, said)
+        operator.report({"INFO"}, language.said(said))
     return {"FINISHED"}
 
 
 def sentence(error: EngineError) -> str:
     """What is wrong, and the remedy."""
-    return f"{error.message} {error.hint}".strip()
+    return whole(error.message, error.hint)
 
 
 def refuse(cls: Any, why_not: str) -> bool:
     """For ``poll``: whether nothing speaks against it; else the tooltip says what."""
     if why_not:
-        cls.poll_message_set(why_not)
+        cls.poll_message_set(language.said(why_not))
     return not why_not
 
 

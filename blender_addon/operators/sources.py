@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy.types import Operator, OperatorFileListElement
 
+from ..core.language import said
 from ..protocol.errors import EngineError
 from . import matte
 from .acting import attempt, refuse, session, session_as_it_is
@@ -62,7 +63,7 @@ def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
     from ..core.pictures import read_picture
 
     if not paths:
-        operator.report({"ERROR"}, "No file was chosen.")
+        operator.report({"ERROR"}, said("No file was chosen."))
         return {"CANCELLED"}
     show_tab(context)
     if len(paths) == 1:
@@ -161,7 +162,7 @@ class MAQUETTE_OT_image_picture(Operator):
 
         image = bpy.data.images.get(self.image)
         if image is None:
-            self.report({"ERROR"}, "That image is gone. Choose another one.")
+            self.report({"ERROR"}, said("That image is gone. Choose another one."))
             return {"CANCELLED"}
         return choose(self, lambda: images_out.picture(image))
 
@@ -187,7 +188,9 @@ class MAQUETTE_OT_editor_picture(Operator):
         else:
             done = choose(self, lambda: images_out.picture(image))
         if done == {"FINISHED"}:
-            self.report({"INFO"}, "The picture is chosen: see the tab Maquette in the 3D viewport.")
+            self.report(
+                {"INFO"}, said("The picture is chosen: see the tab Maquette in the 3D viewport.")
+            )
         return done
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import text, tick
 from ..core import costs
+from ..core.language import said
 from ..operators import choices, presets
 from ..properties import STAGES
 from . import first_run, jobs, source
@@ -76,11 +76,11 @@ def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     row.scale_y = 1.8
     count = chosen.variants * snapshot.picture.made
     if snapshot.picture.count > 1 and count > 1:
-        words_on_it = translated("Generate {count} Objects").format(count=count)
+        words_on_it = said("Generate {count} Objects", count=count)
     elif chosen.variants > 1:
-        words_on_it = translated("Generate {count} Variants").format(count=chosen.variants)
+        words_on_it = said("Generate {count} Variants", count=chosen.variants)
     else:
-        words_on_it = translated("Generate")
+        words_on_it = said("Generate")
     row.operator("maquette.generate", text=words_on_it, icon="SHADERFX", translate=False)
     above = (snapshot.picture.problem, snapshot.engine.sentence)
     if why_not and not any(told and why_not.startswith(told) for told in above):

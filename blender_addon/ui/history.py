@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
 from ..bl import text, thumbnails, tick
 from ..core import costs
 from ..core.gallery import PAGE, shown
+from ..core.language import said
 from . import words
 from .jobs import KINDS
 from .sidebar import Sidebar
@@ -56,7 +56,7 @@ def draw_offered(layout: Any, context: Any, snapshot: Any) -> None:
     if not offered:
         return
     box = layout.box().column()
-    told = translated("Made while their file was closed: {count}").format(count=len(offered))
+    told = said("Made while their file was closed: {count}", count=len(offered))
     text.say(box, context, told, icon="FILE_TICK", boxes=1)
     scale = context.preferences.system.ui_scale
     width = text.room(context, icon=True, boxes=1) - int(70 * scale)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Menu, Panel
 
 from ..bl import text, thumbnails, tick
+from ..core.language import said
 from .sidebar import Sidebar
 
 PREVIEW = 8.0
@@ -96,7 +96,7 @@ def draw_several(box: Any, context: Any, picture: Any) -> None:
     back.operator("maquette.step_picture", text="", icon="TRIA_LEFT").by = -1
     middle = row.row()
     middle.alignment = "CENTER"
-    told = translated("{number} of {count}").format(number=picture.place + 1, count=picture.count)
+    told = said("{number} of {count}", number=picture.place + 1, count=picture.count)
     middle.label(text=told, translate=False)
     on = row.row(align=True)
     on.enabled = picture.place < picture.count - 1
@@ -109,12 +109,12 @@ def draw_several(box: Any, context: Any, picture: Any) -> None:
 
 def several_words(picture: Any) -> list[str]:
     """What is to be known of all of them."""
-    used = translated("Objects are made of {count} pictures.").format(count=picture.made)
+    used = said("Objects are made from {count} pictures.", count=picture.made)
     told = [] if picture.made == picture.count else [used]
     for count, sentence in (
-        (picture.noted, translated("With notes: {count}")),
-        (picture.unusable, translated("Cannot be used: {count}")),
-        (picture.unseen, translated("Not looked at yet: {count}")),
+        (picture.noted, said("With notes: {count}")),
+        (picture.unusable, said("Cannot be used: {count}")),
+        (picture.unseen, said("Not looked at yet: {count}")),
     ):
         told += [sentence.format(count=count)] if count else []
     return told

@@ -4,9 +4,8 @@ the verb that belongs to it.
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
-
 from ..bl import text, tick
+from ..core.language import said
 from . import jobs
 
 WIDTH = 360
@@ -49,12 +48,12 @@ def draw_banner(layout: Any, context: Any, banner: Any) -> None:
 def sentence(banner: Any) -> str:
     """What has ended, and how."""
     if banner.state == "failed":
-        return translated("{title}: {problem}").format(title=banner.title, problem=banner.problem)
+        return said("{title}: {problem}", title=banner.title, problem=banner.problem)
     if banner.state == "interrupted":
-        return translated("The engine ended while it made {title}.").format(title=banner.title)
+        return said("The engine ended while it made {title}.", title=banner.title)
     if banner.object:
-        return translated("{title} is in the scene.").format(title=banner.title)
-    return translated("{title} waits in the history.").format(title=banner.title)
+        return said("{title} is in the scene.", title=banner.title)
+    return said("{title} waits in the history.", title=banner.title)
 
 
 def draw_running(layout: Any, context: Any, job: Any) -> None:
