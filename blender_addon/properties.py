@@ -314,12 +314,12 @@ class MaquetteScene(PropertyGroup):
     finish_levels: levels_property()  # type: ignore[valid-type]
     finish_normal_map: normal_map_property()  # type: ignore[valid-type]
     finish_hull: hull_property()  # type: ignore[valid-type]
-    stage_0: _changes("Stage 1")  # type: ignore[valid-type]
-    stage_1: _changes("Stage 2")  # type: ignore[valid-type]
-    stage_2: _changes("Stage 3")  # type: ignore[valid-type]
-    stage_3: _changes("Stage 4")  # type: ignore[valid-type]
-    stage_4: _changes("Stage 5")  # type: ignore[valid-type]
-    stage_5: _changes("Stage 6")  # type: ignore[valid-type]
+    stage_0: _changes(name="Stage 1")  # type: ignore[valid-type]
+    stage_1: _changes(name="Stage 2")  # type: ignore[valid-type]
+    stage_2: _changes(name="Stage 3")  # type: ignore[valid-type]
+    stage_3: _changes(name="Stage 4")  # type: ignore[valid-type]
+    stage_4: _changes(name="Stage 5")  # type: ignore[valid-type]
+    stage_5: _changes(name="Stage 6")  # type: ignore[valid-type]
 
     def stage(self, number: int) -> MaquetteStage:
         """The changes to the checkpoint's stage of that number, 0 to 5."""

@@ -1,6 +1,5 @@
 """Whether textures can be baked into UVs; numpy alone.
 
-from ..core.language import said
 Somewhat stricter than the engine (engine/meshing/unwrap.py), which would otherwise make other UVs
 than the ones that were announced.
 """
@@ -8,6 +7,8 @@ than the ones that were announced.
 from typing import Any
 
 import numpy as np
+
+from ..core.language import said
 
 SIDE = 512
 MOST_OVERLAP = 0.015

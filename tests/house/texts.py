@@ -32,8 +32,18 @@ LOUD = (
 )
 """Calls whose texts are for logs, patterns and types."""
 NAMES = ("PACKAGE", "Table", "Stages", "Then", "ThenFetched")
+DATA = (
+    "Base Color",
+    "Made with Maquette",
+    "Maquette Mask",
+    "Metallic Roughness",
+    "Roughness Metallic",
+)
+"""Names that data-blocks and attributes get in every language."""
 SENTENCE = re.compile(r"[A-Za-z}\"'.,:)] .*[a-z]")
-NOT_SHOWN = re.compile(r"[\\<>=;\[\]|]|\(\?|^[a-z_.]+$|^#|^--|%\w|^Blender on |^maquette ")
+NOT_SHOWN = re.compile(
+    r"[\\<>=\[\]|]|;[.*]|\(\?|^[a-z_.]+$|^\d+ px$|^#|^--|%\w|^Blender on |^maquette "
+)
 
 
 def texts(folder: Path = ADDON) -> dict[str, str]:
@@ -74,7 +84,7 @@ def _labels(node: ast.AST, drawn: bool) -> Iterator[ast.Constant]:
     """Literals where Blender, or ``said``, takes a text."""
     match node:
         case ast.Call(func=ast.Name(id="said"), args=[value, *_]):
-            yield from (part for part in ast.walk(value) if _is_text(part))  # pyright: ignore
+            yield from (part for part in _alternatives(value) if _is_text(part))  # pyright: ignore
             return
         case ast.keyword(arg=name, value=value) if drawn and name in SHOWN:
             found = list(ast.walk(value))
@@ -82,11 +92,24 @@ def _labels(node: ast.AST, drawn: bool) -> Iterator[ast.Constant]:
             found = [value]
         case ast.Tuple(elts=found) if drawn:
             pass
+        case ast.IfExp() if drawn:
+            found = _alternatives(node)
         case ast.Dict(values=found) if drawn:
             pass
         case _:
             return
     yield from (part for part in found if _is_label(part))  # pyright: ignore
+
+
+def _alternatives(value: ast.AST) -> list[ast.AST]:
+    """What an expression may come to: ``a or b``, ``a if c else b``."""
+    match value:
+        case ast.BoolOp(values=values):
+            return list(values)
+        case ast.IfExp(body=body, orelse=other):
+            return [body, other]
+        case _:
+            return [value]
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -98,7 +121,7 @@ def _is_label(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.match(r"[A-Z0-9][a-z ]", node.value) is not None
+        and re.match(r"[A-Z0-9]+[a-z ]", node.value) is not None
         and not NOT_SHOWN.search(node.value)
     )
 
@@ -114,6 +137,8 @@ def _silent(tree: ast.AST) -> Iterator[ast.AST]:
         match node:
             case ast.Expr(value=ast.Constant() as value):
                 hidden = [value]
+            case ast.Constant(value=value) if value in DATA:
+                hidden = [node]
             case ast.JoinedStr() | ast.MatchClass():
                 hidden = [node]
             case ast.AnnAssign(annotation=kind) | ast.arg(annotation=kind):
