@@ -73,7 +73,7 @@ def of_source(source: str, *, drawn: bool = True) -> Iterator[str]:
             yield from filter(None, [ast.get_docstring(node)])
         for part in _labels(node, drawn):
             if part not in silent:
-                yield part.value
+                yield str(part.value)
         if _is_text(node) and node not in silent:
             text = node.value  # pyright: ignore[reportAttributeAccessIssue]
             if SENTENCE.search(text) and not NOT_SHOWN.search(text):
