@@ -20,6 +20,7 @@ class MAQUETTE_PT_history(Sidebar, Panel):
     """The gallery."""
 
     bl_label = "History"
+    bl_translation_context = "Maquette"  # Blender's own word is for a log
     bl_order = 4
     bl_options = {"DEFAULT_CLOSED"}
 

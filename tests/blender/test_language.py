@@ -28,7 +28,7 @@ def shown() -> Iterator[tuple[str, str]]:
         kind = cls.bl_rna if hasattr(cls, "bl_rna") else None
         context = "Operator" if issubclass(cls, bpy.types.Operator) else "*"
         if hasattr(cls, "bl_label"):
-            yield context, cls.bl_label
+            yield getattr(cls, "bl_translation_context", context), cls.bl_label
         if context == "Operator":
             yield "*", cls.bl_rna.description
         for prop in kind.properties if kind else ():
