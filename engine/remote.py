@@ -165,16 +165,7 @@ class Engine:
         Raises:
             EngineError: ``job_unknown``, ``job_ambiguous``.
         """
-        if len(id) == 32:
-            return RemoteJob(self, id)
-        found = [row.id for row in self.jobs() if row.id.startswith(id)]
-        if len(found) == 1:
-            return RemoteJob(self, found[0])
-        raise EngineError(
-            "job_ambiguous" if found else "job_unknown",
-            f"{len(found) or 'No'} jobs begin with {id!r}.",
-            f"Give more of it, as {command('jobs')} shows it.",
-        )
+        return RemoteJob(self, self.ask(requests.lookup(id), JobList).only(id))
 
     def jobs(self, limit: int | None = None) -> list[JobRow]:
         """Jobs, the newest first; None: all.

@@ -148,6 +148,7 @@ class ListJobs:
         after: id of the last job of the page before; None: the first page.
         picture_sha256: only those of this picture; empty: of any.
         search: only those whose title has this in it, in small or capital letters; empty: any.
+        begins: only those whose id begins so; empty: any.
     """
 
     states: tuple[JobState, ...] = ()
@@ -155,6 +156,7 @@ class ListJobs:
     after: str | None = None
     picture_sha256: str = ""
     search: str = ""
+    begins: str = ""
 
     def __post_init__(self) -> None:
         check_whole("limit", self.limit, 1, MOST_ROWS)
@@ -409,6 +411,21 @@ Request = (
 def new_job_id() -> str:
     """An id for a job that nobody else has."""
     return uuid.uuid4().hex
+
+
+def lookup(begins: str) -> ListJobs:
+    """Asks for the job whose id begins so; ``JobList.only`` gives it.
+
+    Raises:
+        EngineError: ``job_unknown``.
+    """
+    if not begins:
+        raise EngineError(
+            "job_unknown",
+            "An empty text is not the id of a job.",
+            "Give an id, or the beginning of one, as the list of jobs shows it.",
+        )
+    return ListJobs(limit=2, begins=begins)
 
 
 def check_job_id(job: str) -> None:

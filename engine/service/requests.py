@@ -195,6 +195,7 @@ class Desk:
             before=before,
             picture=message.picture_sha256,
             search=message.search,
+            begins=message.begins,
         )
         positions, etas = self.queue.positions(), self.running.etas()
         rows = [self._row(record, positions, etas) for record in found[: message.limit]]

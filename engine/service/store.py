@@ -123,12 +123,14 @@ class Store:
         before: int | None = None,
         picture: str = "",
         search: str = "",
+        begins: str = "",
     ) -> list[JobRecord]:
         """Jobs, the newest first.
 
         Args:
             picture: only those made from the picture of this SHA-256; empty: from any.
             search: only those with this in their title, in small or capital letters; empty: any.
+            begins: only those whose id begins so; empty: any.
             limit: how many at most; -1: all.
             before: only jobs with smaller numbers.
         """
@@ -145,6 +147,9 @@ class Store:
         if search:
             where.append("instr(folded(title), ?)")
             values.append(search.casefold())
+        if begins:
+            where.append("substr(id, 1, ?) = ?")
+            values += len(begins), begins
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         found = map(_readable, self._db.execute(query, (*values, limit)))
         return [record for record in found if record is not None]

@@ -173,6 +173,9 @@ def test_ids_that_are_wrong(serve: Any, image: Path) -> None:
     assert shown.exit_code == 2
     assert "No jobs begin with 'zzz'" in shown.output
     assert run("attach", "0" * 32).exit_code == 2
+    for verb in ("attach", "cancel", "retry"):
+        shown = run(verb, "")
+        assert shown.exit_code == 2 and "empty text is not the id" in shown.output
 
 
 def test_pair_needs_an_address(serve: Any) -> None:

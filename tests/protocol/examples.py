@@ -59,6 +59,7 @@ EXAMPLES: list[Message] = [
     requests.Retry(job=JOB, id=OTHER, changed=FinishJob(source=Stored(JOB))),
     requests.Reorder(job=JOB, before=OTHER),
     requests.ListJobs(states=("queued", "running"), limit=3, after=OTHER),
+    requests.lookup(JOB[:8]),
     requests.Attach(job=JOB),
     requests.FetchPart(job=JOB, name="mesh", offset=1 << 20, credit=12),
     requests.Pin(job=JOB, pinned=False),
