@@ -14,9 +14,12 @@ from typing import Any
 import psutil
 import pytest
 
+from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob
-from protocol.plain import to_dict
+from protocol.plain import from_dict, to_dict
 from protocol.references import Attached
+from protocol.requests import Submit, new_job_id
+from protocol.samplers import Sampling
 from tests.service.peer import PATIENCE, Server
 
 pytest.importorskip("starlette")
@@ -68,12 +71,13 @@ class Caller:
                 assert time.monotonic() < end
                 time.sleep(0.1)
 
-    def submit(self, seed: int) -> str:
+    def submit(self, seed: int, **more: Any) -> str:
         job = to_dict(GenerateJob(picture=Attached("p"), seed=seed))
         body = {
             "job": {"generate_job": job},
             "attached": {"p": base64.b64encode(b"picture").decode()},
             "title": "chair",
+            **more,
         }
         status, submitted = self.ask("POST", "/v1/jobs", body)
         assert status == 201
@@ -133,6 +137,62 @@ def test_what_is_wrong_is_one_sentence(caller: Caller) -> None:
     assert status == 400 and refused["code"] == "field_invalid" and "job" in refused["message"]
     status, refused = caller.ask("POST", "/v1/jobs", {"attached": {"p": "%%%"}})
     assert status == 400 and refused["code"] == "body_invalid"
+
+
+def test_a_mistyped_field_is_refused_and_the_right_one_named(caller: Caller) -> None:
+    generate = {"picture": {"attached": {"name": "p"}}}
+    sampler = {"samplers": {"shape": {"step": 3}}}
+    before = caller.ask("GET", "/v1/jobs")
+    for body, field, near in (
+        ({"job": {"generate_job": generate | {"qualty": "draft"}}}, "qualty", "quality"),
+        ({"job": {"generate_job": generate | sampler}}, "samplers.shape.step", "steps"),
+        ({"job": {"generate_job": generate}, "finsh": {}}, "finsh", "finish"),
+        ({"jbo": {"generate_job": generate}}, "jbo", "job"),
+        ({"job": {"generate_job": generate}, "finish": {"face": 3}}, "finish.face", "faces"),
+        ({"job": {"generate_job": generate}, "zzz": 1}, "zzz", "picture_sha256"),
+    ):
+        status, refused = caller.ask("POST", "/v1/jobs", body)
+        assert status == 400 and refused["code"] == "field_unknown"
+        assert field in refused["message"] and near in refused["hint"]
+    assert caller.ask("GET", "/v1/jobs") == before
+
+
+def test_every_field_of_a_submit_may_be_sent(caller: Caller) -> None:
+    finish = FinishChoice(finish="game", faces=300)
+    job = GenerateJob(picture=Attached("p"), samplers={"shape": Sampling(steps=3)}, quality="draft")
+    submit = Submit(id=new_job_id(), job=job, finish=finish, title="all", picture_sha256="0" * 64)
+    body = to_dict(submit) | {"attached": {"p": base64.b64encode(b"picture").decode()}}
+    assert caller.ask("POST", "/v1/jobs", body)[0] == 201
+    snapshot = caller.ask("GET", f"/v1/jobs/{submit.id}")[1]
+    assert from_dict(FinishChoice, snapshot["finish"]) == finish
+    assert from_dict(GenerateJob, snapshot["job"]["generate_job"]) == job
+
+
+def test_what_is_nowhere_is_json_too(caller: Caller) -> None:
+    for method, path, status, code, words in (
+        ("GET", "/v1/jbos", 404, "route_unknown", "/v1/jbos"),
+        ("DELETE", "/v1/jobs", 405, "method_unknown", "GET, HEAD, POST"),
+        ("GET", "/v1/jobs/0/cancel", 405, "method_unknown", "POST"),
+    ):
+        found, refused = caller.ask(method, path)
+        assert (found, refused["code"]) == (status, code)
+        assert words in refused["message"] + refused["hint"]
+
+
+def test_ids_may_be_shortened(caller: Caller) -> None:
+    jobs = [caller.submit(0, id=f"{n}abc" + "0" * 28) for n in "12"]
+    jobs.append(caller.submit(0, id="1abd" + "0" * 28))
+    for job in jobs:
+        with caller.open("GET", f"/v1/jobs/{job[:4]}/events") as response:
+            assert list(events(response))[-1][0] in ("done", "job_snapshot")
+        assert caller.ask("GET", f"/v1/jobs/{job[:4]}")[1]["row"]["id"] == job
+        with caller.open("GET", f"/v1/jobs/{job[:4]}/parts/asset") as response:
+            assert len(response.read()) == 70_001
+    for path in ("1ab", "1ab/events", "1ab/parts/asset"):
+        status, refused = caller.ask("GET", f"/v1/jobs/{path}")
+        assert status == 400 and refused["code"] == "job_ambiguous"
+    assert caller.ask("POST", "/v1/jobs/xyz/cancel")[1]["code"] == "job_unknown"
+    assert caller.ask("POST", "/v1/jobs/2/cancel")[1]["code"] == "job_ended"
 
 
 @pytest.mark.parametrize(
