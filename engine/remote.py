@@ -33,6 +33,7 @@ from protocol.events import ENDS, Cancelled, Done, Event, Failed, Interrupted
 from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob, Job
 from protocol.layout import views
+from protocol.lookup import lookup, only
 from protocol.references import Attached, File
 from protocol.replies import JobList, JobRow, JobSnapshot, Refused, Reply, Status
 from protocol.wire import Shaped
@@ -165,7 +166,7 @@ class Engine:
         Raises:
             EngineError: ``job_unknown``, ``job_ambiguous``.
         """
-        return RemoteJob(self, self.ask(requests.lookup(id), JobList).only(id))
+        return RemoteJob(self, only(self.ask(lookup(id), JobList), id))
 
     def jobs(self, limit: int | None = None) -> list[JobRow]:
         """Jobs, the newest first; None: all.

@@ -9,7 +9,7 @@ from .events import EngineStatus, Failed, Note
 from .finishes import FinishChoice
 from .jobs import Job
 from .layout import Layout
-from .limits import MatteMethod, check_whole, short
+from .limits import MatteMethod, check_whole
 from .requests import LARGEST_CHUNK, LARGEST_OFFSET, JobState, Priority
 
 LONGEST_SENTENCE = 1000
@@ -136,21 +136,6 @@ class JobList:
 
     rows: tuple[JobRow, ...]
     more: bool = False
-
-    def only(self, begins: str) -> str:
-        """The id of the one job that begins so; the answer to ``requests.lookup``.
-
-        Raises:
-            EngineError: ``job_unknown``, ``job_ambiguous``.
-        """
-        found = [row.id for row in self.rows if row.id.startswith(begins)]
-        if len(found) == 1:
-            return found[0]
-        raise EngineError(
-            "job_ambiguous" if found else "job_unknown",
-            f"{'Several' if found else 'No'} jobs begin with {short(begins)}.",
-            "Give more of an id, as the list of jobs (maquette jobs) shows it.",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -413,21 +413,6 @@ def new_job_id() -> str:
     return uuid.uuid4().hex
 
 
-def lookup(begins: str) -> ListJobs:
-    """Asks for the job whose id begins so; ``JobList.only`` gives it.
-
-    Raises:
-        EngineError: ``job_unknown``.
-    """
-    if not begins:
-        raise EngineError(
-            "job_unknown",
-            "An empty text is not the id of a job.",
-            "Give an id, or the beginning of one, as the list of jobs shows it.",
-        )
-    return ListJobs(limit=2, begins=begins)
-
-
 def check_job_id(job: str) -> None:
     """Refuse what is not the id of a job; it becomes the name of a folder.
 

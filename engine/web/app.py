@@ -24,6 +24,7 @@ from protocol.client import Answer, EngineClient, Fetched
 from protocol.errors import EngineError
 from protocol.events import ENDS
 from protocol.limits import short
+from protocol.lookup import lookup, only
 from protocol.plain import from_dict, tag, to_dict
 from protocol.wire import LARGEST_BUFFER, Shaped
 
@@ -160,7 +161,7 @@ class Web:
             EngineError: ``job_unknown``, ``job_ambiguous``.
         """
         begins = request.path_params["job"]
-        return (await self._ask(requests.lookup(begins))).only(begins)
+        return only(await self._ask(lookup(begins)), begins)
 
     async def _status(self, request: Request) -> Response:
         return JSONResponse(to_dict(await self._ask(requests.GetStatus())))

@@ -10,6 +10,7 @@ from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
 from protocol.finishes import FinishAdvice, FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.layout import Array, Image, Layout
+from protocol.lookup import lookup
 from protocol.messages import Message
 from protocol.references import Attached, File, Prompt, Stored
 from protocol.samplers import SamplerParams, Sampling
@@ -59,7 +60,7 @@ EXAMPLES: list[Message] = [
     requests.Retry(job=JOB, id=OTHER, changed=FinishJob(source=Stored(JOB))),
     requests.Reorder(job=JOB, before=OTHER),
     requests.ListJobs(states=("queued", "running"), limit=3, after=OTHER),
-    requests.lookup(JOB[:8]),
+    lookup(JOB[:8]),
     requests.Attach(job=JOB),
     requests.FetchPart(job=JOB, name="mesh", offset=1 << 20, credit=12),
     requests.Pin(job=JOB, pinned=False),

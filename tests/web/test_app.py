@@ -4,7 +4,12 @@ import base64
 import hashlib
 import http.client
 import json
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +25,7 @@ from protocol.plain import from_dict, to_dict
 from protocol.references import Attached
 from protocol.requests import Submit, new_job_id
 from protocol.samplers import Sampling
-from tests.service.peer import PATIENCE, Server
+from tests.service.peer import PATIENCE, ROOT, Server
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -29,6 +34,7 @@ SCRIPT = {
     "jobs": [
         [{"stage": "shape", "steps": 4, "seconds": 0.4}, {"part": "asset", "bytes": 70_001}],
         [{"stage": "shape", "steps": 1000, "seconds": 100}],
+        [{"stage": "shape"}, {"part": "mesh", "faces": 100}, {"part": "model"}],
     ]
 }
 
@@ -177,6 +183,34 @@ def test_what_is_nowhere_is_json_too(caller: Caller) -> None:
         found, refused = caller.ask(method, path)
         assert (found, refused["code"]) == (status, code)
         assert words in refused["message"] + refused["hint"]
+
+
+def test_the_examples_of_the_document_work(caller: Caller, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "http.md").read_text("utf-8").replace("8765", str(caller.port))
+    python = "".join(re.findall("```python\n(.*?)```", text, re.DOTALL))
+    (shell,) = re.findall("```sh\n(.*?)```", text, re.DOTALL)
+    # The job of this seed in the script.
+    python, shell = (example.replace('"seed": 7', '"seed": 2') for example in (python, shell))
+    (tmp_path / "chair.png").write_bytes(b"picture")
+    environment = {**os.environ, "MAQUETTE_HOME": str(caller.server.home.absolute())}
+
+    def result(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    python += "print(vertices.shape[1], faces.max() < len(vertices))"
+    told = result(sys.executable, "-c", python)
+    assert "shape: 100%" in told and told.endswith("3 True\n")
+    assert (tmp_path / "chair.glb").stat().st_size == 1000
+    if shutil.which("curl") and shutil.which("base64"):
+        told = result("sh", "-c", shell)
+        assert told.startswith("HTTP/1.1 201")
+        job = json.loads(told.splitlines()[-1])["job"]
+        row = caller.ask("GET", f"/v1/jobs/{job}")[1]["row"]
+        assert row["title"] == "chair" and row["state"] in ("queued", "running", "done")
 
 
 def test_ids_may_be_shortened(caller: Caller) -> None:
