@@ -1,8 +1,11 @@
 """The verbs of the service on the command line, with a worker that plays jobs from a script."""
 
 import json
+import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from engine.cli import app
 from tests.service.local import Local
+from tests.service.peer import PATIENCE, Server
 
 QUICK = [
     {"stage": "shape", "steps": 3, "seconds": 0.05},
@@ -307,3 +311,48 @@ def test_watching_into_a_file_is_one_sentence(serve: Any, image: Path, tmp_path:
     (tmp_path / "file").touch()
     shown = run("watch", tmp_path, "-o", tmp_path / "file", "--once")
     assert shown.exit_code == 2 and "Cannot write" in shown.output
+
+
+def test_a_device_that_cannot_be_is_refused_before_anything_starts(home: Path) -> None:
+    for name in ("banana", "cuda:x", "cuda:", "meta"):
+        shown = run("serve", "--device", name)
+        assert shown.exit_code == 2 and f"The device {name} cannot be used" in shown.output
+    assert not home.exists()
+
+
+@pytest.fixture
+def spawn(home: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(script: dict[str, Any], *arguments: str) -> Server:
+        started.append(Server(home, script, *arguments))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def test_serving_says_what_is_wrong_with_the_device(spawn: Callable[..., Server]) -> None:
+    problem = "There is no cuda:7. Give cpu."
+    errors = spawn({"device_problem": problem}, "--device", "cuda:7").running().stderr
+    assert errors is not None and errors.readline().decode().strip() == problem
+    shown = run("status")
+    assert problem in shown.stdout and "ready" not in shown.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serving_ends_with_a_word_on_what_becomes_of_jobs(
+    spawn: Callable[..., Server], image: Path, number: signal.Signals
+) -> None:
+    server = spawn({"jobs": [ENDLESS]})
+    job, waiting = submitted(image), submitted(image)
+    end = time.monotonic() + PATIENCE
+    while rows()[-1]["state"] != "running":
+        assert time.monotonic() < end
+    server.running().send_signal(number)
+    status, told = server.ended()
+    assert status == 0
+    assert f"{job[:8]} is interrupted" in told and f"maquette retry {job[:8]}" in told
+    assert "Jobs that wait: 1" in told and waiting[:8] not in told
