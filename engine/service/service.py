@@ -122,7 +122,13 @@ class Service:
             worker=self._worker,
             admission=self._admission,
             submitting=Submitting(
-                store, queue, self._running, self._inbox, self._disk, self._worker.forgive
+                store,
+                queue,
+                self._running,
+                self._inbox,
+                self._disk,
+                self._helper.check,
+                self._worker.forgive,
             ),
             helper=self._helper,
             disk=self._disk,

@@ -25,7 +25,7 @@ from protocol.plain import from_dict, to_dict
 from protocol.references import Attached
 from protocol.requests import Submit, new_job_id
 from protocol.samplers import Sampling
-from tests.service.peer import PATIENCE, ROOT, Server
+from tests.service.peer import PATIENCE, PNG, ROOT, Server
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -81,7 +81,7 @@ class Caller:
         job = to_dict(GenerateJob(picture=Attached("p"), seed=seed))
         body = {
             "job": {"generate_job": job},
-            "attached": {"p": base64.b64encode(b"picture").decode()},
+            "attached": {"p": base64.b64encode(PNG).decode()},
             "title": "chair",
             **more,
         }
@@ -167,7 +167,7 @@ def test_every_field_of_a_submit_may_be_sent(caller: Caller) -> None:
     finish = FinishChoice(finish="game", faces=300)
     job = GenerateJob(picture=Attached("p"), samplers={"shape": Sampling(steps=3)}, quality="draft")
     submit = Submit(id=new_job_id(), job=job, finish=finish, title="all", picture_sha256="0" * 64)
-    body = to_dict(submit) | {"attached": {"p": base64.b64encode(b"picture").decode()}}
+    body = to_dict(submit) | {"attached": {"p": base64.b64encode(PNG).decode()}}
     assert caller.ask("POST", "/v1/jobs", body)[0] == 201
     snapshot = caller.ask("GET", f"/v1/jobs/{submit.id}")[1]
     assert from_dict(FinishChoice, snapshot["finish"]) == finish
@@ -191,7 +191,7 @@ def test_the_examples_of_the_document_work(caller: Caller, tmp_path: Path) -> No
     (shell,) = re.findall("```sh\n(.*?)```", text, re.DOTALL)
     # The job of this seed in the script.
     python, shell = (example.replace('"seed": 7', '"seed": 2') for example in (python, shell))
-    (tmp_path / "chair.png").write_bytes(b"picture")
+    (tmp_path / "chair.png").write_bytes(PNG)
     environment = {**os.environ, "MAQUETTE_HOME": str(caller.server.home.absolute())}
 
     def result(*command: str) -> str:
