@@ -279,7 +279,7 @@ class RemoteJob:
         row = snapshot.row
         yield from snapshot.notes
         if row.state == "done":
-            yield Done(job=row.id, seconds={})
+            yield Done(job=row.id, seconds=dict(snapshot.seconds))
         elif row.state == "cancelled":
             yield Cancelled(job=row.id)
         elif row.state == "failed":

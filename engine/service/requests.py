@@ -215,6 +215,7 @@ class Desk:
                 notes=tuple(
                     Note(job=record.id, sentence=sentence, level=level) for sentence, level in notes
                 ),
+                seconds=record.seconds,
             )
         )
 

@@ -204,6 +204,7 @@ class Store:
         *,
         error: EngineError | None = None,
         size: int = 0,
+        seconds: Mapping[str, float] | None = None,
         costs: Mapping[str, Mapping[str, float]] | None = None,
     ) -> bool:
         """A job is done, failed or cancelled.
@@ -211,18 +212,19 @@ class Store:
         Args:
             error: why it failed.
             size: bytes of its results.
+            seconds: of its stages.
             costs: by profile, the seconds of its stages, for estimates.
 
         Returns:
             False where it had ended before: the first end counts.
         """
         code, message, hint = (error.code, error.message, error.hint) if error else ("", "", "")
-        marks = ", ".join("?" * len(OPEN))
+        marks, measured = ", ".join("?" * len(OPEN)), json.dumps(dict(seconds or {}))
         with self._transaction() as db:
             changed = db.execute(
-                "UPDATE jobs SET state = ?, ended = ?, bytes = ?, code = ?, message = ?, hint = ?"
-                f" WHERE id = ? AND state IN ({marks})",
-                (state, time.time(), size, code, message, hint, job, *OPEN),
+                "UPDATE jobs SET state = ?, ended = ?, bytes = ?, seconds = ?, code = ?,"
+                f" message = ?, hint = ? WHERE id = ? AND state IN ({marks})",
+                (state, time.time(), size, measured, code, message, hint, job, *OPEN),
             ).rowcount
             if changed:
                 for profile, seconds in (costs or {}).items():

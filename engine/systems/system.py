@@ -33,6 +33,10 @@ def _no_encoder(checkpoint: "Checkpoint", store: "Store") -> None:
     return None
 
 
+def _nothing_wrong(job: MakingJob, home: "Source", store: "Store") -> None:
+    return None
+
+
 def _nothing(models: "Models") -> "list[Use]":
     return []
 
@@ -66,7 +70,7 @@ class System:
     image_encoder: "Encoder" = _no_encoder
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     describe: "Describe"
-    check: "Check"
+    check: "Check" = _nothing_wrong
     expect: "Expect"
     usual_needs: "Needs" = _nothing
     run: "Run"

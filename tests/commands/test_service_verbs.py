@@ -75,7 +75,8 @@ def test_a_job_is_submitted_listed_and_followed(serve: Any, image: Path) -> None
     job = submitted(image, "--seed", "0", "--quality", "draft")
     shown = run("attach", job[:8], "--verbose")
     assert shown.exit_code == 0, shown.output
-    assert f"{job} is done." in shown.stdout
+    assert f"{job} is done." in shown.stdout and "Seconds: shape " in shown.stdout
+    assert "Seconds: shape " in run("attach", job[:8], "--verbose").stdout  # it is done by now
     assert "The picture is small." in shown.output
     (row,) = rows()
     assert (row["id"], row["state"], row["title"]) == (job, "done", "chair")
@@ -356,3 +357,28 @@ def test_serving_ends_with_a_word_on_what_becomes_of_jobs(
     assert status == 0
     assert f"{job[:8]} is interrupted" in told and f"maquette retry {job[:8]}" in told
     assert "Jobs that wait: 1" in told and waiting[:8] not in told
+
+
+def test_a_job_that_is_done_is_only_done_again_when_that_is_meant(serve: Any, image: Path) -> None:
+    serve(QUICK)
+    told = json.loads(run("submit", "generate", image, "--seed", "0", "--wait", "--json").stdout)
+    shown = run("retry", told["job"][:8])
+    assert shown.exit_code == 2 and len(rows()) == 1
+    assert "is done" in shown.output and "--again" in shown.output and "attach" in shown.output
+    again = run("retry", told["job"], "--again")
+    assert again.exit_code == 0, again.output
+    assert [row["retry_of"] for row in rows()] == [told["job"], ""]
+
+
+@pytest.mark.parametrize(
+    "words", [("--quality", "lovely"), ("--finish", "x"), ("--matte", "x"), ("--seed", "-1")]
+)
+def test_watching_makes_no_folder_when_an_option_is_wrong(
+    serve: Any, image: Path, words: tuple[str, str]
+) -> None:
+    out = image.parent / "deep" / "out"
+    assert run("watch", image.parent, "-o", out).exit_code == 2  # no engine runs
+    serve(QUICK)
+    shown = run("watch", image.parent, "-o", out, "--once", *words)
+    assert shown.exit_code == 2 and words[1] in shown.output
+    assert not out.parent.exists()
