@@ -1,7 +1,7 @@
 """What a client asks for: one frozen dataclass each. The head of the message carries its id.
 
-Every request is answered by exactly one reply that names its id, except ``FetchPart``, whose chunks
-follow its reply. ``Refused`` may answer any of them.
+Every request is answered by exactly one reply that names its id, except ``Leave``, and
+``FetchPart``, whose chunks follow its reply. ``Refused`` may answer any of them.
 """
 
 import re
@@ -57,6 +57,11 @@ class Hello:
 @dataclass(frozen=True, kw_only=True)
 class Ping:
     """Are you there? Answered by ``Pong``, also while a job runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leave:
+    """The client is about to close its connection; nothing is answered, its jobs continue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,6 +388,7 @@ class Pair:
 Request = (
     Hello
     | Ping
+    | Leave
     | Submit
     | Cancel
     | Retry

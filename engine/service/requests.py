@@ -99,6 +99,7 @@ class Desk:
     def __post_init__(self) -> None:
         self._handlers: Mapping[type, Callable[[Session, Any, Received, Answer], None]] = {
             requests.Ping: lambda session, message, received, answer: answer(replies.Pong()),
+            requests.Leave: self._leave,
             requests.Submit: self._submit,
             requests.Cancel: self._cancel,
             requests.Retry: self._retry,
@@ -154,6 +155,12 @@ class Desk:
     ) -> None:
         self._only_local(session, "Pairing can be opened")
         answer(replies.PairingOpened(code=self.house.open_pairing(), seconds=PAIRING_SECONDS))
+
+    def _leave(
+        self, session: Session, message: requests.Leave, received: Received, answer: Answer
+    ) -> None:
+        if self.endpoint is not None:
+            self.endpoint.drop(session)
 
     # Jobs
 

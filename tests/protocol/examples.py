@@ -54,6 +54,7 @@ MODEL = replies.ModelRow(
 EXAMPLES: list[Message] = [
     requests.Hello(oldest=1, newest=1, token="t" * 43, client="desk", program="maquette 0.4.0"),
     requests.Ping(),
+    requests.Leave(),
     requests.Submit(id=JOB, job=PICTURE, finish=FinishChoice(finish="game"), title="chair.png"),
     requests.Submit(id=JOB, job=GenerateJob(picture=Prompt("a red mushroom"))),
     requests.Cancel(job=JOB),

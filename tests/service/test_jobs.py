@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from protocol import replies, requests
+from protocol.client import EngineClient
 from protocol.errors import EngineError
 from protocol.events import (
     ENDS,
@@ -337,3 +338,13 @@ def test_jobs_are_found_by_the_picture_they_were_made_from(serve: Serve) -> None
     assert peer.ask(requests.Attach(job=d)).row.picture_sha256 == sha
     with pytest.raises(EngineError, match="picture_sha256"):
         requests.ListJobs(picture_sha256="xyz")
+
+
+def test_a_client_that_closes_counts_no_longer(serve: Serve) -> None:
+    local = serve({})
+    peer = local.peer()
+    client = EngineClient(lambda: local.service.connection, name="guest", program="tests")
+    client.ask(requests.GetStatus())
+    assert peer.ask(requests.GetStatus()).engine.clients == 2
+    client.close()
+    peer.until(lambda: peer.ask(requests.GetStatus()).engine.clients == 1, patience=2.0)
