@@ -25,6 +25,7 @@ class MaquettePreferences(AddonPreferences):
         width = int(context.region.width - 80 * context.preferences.system.ui_scale)
         box = layout.box().column()
         engine.status_line(box, context, snapshot.engine, width)
+        engine.draw_pairing(layout, context, snapshot.engine, width)
         if snapshot.engine.state == "absent":
             first_run.draw_costs(box.split(factor=0.6), snapshot.setup)
             engine.draw_online(box, context, width)

@@ -19,6 +19,7 @@ def choose(operator: Any, make: Any) -> set[str]:
 
     def choose_it() -> None:
         picture = make()
+        bpy.context.window_manager.maquette.show_original = False  # its matte is looked at first
         session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
 
     return attempt(operator, choose_it)
@@ -28,6 +29,9 @@ def show_tab(context: Any) -> None:
     """Open the sidebar of the viewport at our tab, where the picture is seen."""
     area = context.area
     if area is None or area.type != "VIEW_3D":
+        areas = context.screen.areas if context.screen else ()
+        area = next((one for one in areas if one.type == "VIEW_3D"), None)
+    if area is None:
         return
     area.spaces.active.show_region_ui = True
     for region in area.regions:
@@ -119,12 +123,12 @@ class MAQUETTE_OT_paste_picture(Operator):
         return choose(self, clipboard.picture)
 
 
-def _images(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
+def _images(_self: Any, _context: Any) -> list[tuple[str, str, str, int, int]]:
+    found = [im for im in bpy.data.images if im.type not in ("RENDER_RESULT", "COMPOSITING")]
     # Blender keeps no reference to these strings, so we do.
     _images.kept = [  # type: ignore[attr-defined]
-        (image.name, image.name, "")
-        for image in bpy.data.images
-        if image.type not in ("RENDER_RESULT", "COMPOSITING")
+        (image.name, image.name, "", image.preview_ensure().icon_id, number)
+        for number, image in enumerate(found)
     ]
     return _images.kept  # type: ignore[attr-defined]
 
@@ -180,6 +184,7 @@ class MAQUETTE_OT_editor_picture(Operator):
         else:
             done = choose(self, lambda: images_out.picture(image))
         if done == {"FINISHED"}:
+            show_tab(context)
             self.report({"INFO"}, "The picture is chosen: see the tab Maquette in the 3D viewport.")
         return done
 

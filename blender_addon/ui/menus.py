@@ -56,6 +56,14 @@ def draw_image_menu(menu: Any, _context: Any) -> None:
     menu.layout.operator("maquette.editor_picture", icon="SHADERFX")
 
 
+def draw_image_header(header: Any, context: Any) -> None:
+    """At the end of the Image editor's header, while the mask is painted in it."""
+    from ..bl import matte
+
+    if matte.is_mask(context.space_data.image):
+        header.layout.operator("maquette.use_mask", icon="CHECKMARK")
+
+
 def draw_status_bar(header: Any, context: Any) -> None:
     """The running job at the right end of the status bar."""
     running = next((job for job in tick.snapshot().jobs if job.state in jobs.ACTIVE), None)
@@ -81,6 +89,7 @@ ENTRIES = (
     ("VIEW3D_MT_object_context_menu", draw_object_menu),
     ("VIEW3D_MT_add", draw_add_menu),
     ("IMAGE_MT_image", draw_image_menu),
+    ("IMAGE_HT_header", draw_image_header),
     ("STATUSBAR_HT_header", draw_status_bar),
 )
 

@@ -89,8 +89,7 @@ class MAQUETTE_PT_cut_out(Sidebar, Panel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        picture = tick.snapshot().picture
-        return super().poll(context) and bool(picture.title) and not picture.problem
+        return super().poll(context) and bool(tick.snapshot().picture.title)
 
     def draw(self, context: Any) -> None:
         layout, chosen = self.layout, context.scene.maquette
