@@ -7,7 +7,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
-from .acting import attempt, refuse, session, session_as_it_is
+from .acting import attempt, open_folder, refuse, session, session_as_it_is
 
 
 def process() -> Any:
@@ -374,7 +374,7 @@ class MAQUETTE_OT_open_engine_folder(Operator):
     def execute(self, _context: Any) -> set[str]:
         from ..engine_process import home
 
-        return attempt(self, lambda: bpy.ops.wm.path_open(filepath=str(home())))
+        return attempt(self, lambda: open_folder(home()))
 
 
 class MAQUETTE_OT_open_preferences(Operator):
