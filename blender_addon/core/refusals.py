@@ -169,7 +169,7 @@ def gate_sentence(view: WeightsView | None) -> str:
     gated = [row for row in view.rows if row.gated and row.missing] if view else []
     if not gated:
         return ""
-    names = " and ".join(row.name for row in gated)
+    names = " and ".join(row.purpose.partition(":")[0] or row.name for row in gated)
     return (
         f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
         "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."
