@@ -73,8 +73,8 @@ class MAQUETTE_MT_sources(Menu):
         layout = self.layout
         layout.operator("maquette.open_picture", icon="FILE_IMAGE")
         layout.separator()
-        for operator, label, icon in SOURCES:
-            layout.operator(operator, text=label, icon=icon)
+        for operator, _, icon in SOURCES:
+            layout.operator(operator, icon=icon)  # its whole name, which F3 looks for
         layout.separator()
         layout.operator("maquette.example_picture", icon="MONKEY")
 
