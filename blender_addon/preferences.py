@@ -31,6 +31,8 @@ class MaquettePreferences(AddonPreferences):
             engine.draw_online(box, context, width)
         if snapshot.weights is not None:
             engine.draw_weights(layout.box().column(), context, snapshot.weights, width)
+        elif snapshot.checkpoint is not None and snapshot.checkpoint.small:
+            engine.draw_only_small(layout.box().column(), context, width)
         row = layout.row(align=True)
         row.operator("maquette.use_folder", text="Engine in a Folder…", icon="FILE_FOLDER")
         row.operator("maquette.use_remote", text="Engine of Another Machine…", icon="LINKED")

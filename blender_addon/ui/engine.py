@@ -174,6 +174,14 @@ def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = No
     draw_online(layout, context, width)
 
 
+def draw_only_small(layout: Any, context: Any, width: int) -> None:
+    """One line: the published weights are not in use, and the button that lists them."""
+    row = layout.split(factor=0.68)
+    said = "The small model is in use. The published weights are not on this machine."
+    text.say(row.column(), context, said, icon="INFO", width=int(width * 0.6))
+    row.operator("maquette.list_weights", text="List Weights", icon="PRESET")
+
+
 def draw_gate(layout: Any, context: Any, weights: Any, width: int | None) -> None:
     """What is given to those only who ask its owner, and the two ways to it."""
     gated = [row for row in weights.rows if row.gated and row.missing]
