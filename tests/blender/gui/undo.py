@@ -45,7 +45,9 @@ def move() -> window.Steps:
     for key in ("g", "x", "1", "Return"):
         window.key(key, 300, 300)
         yield 0.1
-    yield from window.wait_for("the move", lambda: tuple(cube().location) != before, 10)
+    modal = bpy.context.window_manager.windows[0].modal_operators
+    moved = lambda: tuple(cube().location) != before and not len(modal)  # noqa: E731
+    yield from window.wait_for("the move", moved, 20)
 
 
 def undo(times: int, keys: str) -> window.Steps:
@@ -68,7 +70,8 @@ def unfold(*names: str) -> None:
 
 def press(height: int, number: int) -> None:
     """Click on one of the buttons that are at least as high."""
-    found = [one for one in window.buttons() if one[2] >= height * window.SCALE]
+    window.redraw()
+    found = [one for one in window.buttons(0.15) if one[2] >= height * window.SCALE]
     window.click(*found[number][:2])
 
 
