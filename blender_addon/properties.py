@@ -339,6 +339,11 @@ def _history_filtered(group: "MaquetteWindow", _context: Any) -> None:
     history.search(group)
 
 
+def is_a_picture(image: Any) -> bool:
+    """Whether an image has pixels of its own."""
+    return image.type not in ("RENDER_RESULT", "COMPOSITING")
+
+
 def _prompt(_group: "MaquetteWindow") -> str:
     return _snapshot().picture.words
 
@@ -361,6 +366,13 @@ class MaquetteWindow(PropertyGroup):
         get=_prompt,
         set=_set_prompt,
     )
+    image: PointerProperty(  # type: ignore[valid-type]
+        type=bpy.types.Image,
+        name="Image",
+        description="Of this file, that becomes the picture",
+        poll=lambda _window, image: is_a_picture(image),
+    )
+
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",
         description="Show results whose name has these letters",

@@ -14,11 +14,13 @@ from .asking import Asking
 from .given import PICTURE, Given, of_picture
 from .language import said
 from .pictures import PictureIn, cut_out_picture
+from .refusals import matte_note, remedy
 from .snapshot import PictureView
 
 if TYPE_CHECKING:
     from ..protocol.client import Answer
 
+PAINTED = "The painted mask is used."
 USUAL_THRESHOLD = 0.5
 CutOutRows = tuple[int, int, bytes]
 serials = count(1)
@@ -139,7 +141,13 @@ class Candidate:
         self._asked, self._again = 0, False
         self.cut_out, self.corrected, self.seen = (width, height, bytes(rows)), True, True
         self.view = replace(
-            self.view, checking=False, cut_out=True, problem="", hint="", serial=next(serials)
+            self.view,
+            checking=False,
+            notes=(*self.view.notes[:-1], PAINTED),  # the last one told of the matte before
+            cut_out=True,
+            problem="",
+            hint="",
+            serial=next(serials),
         )
 
     def given(self) -> Given:
@@ -186,11 +194,11 @@ class Candidate:
         self._asked = 0
         reply = answer.reply
         if isinstance(reply, Refused):
-            self._refuse(reply.message, reply.hint)
+            self._refuse(reply.message, remedy(reply.code, reply.hint))
         elif isinstance(reply, CutOutPicture) and PICTURE in answer.buffers:
             rows = bytes(answer.buffers[PICTURE].data)
             self.cut_out = (reply.width, reply.height, rows)
-            self._note(reply.check, reply.note)
+            self._note(reply.check, matte_note(reply.method, reply.note))
         if self._again:
             self._again = False
             self._ask()

@@ -129,8 +129,8 @@ class MAQUETTE_MT_sources(Menu):
         layout = self.layout
         layout.operator("maquette.open_picture", icon="FILE_IMAGE")
         layout.separator()
-        for operator, label, icon in SOURCES:
-            layout.operator(operator, text=label, icon=icon)
+        for operator, _, icon in SOURCES:
+            layout.operator(operator, icon=icon)  # its whole name, which F3 looks for
         layout.separator()
         layout.operator("maquette.example_picture", icon="MONKEY")
         checkpoint = tick.snapshot().checkpoint
@@ -149,7 +149,7 @@ class MAQUETTE_PT_cut_out(Sidebar, Panel):
     @classmethod
     def poll(cls, context: Any) -> bool:
         picture = tick.snapshot().picture
-        cut = bool(picture.title) and not picture.of_words and not picture.problem
+        cut = bool(picture.title) and not picture.of_words
         return super().poll(context) and cut
 
     def draw(self, context: Any) -> None:

@@ -42,7 +42,7 @@ DATA = (
 """Names that data-blocks and attributes get in every language."""
 SENTENCE = re.compile(r"[A-Za-z}\"'.,:)] .*[a-z]")
 NOT_SHOWN = re.compile(
-    r"[\\<>=\[\]|]|;[.*]|\(\?|^[a-z_.]+$|^\d+ px$|^#|^--|%\w|^Blender on |^maquette "
+    r"[\\\[\]|]|;[.*]|\(\?|^[a-z_.]+$|^\d+ px$|^#|^--|%\w|^Blender on |^maquette "
 )
 
 
@@ -83,7 +83,7 @@ def of_source(source: str, *, drawn: bool = True) -> Iterator[str]:
 def _labels(node: ast.AST, drawn: bool) -> Iterator[ast.Constant]:
     """Literals where Blender, or ``said``, takes a text."""
     match node:
-        case ast.Call(func=ast.Name(id="said"), args=[value, *_]):
+        case ast.Call(func=ast.Name(id="said") | ast.Attribute(attr="said"), args=[value, *_]):
             yield from (part for part in _alternatives(value) if _is_text(part))  # pyright: ignore
             return
         case ast.keyword(arg=name, value=value) if drawn and name in SHOWN:

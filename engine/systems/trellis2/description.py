@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.checkpoints.pipeline import PipelineSpec, read_pipeline
+from engine.checkpoints.pipeline import PipelineSpec, read_pipeline, texturing_absent
 from engine.systems.trellis2.names import (
     LABELS,
     MATERIAL_DECODER,
@@ -13,6 +13,7 @@ from engine.systems.trellis2.names import (
     SAMPLERS,
     SYSTEM,
     TEXT_ENCODER,
+    check_stages,
 )
 from engine.systems.trellis2.routes import (
     Offer,
@@ -29,7 +30,7 @@ from engine.weights.store import Store
 from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
 from protocol.errors import EngineError
 from protocol.finishes import FinishAdvice
-from protocol.jobs import TextureJob
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 from protocol.limits import QUALITIES
 from protocol.plain import tag
 
@@ -78,6 +79,26 @@ def _missing_for_prompts() -> str:
     except EngineError as error:
         return error.message
     return ""
+
+
+def check(job: MakingJob, home: Source, store: Store) -> None:
+    """Refuse a type, a quality or a stage that the checkpoint does not have.
+
+    Raises:
+        EngineError: ``type_unknown``, ``type_not_finer``, ``stage_unknown``, ``texturing_absent``,
+            and as ``describe``.
+    """
+    files = _read(home, store)
+    check_stages(type(job), job.samplers)
+    match job:
+        case GenerateJob():
+            route_of(files.offer, job.type, job.quality)
+        case UpscaleJob():
+            cascade_of(files.offer, job.type, job.quality, finer_than=0)
+        case TextureJob() if files.texturing is None:
+            raise texturing_absent(str(home))
+        case TextureJob():
+            pass
 
 
 def _qualities(offer: Offer) -> Iterator[QualityRow]:
