@@ -1,0 +1,215 @@
+"""*Set Up the Engine* to its very end, from the real package index: minutes and gigabytes, so that
+it runs only when it is asked for (docs/measuring.md)::
+
+    MAQUETTE_WHOLE_SET_UP=1 python run.py python -m tests.blender 5.3.0 \
+        tests/blender/test_set_up.py -s
+
+All that comes in goes through a proxy of the test (way_out.py), which counts it, slows it down, and
+refuses it. A wheel of PyTorch's CPU build in a folder of PIP_FIND_LINKS is offered as PyTorch's own
+server offers it, which is not reached from everywhere.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+
+from tests.blender import addon, fresh, zips
+from tests.blender.pump import Pump
+from tests.blender.way_out import WayOut
+
+INDEX = "pypi.org"
+PICTURE = Path(__file__).resolve().parents[2] / "examples" / "mushroom.png"
+MINUTES = 600.0
+LINE = 50e6 / 8
+"""Bytes a second that the panel counts its minutes with."""
+LONG = Path("Пользователь с пробелами " * 4, "очень длинная папка " * 5)
+
+
+def _why_not() -> str:
+    if not os.environ.get("MAQUETTE_WHOLE_SET_UP"):
+        return "takes minutes and downloads gigabytes: MAQUETTE_WHOLE_SET_UP=1 asks for it"
+    try:
+        socket.create_connection((INDEX, 443), 10).close()
+    except OSError as error:
+        return f"{INDEX} cannot be reached: {error}"
+    return ""
+
+
+pytestmark = [
+    pytest.mark.usefixtures("blank"),
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(bool(_why_not()), reason=_why_not()),
+]
+
+
+def _cpu_builds() -> Path | None:
+    """A folder with wheels of PyTorch for processors."""
+    folders = [Path(each) for each in os.environ.get("PIP_FIND_LINKS", "").split()]
+    return next((each for each in folders if any(each.glob("torch-*+cpu-*.whl"))), None)
+
+
+@pytest.fixture
+def way(tmp_path: Path) -> Iterator[WayOut]:
+    made = WayOut(tmp_path / "way", _cpu_builds())
+    yield made
+    made.close()
+
+
+def _through(way: WayOut) -> dict[str, str]:
+    """The environment of a user who has this proxy."""
+    links = f"{way.address}/wheels/" if _cpu_builds() else ""
+    proxy = {"HTTPS_PROXY": way.address, "https_proxy": way.address}
+    return {**proxy, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PIP_FIND_LINKS": links}
+
+
+Begin = Callable[[Path, WayOut], "Panel"]
+
+
+@pytest.fixture
+def begin(pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    """Blender, started anew with another home."""
+    tick = addon.module("bl.tick")
+
+    def start(home: Path, way: WayOut) -> Panel:
+        tick.unregister()
+        for name, value in _through(way).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(addon.module("engine_process"), "home", lambda: home)
+        bpy.context.preferences.system.use_online_access = False
+        tick.register()
+        panel = Panel(pump, home)
+        pump.until(lambda: panel.setup.download > 0)
+        return panel
+
+    yield start
+    tick.unregister()
+    bpy.context.preferences.system.use_online_access = False
+    tick.register()
+
+
+class Panel:
+    """What a user sees and presses."""
+
+    def __init__(self, pump: Pump, home: Path) -> None:
+        self.pump, self.home = pump, home
+
+    @property
+    def setup(self) -> Any:
+        return addon.module("bl.tick").snapshot().setup
+
+    @property
+    def engine(self) -> Any:
+        return addon.module("bl.tick").snapshot().engine
+
+    def press(self) -> None:
+        assert bpy.ops.maquette.set_up(agreed=self.setup.asks) == {"FINISHED"}
+        self.pump.until(lambda: self.setup.running)
+
+    def until_done(self) -> None:
+        """The set-up comes to its end; what it tells only grows."""
+        seen: list[float] = []
+
+        def over() -> bool:
+            seen.append(self.setup.fraction)
+            return not self.setup.running
+
+        self.pump.until(over, MINUTES)
+        # At the end the view is that of a set-up that does not run.
+        assert seen[:-1] == sorted(seen[:-1])
+
+    def until_bytes(self, share: float) -> int:
+        """That share of the bytes is here, as the panel says."""
+
+        def there() -> bool:
+            assert self.setup.running, self.setup.problem
+            return 0 < share * self.setup.bytes_total <= self.setup.bytes_done
+
+        self.pump.until(there, MINUTES)
+        return self.setup.bytes_done
+
+    def first_bytes(self) -> int:
+        """What the panel says is here as soon as a download of the list has begun."""
+        self.pump.until(lambda: self.setup.bytes_total > 50e6 and self.setup.bytes_done, MINUTES)
+        return self.setup.bytes_done
+
+
+def test_from_the_button_to_an_asset_cancelled_killed_and_cut_on_the_way(
+    begin: Begin, way: WayOut, tmp_path: Path
+) -> None:
+    home = tmp_path / LONG
+    assert len(str(home)) > 200
+    panel = begin(home, way)
+    assert panel.engine.state == "absent" and panel.setup.why_not
+    assert bpy.ops.maquette.allow_online() == {"FINISHED"}
+    panel.pump.until(lambda: not panel.setup.why_not)
+
+    panel.press()
+    here = panel.until_bytes(0.3)
+    assert bpy.ops.maquette.cancel_set_up() == {"FINISHED"}
+    panel.pump.until(lambda: not panel.setup.running)
+    assert "cancelled" in panel.setup.problem and panel.setup.resumable
+
+    panel.press()
+    assert panel.first_bytes() >= here, "what was downloaded before the cross is kept"
+    here = panel.until_bytes(0.5)
+    assert panel.setup.log and panel.setup.step
+    os.killpg(int((home / "engine.set-up" / "lock").read_text().split()[0]), signal.SIGKILL)
+    panel.pump.until(lambda: not panel.setup.running)
+    assert panel.setup.problem and panel.setup.resumable
+    assert panel.engine.state == "absent"
+
+    panel.press()
+    assert panel.first_bytes() >= here, "what was downloaded before the cut is kept"
+    panel.until_bytes(0.7)
+    way.wish(refuse=True)
+    panel.pump.run(5)
+    way.wish()
+    panel.until_done()
+    assert panel.setup.problem == ""
+    panel.pump.until(lambda: panel.engine.state in ("stopped", "ready"))
+    _say(f"the engine in a path of {len(str(home))} characters", panel)
+    _make_a_mushroom(panel)
+
+
+def _make_a_mushroom(panel: Panel) -> None:
+    """The engine starts on demand, says welcome, and makes an asset with the small model."""
+    session, pump = addon.module("bl.tick").session(), panel.pump
+    began = time.monotonic()
+    assert bpy.ops.maquette.engine_start() == {"FINISHED"}
+    pump.until(lambda: panel.engine.state == "ready" and session.snapshot.checkpoint, 60)
+    _say(f"it said welcome after {time.monotonic() - began:.1f} s: {panel.engine.versions}", panel)
+    pictures = addon.module("core.pictures")
+    session.choose_picture(pictures.PictureIn(title="Mushroom", data=PICTURE.read_bytes()))
+    pump.until(lambda: session.snapshot.picture.cut_out, 60)
+    began = time.monotonic()
+    assert bpy.ops.maquette.generate() == {"FINISHED"}
+
+    def ended() -> bool:
+        (job,) = addon.module("bl.tick").snapshot().jobs
+        assert job.state != "failed", (job.problem, job.hint)
+        return job.state == "done" and not job.waiting_for
+
+    pump.until(ended, MINUTES)
+    thing = bpy.data.objects["Mushroom"]
+    assert len(thing.data.polygons) > 1000 and thing.material_slots[0].material
+    faces = len(thing.data.polygons)
+    _say(f"a mushroom of {faces} faces after {time.monotonic() - began:.1f} s", panel)
+    assert bpy.ops.maquette.engine_stop() == {"FINISHED"}
+    pump.until(lambda: panel.engine.state == "stopped", 30)
+
+
+def _say(text: str, panel: Panel) -> None:
+    sys.stdout.write(f"\n{text}")
+    sys.stdout.flush()
