@@ -193,12 +193,15 @@ def test_what_an_unfinished_one_has_left_is_deleted_and_how_it_ended_is_put_away
         one.process.close()
 
 
-def test_two_blenders_press_at_the_same_moment(index: Index, tmp_path: Path) -> None:
-    index.behave(SLOW)
+@pytest.mark.parametrize("later", [False, True])
+def test_two_blenders_press_at_the_same_moment(index: Index, tmp_path: Path, later: bool) -> None:
+    index.behave({"torch-2.9-py3-none-any.whl": {"slow": 500_000}})
     wheel = index.add_engine("1.0")
     desks = [Desk(index, tmp_path, wheel) for _ in range(2)]
-    for desk in desks:
-        desk.process.set_up()
+    desks[0].process.set_up()
+    if later:  # but before the other one has looked
+        desks[0].until(lambda: "torch" in desks[0].setup.step)
+    desks[1].process.set_up()
     steps: list[set[str]] = [set(), set()]
 
     def over() -> bool:
