@@ -34,6 +34,8 @@ PICTURE = Path(__file__).resolve().parents[2] / "examples" / "mushroom.png"
 MINUTES = 600.0
 LINE = 50e6 / 8
 """Bytes a second that the panel counts its minutes with."""
+LIST = 50e6
+"""Bytes that the packages take at least; uv, which comes first, takes less."""
 LONG = Path("Пользователь с пробелами " * 4, "очень длинная папка " * 5)
 
 
@@ -133,15 +135,16 @@ class Panel:
         """That share of the bytes is here, as the panel says."""
 
         def there() -> bool:
-            assert self.setup.running, self.setup.problem
-            return 0 < share * self.setup.bytes_total <= self.setup.bytes_done
+            setup = self.setup
+            assert setup.running, setup.problem
+            return LIST < setup.bytes_total and share * setup.bytes_total <= setup.bytes_done
 
         self.pump.until(there, MINUTES)
         return self.setup.bytes_done
 
     def first_bytes(self) -> int:
         """What the panel says is here as soon as a download of the list has begun."""
-        self.pump.until(lambda: self.setup.bytes_total > 50e6 and self.setup.bytes_done, MINUTES)
+        self.pump.until(lambda: self.setup.bytes_total > LIST and self.setup.bytes_done, MINUTES)
         return self.setup.bytes_done
 
 
@@ -179,8 +182,117 @@ def test_from_the_button_to_an_asset_cancelled_killed_and_cut_on_the_way(
     panel.until_done()
     assert panel.setup.problem == ""
     panel.pump.until(lambda: panel.engine.state in ("stopped", "ready"))
-    _say(f"the engine in a path of {len(str(home))} characters", panel)
+    _say(f"the engine in a path of {len(str(home))} characters")
     _make_a_mushroom(panel)
+
+
+def test_no_network_is_a_sentence_and_what_is_here_is_kept(
+    begin: Begin, way: WayOut, tmp_path: Path
+) -> None:
+    panel = begin(tmp_path / "home", way)
+    bpy.ops.maquette.allow_online()
+    panel.pump.until(lambda: not panel.setup.why_not)
+    way.wish(refuse=True)
+    panel.press()
+    panel.until_done()
+    assert "cannot be reached" in panel.setup.problem and "HTTPS_PROXY" in panel.setup.hint
+    _say(f"refused at once: {panel.setup.problem}")
+    way.wish()
+    panel.press()
+    panel.pump.until(lambda: "uv" not in panel.setup.step and panel.setup.fraction > 0, 120)
+    way.wish(refuse=True)
+    panel.until_done()
+    assert "cannot be reached" in panel.setup.problem and "HTTPS_PROXY" in panel.setup.hint
+    _say(f"refused while asking: {panel.setup.problem}")
+    way.wish()
+    panel.press()
+    panel.until_bytes(0.05)
+    way.wish(refuse=True)
+    panel.until_done()
+    here = _here(panel)
+    assert "try again" in panel.setup.hint.lower() and panel.setup.resumable and here
+    _say(f"refused while downloading: {panel.setup.problem}")
+    way.wish()
+    panel.press()
+    assert panel.first_bytes() >= here
+    bpy.ops.maquette.cancel_set_up()
+    panel.pump.until(lambda: not panel.setup.running)
+    assert bpy.ops.maquette.discard_set_up() == {"FINISHED"}
+    panel.pump.until(lambda: not panel.setup.resumable)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system in memory that has so many bytes."""
+    mounted: list[Path] = []
+
+    def mount(size: int) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            pytest.skip(str(error))
+        if done.returncode != 0:
+            pytest.skip(f"no file system can be mounted: {done.stderr}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_too_small_is_known_before_anything_large_comes(
+    begin: Begin, way: WayOut, small_disk: Callable[[int], Path]
+) -> None:
+    panel = begin(small_disk(1_000_000_000) / "home", way)
+    bpy.ops.maquette.allow_online()
+    panel.pump.until(lambda: not panel.setup.why_not)
+    panel.press()
+    panel.until_done()
+    assert "is full" in panel.setup.problem and "GB free" in panel.setup.hint
+    _say(f"{panel.setup.problem} {panel.setup.hint} {way.bytes / 1e6:.0f} MB had come.")
+    assert way.bytes < 40e6
+
+
+@pytest.mark.parametrize("when", ["downloading", "installing"])
+def test_a_disk_that_fills_up_meanwhile(
+    begin: Begin, way: WayOut, small_disk: Callable[[int], Path], when: str
+) -> None:
+    folder = small_disk(3_000_000_000)
+    filler = folder / "filler"
+    panel = begin(folder / "home", way)
+    bpy.ops.maquette.allow_online()
+    panel.pump.until(lambda: not panel.setup.why_not)
+    panel.press()
+    if when == "downloading":
+        panel.until_bytes(0.3)
+    else:
+        panel.pump.until(lambda: panel.setup.step.startswith("Installing"), MINUTES)
+    _fill(filler, left=30_000_000)
+    panel.until_done()
+    assert "is full" in panel.setup.problem and panel.engine.state == "absent"
+    here = _here(panel)
+    _say(f"full while {when}: {panel.setup.problem} {panel.setup.hint}")
+    filler.unlink()
+    panel.press()
+    assert panel.first_bytes() >= here > 0
+    panel.until_done()
+    assert panel.setup.problem == ""
+    panel.pump.until(lambda: panel.engine.state == "stopped")
+
+
+def _fill(file: Path, left: int) -> None:
+    with file.open("wb") as opened:
+        os.posix_fallocate(opened.fileno(), 0, shutil.disk_usage(file.parent).free - left)
+
+
+def _here(panel: Panel) -> int:
+    """Bytes of downloads of the list that are kept."""
+    folder = panel.home / "engine.set-up" / "downloads"
+    return sum(file.stat().st_size for file in folder.iterdir() if not file.name.startswith("uv-"))
 
 
 def _make_a_mushroom(panel: Panel) -> None:
@@ -189,7 +301,7 @@ def _make_a_mushroom(panel: Panel) -> None:
     began = time.monotonic()
     assert bpy.ops.maquette.engine_start() == {"FINISHED"}
     pump.until(lambda: panel.engine.state == "ready" and session.snapshot.checkpoint, 60)
-    _say(f"it said welcome after {time.monotonic() - began:.1f} s: {panel.engine.versions}", panel)
+    _say(f"it said welcome after {time.monotonic() - began:.1f} s: {panel.engine.versions}")
     pictures = addon.module("core.pictures")
     session.choose_picture(pictures.PictureIn(title="Mushroom", data=PICTURE.read_bytes()))
     pump.until(lambda: session.snapshot.picture.cut_out, 60)
@@ -205,11 +317,11 @@ def _make_a_mushroom(panel: Panel) -> None:
     thing = bpy.data.objects["Mushroom"]
     assert len(thing.data.polygons) > 1000 and thing.material_slots[0].material
     faces = len(thing.data.polygons)
-    _say(f"a mushroom of {faces} faces after {time.monotonic() - began:.1f} s", panel)
+    _say(f"a mushroom of {faces} faces after {time.monotonic() - began:.1f} s")
     assert bpy.ops.maquette.engine_stop() == {"FINISHED"}
     pump.until(lambda: panel.engine.state == "stopped", 30)
 
 
-def _say(text: str, panel: Panel) -> None:
+def _say(text: str) -> None:
     sys.stdout.write(f"\n{text}")
     sys.stdout.flush()

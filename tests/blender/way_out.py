@@ -68,15 +68,18 @@ class _Server:
 
     async def run(self) -> None:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = str(server.sockets[0].getsockname()[1])
         self._look()
-        part = self._folder / "port.part"
-        part.write_text(port)
-        part.replace(self._folder / "port")
+        self._write("port", server.sockets[0].getsockname()[1])
         while True:
             self._look()
-            (self._folder / "bytes").write_text(str(self._bytes))
+            self._write("bytes", self._bytes)
             await asyncio.sleep(0.1)
+
+    def _write(self, name: str, number: int) -> None:
+        """Whole or not at all, for whoever reads it meanwhile."""
+        part = self._folder / f"{name}.part"
+        part.write_text(str(number))
+        part.replace(self._folder / name)
 
     def _look(self) -> None:
         self._wish = json.loads((self._folder / "wish.json").read_text())
@@ -95,12 +98,12 @@ class _Server:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             method, target, _ = head[0].split(" ")
-            if self._wish["refuse"]:
-                writer.write(REFUSED)
-            elif method == "CONNECT":
-                await self._tunnel(target, reader, writer)
-            else:
+            if method != "CONNECT":
                 await self._file(method, target, head, writer)
+            elif self._wish["refuse"]:
+                writer.write(REFUSED)
+            else:
+                await self._tunnel(target, reader, writer)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
