@@ -309,7 +309,10 @@ def _make_a_mushroom(panel: Panel) -> None:
     assert bpy.ops.maquette.generate() == {"FINISHED"}
 
     def ended() -> bool:
-        (job,) = addon.module("bl.tick").snapshot().jobs
+        jobs = addon.module("bl.tick").snapshot().jobs
+        if not jobs:  # no tick has seen it yet
+            return False
+        (job,) = jobs
         assert job.state != "failed", (job.problem, job.hint)
         return job.state == "done" and not job.waiting_for
 
