@@ -3,10 +3,11 @@
 Lamps are spherical Gaussians (engine/render/lights.py). Where a lobe of GGX (Walter et al. 2007) is
 narrower than a lamp it is taken as another one around the mirror direction, whose product with the
 lamp has a closed integral (Wang et al. 2009); where it is wider, the lamp is a point, and the lobe
-as much wider as the lamp is (after Karis 2013, Real Shading in Unreal Engine 4). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
-Shading on Mobile). Rough metals get back what they lose by single scattering (Turquin 2019,
-Practical Multiple Scattering Compensation for Microfacet Models). The picture is made by the
-Khronos PBR Neutral tone mapper, which preserves base colours.
+as much wider as the lamp is (after Karis 2013, Real Shading in Unreal Engine 4). Surroundings are
+weighted by Karis' fit of the split sum (Karis 2014, Physically Based Shading on Mobile). Rough
+metals get back what they lose by single scattering (Turquin 2019, Practical Multiple Scattering
+Compensation for Microfacet Models). The picture is made by the Khronos PBR Neutral tone mapper,
+which preserves base colours.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ _WIDENED = 0.3
 """Of the width of a lamp, that is added to a lobe: fitted to integrals of GGX, see
 docs/decisions/0049-light-of-the-studio.md."""
 _SOFT = 0.36
-"""How far behind the terminator a soft lamp reaches (Hill 2016, see ``_arriving``)."""
+"""How far behind the terminator a soft lamp reaches (see ``_arriving``)."""
 _LEAST_ALPHA = 0.03 * 0.03
 _DONE = 1e-3
 """What is behind a point that lets through less than this is not seen."""
@@ -48,7 +49,7 @@ def _overlap(cosine, s0, s1):
 
 @njit(inline="always")
 def _arriving(cosine, s):
-    """Mean of the clamped cosine over a lamp of sharpness s (Hill 2016, in Pettineo's SG series)."""
+    """Mean of the clamped cosine over a lamp of sharpness s, a fit (Hill 2016)."""
     near = np.exp(-s)
     far = near * near
     scale = 1 + 2 * far - 1 / s

@@ -9,7 +9,6 @@ refuses it. A wheel of PyTorch's CPU build in a folder of PIP_FIND_LINKS is offe
 server offers it, which is not reached from everywhere.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -88,7 +87,7 @@ def begin(pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
         tick.unregister()
         for name, value in _through(way).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(addon.module("engine_process"), "home", lambda: home)
+        monkeypatch.setenv("MAQUETTE_HOME", str(home))
         bpy.context.preferences.system.use_online_access = False
         tick.register()
         panel = Panel(pump, home)
@@ -98,6 +97,7 @@ def begin(pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     yield start
     tick.unregister()
     bpy.context.preferences.system.use_online_access = False
+    monkeypatch.undo()
     tick.register()
 
 
@@ -137,7 +137,7 @@ class Panel:
         def there() -> bool:
             setup = self.setup
             assert setup.running, setup.problem
-            return LIST < setup.bytes_total and share * setup.bytes_total <= setup.bytes_done
+            return setup.bytes_total > LIST and share * setup.bytes_total <= setup.bytes_done
 
         self.pump.until(there, MINUTES)
         return self.setup.bytes_done
@@ -184,6 +184,7 @@ def test_from_the_button_to_an_asset_cancelled_killed_and_cut_on_the_way(
     panel.pump.until(lambda: panel.engine.state in ("stopped", "ready"))
     _say(f"the engine in a path of {len(str(home))} characters")
     _make_a_mushroom(panel)
+    _update(panel, tmp_path)
 
 
 def test_no_network_is_a_sentence_and_what_is_here_is_kept(
@@ -305,6 +306,8 @@ def _make_a_mushroom(panel: Panel) -> None:
     pictures = addon.module("core.pictures")
     session.choose_picture(pictures.PictureIn(title="Mushroom", data=PICTURE.read_bytes()))
     pump.until(lambda: session.snapshot.picture.cut_out, 60)
+    chosen = bpy.context.scene.maquette
+    chosen.quality, chosen.faces, chosen.texture_size = "draft", 4000, "512"
     began = time.monotonic()
     assert bpy.ops.maquette.generate() == {"FINISHED"}
 
@@ -321,8 +324,108 @@ def _make_a_mushroom(panel: Panel) -> None:
     assert len(thing.data.polygons) > 1000 and thing.material_slots[0].material
     faces = len(thing.data.polygons)
     _say(f"a mushroom of {faces} faces after {time.monotonic() - began:.1f} s")
-    assert bpy.ops.maquette.engine_stop() == {"FINISHED"}
-    pump.until(lambda: panel.engine.state == "stopped", 30)
+
+
+PRESS = """
+from tests.blender.pump import Pump
+pump = Pump()
+pump.install()
+addon.install(zip_file)
+bpy.context.preferences.system.use_online_access = True
+tick = addon.module("bl.tick")
+pump.until(lambda: tick.snapshot().setup.download > 0 and not tick.snapshot().setup.why_not)
+engine = tick.snapshot().engine
+said["before"] = [engine.state, engine.verb, engine.sentence]
+ready.touch()
+while not go.exists():
+    time.sleep(0.01)
+bpy.ops.maquette.set_up()
+steps, problems = [], []
+
+def over():
+    setup, engine = tick.snapshot().setup, tick.snapshot().engine
+    if setup.step and setup.step not in steps:
+        steps.append(setup.step)
+    if setup.problem and setup.problem not in problems:
+        problems.append(setup.problem)
+    there = engine.state in ("stopped", "ready") and engine.verb != "update"
+    return there and not setup.running
+
+pump.until(over, 1000)
+engine = tick.snapshot().engine
+said["after"] = [engine.state, engine.versions]
+said["steps"], said["problems"] = steps, problems
+addon.disable()
+"""
+"""A Blender of its own that presses the button when it is told to, and follows it to the end."""
+
+
+def _update(panel: Panel, folder: Path) -> None:
+    """A newer extension, in another Blender, while the engine runs."""
+    newer = folder / "newer.zip"
+    zips.with_engine(zips.OURS, newer, "99.0.0")
+    go = folder / "go"
+    go.touch()
+    began = time.monotonic()
+    said = fresh.blender(
+        folder / "user", PRESS, seconds=1200, zip_file=newer, ready=folder / "ready", go=go
+    )
+    assert said["before"][1] == "update" and "brings 99.0.0" in said["before"][2]
+    assert said["problems"] == [], said
+    assert "engine maquette 99.0.0" in said["after"][1]
+    assert not any(step.startswith("Downloading torch") for step in said["steps"])
+    _say(f"an update after {time.monotonic() - began:.1f} s: {said['before'][2]} {said['steps']}")
+    panel.pump.until(lambda: panel.engine.state == "stopped", 30)
+
+
+def test_what_it_costs_is_what_the_panel_says_and_two_press_at_once(
+    begin: Begin, way: WayOut, tmp_path: Path
+) -> None:
+    panel = begin(tmp_path / "home", way)
+    said = panel.setup
+    bpy.ops.maquette.allow_online()
+    panel.pump.until(lambda: not panel.setup.why_not)
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    given = {"zip_file": zips.OURS, "ready": ready, "go": go}
+    way.wish(rate=LINE)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(fresh.blender, tmp_path / "user", PRESS, seconds=1200, **given)
+        panel.pump.until(ready.exists, 120)
+        go.touch()
+        began = time.monotonic()
+        assert bpy.ops.maquette.set_up() == {"FINISHED"}
+        most = [0]
+
+        def over() -> bool:
+            now = time.monotonic()
+            if now > began + 5 * len(most):
+                most.append(_used(panel.home))
+            return panel.engine.state == "stopped" and not panel.setup.running
+
+        panel.pump.until(over, 1000)
+        wall = time.monotonic() - began
+        seen = other.result()
+    assert seen["problems"] in ([], ["Another Blender is setting up the engine."])
+    assert any(step.startswith("Downloading") for step in seen["steps"])
+    download, disk = way.bytes, _used(panel.home)
+    _say(f"said {said.download / 1e6:.0f} MB, {said.disk / 1e9:.2f} GB, {said.minutes:.1f} min")
+    _say(f"took {download / 1e6:.0f} MB, {disk / 1e9:.2f} GB, {wall / 60:.1f} min at 50 Mbit/s")
+    _say(f"at most {max(most) / 1e9:.2f} GB on the disk; the other Blender: {seen['problems']}")
+    assert download == pytest.approx(said.download, rel=0.1)
+    assert disk == pytest.approx(said.disk, rel=0.1)
+
+
+def _used(folder: Path) -> int:
+    """Bytes on the disk, each file once."""
+    found: dict[int, int] = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                status = os.lstat(os.path.join(root, name))
+            except FileNotFoundError:
+                continue
+            found[status.st_ino] = status.st_blocks * 512
+    return sum(found.values())
 
 
 def _say(text: str) -> None:

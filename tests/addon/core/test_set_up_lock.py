@@ -21,7 +21,9 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
     monkeypatch.setitem(sys.modules, "msvcrt", made)
     monkeypatch.setattr(set_up_lock, "sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(set_up_lock, "PATIENCE", 0.1)
-    monkeypatch.setattr(Path, "open", lambda path, *given, **named: made.open(path, *given, **named))
+    monkeypatch.setattr(
+        Path, "open", lambda path, *given, **named: made.open(path, *given, **named)
+    )
     return made
 
 

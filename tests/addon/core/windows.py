@@ -1,10 +1,10 @@
-"""Windows' locks of bytes as its documentation has them (LockFile, _locking), for a test elsewhere.
+"""Windows' locks of bytes as its documentation has them (LockFile, _locking), for tests elsewhere.
 
-A locked byte belongs to the file object that has locked it: for every other one, of the same process
-too, reading or writing any part of it is a PermissionError, and so is locking it; bytes behind the
-end can be locked, and reading a range that reaches them fails as well, even where the file is
-shorter. What a file that is closed had locked is unlocked some time later, unless it was unlocked
-before.
+A locked byte belongs to the file object that has locked it: for every other one, of the same
+process too, reading or writing any part of it is a PermissionError, and so is locking it; bytes
+behind the end can be locked, and reading a range that reaches them fails as well, even where the
+file is shorter. What a file that is closed had locked is unlocked some time later, unless it was
+unlocked before.
 """
 
 import io
@@ -69,7 +69,7 @@ class Windows:
 
     def open(self, path: Path, mode: str = "r", buffering: int = -1, **others: Any) -> Any:
         if "b" not in mode:
-            return io.open(path, mode, buffering, **others)
+            return open(path, mode, buffering, **others)
         raw = Handle(self, path, mode)
         if buffering == 0:
             return raw
