@@ -77,9 +77,11 @@ def rendered(case: dict[str, Any]) -> dict[str, Any]:
     mesh = ball(**case["ball"]) if "ball" in case else load_surface(Path(case["file"]))
     mesh = _with_alpha(mesh) if case.get("alpha") else mesh
     studio = STUDIO
-    if "lamps" in case:
-        lamps = tuple(Lamp(*values, tuple(color)) for *values, color in case["lamps"])
-        studio = Studio(lamps, tuple(case["sky"]), tuple(case["sky"]))
+    if "lamps" in case or "sun" in case:
+        given = case["lamps"] if "lamps" in case else [case["sun"]]
+        lamps = tuple(Lamp(*values, tuple(color)) for *values, color in given)
+        sky = tuple(case.get("sky", (0, 0, 0)))
+        studio = Studio(lamps, sky, sky)
     surface = surface_of(mesh)
     centre, radius = ball_around(mesh.vertices, surface.faces)
     camera = orbit(30, 18, target=centre, radius=radius)
