@@ -1,5 +1,5 @@
 """*Set Up the Engine* to its very end, from the real package index: minutes and gigabytes, so that
-it runs only when it is asked for (docs/measuring.md)::
+it runs only when it is asked for (docs/decisions/0044-set-up-of-the-engine.md)::
 
     MAQUETTE_WHOLE_SET_UP=1 python run.py python -m tests.blender 5.3.0 \
         tests/blender/test_set_up.py -s
