@@ -79,7 +79,7 @@ def rendered(case: dict[str, Any]) -> dict[str, Any]:
     studio = STUDIO
     if "lamps" in case or "sun" in case:
         given = case["lamps"] if "lamps" in case else [case["sun"]]
-        lamps = tuple(Lamp(*values, tuple(color)) for *values, color in given)
+        lamps = tuple(Lamp(turn, rise, s, tuple(color)) for turn, rise, s, color in given)
         sky = tuple(case.get("sky", (0, 0, 0)))
         studio = Studio(lamps, sky, sky)
     surface = surface_of(mesh)

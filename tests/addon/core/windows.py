@@ -31,8 +31,10 @@ class Handle(io.FileIO):
         return super().readinto(buffer)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        whole = size is None or size < 0
-        self._check(max(0, os.fstat(self.fileno()).st_size - self.tell()) if whole else size)
+        if size is None or size < 0:
+            self._check(max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        else:
+            self._check(size)
         return super().read(size)
 
     def write(self, data: Any, /) -> int:
