@@ -334,6 +334,7 @@ addon.install(zip_file)
 bpy.context.preferences.system.use_online_access = True
 tick = addon.module("bl.tick")
 pump.until(lambda: tick.snapshot().setup.download > 0 and not tick.snapshot().setup.why_not)
+pump.until(lambda: tick.snapshot().engine.state != "starting")
 engine = tick.snapshot().engine
 said["before"] = [engine.state, engine.verb, engine.sentence]
 ready.touch()
