@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from engine.host.color import srgb_from_linear
 from engine.mesh import Material, Mesh, Texture
@@ -111,9 +112,14 @@ def rendered(case: dict[str, Any]) -> dict[str, Any]:
 def shown(linear: np.ndarray) -> np.ndarray:
     """(..., 3) linear light as the engine shows it, sRGB-coded."""
     points = linear.reshape(-1, 3).astype(np.float64)
+    _tone_map(points)
+    return srgb_from_linear(np.clip(points, 0, 1)).reshape(linear.shape)
+
+
+@njit
+def _tone_map(points):
     for point in points:
         tone_map(point)
-    return srgb_from_linear(np.clip(points, 0, 1)).reshape(linear.shape)
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def test_it_is_lit_as_the_engine_lights_it(
     pictures = [
         _lit(case, engine, tmp_path) for case, engine in zip(cases.values(), engines, strict=True)
     ]
-    levels = np.linspace(0.9, 1.15, 26)
+    levels = np.linspace(0.9, 1.15, 11)
     linear = {f"{n} {e}": e * p[..., :3] for n, p in enumerate(pictures) for e in levels}
     np.savez(tmp_path / "linear.npz", **linear)
     _run("show", tmp_path / "linear.npz")
