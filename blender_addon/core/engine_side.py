@@ -127,6 +127,8 @@ def engine_view(
     """
     welcome = client.welcome if client else None
     versions = ", ".join(filter(None, (program, welcome.engine if welcome else "")))
+    # Whoever looks for the process knows that it has ended well: nothing is missed then.
+    missed = ("ready",) if facts is not STOPPED else ("ready", "stopped")
     facts = replace(facts, versions=facts.versions or versions)
     if problem is not None:
         return _refused(facts, problem)
@@ -137,7 +139,7 @@ def engine_view(
         if client.state == "alive" and not (left and facts.state == "stopped"):
             return _ready(facts, status)
         if client.state == "gone" and welcome is not None and not left:
-            if facts.state in ("stopped", "ready"):
+            if facts.state in missed:
                 return _gone(facts)
         elif client.state == "gone" and facts.state == "ready" and _silent(client.problem):
             return _gone(facts)
