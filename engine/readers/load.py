@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.mesh import Material, Mesh, drop_unused_vertices
 from engine.meshing.parts import Part, join_parts
+from engine.readers.apart import Library, read_apart
 from engine.readers.gltf import read_gltf
 from engine.readers.obj import read_obj
 from engine.readers.ply import read_ply
@@ -19,6 +20,10 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
+_ASK_BLENDER = "open it in Blender and use File > Export > glTF 2.0"
+_USD = Library("pxr", "usd-core", f"pip install 'maquette[usd]', or {_ASK_BLENDER}.")
+_read_usd = read_apart("engine.readers.usd:read_usd", _USD)
+_UFBX = Library("ufbx", "ufbx", f"pip install 'maquette[fbx]', or {_ASK_BLENDER}.")
 READERS: dict[str, Reader] = {
     ".glb": read_gltf,
     ".gltf": read_gltf,
@@ -26,6 +31,11 @@ READERS: dict[str, Reader] = {
     ".ply": read_ply,
     ".stl": read_stl,
     ".3mf": read_3mf,
+    ".fbx": read_apart("engine.readers.fbx:read_fbx", _UFBX),
+    ".usd": _read_usd,
+    ".usda": _read_usd,
+    ".usdc": _read_usd,
+    ".usdz": _read_usd,
 }
 
 
