@@ -51,7 +51,7 @@ class _Scene:
     """A scene and what was made of it so far."""
 
     def __init__(self, source: Source, scene: Any) -> None:
-        self.materials = FbxMaterials(source, scene)
+        self.materials = FbxMaterials(source)
         self._source = source
         self._nodes = items(scene, "nodes")
         self._made: dict[tuple, PolygonMesh | None] = {}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from ufbx import Exporter, ShaderType, WrapMode
+from ufbx import ShaderType, WrapMode
 
 from engine.host.color import linear_from_srgb
 from engine.mesh import Material, Texture
@@ -27,10 +27,8 @@ from protocol.errors import EngineError
 class FbxMaterials:
     """The materials that a scene's meshes use, read when first used."""
 
-    def __init__(self, source: Source, scene: Any) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        exporter = get(scene, "metadata.exporter")
-        self._from_blender = exporter in (Exporter.BLENDER_BINARY, Exporter.BLENDER_ASCII)
         self._places: dict[int, int] = {}
         self._materials: list[Material] = []
         self._placings: list[Placing | None] = []
@@ -44,7 +42,7 @@ class FbxMaterials:
             name = text(material, "name") or f"material {len(self._materials)}"
             words = _Words(self, material, name)
             pbr = bool(get(material, "features.pbr").enabled)
-            surface = words.pbr() if pbr else words.classic(linear=self._from_blender)
+            surface = words.pbr() if pbr else words.classic()
             made = material_of(surface, self._source.note)
             self._materials.append(words.see_through(made) if pbr else made)
             self._placings.append(surface.main())
@@ -120,23 +118,21 @@ class _Words:
         self._material = material
         self._name = name
 
-    def classic(self, *, linear: bool) -> Surface:
-        """Lambert and Phong, whose colours are sRGB-encoded by habit."""
+    def classic(self) -> Surface:
+        """Lambert and Phong, whose colours are sRGB-encoded by habit; Blender's own are ``pbr``."""
         color, color_map = self._color("fbx.diffuse_color", "fbx.diffuse_factor")
         light, light_map = self._color("fbx.emission_color", "fbx.emission_factor")
         shininess = self._number("fbx.specular_exponent", 0.0)
         glossy = get(self._material, "shader_type") != ShaderType.FBX_LAMBERT
-        if not linear:
-            color, light = _decoded(color), _decoded(light)
         bumpy = self._map("fbx.bump") is not None
         return Surface(
             self._name,
-            color=color,
+            color=_decoded(color),
             color_map=color_map,
             roughness=1 - min(max(shininess, 0.0), 100.0) ** 0.5 / 10 if glossy else 1.0,
             opacity=self._classic_opacity(),
             opacity_map=self._opacity_map("fbx.transparency_color", "fbx.transparency_factor"),
-            emission=light,
+            emission=_decoded(light),
             emission_map=light_map,
             normal_map=self._normals("fbx.normal_map"),
             left_out=("the bump map",) if bumpy else (),

@@ -131,7 +131,7 @@ def u_shape(pictures: dict[str, Any]) -> None:
 
 def mirrored() -> None:
     """A box whose object turns it inside out by a negative scale."""
-    made = add("mirrored", *box((1, 1, 2)), plain("red", (1, 0, 0), Roughness=0.3, Metallic=0.6))
+    made = add("mirrored", *box((1, 1, 2)), plain("red", (0.5, 0.02, 0.02), Roughness=0.3, Metallic=0.6))
     made.location, made.scale = (-1, 0, 0), (-1, 2, 1)
 
 
@@ -183,13 +183,16 @@ def leaf(pictures: dict[str, Any]) -> None:
 
 
 def lamp() -> None:
-    """A pyramid that gives off light, of triangles and a quad."""
+    """A pyramid whose four sides give off light; its base is blue."""
     material = plain("lamp", (0, 0, 0), Emission_Strength=1.0)
     shader = material.node_tree.nodes["Principled BSDF"]
     shader.inputs["Emission Color"].default_value = (1, 0, 1, 1)
     corners = [(0, 0, 0), (2, 0, 0), (2, 2, 0), (0, 2, 0), (1, 1, 1)]
     faces = [(0, 3, 2, 1), (0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)]
-    add("lamp", corners, faces, material).location = (4, 6, 0)
+    made = add("lamp", corners, faces, material)
+    made.location = (4, 6, 0)
+    made.data.materials.append(bpy.data.materials["blue"])
+    made.data.polygons[0].material_index = 1
 
 
 def export(target: Path) -> None:
@@ -209,7 +212,11 @@ def export(target: Path) -> None:
         export_colors=True,
         apply_modifiers=True,
     )
-    bpy.ops.wm.ply_export(filepath=str(target / "scene.ply"), export_colors="SRGB")
+    bpy.ops.wm.ply_export(
+        filepath=str(target / "scene.ply"),
+        export_colors="SRGB",
+        export_uv=False,  # of objects without UVs it writes what lay in memory
+    )
     bpy.ops.wm.stl_export(filepath=str(target / "scene.stl"))
     bpy.ops.export_scene.fbx(
         filepath=str(target / "scene.fbx"),
