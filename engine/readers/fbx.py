@@ -177,7 +177,9 @@ class _Scene:
             if found is None:
                 if placing is not None:
                     name = self.materials.name(index)
-                    self._source.note(f"Faces with the material {name} lack the UVs of its textures.")
+                    self._source.note(
+                        f"Faces with the material {name} lack the UVs of its textures."
+                    )
                 continue
             made = np.zeros((corners, 2)) if made is None else made
             of_material = np.repeat(material == index, counts)

@@ -7,7 +7,7 @@ import numpy as np
 from ufbx import ShaderType, WrapMode
 
 from engine.host.color import linear_from_srgb
-from engine.mesh import Material, Texture
+from engine.mesh import Material, Texture, Wrap
 from engine.readers.fbx_library import FILE, get, items, real, text
 from engine.readers.layers import see_through
 from engine.readers.source import Source, texture_missing
@@ -87,7 +87,7 @@ class FbxMaterials:
         return None if picture is None else Map(picture, _placing(texture))
 
     def _decoded(self, texture: Any) -> Texture:
-        wraps = [
+        wraps: list[Wrap] = [
             "clamp" if get(texture, name) == WrapMode.CLAMP else "repeat"
             for name in ("wrap_u", "wrap_v")
         ]
@@ -106,8 +106,7 @@ class FbxMaterials:
                 data = path.read_bytes()
             except OSError as error:
                 raise texture_missing(name, self._source.name) from error
-        wrap = wraps[0] if wraps[0] == wraps[1] else (wraps[0], wraps[1])
-        return decode_texture(data, name, alpha=True, wrap=wrap)
+        return decode_texture(data, name, alpha=True, wrap=(wraps[0], wraps[1]))
 
 
 class _Words:

@@ -46,9 +46,7 @@ class PolygonMesh:
         if mirrored:
             faces = faces[:, ::-1]
             uvs, normals = (None if v is None else v[:, ::-1] for v in (uvs, normals))
-        return Part(
-            vertices, faces, uvs, self.colors, material=self.material, normals=normals
-        )
+        return Part(vertices, faces, uvs, self.colors, material=self.material, normals=normals)
 
 
 def polygon_mesh(

@@ -174,7 +174,9 @@ class _Pictures:
     def normals(self, given: Map | None) -> Texture | None:
         if given is None or given.placing == self._main:
             return None if given is None else given.texture
-        self._note(f"The normal map of the material {self._name} lies on other UVs; it is left out.")
+        self._note(
+            f"The normal map of the material {self._name} lies on other UVs; it is left out."
+        )
         return None
 
 

@@ -103,12 +103,12 @@ class UsdMaterials:
         path = given.resolvedPath or given.path if isinstance(given, Sdf.AssetPath) else ""
         if not path:
             return None
-        wraps = [self._wrap(self._input(shader, name)) for name in ("wrapS", "wrapT")]
+        wraps: list[Wrap] = [self._wrap(self._input(shader, name)) for name in ("wrapS", "wrapT")]
         key = (path, *wraps)
         if key not in self._pictures:
             try:
                 data = self._bytes(path, given.path)
-                wrap = wraps[0] if wraps[0] == wraps[1] else (wraps[0], wraps[1])
+                wrap = (wraps[0], wraps[1])
                 self._pictures[key] = decode_texture(data, given.path, alpha=True, wrap=wrap)
             except EngineError as error:
                 self._source.lacks(error)

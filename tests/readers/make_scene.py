@@ -131,7 +131,9 @@ def u_shape(pictures: dict[str, Any]) -> None:
 
 def mirrored() -> None:
     """A box whose object turns it inside out by a negative scale."""
-    made = add("mirrored", *box((1, 1, 2)), plain("red", (0.5, 0.02, 0.02), Roughness=0.3, Metallic=0.6))
+    made = add(
+        "mirrored", *box((1, 1, 2)), plain("red", (0.5, 0.02, 0.02), Roughness=0.3, Metallic=0.6)
+    )
     made.location, made.scale = (-1, 0, 0), (-1, 2, 1)
 
 
