@@ -72,8 +72,7 @@ def test_shape(suffix: str) -> None:
     u = within(mesh, [0, 0, 0], [4, 4, 0])
     assert len(u.faces) == U_TRIANGLES
     assert area(u) == pytest.approx(10, rel=1e-5)
-    pair = within(mesh, [2, 8, 0], [10, 10, 2])
-    assert len(pair.faces) == 24
+    assert {len(within(mesh, [x, 8, 0], [x + 2, 10, 2]).faces) for x in (0, 6)} == {12}
     assert {len(within(mesh, [6, y, 0], [7, y + 1, 1]).faces) for y in (0, 2, 4)} == {12}
 
 
@@ -114,7 +113,7 @@ def test_materials(suffix: str) -> None:
     # Linear 0.5 and 0.02, sRGB-encoded.
     found = surface.at(-1.5, 1, 2)
     np.testing.assert_allclose(found, [0.7354, 0.1517, 0.1517, 0.6, 0.3, 1], atol=0.01)
-    np.testing.assert_allclose(surface.at(3, 8.5, 2), [0, 0, 1, 0, 0.5, 1], atol=0.01)
+    np.testing.assert_allclose(surface.at(1, 9, 2), [0, 0, 1, 0, 0.5, 1], atol=0.01)
     # A part of a pyramid by its material: light on the sides, blue below.
     np.testing.assert_allclose(surface.at(5, 7, 1)[:3], [1, 0, 1], atol=0.02)
     np.testing.assert_allclose(surface.at(5, 7, 0)[:3], [0, 0, 1], atol=0.02)
