@@ -120,7 +120,7 @@ class _Words:
     def classic(self) -> Surface:
         """Lambert and Phong, whose colours are sRGB-encoded by habit; Blender's own are ``pbr``."""
         color, color_map = self._color("fbx.diffuse_color", "fbx.diffuse_factor")
-        light, light_map = self._color("fbx.emission_color", "fbx.emission_factor")
+        light, light_map = self._color("fbx.emission_color", "fbx.emission_factor", 0.0)
         shininess = self._number("fbx.specular_exponent", 0.0)
         glossy = get(self._material, "shader_type") != ShaderType.FBX_LAMBERT
         bumpy = self._map("fbx.bump") is not None
@@ -139,7 +139,7 @@ class _Words:
 
     def pbr(self) -> Surface:
         color, color_map = self._color("pbr.base_color", "pbr.base_factor")
-        light, light_map = self._color("pbr.emission_color", "pbr.emission_factor")
+        light, light_map = self._color("pbr.emission_color", "pbr.emission_factor", 0.0)
         gloss = bool(get(self._material, "features.roughness_as_glossiness").enabled)
         smooth = "pbr.glossiness" if gloss else "pbr.roughness"
         roughness = self._number(smooth, 0.5)
@@ -165,7 +165,7 @@ class _Words:
         )
         if get(self._material, "shader_type") != ShaderType.E3DS_MAX_PBR_SPEC_GLOSS:
             return surface
-        specular, specular_map = self._color("pbr.specular_color", "pbr.specular_factor")
+        specular, specular_map = self._color("pbr.specular_color", "pbr.specular_factor", 0.0)
         return replace(surface, specular=specular, specular_map=specular_map)
 
     def see_through(self, material: Material) -> Material:
@@ -179,7 +179,7 @@ class _Words:
         stated = real(self._material, "Opacity")
         if stated is not None:
             return stated
-        color, _ = self._color("fbx.transparency_color", None)
+        color, _ = self._color("fbx.transparency_color", None, 0.0)
         factor = self._number("fbx.transparency_factor", 0.0)
         # A factor below one says it alone; programs write one beside a colour that counts.
         if self._materials.map_of(self._material, "fbx.transparency_factor") is not None:
@@ -195,14 +195,17 @@ class _Words:
         has_alpha = pixels.shape[2] == 4 and bool((pixels[..., 3] < 255).any())
         return replace(given, texture=one_channel(given.texture, 3 if has_alpha else 0))
 
-    def _color(self, name: str, factor: str | None) -> tuple[Color, Map | None]:
+    def _color(
+        self, name: str, factor: str | None, default: float = 1.0
+    ) -> tuple[Color, Map | None]:
+        """A linear colour times its factor, and the picture in its place."""
         given = self._map(name)
         scale = 1.0 if factor is None else self._number(factor, 1.0)
         values = np.asarray(get(self._material, name).value_vec4[:3], float)
         if not get(self._material, name).has_value or not np.isfinite(values).all():
-            values = np.ones(3)
+            values = np.full(3, default)
         if self._materials.map_of(self._material, name) is not None and not values.any():
-            values = np.ones(3)  # black beside a picture says nothing
+            values = np.full(3, default)  # black beside a picture says nothing
         red, green, blue = (values * scale).tolist()
         shown = given is not None and scale > 0
         return (red, green, blue), (
