@@ -42,6 +42,11 @@ class FbxMaterials:
             name = text(material, "name") or f"material {len(self._materials)}"
             words = _Words(self, material, name)
             pbr = bool(get(material, "features.pbr").enabled)
+            if not words.known("pbr.base_color" if pbr else "fbx.diffuse_color"):
+                self.note(
+                    f"The material {name} says nothing of its colour in a way that is known; a "
+                    "neutral one stands in its place."
+                )
             surface = words.pbr() if pbr else words.classic()
             made = material_of(surface, self._source.note)
             self._materials.append(words.see_through(made) if pbr else made)
@@ -116,6 +121,11 @@ class _Words:
         self._materials = materials
         self._material = material
         self._name = name
+
+    def known(self, name: str) -> bool:
+        """Whether there is such a value, or a picture in its place."""
+        given = get(self._material, name)
+        return bool(given.has_value) or get(given, "texture") is not None
 
     def classic(self) -> Surface:
         """Lambert and Phong, whose colours are sRGB-encoded by habit; Blender's own are ``pbr``."""

@@ -326,28 +326,44 @@ def test_light(tmp_path: Path) -> None:
 
 
 PBR = {
-    "arnold": (
-        "unknown",
-        'P: "Maya|TypeId", "int", "Integer", "",1138001\n'
-        'P: "Maya|baseColor", "Vector3D", "Vector", "",0.5,0,0\n'
-        'P: "Maya|base", "Float", "", "",1\nP: "Maya|metalness", "Float", "", "",0.25\n'
-        'P: "Maya|specularRoughness", "Float", "", "",0.75',
-    ),
-    "stingray": (
-        "unknown",
-        'P: "Maya|TypeId", "int", "Integer", "",1166017\n'
-        'P: "Maya|base_color", "Vector3D", "Vector", "",0.5,0,0\n'
-        'P: "Maya|metallic", "Float", "", "",0.25\nP: "Maya|roughness", "Float", "", "",0.75',
-    ),
+    "ARNOLD_SHADER_ID": {"baseColor": (0.5, 0, 0), "base": 1, "metalness": 0.25}
+    | {"specularRoughness": 0.75},
+    "SFX_PBS_SHADER": {"base_color": (0.5, 0, 0), "metallic": 0.25, "roughness": 0.75},
 }
+
+
+def shader(kind: str, *, bound: bool = True) -> list[str]:
+    """A material of Arnold or Stingray, and the table that says what its words mean."""
+    words = PBR[kind]
+    entries = "".join(
+        f'Entry: "Maya|{name}", "FbxPropertyEntry", "{name}", "FbxSemanticEntry"\n'
+        for name in (words if bound else ())
+    )
+    return [
+        material(shading="unknown", **{f"Maya|{name}": value for name, value in words.items()}),
+        'Implementation: 900, "Implementation::i", "" {\nProperties70:  {\n'
+        f'P: "RenderAPI", "KString", "", "", "{kind}"\n'
+        'P: "RootBindingName", "KString", "", "", "root"\n}\n}\n',
+        f'BindingTable: 901, "BindingTable::root", "" {{\n{entries}}}\n',
+    ]
 
 
 @pytest.mark.parametrize("kind", list(PBR))
 def test_materials_of_programs(tmp_path: Path, kind: str) -> None:
-    shading, words = PBR[kind]
-    made = material(shading=shading).replace("Properties70:  {\n", "Properties70:  {\n" + words)
-    found = at_middle(tmp_path, made)
+    links = (*PAINTED[:3], (400, 900), (901, 900))
+    found = at_middle(tmp_path, *shader(kind), links=links)
     np.testing.assert_allclose(found, [0.7354, 0, 0, 0.25, 0.75, 1], atol=0.01)
+
+
+def test_materials_of_unknown_kinds_are_noted(tmp_path: Path) -> None:
+    objects = (geometry(), model(), *shader("SFX_PBS_SHADER", bound=False))
+    path = fbx(tmp_path, *objects, links=(*PAINTED[:3], (400, 900), (901, 900)))
+    assert any("mat400 says nothing of its colour" in note for note in notes_of(path))
+    assert not any("says nothing" in note for note in notes_of(red(tmp_path)))
+
+
+def red(folder: Path) -> Path:
+    return fbx(folder, geometry(), model(), material(DiffuseColor=RED), links=PAINTED[:3])
 
 
 COLORS = """LayerElementColor: 0 {{
