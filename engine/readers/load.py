@@ -1,6 +1,7 @@
 """Mesh files to our mesh, a reader for each format."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +21,17 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
-_ASK_BLENDER = "open it in Blender and use File > Export > glTF 2.0"
-_USD = Library("pxr", "usd-core", f"pip install 'maquette[usd]', or {_ASK_BLENDER}.")
+_BY_BLENDER = "open it in Blender and use File > Export > glTF 2.0."
+_USD = Library("pxr", "usd-core", f"pip install 'maquette[usd]', or {_BY_BLENDER}")
 _read_usd = read_apart("engine.readers.usd:read_usd", _USD)
-_UFBX = Library("ufbx", "ufbx", f"pip install 'maquette[fbx]', or {_ASK_BLENDER}.")
+_HAS_UFBX = sys.platform != "win32" or sys.version_info < (3, 14)
+_UFBX = Library(
+    "ufbx",
+    "ufbx",
+    f"pip install 'maquette[fbx]', or {_BY_BLENDER}"
+    if _HAS_UFBX
+    else f"There is none for this Python on Windows yet: {_BY_BLENDER}",
+)
 READERS: dict[str, Reader] = {
     ".glb": read_gltf,
     ".gltf": read_gltf,
@@ -48,7 +56,8 @@ def load_mesh(
     """All triangles of a file in object space (Z up), with their materials.
 
     Axes: glTF is Y-up by its specification, OBJ is taken as Y-up, as Blender and most programs
-    write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY, STL and 3MF are not turned.
+    write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY, STL and 3MF are not turned. FBX and
+    USD state their axes and their unit: they become Z-up and metres.
 
     Vertices that faces use stay as in the file, in its order, in double precision; STL repeats
     every vertex for every triangle, so there equal positions become one.
@@ -68,7 +77,8 @@ def load_mesh(
 
     Raises:
         EngineError: ``mesh_absent``, ``mesh_format``, ``mesh_broken``, ``mesh_empty``,
-            ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``;
+            ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``,
+            ``reader_missing``;
             ``texture_missing``, ``texture_broken``, ``material_missing`` where they are required.
     """
     path = Path(path)

@@ -54,7 +54,8 @@ def save_pictures(folder: Path) -> dict[str, Any]:
     cut[..., :3] = (0, 1, 0)
     cut[:, 1, 3] = 0  # the right half is clear
     made: dict[str, Any] = {}
-    for name, pixels in dict(quarters=quarters, surface=surface, flat=flat, cut=cut).items():
+    drawn = {"quarters": quarters, "surface": surface, "flat": flat, "cut": cut}
+    for name, pixels in drawn.items():
         image = bpy.data.images.new(name, 16, 16, alpha=True)
         image.colorspace_settings.name = "Non-Color" if name in ("surface", "flat") else "sRGB"
         image.pixels = pixels.repeat(8, axis=0).repeat(8, axis=1).ravel().tolist()

@@ -31,7 +31,7 @@ AREA = (
     + 4 * math.sqrt(2)  # its sides
 )
 VOLUME = 4.0 + 2 * 8 + 3 + 4 / 3 - 4.0 * 6 / 3
-"""Of the closed ones, all with their front outside; the leaf faces the origin, as a pyramid does."""
+"""Of the closed ones, all with their front outside; the leaf counts as a pyramid to the origin."""
 U_TRIANGLES = 6
 
 

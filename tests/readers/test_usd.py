@@ -52,6 +52,11 @@ def test_axes_and_units(tmp_path: Path, head: str, high: tuple[float, ...]) -> N
     assert ("inches" in said) == ("0.0254" in head)
 
 
+MOVED_AND_SCALED = {
+    "double3 xformOp:translate": "(1, 0, 0)",
+    "float3 xformOp:scale": "(2, 2, 2)",
+}
+MATRIX = {"matrix4d xformOp:transform": "((1,0,0,0),(0,0,1,0),(0,-1,0,0),(3,0,0,1))"}
 METRES = 'upAxis = "Z"\nmetersPerUnit = 1'
 
 
@@ -61,10 +66,8 @@ METRES = 'upAxis = "Z"\nmetersPerUnit = 1'
         ({"double3 xformOp:translate": "(5, 6, 7)"}, (5, 6, 7), (6, 7, 7)),
         ({"float xformOp:rotateZ": "90"}, (-1, 0, 0), (0, 1, 0)),
         ({"quatf xformOp:orient": "(0.70710678, 0.70710678, 0, 0)"}, (0, 0, 0), (1, 0, 1)),
-        ({"double3 xformOp:translate": "(1, 0, 0)", "float3 xformOp:scale": "(2, 2, 2)"},)
-        + ((1, 0, 0), (3, 2, 0)),
-        ({"matrix4d xformOp:transform": "((1,0,0,0),(0,0,1,0),(0,-1,0,0),(3,0,0,1))"},)
-        + ((3, 0, 0), (4, 0, 1)),
+        (MOVED_AND_SCALED, (1, 0, 0), (3, 2, 0)),
+        (MATRIX, (3, 0, 0), (4, 0, 1)),
     ],
 )
 def test_transforms(tmp_path: Path, ops: dict[str, str], low: tuple, high: tuple) -> None:
@@ -396,7 +399,8 @@ def test_files_that_are_something_else(tmp_path: Path, suffix: str, content: byt
 def test_subsets_have_their_own_materials(tmp_path: Path) -> None:
     def material(name: str, color: str) -> str:
         return (
-            f'def Material "{name}"\n{{\ntoken outputs:surface.connect = </{name}/s.outputs:surface>\n'
+            f'def Material "{name}"\n{{\n'
+            f"token outputs:surface.connect = </{name}/s.outputs:surface>\n"
             f'def Shader "s"\n{{\nuniform token info:id = "UsdPreviewSurface"\n'
             f"color3f inputs:diffuseColor = {color}\ntoken outputs:surface\n}}\n}}\n"
         )
