@@ -3,6 +3,9 @@
 Runs in a process of its own (`engine/readers/apart.py`), where alone ufbx is loaded.
 """
 
+# ufbx may be absent.
+# pyright: reportMissingImports=none
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -6,6 +6,9 @@ it is counted once more and so never freed; the process that reads a file ends w
 (`engine/readers/apart.py`).
 """
 
+# ufbx may be absent.
+# pyright: reportMissingImports=none
+
 import ctypes
 from typing import Any
 

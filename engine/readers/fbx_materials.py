@@ -1,5 +1,8 @@
 """Materials of FBX, of the classic kinds and of those that programs have added since."""
 
+# ufbx may be absent.
+# pyright: reportMissingImports=none
+
 from dataclasses import replace
 from typing import Any
 

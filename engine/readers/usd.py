@@ -3,6 +3,9 @@
 Runs in a process of its own (`engine/readers/apart.py`), where alone usd-core is loaded.
 """
 
+# usd-core has no types and may be absent.
+# pyright: reportMissingImports=none, reportAttributeAccessIssue=none
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,5 +1,8 @@
 """UsdPreviewSurface and what it is connected to, as materials of ours."""
 
+# usd-core has no types and may be absent.
+# pyright: reportMissingImports=none, reportAttributeAccessIssue=none
+
 import math
 from dataclasses import replace
 from typing import Any

@@ -1,5 +1,8 @@
 """UsdGeomMesh: polygons with holes, primvars of every interpolation, subsets with materials."""
 
+# usd-core has no types and may be absent.
+# pyright: reportMissingImports=none, reportAttributeAccessIssue=none
+
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdShade
 

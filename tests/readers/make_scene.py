@@ -6,6 +6,9 @@ with bpy 5.2 (``python -m tests.blender.environments 5.2.3`` makes one):
 What is right of it stands in test_scene.py.
 """
 
+# The description of bpy knows no state: in it everything may be None, and nodes are of one kind.
+# pyright: reportAttributeAccessIssue=none, reportOptionalMemberAccess=none
+
 import math
 import sys
 from pathlib import Path
