@@ -5,7 +5,6 @@ loaded before a file wants it, nor stays afterwards.
 """
 
 import importlib
-import importlib.util
 import logging
 import os
 import pickle
@@ -14,11 +13,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.mesh import Material
 from engine.meshing.parts import Part
+from engine.readers.libraries import check_library
 from engine.readers.source import Broken, Source
 from protocol.errors import EngineError
 
@@ -34,31 +33,15 @@ _BYTES_PER_BYTE = 300
 """Of memory; Linux keeps to it."""
 
 
-@dataclass(frozen=True)
-class Library:
-    """What a reader needs: the module that is imported, and how a user gets it."""
-
-    module: str
-    package: str
-    remedy: str
-
-
-def read_apart(reader: str, library: Library) -> Callable[[Source], Parts]:
+def read_apart(reader: str) -> Callable[[Source], Parts]:
     """A reader that runs ``reader``, "module:function", in a process of its own.
 
-    It raises ``EngineError`` ``reader_missing`` where the library is not installed, and what the
+    It raises ``EngineError`` ``reader_missing`` where its library is not installed, and what the
     reader raises.
     """
 
     def read(source: Source) -> Parts:
-        if importlib.util.find_spec(library.module) is None:
-            suffix = source.path.suffix.lower()
-            raise EngineError(
-                "reader_missing",
-                f"{source.name} cannot be read: {suffix} files need the package {library.package}, "
-                "which is not installed.",
-                library.remedy,
-            )
+        check_library(source.path)
         said = _ask(source, reader)
         if isinstance(said, Exception):
             raise said
@@ -151,4 +134,6 @@ def _limit_memory(size: int) -> None:
 
     most = _BYTES + _BYTES_PER_BYTE * size
     with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        # Not of addresses, which threads reserve by the gigabyte without using them.
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

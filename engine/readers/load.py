@@ -1,7 +1,6 @@
 """Mesh files to our mesh, a reader for each format."""
 
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import numpy as np
 
 from engine.mesh import Material, Mesh, drop_unused_vertices
 from engine.meshing.parts import Part, join_parts
-from engine.readers.apart import Library, read_apart
+from engine.readers.apart import read_apart
 from engine.readers.gltf import read_gltf
+from engine.readers.headers import SUFFIXES, mesh_format
 from engine.readers.obj import read_obj
 from engine.readers.ply import read_ply
 from engine.readers.source import Broken, Source
@@ -21,30 +21,11 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
-_BY_BLENDER = "open it in Blender and use File > Export > glTF 2.0."
-_USD = Library("pxr", "usd-core", f"pip install 'maquette[usd]', or {_BY_BLENDER}")
-_read_usd = read_apart("engine.readers.usd:read_usd", _USD)
-_HAS_UFBX = sys.platform != "win32" or sys.version_info < (3, 14)
-_UFBX = Library(
-    "ufbx",
-    "ufbx",
-    f"pip install 'maquette[fbx]', or {_BY_BLENDER}"
-    if _HAS_UFBX
-    else f"There is none for this Python on Windows yet: {_BY_BLENDER}",
-)
-READERS: dict[str, Reader] = {
-    ".glb": read_gltf,
-    ".gltf": read_gltf,
-    ".obj": read_obj,
-    ".ply": read_ply,
-    ".stl": read_stl,
-    ".3mf": read_3mf,
-    ".fbx": read_apart("engine.readers.fbx:read_fbx", _UFBX),
-    ".usd": _read_usd,
-    ".usda": _read_usd,
-    ".usdc": _read_usd,
-    ".usdz": _read_usd,
-}
+_read_fbx = read_apart("engine.readers.fbx:read_fbx")
+_read_usd = read_apart("engine.readers.usd:read_usd")
+_READ_BY: tuple[Reader, ...] = (read_gltf, read_gltf, read_obj, read_ply, read_stl, read_3mf)
+_READ_BY += (_read_fbx, *(_read_usd,) * 4)
+READERS: dict[str, Reader] = dict(zip(SUFFIXES, _READ_BY, strict=True))
 
 
 def load_mesh(
@@ -100,11 +81,7 @@ def _reader(path: Path) -> Reader:
         )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise EngineError(
-            "mesh_format",
-            f"{path.name} does not have the suffix of a mesh format that can be read.",
-            f"Use one of {', '.join(READERS)}; from Blender: File > Export > glTF 2.0.",
-        )
+        raise mesh_format(path)
     return reader
 
 

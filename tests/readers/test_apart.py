@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.readers import apart, load
-from engine.readers.apart import Library, read_apart
+from engine.readers import apart, libraries, load
+from engine.readers.apart import read_apart
+from engine.readers.headers import check_header
 from engine.readers.load import load_mesh
 from engine.readers.source import Source
 from protocol.errors import EngineError
 
-NUMPY = Library("numpy", "numpy", "Install it.")
+SCENE = Path(__file__).resolve().parents[1] / "data" / "scene"
 
 
 @pytest.fixture
@@ -24,10 +25,8 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def reading(
-    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, library: Library = NUMPY
-) -> Any:
-    read = read_apart(f"tests.readers.crashing:{name}", library)
+def reading(path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+    read = read_apart(f"tests.readers.crashing:{name}")
     monkeypatch.setitem(load.READERS, ".odd", read)
     return load_mesh(path)
 
@@ -40,7 +39,7 @@ def refusal(*args: Any) -> EngineError:
 
 def test_the_answer_is_what_the_reader_gave(path: Path) -> None:
     source = Source(path, b"something")
-    parts, materials = read_apart("tests.readers.crashing:sound", NUMPY)(source)
+    parts, materials = read_apart("tests.readers.crashing:sound")(source)
     assert [material.name for material in materials] == ["one"]
     np.testing.assert_array_equal(parts[0].vertices, np.eye(3))
     assert parts[0].vertices is parts[1].vertices  # shared vertices stay shared
@@ -79,19 +78,34 @@ def test_a_reader_that_hangs_is_stopped(path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_missing_library_is_named_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    found = apart.importlib.util.find_spec
+    found = libraries.importlib.util.find_spec
     monkeypatch.setattr(
-        apart.importlib.util,
+        libraries.importlib.util,
         "find_spec",
         lambda name, *more: None if name in ("pxr", "ufbx") else found(name, *more),
     )
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"something")
+    for reads in (load_mesh, check_header):
+        with pytest.raises(EngineError) as caught:
+            reads(path)
+        assert caught.value.code == "reader_missing"
+        assert ("maquette[fbx]" if suffix == ".fbx" else "maquette[usd]") in caught.value.hint
+        assert "Blender" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".usd", ".usda", ".usdc", ".usdz"])
+def test_what_can_be_seen_by_the_first_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda name: name)
+    if suffix != ".usd":
+        check_header(SCENE / f"scene{suffix}")
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"something")
     with pytest.raises(EngineError) as caught:
-        load_mesh(path)
-    assert caught.value.code == "reader_missing"
-    assert ("maquette[fbx]" if suffix == ".fbx" else "maquette[usd]") in caught.value.hint
-    assert "Blender" in caught.value.hint
+        check_header(path)
+    assert caught.value.code == "mesh_broken"
 
 
 def test_no_library_is_loaded_before_a_file_wants_it() -> None:
