@@ -19,13 +19,13 @@ class Library:
     remedy: str
 
 
-_USD = Library("pxr", "usd-core", f"pip install 'maquette[usd]', or {_BY_BLENDER}")
+_USD = Library("pxr", "usd-core", f"Install it with pip install 'maquette[usd]', or {_BY_BLENDER}")
 _UFBX = Library(
     "ufbx",
     "ufbx",
     f"There is none for this Python on Windows yet: {_BY_BLENDER}"
     if sys.platform == "win32" and sys.version_info >= (3, 14)
-    else f"pip install 'maquette[fbx]', or {_BY_BLENDER}",
+    else f"Install it with pip install 'maquette[fbx]', or {_BY_BLENDER}",
 )
 _NEEDED = {".fbx": _UFBX, **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), _USD)}
 
