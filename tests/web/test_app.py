@@ -34,7 +34,11 @@ SCRIPT = {
     "jobs": [
         [{"stage": "shape", "steps": 4, "seconds": 0.4}, {"part": "asset", "bytes": 70_001}],
         [{"stage": "shape", "steps": 1000, "seconds": 100}],
-        [{"stage": "shape"}, {"part": "mesh", "faces": 100}, {"part": "model"}],
+        [
+            {"stage": "shape", "steps": 4, "seconds": 3},
+            {"part": "mesh", "faces": 100},
+            {"part": "model"},
+        ],
     ]
 }
 
