@@ -1,9 +1,9 @@
-"""A decoded picture to RGBA with eight bits a channel in sRGB.
+"""A decoded picture to RGB or RGBA with eight bits a channel, in sRGB where colours are meant.
 
 Decisions: sixteen bits are scaled to eight, not clipped. An embedded ICC profile is converted to
 sRGB (phones write Display P3, and the colours become base colour); a profile that is sRGB already
 or cannot be read is ignored, so the pixels of an sRGB picture never change. The gamma that a PNG
-states counts when it says nothing better.
+states counts when it says nothing better. Of numbers, such as normals, neither counts.
 """
 
 import io
@@ -39,17 +39,37 @@ def mend_transparency(image: Image.Image, data: bytes) -> None:
         image.info["transparency"] = value * {2: 85, 4: 17}.get(data[_PNG_BITS], 1)
 
 
-def to_rgba(image: Image.Image, name: str, kind: str | None) -> Image.Image:
-    """Any mode of Pillow to "RGBA", straight alpha, sRGB.
+def to_bytes(
+    image: Image.Image, name: str, kind: str | None, *, alpha: bool, by_profile: bool
+) -> Image.Image:
+    """Any mode of Pillow to "RGBA" with straight alpha, or to "RGB".
 
     Args:
-        image: decoded, upright.
+        image: decoded.
         name: of the picture, to begin a message with.
         kind: format of its file, as Pillow calls it.
+        alpha: whether the alpha is kept; an opaque one is made up where there is none.
+        by_profile: whether its profile or gamma says what its colours are in sRGB; else they are
+            taken as they are, and floating-point ones as 0 to 1.
 
     Raises:
-        EngineError: ``image_depth`` for floating-point and 32-bit pictures.
+        EngineError: ``image_depth`` for 32-bit pictures, and floating-point ones by a profile.
     """
+    mode = "RGBA" if alpha else "RGB"
+    if by_profile:
+        rgba = _in_srgb(image, name, kind)
+        return rgba if alpha else rgba.convert(mode)
+    if image.mode == "F":
+        shares = np.clip(np.nan_to_num(np.asarray(image)), 0.0, 1.0)
+        image = Image.fromarray(np.rint(shares * 255).astype(np.uint8))
+    elif image.mode.startswith("I"):
+        image = _from_16_bit(image, name)
+    converted = image.convert(mode)
+    return _without_empty_alpha(converted, kind) if alpha else converted
+
+
+def _in_srgb(image: Image.Image, name: str, kind: str | None) -> Image.Image:
+    """ "RGBA" by profile and gamma."""
     gamma = image.info.get("gamma")
     profile = _foreign_profile(image, name)
     if image.mode.startswith("I") or image.mode == "F":
@@ -62,6 +82,10 @@ def to_rgba(image: Image.Image, name: str, kind: str | None) -> Image.Image:
         rgba = _to_srgb(image, profile, name).convert("RGBA")
     else:
         rgba = _converted(image, profile, name)
+    return _without_empty_alpha(rgba, kind)
+
+
+def _without_empty_alpha(rgba: Image.Image, kind: str | None) -> Image.Image:
     # Many writers of these formats leave the fourth channel empty and mean a picture without one.
     if kind in _NO_ALPHA_BY_HABIT and rgba.getchannel("A").getextrema()[1] == 0:
         rgba.putalpha(255)

@@ -83,7 +83,9 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
     materials = [
         Material(
             source.path.stem,
-            base_color_texture=source.texture(source.spelled(name), alpha=True, wrap="repeat"),
+            base_color_texture=source.texture(
+                source.spelled(name), alpha=True, by_profile=True, wrap="repeat"
+            ),
         )
         for name in header.textures
     ]

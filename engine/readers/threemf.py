@@ -224,7 +224,7 @@ class _Package:
         try:
             data = self._archive.read(name.lstrip("/"))
             wrap = (wraps.get(styles[0], "clamp"), wraps.get(styles[1], "clamp"))
-            return decode_texture(data, name, alpha=True, wrap=wrap)
+            return decode_texture(data, name, alpha=True, by_profile=True, wrap=wrap)
         except KeyError:
             self._source.lacks(
                 EngineError(
