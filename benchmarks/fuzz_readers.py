@@ -22,6 +22,7 @@ from tests.readers.valid import SOURCES
 FOLDER = Path("out") / "fuzz_readers"
 EVERY = 500
 """Cases after which the state is written; a process that ends in between repeats them."""
+ROUND = 5000
 LONGEST = 600
 """Seconds for so many cases, on a machine that does much else; then the process ends itself."""
 
@@ -131,6 +132,9 @@ if __name__ == "__main__":
     else:
         numbers = [int(word) for word in words if word.isdigit()]
         count, seed = (numbers + [100_000, 15][len(numbers) :])[:2]
-        for kind in [word for word in words if not word.isdigit()] or SOURCES:
-            run(kind, count, seed)
+        kinds = [word for word in words if not word.isdigit()] or list(SOURCES)
+        # In rounds, so that a run that is stopped has tried something of all kinds.
+        for up_to in [*range(ROUND, count, ROUND), count]:
+            for kind in kinds:
+                run(kind, up_to, seed)
         print(table())

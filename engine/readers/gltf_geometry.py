@@ -29,12 +29,15 @@ class Placement:
         world: (4, 4) float64 world_from_node, Y up; does not count for a skinned mesh.
         weights: of morph targets, instead of the mesh's own.
         joints: (J, 4, 4) float64 world_from_bound of a skin's joints; None without.
+        copies: (N, 4, 4) float64 world_from_node of each of several copies, beside which ``world``
+            does nothing; None without.
     """
 
     mesh: int
     world: np.ndarray
     weights: tuple[float, ...] = ()
     joints: np.ndarray | None = None
+    copies: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
