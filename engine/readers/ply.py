@@ -62,6 +62,8 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
         raise Broken("it has no vertices with x, y and z")
     vertices = np.stack(place, axis=1)
     faces, owner, corner_values = _faces(source, body, vertices)
+    if not len(faces):
+        source.leave_out("point", len(vertices))
     face = body.get("face", {})
     part = Part(
         vertices,
