@@ -23,6 +23,9 @@ SRGB_GAMMA = 1 / 2.2
 _BITS_PER_SAMPLE = 258
 _NO_ALPHA_BY_HABIT = ("TGA", "BMP")
 _PNG_BITS, _PNG_KIND = 24, 25
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATE_MOST = 1032
+"""Bytes that one byte of deflate can stand for."""
 
 
 def mend_transparency(image: Image.Image, data: bytes) -> None:
@@ -37,6 +40,12 @@ def mend_transparency(image: Image.Image, data: bytes) -> None:
     value = image.info.get("transparency")
     if image.format == "PNG" and data[_PNG_KIND] == 0 and isinstance(value, int):
         image.info["transparency"] = value * {2: 85, 4: 17}.get(data[_PNG_BITS], 1)
+
+
+def unlikely_png(image: Image.Image, data: bytes) -> bool:
+    """Whether a PNG has more pixels than so many bytes can hold: Pillow leaves the others black."""
+    bits = data[_PNG_BITS] * _PNG_CHANNELS.get(data[_PNG_KIND], 1)
+    return image.width * image.height * bits > 8 * _DEFLATE_MOST * len(data)
 
 
 def to_bytes(

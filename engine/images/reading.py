@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from engine.images.pixels import mend_transparency, refuse_wide, to_bytes
+from engine.images.pixels import mend_transparency, refuse_wide, to_bytes, unlikely_png
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ def decode(
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > most_pixels:
                 raise _too_large(name, most_pixels)
+            if image.format == "PNG" and unlikely_png(image, data):
+                raise _unreadable(f"{name} is damaged: most of its pixels are missing.")
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 log.info("%s is an animation; its first frame is used.", name)
             refuse_wide(image, name)

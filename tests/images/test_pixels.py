@@ -117,6 +117,19 @@ def test_cmyk_of_a_jpeg_keeps_its_colours():
     assert red[0] > 240 and max(red[1:3]) < 15
 
 
+def test_a_png_of_more_pixels_than_it_holds_is_damaged():
+    """Pillow would give black for the missing rows, as many as there are said to be."""
+    whole = png(RGB, 8, np.full((8, 8, 3), 200))
+    assert row(whole)[0] == [200, 200, 200, 255]
+    header = struct.pack(">IIBBBBB", 8, 2_000_000, 8, 2, 0, 0, 0)
+    longer = whole[:8] + chunk(b"IHDR", header) + whole[33:]
+    with pytest.raises(EngineError) as caught:
+        read_image(longer)
+    assert "pixels are missing" in caught.value.message
+    flat = png(GREY, 1, np.zeros((4000, 4000, 1), int))
+    assert np.asarray(read_image(flat)).shape == (4000, 4000, 4)
+
+
 @pytest.mark.parametrize(
     ("data", "word"),
     [
