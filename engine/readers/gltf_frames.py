@@ -36,7 +36,7 @@ def corner_normals(
         faces: (F, 3), wound as in the node's space.
         mirrored: whether the placement turns front faces into back faces.
     """
-    corners = normals[faces]
+    corners = normals.take(faces, axis=0)  # in a third of the time of an index
     lost = np.logical_not(normals.any(axis=1))
     if lost.any():
         wrong = lost[faces]
