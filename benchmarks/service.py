@@ -27,7 +27,7 @@ from protocol.events import ENDS, Cancelled, Done, Progress, Queued
 from protocol.jobs import GenerateJob
 from protocol.references import Attached
 from protocol.wire import Shaped
-from tests.service.peer import Peer, Server
+from tests.service.peer import PNG, Peer, Server
 
 MIB = 1 << 20
 QUICK = [{"stage": "shape", "steps": 2}, {"part": "asset", "bytes": 20_000}]
@@ -60,7 +60,7 @@ def latencies(peer: Peer, count: int) -> None:
         job = secrets.token_hex(16)
         request = requests.Submit(id=job, job=GenerateJob(picture=Attached("p"), seed=2))
         begin = time.perf_counter()
-        peer.send(request, {"p": Shaped.of_file(bytes(100_000))})
+        peer.send(request, {"p": Shaped.of_file(PNG + bytes(100_000))})
         peer.event(Queued, job)
         firsts.append(time.perf_counter() - begin)
         peer.event(Progress, job)

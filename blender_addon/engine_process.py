@@ -266,6 +266,11 @@ class EngineProcess:
         self._pairing = Pairing(parsed, self._client, clock=self._clock)
         self.poll()
 
+    def dismiss_pairing(self) -> None:
+        """Show no longer that another machine did not let us in."""
+        self._trouble = None
+        self.poll()
+
     def forget_remote(self) -> None:
         """Use this machine's engine again, and forget what let us into the other one."""
         self._choice.forget_remote()

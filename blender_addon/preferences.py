@@ -25,11 +25,14 @@ class MaquettePreferences(AddonPreferences):
         width = int(context.region.width - 80 * context.preferences.system.ui_scale)
         box = layout.box().column()
         engine.status_line(box, context, snapshot.engine, width)
+        engine.draw_pairing(layout, context, snapshot.engine, width)
         if snapshot.engine.state == "absent":
             first_run.draw_costs(box.split(factor=0.6), snapshot.setup)
             engine.draw_online(box, context, width)
         if snapshot.weights is not None:
             engine.draw_weights(layout.box().column(), context, snapshot.weights, width)
+        elif snapshot.checkpoint is not None and snapshot.checkpoint.small:
+            engine.draw_only_small(layout.box().column(), context, width)
         row = layout.row(align=True)
         row.operator("maquette.use_folder", text="Engine in a Folder…", icon="FILE_FOLDER")
         row.operator("maquette.use_remote", text="Engine of Another Machine…", icon="LINKED")

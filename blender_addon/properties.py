@@ -334,8 +334,20 @@ def _history_filtered(group: "MaquetteWindow", _context: Any) -> None:
     history.search(group)
 
 
+def is_a_picture(image: Any) -> bool:
+    """Whether an image has pixels of its own."""
+    return image.type not in ("RENDER_RESULT", "COMPOSITING")
+
+
 class MaquetteWindow(PropertyGroup):
     """Choices of the moment; nothing is lost with them."""
+
+    image: PointerProperty(  # type: ignore[valid-type]
+        type=bpy.types.Image,
+        name="Image",
+        description="Of this file, that becomes the picture",
+        poll=lambda _window, image: is_a_picture(image),
+    )
 
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",

@@ -33,6 +33,7 @@ from protocol.events import ENDS, Cancelled, Done, Event, Failed, Interrupted
 from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob, Job
 from protocol.layout import views
+from protocol.lookup import lookup, only
 from protocol.references import Attached, File
 from protocol.replies import JobList, JobRow, JobSnapshot, Refused, Reply, Status
 from protocol.wire import Shaped
@@ -165,16 +166,7 @@ class Engine:
         Raises:
             EngineError: ``job_unknown``, ``job_ambiguous``.
         """
-        if len(id) == 32:
-            return RemoteJob(self, id)
-        found = [row.id for row in self.jobs() if row.id.startswith(id)]
-        if len(found) == 1:
-            return RemoteJob(self, found[0])
-        raise EngineError(
-            "job_ambiguous" if found else "job_unknown",
-            f"{len(found) or 'No'} jobs begin with {id!r}.",
-            f"Give more of it, as {command('jobs')} shows it.",
-        )
+        return RemoteJob(self, only(self.ask(lookup(id), JobList), id))
 
     def jobs(self, limit: int | None = None) -> list[JobRow]:
         """Jobs, the newest first; None: all.
@@ -287,7 +279,7 @@ class RemoteJob:
         row = snapshot.row
         yield from snapshot.notes
         if row.state == "done":
-            yield Done(job=row.id, seconds={})
+            yield Done(job=row.id, seconds=dict(snapshot.seconds))
         elif row.state == "cancelled":
             yield Cancelled(job=row.id)
         elif row.state == "failed":

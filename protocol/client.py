@@ -292,7 +292,7 @@ class EngineClient:
         return cast(Reply, self.wait_for(self.request(message, buffers), timeout_s))
 
     def close(self) -> None:
-        """End at once, whatever was not sent. May be called twice."""
+        """End within 0.1 s, whatever was not sent. May be called twice."""
         self._closed = True
         for id in list(self._waiting):
             self._forget(id)

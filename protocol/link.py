@@ -85,7 +85,11 @@ class Link:
         poller.register(self._monitor, zmq.POLLIN)
         poller.poll(max(0, int(seconds * 1000)))
 
-    def close(self) -> None:
-        """End at once; what was not sent is lost."""
+    def close(self, linger_s: float = 0.0) -> None:
+        """End; what was not sent is lost.
+
+        Args:
+            linger_s: seconds to try to send it, at most.
+        """
         self._socket.disable_monitor()
-        self._context.destroy(linger=0)
+        self._context.destroy(linger=round(linger_s * 1000))

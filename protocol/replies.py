@@ -1,7 +1,8 @@
 """What the engine answers: one frozen dataclass each. The head of the message carries the id of
 the request."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .checkpoints import CheckpointDescription
 from .errors import EngineError
@@ -147,12 +148,14 @@ class JobSnapshot:
         job: its settings.
         finish: how its asset is made ready; None: not at all.
         notes: so far, in order.
+        seconds: by stage, as in ``Done``; empty before the job is done.
     """
 
     row: JobRow
     job: Job
     finish: FinishChoice | None = None
     notes: tuple[Note, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, kw_only=True)

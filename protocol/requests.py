@@ -1,7 +1,7 @@
 """What a client asks for: one frozen dataclass each. The head of the message carries its id.
 
-Every request is answered by exactly one reply that names its id, except ``FetchPart``, whose chunks
-follow its reply. ``Refused`` may answer any of them.
+Every request is answered by exactly one reply that names its id, except ``Leave``, and
+``FetchPart``, whose chunks follow its reply. ``Refused`` may answer any of them.
 """
 
 import re
@@ -57,6 +57,11 @@ class Hello:
 @dataclass(frozen=True, kw_only=True)
 class Ping:
     """Are you there? Answered by ``Pong``, also while a job runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leave:
+    """The client is about to close its connection; nothing is answered, its jobs continue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,7 @@ class ListJobs:
         after: id of the last job of the page before; None: the first page.
         picture_sha256: only those of this picture; empty: of any.
         search: only those whose title has this in it, in small or capital letters; empty: any.
+        begins: only those whose id begins so; empty: any.
     """
 
     states: tuple[JobState, ...] = ()
@@ -155,6 +161,7 @@ class ListJobs:
     after: str | None = None
     picture_sha256: str = ""
     search: str = ""
+    begins: str = ""
 
     def __post_init__(self) -> None:
         check_whole("limit", self.limit, 1, MOST_ROWS)
@@ -381,6 +388,7 @@ class Pair:
 Request = (
     Hello
     | Ping
+    | Leave
     | Submit
     | Cancel
     | Retry

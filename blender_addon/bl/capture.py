@@ -45,7 +45,8 @@ def viewport(context: Any) -> PictureIn:
     area, region = _viewport(context)
     space = area.spaces.active
     view = space.region_3d
-    scale = min(1.0, LARGEST / max(region.width, region.height, 1))
+    # An object is often a small part of the view: what the window shows is too coarse for it.
+    scale = LARGEST / max(region.width, region.height, 1)
     width, height = max(1, int(region.width * scale)), max(1, int(region.height * scale))
     return _drawn(context, area, width, height, view.view_matrix, view.window_matrix, "Viewport")
 

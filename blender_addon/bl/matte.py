@@ -8,7 +8,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ..protocol.errors import EngineError
-from . import images_out, open_file
+from . import images_out, open_file, thumbnails
 
 if TYPE_CHECKING:
     from ..core.session import Session
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 NAME = "Maquette Mask"
 MASK = "maquette_mask"
 """Custom property of the image: one that was saved unused is removed when its file is opened."""
+SMALLEST = 300
+"""Pixels at 100 % that a side of an Image editor has to have to be painted in."""
 _uid = 0
+_brush: tuple[str, str] | None = None
+"""Name of the brush that erases, and how it blended before."""
 
 
 def paint(context: Any, session: "Session") -> Any:
-    """Show the cut-out for painting; the new image.
+    """Show the cut-out for painting; the new image. Where the engine could not make one, the whole
+    picture.
 
     Erase Alpha removes, Add Alpha brings back.
 
     Raises:
-        EngineError: ``cut_out_missing``.
+        EngineError: ``cut_out_missing``, ``image_unusable``.
     """
-    global _uid
-    if session.cut_out is None:
-        raise EngineError(
-            "cut_out_missing", "There is no cut-out yet.", "Choose a picture and wait a moment."
-        )
-    width, height, rows = session.cut_out
+    global _uid, _brush
+    width, height, rows = _first(session)
     _remove()
     image = bpy.data.images.new(NAME, width, height, alpha=True)
     image.alpha_mode = "CHANNEL_PACKED"  # what is transparent keeps its colour
@@ -48,14 +49,20 @@ def paint(context: Any, session: "Session") -> Any:
         space.ui_mode = "PAINT"
         brush = context.tool_settings.image_paint.brush
         if brush is not None:
+            _brush = brush.name, brush.blend
             brush.blend = "ERASE_ALPHA"
     return image
 
 
-def is_painted() -> bool:
-    """Whether something was painted that could be used."""
-    image = open_file.by_uid(bpy.data.images, _uid)
-    return image is not None and image.is_dirty
+def is_here() -> bool:
+    """Whether there is a mask that could be used. Saving the file makes a painted one clean, so
+    that nobody can tell it from one that was not painted on."""
+    return open_file.by_uid(bpy.data.images, _uid) is not None
+
+
+def is_mask(image: Any | None) -> bool:
+    """Whether an image is the mask that is being painted."""
+    return image is not None and bool(_uid) and image.session_uid == _uid
 
 
 def use(session: "Session") -> None:
@@ -81,19 +88,44 @@ def file_opened() -> None:
         bpy.data.images.remove(image)
 
 
+def _first(session: "Session") -> tuple[int, int, bytes]:
+    """What is painted on: width, height, RGBA8 rows, top first."""
+    if session.cut_out is not None:
+        return session.cut_out
+    picture = session.picture
+    if picture is None:
+        raise EngineError(
+            "cut_out_missing", "There is no cut-out yet.", "Choose a picture and wait a moment."
+        )
+    if picture.rows:
+        return picture.width, picture.height, bytes(picture.rows)
+    image = bpy.data.images.load(str(thumbnails.file_of(picture)))
+    try:
+        rows = images_out.rows_of(image)
+    finally:
+        bpy.data.images.remove(image)
+    return rows.shape[1], rows.shape[0], rows.tobytes()
+
+
 def _remove() -> None:
-    global _uid
+    global _uid, _brush
     image = open_file.by_uid(bpy.data.images, _uid)
     if image is not None:
         bpy.data.images.remove(image)
-    _uid = 0
+    if _brush is not None:
+        name, blend = _brush
+        brush = bpy.context.tool_settings.image_paint.brush
+        if brush is not None and brush.name == name:
+            brush.blend = blend
+    _uid, _brush = 0, None
 
 
 def _editor(context: Any) -> Any | None:
-    """An Image editor: one that is open, or a new window."""
+    """An Image editor: one that is open and large enough, or a new window."""
+    least = SMALLEST * context.preferences.system.ui_scale
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
+            if area.type == "IMAGE_EDITOR" and min(area.width, area.height) >= least:
                 return area
     if bpy.app.background:
         return None

@@ -47,6 +47,7 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
         _give(thing, material, uv_map, uvs, story, all_users=target.all_users)
         return _placed(thing, f"{thing.name} has its new look.")
     preview = _beside(thing, arrays, material, uv_map, scene)
+    _shade_alike(preview.data, thing.data, sent)
     preview[ORIGINAL] = thing
     preview[PREVIEW] = json.dumps(
         {
@@ -227,6 +228,18 @@ def _beside(
 
     show_in_local_views(preview)
     return preview
+
+
+def _shade_alike(preview: Any, mesh: Any, sent: "mesh_out.Sent") -> None:
+    """Faces that are flat on the object are flat on its preview, or both could not be compared."""
+    flat = mesh.attributes.get("sharp_face")
+    if flat is None or sent.loop is None or len(preview.polygons) != len(sent.face_polygon):
+        return
+    values = np.empty(len(mesh.polygons), bool)
+    flat.data.foreach_get("value", values)
+    made = preview.attributes.new("sharp_face", "BOOLEAN", "FACE")
+    made.data.foreach_set("value", values[sent.face_polygon])
+    preview.update()
 
 
 def _original(preview: Any) -> Any | None:

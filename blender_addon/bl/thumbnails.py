@@ -41,8 +41,13 @@ def picture_icon(original: bool) -> int:
     return _pictures.get(original, (0, 0))[1]
 
 
-def update(session: "Session") -> None:
-    """Make what was asked for since the last tick; a tenth of a millisecond each."""
+def update(session: "Session") -> bool:
+    """Make what was asked for since the last tick; a tenth of a millisecond each.
+
+    Returns:
+        Whether there is a new icon, so that panels have to be drawn again.
+    """
+    made = False
     if _seen:
         jobs = list(_seen)
         _seen.clear()
@@ -54,11 +59,14 @@ def update(session: "Session") -> None:
             if rows is not None and job not in _made:
                 side = round((len(rows) / 4) ** 0.5)
                 _made[job] = _make(job, np.frombuffer(rows, np.uint8).reshape(side, side, 4))
+                made = True
     serial = session.snapshot.picture.serial
     for original in list(_asked):
         _asked.discard(original)
         if _pictures.get(original, (-1, 0))[0] != serial:
             _pictures[original] = serial, _icon_of_picture(session, original, serial)
+            made = True
+    return made
 
 
 def over_checkerboard(rgba: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -107,10 +115,10 @@ def _icon_of_picture(session: "Session", original: bool, serial: int) -> int:
     if picture.rows:
         rgba = np.frombuffer(picture.rows, np.uint8).reshape(picture.height, picture.width, 4)
         return _make(name, over_checkerboard(_small(rgba)))
-    return _collection().load(name, str(_file_of(picture)), "IMAGE").icon_id
+    return _collection().load(name, str(file_of(picture)), "IMAGE").icon_id
 
 
-def _file_of(picture: "PictureIn") -> Path:
+def file_of(picture: "PictureIn") -> Path:
     """A file that Blender can read when it draws the icon."""
     global _temporary
     if picture.path and Path(picture.path).is_file():

@@ -119,8 +119,13 @@ def refresh() -> None:
     _facts = facts
     if new is not _shown:
         _shown = new
-        for function in list(on_change):
-            function()
+        tell()
+
+
+def tell() -> None:
+    """Have what shows the snapshot drawn again."""
+    for function in list(on_change):
+        function()
 
 
 def poll_engine() -> None:
@@ -197,8 +202,10 @@ def _work() -> float:
     poll_engine()
     for delivery in current.tick(BUDGET):
         current.placed(delivery, deliver(delivery))
-    thumbnails.update(current)
+    icons, before = thumbnails.update(current), _shown
     refresh()
+    if icons and _shown is before:
+        tell()
     if current.busy:
         return FETCHING
     return WORKING if current.working or _shown.setup.running else IDLE

@@ -10,6 +10,7 @@ from ..protocol.replies import CutOutPicture, PictureNotes, Refused
 from ..protocol.requests import CutOut
 from .asking import Asking
 from .pictures import PictureIn, cut_out_picture
+from .refusals import matte_note, remedy
 from .snapshot import PictureView
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PICTURE = "picture"
 """Name under which a picture is attached."""
+PAINTED = "The painted mask is used."
 USUAL_THRESHOLD = 0.5
 CutOutRows = tuple[int, int, bytes]
 
@@ -134,7 +136,13 @@ class Chosen:
         self._asked, self._again = 0, False
         self.cut_out, self.corrected = (width, height, bytes(rows)), True
         self.view = replace(
-            self.view, checking=False, cut_out=True, problem="", hint="", serial=self._next_serial()
+            self.view,
+            checking=False,
+            notes=(*self.view.notes[:-1], PAINTED),  # the last one told of the matte before
+            cut_out=True,
+            problem="",
+            hint="",
+            serial=self._next_serial(),
         )
 
     def submission(self) -> tuple[PictureIn, MatteMethod | None]:
@@ -181,11 +189,11 @@ class Chosen:
         self._asked = 0
         reply = answer.reply
         if isinstance(reply, Refused):
-            self._refuse(reply.message, reply.hint)
+            self._refuse(reply.message, remedy(reply.code, reply.hint))
         elif isinstance(reply, CutOutPicture) and PICTURE in answer.buffers:
             rows = bytes(answer.buffers[PICTURE].data)
             self.cut_out = (reply.width, reply.height, rows)
-            self._note(reply.check, reply.note, cut_out=True)
+            self._note(reply.check, matte_note(reply.method, reply.note), cut_out=True)
         if self._again and self._request is not None:
             self._again = False
             self._ask(self._request)

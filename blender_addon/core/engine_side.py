@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..protocol.client import Answer, EngineClient
 
 _VERBS: dict[str, Verb] = {
-    "version_mismatch": "update",
     "wheels_unusable": "",
     "wheels_mixed": "",
     "wheels_missing": "",
@@ -202,7 +201,27 @@ def _usable(facts: EngineView, status: EngineStatus | None) -> EngineView:
 
 
 def _refused(facts: EngineView, problem: EngineError) -> EngineView:
+    if problem.code == "version_mismatch":
+        return _of_another_version(facts)
     verb = _VERBS.get(problem.code)
     if verb is None:
         verb = "pair" if facts.remote else "restart"
     return replace(facts, state="refused", sentence=problem.message, hint=problem.hint, verb=verb)
+
+
+def _of_another_version(facts: EngineView) -> EngineView:
+    if facts.remote:
+        return replace(
+            facts,
+            state="refused",
+            sentence=f"The engine on {facts.place} is of another version than this extension.",
+            hint="Bring Maquette to the same version there and here.",
+            verb="",
+        )
+    return replace(
+        facts,
+        state="refused",
+        sentence="The engine is of another version than this extension.",
+        hint="Update the engine: results and weights stay.",
+        verb="update",
+    )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..protocol.client import Answer, Fetched
 
 PAGE = 24
+MOST = 100
+"""Rows that can be asked for at once."""
 THUMBNAIL = "thumbnail"
 ASSETS = "assets"
 """Folder of the engine's home in which each job has one."""
@@ -68,7 +70,7 @@ class History:
         more = more and before == (self._filter, self._picture)
         after = self.rows[-1].id if more and self.rows else None
         # As many as are seen now, so that the list does not shrink under the mouse.
-        limit = PAGE if more else min(100, max(PAGE, len(self.rows)))
+        limit = PAGE if more else min(MOST, max(PAGE, len(self.rows)))
         request = ListJobs(
             states=("done",),
             limit=limit,
@@ -76,7 +78,8 @@ class History:
             picture_sha256=self._picture,
             search=self._filter,
         )
-        self._asked = self._asking.ask(request, lambda answer: self._take(answer, after=after))
+        again = before == (self._filter, self._picture) and not more
+        self._asked = self._asking.ask(request, lambda answer: self._take(answer, after, again))
 
     def pin(self, job: str, pinned: bool) -> None:
         """Keep a result whatever the quota says, or no longer."""
@@ -145,7 +148,7 @@ class History:
                 job, THUMBNAIL, lambda told, job=job: self._take_thumbnail(job, told)
             )
 
-    def _take(self, answer: "Answer", after: str | None) -> None:
+    def _take(self, answer: "Answer", after: str | None, again: bool) -> None:
         if answer.id != self._asked:
             return
         reply = answer.reply
@@ -155,8 +158,9 @@ class History:
             kept = self.rows if after else ()
             known = {row.id for row in kept}
             new = tuple(self._row(row) for row in reply.rows if row.id not in known)
-            self.more = reply.more
-            self.rows = kept + new
+            behind = _behind(self.rows, new) if again else ()
+            self.more = self.more if behind else reply.more
+            self.rows = kept + new + behind
 
     def _row(self, row: JobRow) -> HistoryRow:
         return HistoryRow(
@@ -189,3 +193,12 @@ class History:
         if isinstance(answer.reply, Refused):
             self._tell(f"{answer.reply.message} {answer.reply.hint}".strip())
         self.load()
+
+
+def _behind(rows: tuple[HistoryRow, ...], new: tuple[HistoryRow, ...]) -> tuple[HistoryRow, ...]:
+    """The rows after the last of those that were asked for again, where more were seen than can be
+    asked for at once."""
+    ids = [row.id for row in rows]
+    if len(new) < MOST or new[-1].id not in ids:
+        return ()
+    return rows[ids.index(new[-1].id) + 1 :]

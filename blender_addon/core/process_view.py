@@ -10,6 +10,8 @@ from .running import Running
 from .set_up_watch import SetUpWatch
 from .snapshot import EngineState, EngineView, SetupView, Verb
 
+ASKING = "Asking the other machine to let this one in."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
@@ -47,6 +49,7 @@ class Known:
 def engine_view(known: Known) -> EngineView:
     """What the panel says of the engine."""
     state, sentence, hint, verb = _said(known)
+    pairing, pairing_hint = _pairing(known)
     engine = ""
     if known.running is not None:
         engine = known.running.engine
@@ -61,15 +64,27 @@ def engine_view(known: Known) -> EngineView:
         remote=bool(known.remote),
         own_folder=bool(known.folder) and not known.remote,
         versions=f"extension {known.version}, engine {engine or 'unknown'}",
+        pairing=pairing,
+        pairing_hint=pairing_hint,
+        paired_in_vain=bool(pairing) and not known.pairing,
     )
+
+
+def _pairing(known: Known) -> tuple[str, str]:
+    """How it stands with another machine's engine while one here is used."""
+    if known.pairing:
+        return ASKING, ""
+    if known.trouble is not None and known.trouble.code.startswith("pairing"):
+        return known.trouble.message, known.trouble.hint
+    return "", ""
 
 
 def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
     trouble = known.trouble
     if known.setting_up:
         return "installing", "The engine is being set up.", "", ""
-    if known.pairing:
-        return "starting", "Asking the other machine to let this one in.", "", ""
+    if known.pairing and (known.running is None or known.remote):
+        return "starting", ASKING, "", ""
     if known.remote and trouble is None:
         if known.why_not_remote:
             return "refused", known.why_not_remote, "", ""

@@ -7,6 +7,41 @@ job waits for it.
 from .costs import bytes_in_words, quality_of
 from .snapshot import EngineView, Snapshot, WeightsView
 
+_BY_HAND = (
+    "Paint the mask by hand (Adjust Cut-Out, below), or download the weights (Engine > Weights): "
+    "they find an object in front of any background."
+)
+_REMEDIES = {
+    "background_not_plain": _BY_HAND,
+    "image_no_foreground": "Paint the mask by hand (Adjust Cut-Out, below), or choose another "
+    "picture.",
+    "image_no_alpha": "Choose Automatic as Background (Adjust Cut-Out, below).",
+    "matte_not_installed": _BY_HAND,
+    "matte_weights_missing": _BY_HAND,
+}
+"""What helps in Blender, where the engine's hint is for its command line: by code."""
+
+
+def remedy(code: str, hint: str) -> str:
+    """What to do about a picture that the engine refuses.
+
+    Args:
+        hint: the engine's own.
+    """
+    return _REMEDIES.get(code, hint)
+
+
+def matte_note(method: str, note: str) -> str:
+    """How the background was taken away.
+
+    Args:
+        method: of ``protocol.limits.MATTE_METHODS``.
+        note: the engine's own sentence.
+    """
+    if method == "plain":
+        return "The plain background was taken away by rule: look at the outline."
+    return note
+
 
 def why_not_engine(engine: EngineView) -> str:
     """Why no job can be given to the engine, now or in a moment."""
@@ -134,7 +169,7 @@ def gate_sentence(view: WeightsView | None) -> str:
     gated = [row for row in view.rows if row.gated and row.missing] if view else []
     if not gated:
         return ""
-    names = " and ".join(row.name for row in gated)
+    names = " and ".join(row.purpose.partition(":")[0] or row.name for row in gated)
     return (
         f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
         "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."

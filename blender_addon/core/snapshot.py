@@ -38,6 +38,9 @@ class EngineView:
         own_folder: it is one in a folder that the user named.
         warm: networks are loaded: the next job begins at once.
         versions: of extension and engine, for the diagnosis.
+        pairing, pairing_hint: that another machine is being asked, or why it did not let us in,
+            beside an engine that is used meanwhile; or empty.
+        paired_in_vain: it is the latter.
     """
 
     state: EngineState = "absent"
@@ -52,6 +55,9 @@ class EngineView:
     own_folder: bool = False
     warm: bool = False
     versions: str = ""
+    pairing: str = ""
+    pairing_hint: str = ""
+    paired_in_vain: bool = False
 
     @property
     def used(self) -> str:

@@ -13,6 +13,19 @@ from .snapshot import WeightsView, WeightView
 if TYPE_CHECKING:
     from ..protocol.client import Answer
 
+_WORDS = {
+    "matte": "Background removal",
+    "pipeline": "Settings",
+    "image_encoder": "DINOv3: reads pictures",
+    "structure_flow": "Rough shape",
+    "structure_decoder": "Rough shape, decoding",
+    "shape_flow_512": "Shape, draft",
+    "shape_flow_1024": "Shape, fine",
+    "shape_decoder": "Shape, decoding",
+    "texture_flow_1024": "Materials",
+    "material_decoder": "Materials, decoding",
+}
+"""What a network is for, for people who make models and not networks: by its name."""
 HUB = "https://huggingface.co/"
 CANCELLED = "cancelled"
 
@@ -129,7 +142,7 @@ class Weights:
 def _view(row: ModelRow) -> WeightView:
     return WeightView(
         name=row.name,
-        purpose=row.purpose,
+        purpose=_WORDS.get(row.name, row.purpose),
         bytes=row.bytes,
         missing=row.missing,
         gated=row.gated,

@@ -1,6 +1,9 @@
 """What all operators share: the session, and how a refusal is told."""
 
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..protocol.errors import EngineError
@@ -44,6 +47,27 @@ def attempt(operator: Any, action: Callable[[], object], said: str = "") -> set[
 def sentence(error: EngineError) -> str:
     """What is wrong, and the remedy."""
     return f"{error.message} {error.hint}".strip()
+
+
+def open_folder(folder: Path) -> None:
+    """Show a folder in the system's own program.
+
+    Raises:
+        EngineError: ``folder_unshown``; its path is in the clipboard then.
+    """
+    import bpy
+
+    try:
+        if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
+            raise RuntimeError  # before Blender prints a traceback of it
+        bpy.ops.wm.path_open(filepath=str(folder))
+    except RuntimeError as error:
+        bpy.context.window_manager.clipboard = str(folder)
+        raise EngineError(
+            "folder_unshown",
+            f"This system has no program that shows the folder {folder}.",
+            "Its path is in the clipboard.",
+        ) from error
 
 
 def refuse(cls: Any, why_not: str) -> bool:

@@ -7,7 +7,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
-from .acting import attempt, refuse, session, session_as_it_is
+from .acting import attempt, open_folder, refuse, session, session_as_it_is
 
 
 def process() -> Any:
@@ -164,16 +164,17 @@ class MAQUETTE_OT_use_remote(Operator):
     bl_label = "Use Another Machine…"
     bl_options = set()  # not REGISTER: the Info editor would show the code
 
-    address: StringProperty(  # type: ignore[valid-type]
-        name="Address",
-        description="Name or number of that machine, and the port that it says, "
-        "such as studio:50123",
-    )
     code: StringProperty(  # type: ignore[valid-type]
         name="Pairing Code",
-        description="What the command maquette pair on that machine prints; it is good once",
+        description="The line that the command maquette pair on that machine prints; "
+        "it is good once",
         subtype="PASSWORD",
         options={"SKIP_SAVE"},
+    )
+    address: StringProperty(  # type: ignore[valid-type]
+        name="Address",
+        description="Empty: the one in the code. Another one where that machine is reached by it "
+        "from here, such as studio:50123",
     )
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
@@ -188,17 +189,35 @@ class MAQUETTE_OT_use_remote(Operator):
         scale = context.preferences.system.ui_scale
         text.say(
             layout, context,
-            "On the other machine, run: maquette pair. It prints an address and a code. "
+            "On the other machine, run: maquette pair. It prints one line: copy it into Pairing "
+            "Code. An address is needed only where the one in the code does not lead there. "
             "Pictures and results travel encrypted.",
             width=int(350 * scale),
         )  # fmt: skip
         column = layout.column()
         column.use_property_split = True
-        column.prop(self, "address")
         column.prop(self, "code")
+        column.prop(self, "address")
+        if not bpy.app.online_access:
+            text.say(
+                layout, context, "Blender's online access is off, so no other machine is reached.",
+                icon="ERROR", alert=True, width=int(330 * scale),
+            )  # fmt: skip
+            layout.operator("maquette.allow_online", icon="INTERNET")
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: process().use_remote(self.address, self.code))
+
+
+class MAQUETTE_OT_dismiss_pairing(Operator):
+    """Show no longer that the other machine did not answer"""
+
+    bl_idname = "maquette.dismiss_pairing"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: process().dismiss_pairing())
 
 
 class MAQUETTE_OT_use_own(Operator):
@@ -212,7 +231,8 @@ class MAQUETTE_OT_use_own(Operator):
 
 
 class MAQUETTE_OT_forget_remote(Operator):
-    """Use the engine of this machine again"""
+    """Use the engine of this machine again. To use the other one once more, it has to give a new
+    pairing code"""
 
     bl_idname = "maquette.forget_remote"
     bl_label = "Use This Machine"
@@ -354,7 +374,7 @@ class MAQUETTE_OT_open_engine_folder(Operator):
     def execute(self, _context: Any) -> set[str]:
         from ..engine_process import home
 
-        return attempt(self, lambda: bpy.ops.wm.path_open(filepath=str(home())))
+        return attempt(self, lambda: open_folder(home()))
 
 
 class MAQUETTE_OT_open_preferences(Operator):
@@ -381,6 +401,7 @@ CLASSES = (
     MAQUETTE_OT_release_memory,
     MAQUETTE_OT_use_folder,
     MAQUETTE_OT_use_remote,
+    MAQUETTE_OT_dismiss_pairing,
     MAQUETTE_OT_use_own,
     MAQUETTE_OT_forget_remote,
     MAQUETTE_OT_allow_online,

@@ -7,7 +7,7 @@ from bpy.types import Operator
 
 from ..protocol.errors import EngineError
 from . import targets
-from .acting import attempt, refuse, session, session_as_it_is
+from .acting import attempt, open_folder, refuse, session, session_as_it_is
 from .generating import OfJob
 
 
@@ -136,12 +136,7 @@ class MAQUETTE_OT_history_folder(OfJob, Operator):
     bl_label = "Open Folder"
 
     def execute(self, _context: Any) -> set[str]:
-        import bpy
-
-        def show() -> None:
-            bpy.ops.wm.path_open(filepath=str(session_as_it_is().folder_of(self.job)))
-
-        return attempt(self, show)
+        return attempt(self, lambda: open_folder(session_as_it_is().folder_of(self.job)))
 
 
 class MAQUETTE_OT_history_pin(OfJob, Operator):

@@ -37,8 +37,9 @@ class MAQUETTE_OT_paint_mask(Operator):
     def poll(cls, _context: Any) -> bool:
         from ..bl import tick
 
-        cut_out = tick.snapshot().picture.cut_out
-        return refuse(cls, "" if cut_out else "The cut-out is not here yet.")
+        picture = tick.snapshot().picture
+        can = picture.cut_out or (picture.title and not picture.checking)
+        return refuse(cls, "" if can else "The cut-out is not here yet.")
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import matte
@@ -57,7 +58,7 @@ class MAQUETTE_OT_use_mask(Operator):
     def poll(cls, _context: Any) -> bool:
         from ..bl import matte
 
-        return refuse(cls, "" if matte.is_painted() else "Paint on the mask first.")
+        return refuse(cls, "" if matte.is_here() else "Press Paint Mask first.")
 
     def execute(self, _context: Any) -> set[str]:
         from ..bl import matte

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, StringProperty
 from bpy.types import Operator, OperatorFileListElement
 
+from ..properties import is_a_picture
 from . import matte
 from .acting import attempt, refuse, session, session_as_it_is
 
@@ -19,6 +20,7 @@ def choose(operator: Any, make: Any) -> set[str]:
 
     def choose_it() -> None:
         picture = make()
+        bpy.context.window_manager.maquette.show_original = False  # its matte is looked at first
         session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
 
     return attempt(operator, choose_it)
@@ -28,6 +30,9 @@ def show_tab(context: Any) -> None:
     """Open the sidebar of the viewport at our tab, where the picture is seen."""
     area = context.area
     if area is None or area.type != "VIEW_3D":
+        areas = context.screen.areas if context.screen else ()
+        area = next((one for one in areas if one.type == "VIEW_3D"), None)
+    if area is None:
         return
     area.spaces.active.show_region_ui = True
     for region in area.regions:
@@ -119,40 +124,41 @@ class MAQUETTE_OT_paste_picture(Operator):
         return choose(self, clipboard.picture)
 
 
-def _images(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
-    # Blender keeps no reference to these strings, so we do.
-    _images.kept = [  # type: ignore[attr-defined]
-        (image.name, image.name, "")
-        for image in bpy.data.images
-        if image.type not in ("RENDER_RESULT", "COMPOSITING")
-    ]
-    return _images.kept  # type: ignore[attr-defined]
-
-
 class MAQUETTE_OT_image_picture(Operator):
     """Use an image of this file"""
 
     bl_idname = "maquette.image_picture"
     bl_label = "Picture from Image"
-    bl_property = "image"
 
-    image: EnumProperty(
-        name="Image", description="Of this file", items=_images, options={"SKIP_SAVE"}
+    image: StringProperty(
+        name="Image", description="Name of an image of this file", options={"SKIP_SAVE"}
     )  # type: ignore
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
-        found = any(im.type not in ("RENDER_RESULT", "COMPOSITING") for im in bpy.data.images)
+        found = any(is_a_picture(image) for image in bpy.data.images)
         return refuse(cls, "" if found else "This file has no image. Open a picture file instead.")
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
-        context.window_manager.invoke_search_popup(self)
-        return {"RUNNING_MODAL"}
+        shown = context.window_manager.maquette
+        if shown.image is None:
+            shown.image = next(image for image in bpy.data.images if is_a_picture(image))
+        return context.window_manager.invoke_props_dialog(
+            self, width=260, title="Picture from Image", confirm_text="Use"
+        )
 
-    def execute(self, _context: Any) -> set[str]:
+    def draw(self, context: Any) -> None:
+        # Blender's own choice of an image: its preview, and all others' at a click.
+        self.layout.template_ID_preview(
+            context.window_manager.maquette, "image", rows=3, cols=5, hide_buttons=True
+        )
+
+    def execute(self, context: Any) -> set[str]:
         from ..bl import images_out
 
-        image = bpy.data.images.get(self.image)
+        shown = context.window_manager.maquette
+        image = bpy.data.images.get(self.image) if self.image else shown.image
+        shown.image = None  # else the file keeps an image for it
         if image is None:
             self.report({"ERROR"}, "That image is gone. Choose another one.")
             return {"CANCELLED"}
@@ -180,6 +186,7 @@ class MAQUETTE_OT_editor_picture(Operator):
         else:
             done = choose(self, lambda: images_out.picture(image))
         if done == {"FINISHED"}:
+            show_tab(context)
             self.report({"INFO"}, "The picture is chosen: see the tab Maquette in the 3D viewport.")
         return done
 

@@ -49,6 +49,24 @@ def status_line(layout: Any, context: Any, engine: Any, width: int | None = None
         text.say(layout, context, engine.hint, icon="BLANK1", width=width)
 
 
+def draw_pairing(layout: Any, context: Any, engine: Any, width: int | None = None) -> None:
+    """That another machine is asked, or why it did not let us in; nothing else is lost by that."""
+    if not engine.pairing:
+        return
+    box = layout.box().column()
+    boxes = 1 if width is None else 0
+    if not engine.paired_in_vain:
+        text.say(box, context, engine.pairing, icon="SORTTIME", boxes=boxes, width=width)
+        return
+    if engine.sentence != engine.pairing:
+        say = {"boxes": boxes, "width": width}
+        text.say(box, context, engine.pairing, icon="ERROR", alert=True, **say)
+        text.say(box, context, engine.pairing_hint, icon="BLANK1", **say)
+    row = box.row(align=True)
+    row.operator("maquette.use_remote", text="Pair Again…", icon="LINKED")
+    row.operator("maquette.dismiss_pairing", text="", icon="X")
+
+
 class MAQUETTE_PT_engine(Sidebar, Panel):
     """How it is, and its verbs."""
 
@@ -64,6 +82,9 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
         status_line(layout, context, engine)
         if engine.verb == "update":
             repair(layout, engine.verb)
+        draw_pairing(layout, context, engine)
+        if engine.remote and engine.state == "ready":
+            text.say(layout, context, engine.place, icon="LINKED")
         if engine.device:
             text.say(layout, context, engine.device, icon="SYSTEM")
         if engine.memory_total:
@@ -151,6 +172,14 @@ def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = No
     row.scale_y = 1.4
     row.operator("maquette.download_weights", icon="IMPORT")
     draw_online(layout, context, width)
+
+
+def draw_only_small(layout: Any, context: Any, width: int) -> None:
+    """One line: the published weights are not in use, and the button that lists them."""
+    row = layout.split(factor=0.68)
+    said = "The small model is in use. The published weights are not on this machine."
+    text.say(row.column(), context, said, icon="INFO", width=int(width * 0.6))
+    row.operator("maquette.list_weights", text="List Weights", icon="PRESET")
 
 
 def draw_gate(layout: Any, context: Any, weights: Any, width: int | None) -> None:

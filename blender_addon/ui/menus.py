@@ -12,7 +12,7 @@ from .sidebar import is_set_up
 
 
 class MAQUETTE_MT_object(Menu):
-    """Verbs of selected meshes."""
+    """All verbs: the search of F3 finds what stands in a menu, and nothing else."""
 
     bl_label = "Maquette"
 
@@ -20,9 +20,46 @@ class MAQUETTE_MT_object(Menu):
         layout = self.layout
         layout.operator("maquette.retexture", icon="SHADING_TEXTURE")
         layout.operator("maquette.upscale", icon="MOD_MULTIRES")
+        layout.operator("maquette.keep_look", text="Keep New Look", icon="CHECKMARK")
+        layout.operator("maquette.discard_look", text="Discard New Look", icon="X")
+        layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         layout.separator()
         layout.operator("maquette.finish", icon="FILE_REFRESH")
         layout.operator("maquette.game_ready", icon="MOD_DECIM")
+        layout.operator("maquette.recipe_repeat", icon="FILE_REFRESH")
+        layout.operator("maquette.recipe_copy", icon="COPYDOWN")
+        layout.separator()
+        layout.menu("MAQUETTE_MT_sources", text="Choose Picture", icon="FILE_IMAGE")
+        layout.operator("maquette.paint_mask", icon="BRUSH_DATA")
+        layout.operator("maquette.use_mask", icon="CHECKMARK")
+        layout.operator("maquette.generate", icon="SHADERFX")
+        layout.operator("maquette.cancel_all", icon="X")
+        layout.separator()
+        layout.menu("MAQUETTE_MT_engine", icon="PREFERENCES")
+
+
+class MAQUETTE_MT_engine(Menu):
+    """Verbs of the engine."""
+
+    bl_label = "Engine"
+
+    def draw(self, _context: Any) -> None:
+        layout = self.layout
+        if is_set_up():
+            layout.operator("maquette.engine_start", text="Start the Engine", icon="PLAY")
+            layout.operator("maquette.engine_stop", text="Stop the Engine", icon="SNAP_FACE")
+            layout.operator("maquette.engine_restart", icon="FILE_REFRESH")
+            layout.operator("maquette.release_memory", icon="MEMORY")
+            layout.operator("maquette.list_weights", text="List Weights", icon="PRESET")
+            layout.operator("maquette.download_weights", icon="IMPORT")
+        else:
+            layout.operator("maquette.set_up", icon="IMPORT")
+            layout.operator("maquette.use_folder", icon="FILE_FOLDER")
+        layout.operator("maquette.use_remote", icon="LINKED")
+        layout.separator()
+        layout.operator("maquette.open_engine_folder", icon="FILE_FOLDER")
+        layout.operator("maquette.copy_diagnosis", icon="COPYDOWN")
+        layout.operator("maquette.open_preferences", icon="PREFERENCES")
 
 
 class MAQUETTE_FH_picture(FileHandler):
@@ -40,9 +77,8 @@ class MAQUETTE_FH_picture(FileHandler):
 
 def draw_object_menu(menu: Any, _context: Any) -> None:
     """At the end of the Object menu and of its context menu."""
-    if is_set_up():
-        menu.layout.separator()
-        menu.layout.menu("MAQUETTE_MT_object", icon="SHADERFX")
+    menu.layout.separator()
+    menu.layout.menu("MAQUETTE_MT_object", icon="SHADERFX")
 
 
 def draw_add_menu(menu: Any, _context: Any) -> None:
@@ -54,6 +90,14 @@ def draw_image_menu(menu: Any, _context: Any) -> None:
     """At the end of the Image editor's menu Image."""
     menu.layout.separator()
     menu.layout.operator("maquette.editor_picture", icon="SHADERFX")
+
+
+def draw_image_header(header: Any, context: Any) -> None:
+    """At the end of the Image editor's header, while the mask is painted in it."""
+    from ..bl import matte
+
+    if matte.is_mask(context.space_data.image):
+        header.layout.operator("maquette.use_mask", icon="CHECKMARK")
 
 
 def draw_status_bar(header: Any, context: Any) -> None:
@@ -75,12 +119,13 @@ def _wanted(context: Any) -> bool:
     return chosen is None or chosen.show_in_status_bar
 
 
-CLASSES = (MAQUETTE_MT_object, MAQUETTE_FH_picture)
+CLASSES = (MAQUETTE_MT_object, MAQUETTE_MT_engine, MAQUETTE_FH_picture)
 ENTRIES = (
     ("VIEW3D_MT_object", draw_object_menu),
     ("VIEW3D_MT_object_context_menu", draw_object_menu),
     ("VIEW3D_MT_add", draw_add_menu),
     ("IMAGE_MT_image", draw_image_menu),
+    ("IMAGE_HT_header", draw_image_header),
     ("STATUSBAR_HT_header", draw_status_bar),
 )
 

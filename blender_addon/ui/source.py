@@ -73,8 +73,8 @@ class MAQUETTE_MT_sources(Menu):
         layout = self.layout
         layout.operator("maquette.open_picture", icon="FILE_IMAGE")
         layout.separator()
-        for operator, label, icon in SOURCES:
-            layout.operator(operator, text=label, icon=icon)
+        for operator, _, icon in SOURCES:
+            layout.operator(operator, icon=icon)  # its whole name, which F3 looks for
         layout.separator()
         layout.operator("maquette.example_picture", icon="MONKEY")
 
@@ -89,8 +89,7 @@ class MAQUETTE_PT_cut_out(Sidebar, Panel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        picture = tick.snapshot().picture
-        return super().poll(context) and bool(picture.title) and not picture.problem
+        return super().poll(context) and bool(tick.snapshot().picture.title)
 
     def draw(self, context: Any) -> None:
         layout, chosen = self.layout, context.scene.maquette

@@ -190,3 +190,12 @@ def _invalid(path: Path, why: str) -> EngineError:
         f"{path} does not describe a pipeline: {why}.",
         "Download the file again; it must be laid out as in microsoft/TRELLIS.2-4B.",
     )
+
+
+def texturing_absent(home: str) -> EngineError:
+    """The error for a checkpoint that cannot texture."""
+    return EngineError(
+        "texturing_absent",
+        f"The checkpoint {home} has no texturing_pipeline.json.",
+        "Use a checkpoint that has one, such as microsoft/TRELLIS.2-4B.",
+    )

@@ -46,9 +46,9 @@ def _texturing(mesh: Path, picture: "Path | str") -> str:
 
 def picture_file(image: Path) -> "File":
     """Unreadable pictures are noticed before the work begins."""
-    from engine.readers.load import READERS
+    from engine.readers.headers import SUFFIXES
 
-    if image.suffix.lower() in READERS and image.exists():
+    if image.suffix.lower() in SUFFIXES and image.exists():
         raise EngineError(
             "picture_is_mesh",
             f"{image} is a mesh, and a picture is needed here.",
@@ -85,9 +85,9 @@ def pictures_or_prompts(
 
 def check_order(mesh: Path, image: Path) -> None:
     """Both arguments are files, and easily swapped."""
-    from engine.readers.load import READERS
+    from engine.readers.headers import SUFFIXES
 
-    if image.suffix.lower() in READERS and mesh.suffix.lower() not in READERS:
+    if image.suffix.lower() in SUFFIXES and mesh.suffix.lower() not in SUFFIXES:
         raise EngineError(
             "arguments_swapped",
             f"{image} is a mesh and stands where the picture should.",

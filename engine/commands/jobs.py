@@ -15,6 +15,7 @@ from engine.commands.progress import followed
 from engine.commands.remotely import check_target, engine_of, save_result
 from engine.host.command import command
 from engine.remote import RemoteJob, is_running
+from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Event
 from protocol.plain import to_dict
 from protocol.replies import JobRow
@@ -87,6 +88,7 @@ def cancel(context: typer.Context, job: Job) -> None:
 def retry(
     context: typer.Context,
     job: Job,
+    again: Annotated[bool, typer.Option("--again", help="Also a job that is done.")] = False,
     wait: Wait = False,
     output: Saved = None,
     force: Force = False,
@@ -98,12 +100,20 @@ def retry(
         old = engine.job(job)
         if output is not None:
             check_target(output, finished=True)
-        again = old.resume() if old.snapshot().row.state == "interrupted" else old.retry()
+        state = old.snapshot().row.state
+        if state == "done" and not again:
+            raise EngineError(
+                "job_done",
+                f"The job {old.id[:8]} is done, and would give the same again.",
+                f"To save its result: {command('attach', old.id[:8], '-o', 'OUT.glb')}; "
+                f"to do it again all the same: {command('retry', old.id[:8], '--again')}",
+            )
+        retried = old.resume() if state == "interrupted" else old.retry()
         if wait or output:
             outputs = Outputs(settings_of(context).home, force=force)
-            follow_job(again, output, outputs, as_json=as_json, verbose=verbose)
+            follow_job(retried, output, outputs, as_json=as_json, verbose=verbose)
         else:
-            show_job(again, as_json=as_json)
+            show_job(retried, as_json=as_json)
 
 
 def show_job(job: RemoteJob, *, as_json: bool) -> None:
@@ -156,7 +166,7 @@ def _follow(job: RemoteJob, target: Path | None, *, as_json: bool, verbose: bool
             files.append(str(target))
         elif not as_json:
             say(f"{job.id} is done.")
-        if verbose:
+        if verbose and seconds:  # not of jobs that an older version did
             say(seconds_line_of(seconds))
     if as_json:
         row = to_dict(job.snapshot().row)

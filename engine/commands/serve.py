@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from engine.commands.console import counted, errors_shown, out, settings_of
+from engine.commands.console import counted, err, errors_shown, out, settings_of
 from engine.host.command import command
+from engine.host.device_names import check_device_name
 from protocol.connection import FILE_NAME
 from protocol.errors import EngineError
 from protocol.messages import PROTOCOL_VERSION
@@ -61,6 +62,8 @@ def serve(
         from engine.service.options import Options
         from engine.service.service import Service
 
+        if device is not None:
+            check_device_name(device)
         settings = settings_of(context)
         host, port = _address(bind)
         python = (sys.executable, "-m")
@@ -83,7 +86,8 @@ def serve(
                 device=device,
                 engine=f"maquette {__version__}",
                 protocol=_protocol(fake),
-            )
+            ),
+            tell=lambda sentence: err.print(sentence, markup=False),
         )
         log_to(settings.home / "logs", debug=debug or context.obj)
         for name in (signal.SIGINT, signal.SIGTERM):

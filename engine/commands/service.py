@@ -44,7 +44,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             if state.memory_used is not None:
                 total = f" of {binary_size(state.memory_total)}" if state.memory_total else ""
                 memory = f", {binary_size(state.memory_used)}{total} in use"
-            out.print(f"{state.device} ({state.device_name}){memory}", markup=False)
+            name = f" ({state.device_name})" if state.device_name else ""
+            out.print(f"{state.device}{name}{memory}", markup=False)
         if state.checkpoint:
             out.print(f"Networks: {state.checkpoint}", markup=False)
         out.print(
@@ -172,7 +173,7 @@ def _state_in_words(state: EngineStatus) -> str:
         "none": "no worker, the device's memory is free",
         "starting": "the worker starts",
         "warming": "loading networks",
-        "warm": "warm, ready for jobs",
+        "warm": "warm, ready for jobs" if state.checkpoint else "the worker waits for jobs",
         "busy": f"working on the job {state.job}",
         "broken": "the worker crashed too often",
     }

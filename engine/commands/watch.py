@@ -4,7 +4,7 @@ import glob
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,13 +48,14 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(output, error) from error
         choice = finish_choice(finishing, faces=faces, closed=closed)
-        settings = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
+        settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
+        GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:
+            try:
+                output.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unwritable(output, error) from error
             watcher = Watcher(engine, folder, output, choice, checkpoint, settings)
             while not (watcher.look() and once):
                 watcher.follow(_LOOK)

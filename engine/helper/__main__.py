@@ -22,6 +22,7 @@ from protocol.requests import (
     DownloadModels,
     ListModels,
     RemoveModels,
+    Submit,
     VerifyModels,
 )
 
@@ -81,7 +82,7 @@ class Helping:
     def _answer(self, ask: Ask) -> None:
         from engine.helper import weights
         from engine.systems.catalogue import choose
-        from engine.systems.describing import describe_checkpoint
+        from engine.systems.describing import check_job, describe_checkpoint
 
         request = ask.request
         mirrors = request.mirrors if isinstance(request, DownloadModels) else None
@@ -93,6 +94,9 @@ class Helping:
                 self._reply(ask, *self._pictures.cut_out(ask, request, store))
             case DescribeCheckpoint(checkpoint=checkpoint):
                 self._reply(ask, describe_checkpoint(checkpoint, store))
+            case Submit(job=job, checkpoint=checkpoint):
+                check_job(job, checkpoint, store)
+                self._reply(ask, Accepted())
             case ListModels():
                 self._reply(ask, weights.listed(store))
             case RemoveModels(names=names):

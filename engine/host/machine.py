@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from engine.host.command import command
+from engine.host.device_names import check_device_name
 from protocol.errors import EngineError
 
 SECONDS = 10
@@ -32,15 +33,8 @@ def known_device(name: str | None) -> torch.device:
     """
     if name is None:
         return best_device()
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        # torch's message names twenty device types, nearly all of no use here.
-        raise EngineError(
-            "device_unusable",
-            f"The device {name} cannot be used: there is no such device.",
-            f"Give cpu, cuda or cuda:N, as doctor names them: {command('doctor')}",
-        ) from error
+    check_device_name(name)
+    device = torch.device(name)
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:

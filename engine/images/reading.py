@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.images.pixels import mend_transparency, refuse_wide, to_bytes, unlikely_png
+from engine.images.signatures import what_it_is
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -92,28 +93,9 @@ def decode(
     except _BOMB as error:
         raise _too_large(name, most_pixels) from error
     except UnidentifiedImageError as error:
-        raise _unreadable(f"{name} {_what_it_is(data)}.") from error
+        raise _unreadable(f"{name} {what_it_is(data)}.") from error
     except _DAMAGE as error:
         raise _unreadable(f"{name} is damaged ({error}).") from error
-
-
-def _what_it_is(data: bytes) -> str:
-    """What a file is that Pillow does not know, as far as its first bytes tell."""
-    kinds = [
-        (data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif"), "is a HEIC picture"),
-        (data.startswith(b"8BPS"), "is a Photoshop document"),
-        (data.startswith(b"gimp xcf"), "is a GIMP document"),
-        (data.startswith(b"v/1\x01"), "is an OpenEXR picture"),
-        (data.startswith(b"#?RADIANCE"), "is a Radiance HDR picture"),
-        (data.startswith(b"DDS "), "is a DDS texture"),
-        (data[1:5] == b"KTX ", "is a KTX texture"),
-        (data.startswith((b"%PDF", b"%!PS")), "is a document to print"),
-        (b"<svg" in data[:4096], "is an SVG drawing"),
-        (data[:1] in b"<{" or data[:9].lower() == b"<!doctype", "is a text file or a web page"),
-    ]
-    return next((f"{what}, which cannot be read" for fits, what in kinds if fits), "") or (
-        "is not in a known format"
-    )
 
 
 def _read_file(path: Path) -> bytes:

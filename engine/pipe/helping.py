@@ -14,6 +14,7 @@ from protocol.requests import (
     DownloadModels,
     ListModels,
     RemoveModels,
+    Submit,
     VerifyModels,
 )
 
@@ -21,6 +22,7 @@ Asked = (
     CheckPicture
     | CutOut
     | DescribeCheckpoint
+    | Submit
     | ListModels
     | DownloadModels
     | VerifyModels
@@ -35,7 +37,7 @@ class Ask:
 
     Attributes:
         id: of it.
-        request: as the client sent it.
+        request: as the client sent it; a Submit asks whether the checkpoint can do the job.
         file: the picture of a request that names what is attached; the helper removes it.
     """
 

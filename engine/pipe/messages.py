@@ -106,11 +106,14 @@ class Ready:
         device: such as "cpu" or "cuda:0".
         device_name: as its maker calls it; also the key of estimates.
         memory_total: bytes of the device; None where it is not known.
+        problem: why the device cannot be used, with a remedy; empty where it can. Jobs that need no
+            networks are done all the same.
     """
 
     device: str
     device_name: str = ""
     memory_total: int | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

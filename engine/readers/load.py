@@ -9,6 +9,7 @@ import numpy as np
 from engine.mesh import Material, Mesh, drop_unused_vertices
 from engine.meshing.parts import Part, join_parts
 from engine.readers.gltf import read_gltf
+from engine.readers.headers import SUFFIXES, mesh_format
 from engine.readers.obj import read_obj
 from engine.readers.ply import read_ply
 from engine.readers.source import Broken, Source
@@ -19,14 +20,8 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
-READERS: dict[str, Reader] = {
-    ".glb": read_gltf,
-    ".gltf": read_gltf,
-    ".obj": read_obj,
-    ".ply": read_ply,
-    ".stl": read_stl,
-    ".3mf": read_3mf,
-}
+_READ_BY = (read_gltf, read_gltf, read_obj, read_ply, read_stl, read_3mf)
+READERS: dict[str, Reader] = dict(zip(SUFFIXES, _READ_BY, strict=True))
 
 
 def load_mesh(
@@ -80,11 +75,7 @@ def _reader(path: Path) -> Reader:
         )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise EngineError(
-            "mesh_format",
-            f"{path.name} does not have the suffix of a mesh format that can be read.",
-            f"Use one of {', '.join(READERS)}; from Blender: File > Export > glTF 2.0.",
-        )
+        raise mesh_format(path)
     return reader
 
 

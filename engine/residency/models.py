@@ -13,7 +13,7 @@ from torch import nn
 from engine.checkpoints.build import build_network
 from engine.checkpoints.checkpoint import Checkpoint
 from engine.checkpoints.image_encoders import IMAGE_ENCODER, EncoderSource
-from engine.checkpoints.pipeline import PipelineSpec
+from engine.checkpoints.pipeline import PipelineSpec, texturing_absent
 from engine.host.machine import working_dtypes
 from engine.images.matte import MatteNetwork
 from engine.images.rembg_matte import RembgMatte
@@ -91,11 +91,7 @@ class Models:
             EngineError: ``texturing_absent``.
         """
         if self.checkpoint.texturing is None:
-            raise EngineError(
-                "texturing_absent",
-                f"The checkpoint {self.checkpoint.home} has no texturing_pipeline.json.",
-                "Use a checkpoint that has one, such as microsoft/TRELLIS.2-4B.",
-            )
+            raise texturing_absent(str(self.checkpoint.home))
         return self.checkpoint.texturing
 
     def has(self, name: str) -> bool:

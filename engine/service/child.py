@@ -69,10 +69,10 @@ class Child:
         self._hidden: tuple[str, ...] = ()
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self.pid = self._process.pid
-        threads = (self._read_events, self._read_log)
-        self._threads = [threading.Thread(target=read, daemon=True) for read in threads]
-        for thread in self._threads:
-            thread.start()
+        # The log's first: the other one waits for it, perhaps at once.
+        self._log_thread = threading.Thread(target=self._read_log, daemon=True)
+        self._log_thread.start()
+        threading.Thread(target=self._read_events, daemon=True).start()
 
     def send(self, command: Any) -> None:
         """Where the child is gone nothing happens: ``on_end`` tells."""
@@ -114,7 +114,7 @@ class Child:
             log.error("The worker sent what is no event: %s", error)
             self.kill()
         status = self._process.wait()
-        self._threads[1].join(1.0)  # its last words; a grandchild may hold the stream open
+        self._log_thread.join(1.0)  # its last words; a grandchild may hold the stream open
         stream.close()
         self._inbox.post(partial(self._ended, status))
 

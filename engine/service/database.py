@@ -11,7 +11,7 @@ from protocol.errors import EngineError
 
 STORE = "store.sqlite"
 """Name of the file in a home."""
-VERSION = 2
+VERSION = 3
 """Of the tables, kept in the file."""
 LIST_SECONDS = 0.3
 LONGEST_PATH = 500
@@ -35,6 +35,7 @@ CREATE TABLE jobs (
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     stage TEXT NOT NULL DEFAULT '',
+    seconds TEXT NOT NULL DEFAULT '{}',
     retry_of TEXT NOT NULL DEFAULT '',
     pinned INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL,
@@ -127,11 +128,14 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     if version == 1:
         db.execute("ALTER TABLE jobs ADD COLUMN picture TEXT NOT NULL DEFAULT ''")
+    if version in (1, 2):
+        db.execute("ALTER TABLE jobs ADD COLUMN seconds TEXT NOT NULL DEFAULT '{}'")
     if version == 0:
         for statement in _TABLES.split(";"):
             db.execute(statement)
-    if version < VERSION:
+    if version < 2:
         db.execute("CREATE INDEX jobs_by_picture ON jobs (picture)")
+    if version < VERSION:
         db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
 

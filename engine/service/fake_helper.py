@@ -1,9 +1,10 @@
 """The helper of `serve --fake SCRIPT`: it asks no hub, and answers what the script wants answered.
 
-Pictures are really looked at and cut out, and the small model is described as it is, unless the
-script of ``engine/service/fake.py`` says otherwise::
+Pictures are really looked at and cut out, the small model is described as it is, and any
+checkpoint can do any job, unless the script of ``engine/service/fake.py`` says otherwise::
 
-    {"answers": {"check_picture": {"picture_notes": {"notes": []}},
+    {"answers": {"submit": {"refused": {"code": "type_unknown", "message": "..."}},
+                 "check_picture": {"picture_notes": {"notes": []}},
                  "describe_checkpoint": {"refused": {"code": "weights_absent", "message": "..."}}},
      "download": {"seconds": 2.0, "bytes": 1000000, "fail": {"code": "hub_gated", ...}}}
 
@@ -30,7 +31,7 @@ from protocol.errors import EngineError
 from protocol.messages import REPLIES
 from protocol.plain import from_dict, tag, to_dict
 from protocol.replies import Accepted, ModelList
-from protocol.requests import DownloadModels, RemoveModels, VerifyModels
+from protocol.requests import DownloadModels, RemoveModels, Submit, VerifyModels
 
 HERE = "fake_models.json"
 """Names of the weights that were "downloaded", in the home."""
@@ -64,6 +65,8 @@ class FakeHelping(Helping):
                 self._long(ask, partial(self._play, names, ask.request))
             case RemoveModels(names=names):
                 self._keep(self._names() - _chosen(names))
+                self._reply(ask, Accepted())
+            case Submit():
                 self._reply(ask, Accepted())
             case _:
                 super()._answer(ask)

@@ -20,7 +20,7 @@ from protocol.errors import EngineError
 from protocol.events import ModelProgress
 from protocol.layout import Array
 from protocol.replies import Refused
-from protocol.requests import CheckPicture, CutOut, DescribeCheckpoint
+from protocol.requests import CheckPicture, CutOut, DescribeCheckpoint, Submit
 from protocol.wire import Shaped
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,10 @@ class Helper:
 
     def describe(self, request: DescribeCheckpoint, answer: Answer) -> None:
         """What a checkpoint can do, without the seconds that jobs took."""
+        self._ask(request, None, answer)
+
+    def check(self, request: Submit, answer: Answer) -> None:
+        """Whether the checkpoint can do a job; the answer is Accepted or Refused."""
         self._ask(request, None, answer)
 
     def models(self, request: Any, id: int, answer: Answer, session: Session) -> None:

@@ -58,6 +58,7 @@ class JobRecord(NewJob):
         position: jobs of the same urgency run by it; smaller first.
         attempts: how often it was begun.
         stage: that began last, or empty.
+        seconds: of its stages, once it is done.
         pinned: never removed by the quota.
         created, started, ended: seconds since 1970, for people only; None: not yet.
         bytes: of its results on disk.
@@ -70,6 +71,7 @@ class JobRecord(NewJob):
     state: JobState
     attempts: int
     stage: str
+    seconds: Mapping[str, float]
     pinned: bool
     created: float
     started: float | None
@@ -85,6 +87,7 @@ def record_of(row: sqlite3.Row) -> JobRecord:
         ("spec", Job),
         ("finish", FinishChoice | None),
         ("attached", Mapping[str, AttachedFile]),
+        ("seconds", Mapping[str, float]),
     ):
         values[name] = from_dict(kind, json.loads(values[name]))  # pyright: ignore[reportArgumentType]
     return JobRecord(

@@ -99,6 +99,7 @@ class Desk:
     def __post_init__(self) -> None:
         self._handlers: Mapping[type, Callable[[Session, Any, Received, Answer], None]] = {
             requests.Ping: lambda session, message, received, answer: answer(replies.Pong()),
+            requests.Leave: self._leave,
             requests.Submit: self._submit,
             requests.Cancel: self._cancel,
             requests.Retry: self._retry,
@@ -155,6 +156,12 @@ class Desk:
         self._only_local(session, "Pairing can be opened")
         answer(replies.PairingOpened(code=self.house.open_pairing(), seconds=PAIRING_SECONDS))
 
+    def _leave(
+        self, session: Session, message: requests.Leave, received: Received, answer: Answer
+    ) -> None:
+        if self.endpoint is not None:
+            self.endpoint.drop(session)
+
     # Jobs
 
     def _submit(
@@ -195,6 +202,7 @@ class Desk:
             before=before,
             picture=message.picture_sha256,
             search=message.search,
+            begins=message.begins,
         )
         positions, etas = self.queue.positions(), self.running.etas()
         rows = [self._row(record, positions, etas) for record in found[: message.limit]]
@@ -214,6 +222,7 @@ class Desk:
                 notes=tuple(
                     Note(job=record.id, sentence=sentence, level=level) for sentence, level in notes
                 ),
+                seconds=record.seconds,
             )
         )
 

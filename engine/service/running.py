@@ -302,7 +302,8 @@ class Running:
         if isinstance(event, Done) and record is not None and self._fresh:
             costs = {self._profile: event.seconds}
             costs[record.profile] = {TOTAL: sum(event.seconds.values())}
-        if not self._store.end(job, state, error=error, size=size, costs=costs):
+        seconds = event.seconds if isinstance(event, Done) else {}
+        if not self._store.end(job, state, error=error, size=size, seconds=seconds, costs=costs):
             return
         log.info("job %s is %s", job, state)
         if record is not None:

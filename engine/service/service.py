@@ -5,12 +5,14 @@ import os
 import platform
 import secrets
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import zmq
 
+from engine.host.command import command
 from engine.pipe.messages import Setup
 from engine.service.admission import Admission
 from engine.service.connection_file import remove_connection, write_connection
@@ -44,6 +46,10 @@ STATUS_SECONDS = 0.2
 class Service:
     """Everything of the front process.
 
+    Args:
+        tell: gets sentences for whoever watches it run: what keeps it from doing jobs, and what
+            becomes of them when it ends.
+
     Attributes:
         interrupted: ids of jobs that wait for their users to resume them.
 
@@ -52,8 +58,10 @@ class Service:
             keeps it from starting; nothing is left behind.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(
+        self, options: Options, *, tell: Callable[[str], None] = lambda sentence: None
+    ) -> None:
+        self._options, self._tell = options, tell
         self._home = options.settings.home
         self.engine, self.protocol = options.engine, options.protocol
         self.machine = platform.node()
@@ -63,7 +71,7 @@ class Service:
         self._leaving = False
         self._status_due: float | None = None
         self._housekeeping_due = True
-        self._sentence = ""
+        self._sentence = self._told = ""
         self._process = psutil.Process()
         self._inbox = Inbox()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
@@ -114,7 +122,13 @@ class Service:
             worker=self._worker,
             admission=self._admission,
             submitting=Submitting(
-                store, queue, self._running, self._inbox, self._disk, self._worker.forgive
+                store,
+                queue,
+                self._running,
+                self._inbox,
+                self._disk,
+                self._helper.check,
+                self._worker.forgive,
             ),
             helper=self._helper,
             disk=self._disk,
@@ -150,6 +164,8 @@ class Service:
         for socket in sockets:
             poller.register(socket, zmq.POLLIN)
         wait, tick_due = 0.0, 0.0
+        if self._options.device is not None:
+            self._worker.start()  # only it can tell whether the machine has the device
         try:
             while not self._ended:
                 ready = dict(poller.poll(int(wait * 1000)))
@@ -233,7 +249,7 @@ class Service:
             self._web.tick(now)
         if self._status_due is not None and now >= self._status_due:
             self._status_due = None
-            self._endpoint.tell(self.status())
+            self._tell_status()
         self._endpoint.probe(self.status)
         if self._housekeeping_due and not self._worker.job:
             self._housekeeping_due = False
@@ -266,10 +282,37 @@ class Service:
             f"the quota of {self._options.quota / (1 << 20):.0f} MiB."
         )
         log.warning("%s", self._sentence)
-        self._endpoint.tell(self.status())
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        status = self.status()
+        self._endpoint.tell(status)
+        if status.sentence != self._told:
+            self._told = status.sentence
+            if status.sentence:
+                self._tell(status.sentence)
+
+    def _farewell(self, job: str) -> str:
+        """What becomes of the jobs when the service ends.
+
+        Args:
+            job: that runs, or empty.
+        """
+        sentences = ["The engine ends."]
+        if job:
+            resumed = "it resumes when the engine starts again"
+            if not self._store.job(job).batch:
+                resumed = f"to resume it when the engine runs again: {command('retry', job[:8])}"
+            sentences.append(
+                f"The job {job[:8]} is interrupted; what it has done is kept, and {resumed}"
+            )
+        if waiting := self._store.count("queued"):
+            sentences.append(f"Jobs that wait: {waiting}; they run when the engine starts again.")
+        return "\n".join(sentences)
 
     def _close(self) -> None:
         job = self._worker.job
+        self._tell(self._farewell(job))
         self._worker.close()
         self._helper.close()
         if self._web is not None:

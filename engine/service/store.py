@@ -123,12 +123,14 @@ class Store:
         before: int | None = None,
         picture: str = "",
         search: str = "",
+        begins: str = "",
     ) -> list[JobRecord]:
         """Jobs, the newest first.
 
         Args:
             picture: only those made from the picture of this SHA-256; empty: from any.
             search: only those with this in their title, in small or capital letters; empty: any.
+            begins: only those whose id begins so; empty: any.
             limit: how many at most; -1: all.
             before: only jobs with smaller numbers.
         """
@@ -145,6 +147,9 @@ class Store:
         if search:
             where.append("instr(folded(title), ?)")
             values.append(search.casefold())
+        if begins:
+            where.append("substr(id, 1, ?) = ?")
+            values += len(begins), begins
         query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         found = map(_readable, self._db.execute(query, (*values, limit)))
         return [record for record in found if record is not None]
@@ -199,6 +204,7 @@ class Store:
         *,
         error: EngineError | None = None,
         size: int = 0,
+        seconds: Mapping[str, float] | None = None,
         costs: Mapping[str, Mapping[str, float]] | None = None,
     ) -> bool:
         """A job is done, failed or cancelled.
@@ -206,18 +212,19 @@ class Store:
         Args:
             error: why it failed.
             size: bytes of its results.
+            seconds: of its stages.
             costs: by profile, the seconds of its stages, for estimates.
 
         Returns:
             False where it had ended before: the first end counts.
         """
         code, message, hint = (error.code, error.message, error.hint) if error else ("", "", "")
-        marks = ", ".join("?" * len(OPEN))
+        marks, measured = ", ".join("?" * len(OPEN)), json.dumps(dict(seconds or {}))
         with self._transaction() as db:
             changed = db.execute(
-                "UPDATE jobs SET state = ?, ended = ?, bytes = ?, code = ?, message = ?, hint = ?"
-                f" WHERE id = ? AND state IN ({marks})",
-                (state, time.time(), size, code, message, hint, job, *OPEN),
+                "UPDATE jobs SET state = ?, ended = ?, bytes = ?, seconds = ?, code = ?,"
+                f" message = ?, hint = ? WHERE id = ? AND state IN ({marks})",
+                (state, time.time(), size, measured, code, message, hint, job, *OPEN),
             ).rowcount
             if changed:
                 for profile, seconds in (costs or {}).items():

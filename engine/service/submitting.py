@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.host.files import unwritable, write_bytes_atomic
 from engine.pipe.messages import AttachedFile
+from engine.service.checking import check_inputs
 from engine.service.endpoint import Answer, Session
 from engine.service.estimates import rough_profile
 from engine.service.inbox import Inbox
@@ -21,7 +22,7 @@ from engine.service.running import Running
 from engine.service.store import Store
 from protocol import replies, requests
 from protocol.errors import EngineError
-from protocol.jobs import Job
+from protocol.jobs import FinishJob, GenerateJob, Job, RenderJob
 from protocol.layout import Array
 from protocol.references import Attached, File, Prompt, Reference
 from protocol.wire import Shaped
@@ -32,6 +33,7 @@ class Submitting:
 
     Args:
         disk: a single thread, so that jobs stay in the order in which they came.
+        check: asks whether the checkpoint can do a job: Accepted or Refused.
         wake: called when there is a job for a worker that may have been given up.
     """
 
@@ -42,10 +44,11 @@ class Submitting:
         running: Running,
         inbox: Inbox,
         disk: ThreadPoolExecutor,
+        check: Callable[[requests.Submit, Answer], None],
         wake: Callable[[], None],
     ) -> None:
         self._store, self._queue, self._running = store, queue, running
-        self._inbox, self._disk, self._wake = inbox, disk, wake
+        self._inbox, self._disk, self._check, self._wake = inbox, disk, check, wake
 
     def submit(
         self,
@@ -81,7 +84,7 @@ class Submitting:
         )
         _check_attached(new)
         self._queue.check_sources(new)
-        self._take_in(session, new, answer, lambda: self._write(new, buffers))
+        self._take_in(session, new, answer, lambda: self._write(new, buffers), buffers)
 
     def retry(self, session: Session, message: requests.Retry, answer: Answer) -> None:
         """
@@ -130,16 +133,21 @@ class Submitting:
         )
         _check_attached(new)
         self._queue.check_sources(new)
-        self._take_in(session, new, answer, lambda: self._copy(old.id, new.id))
+        self._take_in(session, new, answer, lambda: self._copy(old.id, new.id), {})
 
     def _take_in(
-        self, session: Session, new: NewJob, answer: Answer, write: Callable[[], None]
+        self,
+        session: Session,
+        new: NewJob,
+        answer: Answer,
+        write: Callable[[], None],
+        buffers: Mapping[str, Shaped],
     ) -> None:
-        """Write what belongs to a job, and then, back on the loop, put it into the queue."""
+        """Check and write what belongs to a job, and then, back on the loop, let it wait."""
 
         def on_disk() -> None:
             try:
-                _check_files(new.spec)
+                check_inputs(new.spec, buffers)
                 write()
                 picture = new.picture or self._picture_of(new)
             except EngineError as error:
@@ -168,7 +176,19 @@ class Submitting:
             self._welcome(session, new.id, answer)
             self._running.tell_position(new.id)
 
-        self._disk.submit(on_disk)
+        def checked(reply: replies.Reply, _: object = None, /) -> None:
+            # Without the helper nobody can tell; the worker will.
+            if isinstance(reply, replies.Refused) and reply.code not in _NOT_TOLD:
+                answer(reply)
+            else:
+                self._disk.submit(on_disk)
+
+        if _is_usual(new):
+            self._disk.submit(on_disk)
+        else:
+            self._check(
+                requests.Submit(id=new.id, job=new.spec, checkpoint=new.checkpoint), checked
+            )
 
     def _picture_of(self, new: NewJob) -> str:
         """SHA-256 of the job's own picture or words; empty where there are none to read."""
@@ -216,25 +236,22 @@ class Submitting:
                     shutil.copyfile(file, place)
 
 
+_NOT_TOLD = ("helper_crashed", "internal")
+
+
+def _is_usual(new: NewJob) -> bool:
+    """Whether any checkpoint can do it: nothing is asked for that one may lack."""
+    spec = new.spec
+    if isinstance(spec, FinishJob | RenderJob):
+        return True
+    named = (new.checkpoint, spec.system, spec.samplers, getattr(spec, "type", None))
+    return isinstance(spec, GenerateJob) and not any(named)
+
+
 def _pictures(spec: Job) -> tuple[Reference, ...]:
     """What a job names as its picture: one or none."""
     picture = getattr(spec, "picture", None)
     return () if picture is None else (picture,)
-
-
-def _check_files(spec: Job) -> None:
-    """Better now than when the job's turn has come.
-
-    Raises:
-        EngineError: ``file_absent``.
-    """
-    for value in vars(spec).values():
-        if isinstance(value, File) and not os.path.exists(value.path):
-            raise EngineError(
-                "file_absent",
-                f"{value.path} does not exist on the engine's machine.",
-                "Check the name; relative ones are looked for where the engine was started.",
-            )
 
 
 def _check_attached(new: NewJob) -> None:

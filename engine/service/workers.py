@@ -77,7 +77,7 @@ class Supervisor:
 
     Attributes:
         state: of the worker process.
-        sentence: why it is broken, or empty.
+        sentence: why it is broken, or what is wrong with its device, or empty.
         job: id of the job that runs, or empty.
         device: what the last worker told of it; None before.
         memory_used: bytes of the device; None where there is no worker or it did not tell.
@@ -239,8 +239,12 @@ class Supervisor:
         if child is not self._child:
             return
         match event:
-            case Ready():
-                self.device = event
+            case Ready(problem=problem):
+                self.device, self.sentence = event, problem
+                if problem:
+                    log.error("%s", problem)
+                    self._set("warm", self._patience.idle)
+                    return
                 child.send(Warm())
                 self._set("warming", self._patience.idle)
             case Warmed(checkpoint=checkpoint):

@@ -7,11 +7,12 @@ from engine import embedded
 from engine.checkpoints.pipeline import read_pipeline
 from engine.systems.catalogue import choose
 from engine.systems.default_checkpoint import default_checkpoint
-from engine.systems.table import system_of_pipeline
+from engine.systems.table import system_for, system_of_pipeline
 from engine.weights.hub import source
 from engine.weights.hub_names import TRELLIS2
 from engine.weights.store import Store
 from protocol.checkpoints import CheckpointDescription, QualityRow
+from protocol.jobs import Job, MakingJob
 
 SMALL = "Small model"
 
@@ -30,11 +31,7 @@ def describe_checkpoint(checkpoint: str | None, store: Store) -> CheckpointDescr
         EngineError: ``weights_absent``, ``checkpoint_unknown``, ``file_missing``,
             ``pipeline_invalid``, ``system_unknown``, ``hub_*``.
     """
-    sentence = None
-    if checkpoint is None:
-        place, sentence = default_checkpoint(store)
-    else:
-        place = store.checkpoint(checkpoint)
+    place, sentence = _place_of(checkpoint, store)
     home = source(place, offline=store.offline, origin=store.origin)
     system = system_of_pipeline(read_pipeline(home.file("pipeline.json")).name)
     found = system.describe(home, store)
@@ -49,6 +46,31 @@ def describe_checkpoint(checkpoint: str | None, store: Store) -> CheckpointDescr
         if published
         else found.qualities,
     )
+
+
+def check_job(job: Job, checkpoint: str | None, store: Store) -> None:
+    """Refuse a job that the checkpoint cannot do, before anything is loaded.
+
+    Args:
+        checkpoint: as in ``describe_checkpoint``.
+
+    Raises:
+        EngineError: as ``describe_checkpoint`` and ``system_for``, and what the system's ``check``
+            raises.
+    """
+    if isinstance(job, MakingJob):
+        place, _ = _place_of(checkpoint, store, job)
+        home = source(place, offline=store.offline, origin=store.origin)
+        system = system_for(job, read_pipeline(home.file("pipeline.json")).name)
+        system.check(job, home, store)
+
+
+def _place_of(
+    checkpoint: str | None, store: Store, job: Job | None = None
+) -> tuple[str, str | None]:
+    if checkpoint is None:
+        return default_checkpoint(store, job)
+    return store.checkpoint(checkpoint), None
 
 
 def _published(row: QualityRow, store: Store) -> QualityRow:

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     Needs = Callable[[Models], list[Use]]
     Encoder = Callable[[Checkpoint, Store], EncoderSource | None]
     Describe = Callable[[Source, Store], CheckpointDescription]
+    Check = Callable[[MakingJob, Source, Store], None]
     Rerun = Callable[[Asset], tuple[MakingJob, Inputs]]
 
 
 def _no_encoder(checkpoint: "Checkpoint", store: "Store") -> None:
+    return None
+
+
+def _nothing_wrong(job: MakingJob, home: "Source", store: "Store") -> None:
     return None
 
 
@@ -50,6 +55,7 @@ class System:
         weights: what of it is published, for the catalogue.
         describe: what a checkpoint can do, from its JSON files alone; names, times and what is
             missing are filled in for it.
+        check: refuses a job that the checkpoint cannot do, by its JSON files alone.
         expect: names of ``protocol.stages`` that a job is going to pass, in order.
         usual_needs: the networks of a usual job in order, and their working memory: what a worker
             loads before it is asked; nothing if left out.
@@ -64,6 +70,7 @@ class System:
     image_encoder: "Encoder" = _no_encoder
     weights: "Callable[[], tuple[Weight, ...]]" = tuple
     describe: "Describe"
+    check: "Check" = _nothing_wrong
     expect: "Expect"
     usual_needs: "Needs" = _nothing
     run: "Run"

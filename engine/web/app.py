@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -22,12 +23,12 @@ from protocol import replies, requests
 from protocol.client import Answer, EngineClient, Fetched
 from protocol.errors import EngineError
 from protocol.events import ENDS
-from protocol.finishes import FinishChoice
-from protocol.jobs import Job
+from protocol.limits import short
+from protocol.lookup import lookup, only
 from protocol.plain import from_dict, tag, to_dict
 from protocol.wire import LARGEST_BUFFER, Shaped
 
-from .schema import schema_of
+from .schema import check_known, schema_of
 
 TICK = 0.02
 """Seconds between looks at the engine."""
@@ -56,14 +57,17 @@ class Web:
         routes = [
             Route("/openapi.json", self._description),
             Route("/v1/status", self._guarded(self._status)),
-            Route("/v1/jobs", self._guarded(self._list), methods=["GET"]),
-            Route("/v1/jobs", self._guarded(self._submit), methods=["POST"]),
+            Route("/v1/jobs", self._guarded(self._jobs), methods=["GET", "POST"]),
             Route("/v1/jobs/{job}", self._guarded(self._job)),
             Route("/v1/jobs/{job}/cancel", self._guarded(self._cancel), methods=["POST"]),
             Route("/v1/jobs/{job}/events", self._guarded(self._events)),
             Route("/v1/jobs/{job}/parts/{name}", self._guarded(self._part)),
         ]
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        return Starlette(
+            routes=routes,
+            lifespan=self._lifespan,
+            exception_handlers={HTTPException: _no_route, Exception: _fault},
+        )
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -150,8 +154,20 @@ class Web:
 
         return guarded
 
+    async def _named(self, request: Request) -> str:
+        """The id of the job in the path, which may give the beginning of it.
+
+        Raises:
+            EngineError: ``job_unknown``, ``job_ambiguous``.
+        """
+        begins = request.path_params["job"]
+        return only(await self._ask(lookup(begins)), begins)
+
     async def _status(self, request: Request) -> Response:
         return JSONResponse(to_dict(await self._ask(requests.GetStatus())))
+
+    async def _jobs(self, request: Request) -> Response:
+        return await (self._submit if request.method == "POST" else self._list)(request)
 
     async def _list(self, request: Request) -> Response:
         after = request.query_params.get("after")
@@ -172,21 +188,22 @@ class Web:
             raise EngineError(
                 "body_invalid", f"The body cannot be read: {error}.", "Send JSON as described."
             ) from error
+        check_known(_SUBMIT, content)
         submit = from_dict(requests.Submit, {"id": requests.new_job_id(), **content})
         return JSONResponse(to_dict(await self._ask(submit, attached)), 201)
 
     async def _job(self, request: Request) -> Response:
-        snapshot = await self._ask(requests.Attach(job=request.path_params["job"]))
+        snapshot = await self._ask(requests.Attach(job=await self._named(request)))
         return JSONResponse(to_dict(snapshot))
 
     async def _cancel(self, request: Request) -> Response:
         return JSONResponse(
-            to_dict(await self._ask(requests.Cancel(job=request.path_params["job"])))
+            to_dict(await self._ask(requests.Cancel(job=await self._named(request))))
         )
 
     async def _events(self, request: Request) -> Response:
         """Server-sent events: the job as it is now, then what happens, up to its end."""
-        job = request.path_params["job"]
+        job = await self._named(request)
         queue: asyncio.Queue[Any] = asyncio.Queue()
         followers = self._followers.setdefault(job, [])
         followers.append(queue)
@@ -217,8 +234,8 @@ class Web:
 
     async def _part(self, request: Request) -> Response:
         """The bytes of a part; its layout is in the header X-Maquette-Layout."""
-        params = request.path_params
-        fetched = await self._told(self._client.fetch(params["job"], params["name"]))
+        job = await self._named(request)
+        fetched = await self._told(self._client.fetch(job, request.path_params["name"]))
         head, layout = fetched.head, fetched.head.layout
         # A file is sent as itself, without what aligns it.
         size = layout.size if layout.kind == "file" else head.size
@@ -248,25 +265,50 @@ async def _body(request: Request) -> bytes:
     return b"".join(pieces)
 
 
+async def _no_route(request: Request, error: Exception) -> Response:
+    """A path that there is not, or another method than it takes."""
+    if not isinstance(error, HTTPException):
+        raise error
+    asked, hint = f"{request.method} {short(request.url.path)}", "See /openapi.json."
+    if error.status_code == 405:
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        refused = EngineError("method_unknown", f"{asked} is not possible.", f"Use {allowed}.")
+    elif error.status_code == 404:
+        refused = EngineError("route_unknown", f"Nothing is known at {asked}.", hint)
+    else:
+        refused = EngineError("request_invalid", f"{asked}: {error.detail}.", hint)
+    return JSONResponse(to_dict(replies.Refused.of(refused)), error.status_code, error.headers)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """What nobody foresaw; the server logs it."""
+    del request, error
+    fault = EngineError(
+        "internal", "The HTTP face made a mistake.", "Report it with the log of the engine."
+    )
+    return JSONResponse(to_dict(replies.Refused.of(fault)), 500)
+
+
 def _event(message: Any) -> str:
     return f"event: {tag(type(message))}\ndata: {json.dumps(to_dict(message))}\n\n"
 
 
-def description() -> dict[str, Any]:
-    """OpenAPI 3.1."""
-    submit = {
-        "type": "object",
-        "properties": {
-            "job": schema_of(Job),
-            "attached": {"type": "object", "additionalProperties": {"type": "string"}},
-            "finish": schema_of(FinishChoice | None),
-            "title": {"type": "string"},
-            "priority": {"enum": ["interactive", "batch"]},
-            "checkpoint": {"type": "string"},
-        },
+def _submit_schema() -> dict[str, Any]:
+    """Of a submit's body: ``Submit`` without need of an id, and what is attached, in base64."""
+    schema = schema_of(requests.Submit)
+    attached = {"type": "object", "additionalProperties": {"type": "string"}}
+    return schema | {
+        "properties": schema["properties"] | {"attached": attached},
         "required": ["job"],
     }
-    body = {"required": True, "content": {"application/json": {"schema": submit}}}
+
+
+_SUBMIT = _submit_schema()
+
+
+def description() -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    body = {"required": True, "content": {"application/json": {"schema": _SUBMIT}}}
     paths = {
         "/v1/status": {"get": _operation("How the engine is", replies.Status)},
         "/v1/jobs": {

@@ -62,9 +62,8 @@ class Worker:
         try:
             device = known_device(self._wanted_device)
         except EngineError as error:
-            # Each job will say so, too; a worker that cannot start says it to nobody.
-            log.error("%s", error)
-            return Ready(device=self._wanted_device or "")
+            # Each job that needs the device will say so, too.
+            return Ready(device=self._wanted_device or "", problem=str(error))
         memory = vram(device) or ram()
         return Ready(
             device=str(device),

@@ -20,7 +20,8 @@ class Session:
     def __init__(self) -> None:
         rows = np.full((SIDE, SIDE, 4), 255, np.uint8)
         rows[:, : SIDE // 2, 3] = 0
-        self.cut_out = (SIDE, SIDE, rows.tobytes())
+        self.cut_out: Any = (SIDE, SIDE, rows.tobytes())
+        self.picture: Any = None
         self.used: Any = None
 
     def use_mask(self, width: int, height: int, rows: bytes) -> None:
@@ -73,3 +74,25 @@ def test_a_mask_that_was_saved_unused_is_gone_when_its_file_is_opened(
     bpy.ops.wm.save_as_mainfile(filepath=file)
     bpy.ops.wm.open_mainfile(filepath=file)
     assert masks() == []
+
+
+def test_a_mask_that_was_saved_with_the_images_can_still_be_used(session: Session) -> None:
+    bpy.ops.maquette.paint_mask()
+    (mask,) = masks()
+    mask.pack()
+    assert not mask.is_dirty
+    assert bpy.ops.maquette.use_mask() == {"FINISHED"}
+    assert session.used is not None
+
+
+def test_where_there_is_no_cut_out_the_whole_picture_is_painted_on(session: Session) -> None:
+    rows = np.full((SIDE, SIDE, 4), 200, np.uint8).tobytes()
+    session.cut_out = None
+    session.picture = addon.module("core.pictures").PictureIn(
+        title="a", rows=rows, width=SIDE, height=SIDE
+    )
+    addon.module("bl.matte").paint(bpy.context, session)
+    (mask,) = masks()
+    assert tuple(mask.size) == (SIDE, SIDE)
+    addon.module("bl.matte").use(session)
+    assert session.used.tobytes() == rows

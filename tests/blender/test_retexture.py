@@ -131,6 +131,16 @@ def test_a_preview_is_discarded_without_a_trace() -> None:
     assert not bpy.data.materials and not bpy.data.images and len(bpy.data.meshes) == 1
 
 
+def test_a_preview_is_as_flat_as_its_object() -> None:
+    thing = thing_of(quads("good"))
+    thing.data.shade_flat()
+    thing.data.polygons[0].use_smooth = True
+    retextured(thing, preview=True)
+    (preview,) = addon.module("bl.retexture").previews()
+    smooth = [polygon.use_smooth for polygon in preview.data.polygons]
+    assert 0 < sum(smooth) < 4 and not all(smooth)
+
+
 def test_a_preview_of_what_was_deleted_or_changed_stays_with_a_sentence() -> None:
     retexture = addon.module("bl.retexture")
     error = addon.module("protocol.errors").EngineError

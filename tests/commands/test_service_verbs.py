@@ -1,8 +1,11 @@
 """The verbs of the service on the command line, with a worker that plays jobs from a script."""
 
 import json
+import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from engine.cli import app
 from tests.service.local import Local
+from tests.service.peer import PATIENCE, Server
 
 QUICK = [
     {"stage": "shape", "steps": 3, "seconds": 0.05},
@@ -71,7 +75,8 @@ def test_a_job_is_submitted_listed_and_followed(serve: Any, image: Path) -> None
     job = submitted(image, "--seed", "0", "--quality", "draft")
     shown = run("attach", job[:8], "--verbose")
     assert shown.exit_code == 0, shown.output
-    assert f"{job} is done." in shown.stdout
+    assert f"{job} is done." in shown.stdout and "Seconds: shape " in shown.stdout
+    assert "Seconds: shape " in run("attach", job[:8], "--verbose").stdout  # it is done by now
     assert "The picture is small." in shown.output
     (row,) = rows()
     assert (row["id"], row["state"], row["title"]) == (job, "done", "chair")
@@ -173,6 +178,9 @@ def test_ids_that_are_wrong(serve: Any, image: Path) -> None:
     assert shown.exit_code == 2
     assert "No jobs begin with 'zzz'" in shown.output
     assert run("attach", "0" * 32).exit_code == 2
+    for verb in ("attach", "cancel", "retry"):
+        shown = run(verb, "")
+        assert shown.exit_code == 2 and "empty text is not the id" in shown.output
 
 
 def test_pair_needs_an_address(serve: Any) -> None:
@@ -304,3 +312,73 @@ def test_watching_into_a_file_is_one_sentence(serve: Any, image: Path, tmp_path:
     (tmp_path / "file").touch()
     shown = run("watch", tmp_path, "-o", tmp_path / "file", "--once")
     assert shown.exit_code == 2 and "Cannot write" in shown.output
+
+
+def test_a_device_that_cannot_be_is_refused_before_anything_starts(home: Path) -> None:
+    for name in ("banana", "cuda:x", "cuda:", "meta"):
+        shown = run("serve", "--device", name)
+        assert shown.exit_code == 2 and f"The device {name} cannot be used" in shown.output
+    assert not home.exists()
+
+
+@pytest.fixture
+def spawn(home: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(script: dict[str, Any], *arguments: str) -> Server:
+        started.append(Server(home, script, *arguments))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def test_serving_says_what_is_wrong_with_the_device(spawn: Callable[..., Server]) -> None:
+    problem = "There is no cuda:7. Give cpu."
+    errors = spawn({"device_problem": problem}, "--device", "cuda:7").running().stderr
+    assert errors is not None and errors.readline().decode().strip() == problem
+    shown = run("status")
+    assert problem in shown.stdout and "ready" not in shown.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serving_ends_with_a_word_on_what_becomes_of_jobs(
+    spawn: Callable[..., Server], image: Path, number: signal.Signals
+) -> None:
+    server = spawn({"jobs": [ENDLESS]})
+    job, waiting = submitted(image), submitted(image)
+    end = time.monotonic() + PATIENCE
+    while rows()[-1]["state"] != "running":
+        assert time.monotonic() < end
+    server.running().send_signal(number)
+    status, told = server.ended()
+    assert status == 0
+    assert f"{job[:8]} is interrupted" in told and f"maquette retry {job[:8]}" in told
+    assert "Jobs that wait: 1" in told and waiting[:8] not in told
+
+
+def test_a_job_that_is_done_is_only_done_again_when_that_is_meant(serve: Any, image: Path) -> None:
+    serve(QUICK)
+    told = json.loads(run("submit", "generate", image, "--seed", "0", "--wait", "--json").stdout)
+    shown = run("retry", told["job"][:8])
+    assert shown.exit_code == 2 and len(rows()) == 1
+    assert "is done" in shown.output and "--again" in shown.output and "attach" in shown.output
+    again = run("retry", told["job"], "--again")
+    assert again.exit_code == 0, again.output
+    assert [row["retry_of"] for row in rows()] == [told["job"], ""]
+
+
+@pytest.mark.parametrize(
+    "words", [("--quality", "lovely"), ("--finish", "x"), ("--matte", "x"), ("--seed", "-1")]
+)
+def test_watching_makes_no_folder_when_an_option_is_wrong(
+    serve: Any, image: Path, words: tuple[str, str]
+) -> None:
+    out = image.parent / "deep" / "out"
+    assert run("watch", image.parent, "-o", out).exit_code == 2  # no engine runs
+    serve(QUICK)
+    shown = run("watch", image.parent, "-o", out, "--once", *words)
+    assert shown.exit_code == 2 and words[1] in shown.output
+    assert not out.parent.exists()

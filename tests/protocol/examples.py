@@ -10,6 +10,7 @@ from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
 from protocol.finishes import FinishAdvice, FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.layout import Array, Image, Layout
+from protocol.lookup import lookup
 from protocol.messages import Message
 from protocol.references import Attached, File, Prompt, Stored
 from protocol.samplers import SamplerParams, Sampling
@@ -53,12 +54,14 @@ MODEL = replies.ModelRow(
 EXAMPLES: list[Message] = [
     requests.Hello(oldest=1, newest=1, token="t" * 43, client="desk", program="maquette 0.4.0"),
     requests.Ping(),
+    requests.Leave(),
     requests.Submit(id=JOB, job=PICTURE, finish=FinishChoice(finish="game"), title="chair.png"),
     requests.Submit(id=JOB, job=GenerateJob(picture=Prompt("a red mushroom"))),
     requests.Cancel(job=JOB),
     requests.Retry(job=JOB, id=OTHER, changed=FinishJob(source=Stored(JOB))),
     requests.Reorder(job=JOB, before=OTHER),
     requests.ListJobs(states=("queued", "running"), limit=3, after=OTHER),
+    lookup(JOB[:8]),
     requests.Attach(job=JOB),
     requests.FetchPart(job=JOB, name="mesh", offset=1 << 20, credit=12),
     requests.Pin(job=JOB, pinned=False),

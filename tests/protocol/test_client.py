@@ -89,7 +89,7 @@ def test_a_newer_progress_replaces_an_older_one(service: Service, client: Engine
     note, done = Note(job=JOB, sentence="Hm."), Done(job=JOB, seconds={"shape": 1.0})
     service.send(Queued(job=JOB, position=3), one, other, note, two, three, done)
     # What comes meanwhile waits in the client until somebody polls.
-    time.sleep(0.2)
+    time.sleep(1)
     told = poll_until(client, lambda told: done in told)
     assert told == [Queued(job=JOB, position=3), other, note, three, done]
 

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 """Seconds until something that should happen counts as not happening; the machine may be busy."""
 
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How a picture begins: no more is looked at before the worker."""
 Kind = TypeVar("Kind")
 
 
@@ -87,7 +89,7 @@ class Peer:
 
     def submit(self, id: str, *, seed: int = 0, **others: Any) -> Any:
         job = GenerateJob(picture=Attached("picture"), seed=seed)
-        buffers = {"picture": Shaped.of_file(b"picture of " + id.encode())}
+        buffers = {"picture": Shaped.of_file(PNG + id.encode())}
         return self.ask(Submit(id=id, job=job, **others), buffers)
 
     def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:

@@ -1,14 +1,19 @@
 """Seconds that are left: right after a few jobs, and never more than before within a stage."""
 
 import random
+from collections.abc import Callable
 from statistics import median
 
+import pytest
+
 from engine.service.estimates import TOTAL, Estimate, rough_profile, total_seconds
-from protocol.events import Progress
+from protocol.events import Done, Interrupted, Progress
 from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob
 from protocol.references import Attached
+from protocol.requests import new_job_id
 from protocol.stages import STAGES
+from tests.service.local import Local
 
 STEPS = {"encode": 1, "structure": 12, "shape": 12, "texture": 12, "unwrap": 1, "bake": 100}
 TRUE = {"encode": 0.4, "structure": 3.0, "shape": 7.0, "texture": 2.0, "unwrap": 6.0, "bake": 4.0}
@@ -106,3 +111,34 @@ def test_jobs_are_alike_when_their_settings_are() -> None:
     assert len(profiles) == 4
     assert total_seconds({TOTAL: [3.0, 1.0, 2.0]}) == 2.0
     assert total_seconds({}) is None
+
+
+def test_a_resumed_job_counts_only_the_stages_that_remain(serve: Callable[..., Local]) -> None:
+    long = {"stage": "structure", "steps": 4, "seconds": 1.0}
+    short = {"stage": "shape", "steps": 4, "seconds": 0.2}
+    crash = {"crash": 9, "attempts": 1}
+    peer = serve({"jobs": [[long, short], [long, crash, short]]}).peer()
+    measured, resumed = new_job_id(), new_job_id()
+    peer.submit(measured, seed=0)
+    seconds = peer.event(Done, measured).seconds
+    assert seconds["structure"] >= 1.0
+    peer.submit(resumed, seed=1)
+    peer.event(Done, resumed)
+    told = peer.of(resumed)
+    interrupted = [isinstance(event, Interrupted) for event in told].index(True)
+    before, after = (
+        [event for event in part if isinstance(event, Progress)]
+        for part in (told[:interrupted], told[interrupted:])
+    )
+    assert before[0].eta == pytest.approx(seconds["structure"] + seconds["shape"])
+    assert {event.stage for event in after} == {"shape"}
+    assert after[0].eta == pytest.approx(seconds["shape"])
+
+
+def test_stages_that_an_earlier_attempt_did_are_not_waited_for() -> None:
+    history = {"structure": [10.0], "shape": [4.0], "texture": [2.0]}
+    estimate = Estimate(("structure", "shape", "texture"), history)
+    event = Progress(stage="shape", step=0, steps=10, fraction=0.0, elapsed=0.0)
+    assert estimate.update(event) == 6.0
+    event = Progress(stage="shape", step=5, steps=10, fraction=0.5, elapsed=1.0)
+    assert estimate.update(event) == pytest.approx(0.5 * (0.5 * 2.0 + 0.5 * 4.0) + 2.0)

@@ -17,7 +17,7 @@ from protocol.parts import check_part, pack_mesh
 from protocol.references import Attached
 from protocol.wire import Shaped
 from tests.meshes import sphere
-from tests.service.peer import Peer, Server
+from tests.service.peer import PNG, Peer, Server
 from tests.service.test_jobs import fetched
 
 Spawn = Callable[..., Server]
@@ -82,7 +82,7 @@ def test_a_texture_job_gives_the_mesh_that_came_with_it(spawn: Spawn) -> None:
     packed = pack_mesh(vertices, faces)
     id = requests.new_job_id()
     job = TextureJob(mesh=Attached("mesh"), picture=Attached("picture"), seed=0)
-    sent = {**packed.attached("mesh"), "picture": Shaped.of_file(b"p")}
+    sent = {**packed.attached("mesh"), "picture": Shaped.of_file(PNG)}
     peer.ask(requests.Submit(id=id, job=job), sent)
     peer.event(Done, id)
     layout, finished = part(peer, id, "finished")

@@ -21,6 +21,7 @@ from protocol.jobs import GenerateJob
 from protocol.references import Attached, File
 from protocol.wire import Shaped
 from tests.service.local import Local
+from tests.service.peer import PNG
 
 Serve = Callable[..., Local]
 
@@ -148,7 +149,7 @@ def test_a_checkpoint_is_described(serve: Serve) -> None:
     id = requests.new_job_id()
     job = GenerateJob(picture=Attached("picture"), quality="draft")
     submit = requests.Submit(id=id, job=job, finish=FinishChoice())
-    peer.ask(submit, {"picture": Shaped.of_file(b"x")})
+    peer.ask(submit, {"picture": Shaped.of_file(PNG)})
     peer.event(Done, id)
     draft, standard, _ = peer.ask(requests.DescribeCheckpoint()).qualities
     assert 0 < draft.seconds < 5 and standard.seconds is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from protocol import replies, requests
+from protocol.client import EngineClient
 from protocol.errors import EngineError
 from protocol.events import (
     ENDS,
@@ -27,7 +28,7 @@ from protocol.parts import check_part
 from protocol.references import Attached, File, Stored
 from protocol.wire import Shaped
 from tests.service.local import Local
-from tests.service.peer import Peer
+from tests.service.peer import PNG, Peer
 
 Serve = Callable[..., Local]
 QUICK: list[dict[str, Any]] = [{"stage": "shape", "steps": 4, "seconds": 0.02}]
@@ -95,7 +96,7 @@ def test_what_came_with_a_job_reaches_the_worker(serve: Serve) -> None:
     peer.submit(job)
     peer.event(Done, job)
     (file,) = (local.home / "assets" / job / "inputs").iterdir()
-    assert file.read_bytes() == b"picture of " + job.encode()
+    assert file.read_bytes() == PNG + job.encode()
 
 
 def test_submitting_twice_runs_once(serve: Serve) -> None:
@@ -157,7 +158,7 @@ def test_a_job_that_fails_and_is_tried_again(serve: Serve) -> None:
     assert [(row.state, row.retry_of) for row in rows] == [("done", job), ("failed", "")]
     assert rows[1].failure == Failed(job=job, **failure)
     folder = local.home / "assets" / again / "inputs"
-    assert [file.read_bytes() for file in folder.iterdir()] == [b"picture of " + job.encode()]
+    assert [file.read_bytes() for file in folder.iterdir()] == [PNG + job.encode()]
     wrong = GenerateJob(picture=Attached("other"), seed=1)
     refused = peer.ask(requests.Retry(job=job, id=later, changed=wrong))
     assert refused.code == "attachment_missing"
@@ -306,7 +307,7 @@ def test_files_of_this_machine_may_be_named_from_here(serve: Serve, tmp_path: Pa
     refused = peer.ask(submit)
     assert refused.code == "file_absent" and "does not exist" in refused.message
     assert peer.ask(requests.ListJobs()).rows == ()
-    picture.write_bytes(b"picture")
+    picture.write_bytes(PNG)
     assert isinstance(peer.ask(submit), replies.Submitted)
     peer.event(Done, job)
     changed = replace(submit, id=job_id())
@@ -316,7 +317,7 @@ def test_files_of_this_machine_may_be_named_from_here(serve: Serve, tmp_path: Pa
 def test_jobs_are_found_by_the_picture_they_were_made_from(serve: Serve) -> None:
     peer = serve({"jobs": [[]]}).peer()
     a, b, c, d, e = (requests.new_job_id() for _ in range(5))
-    data = b"picture of " + a.encode()
+    data = PNG + a.encode()
     sha = hashlib.sha256(data).hexdigest()
     peer.submit(a, title="Chair")
     peer.submit(b, picture_sha256=sha)  # a corrected copy of the same picture
@@ -337,3 +338,13 @@ def test_jobs_are_found_by_the_picture_they_were_made_from(serve: Serve) -> None
     assert peer.ask(requests.Attach(job=d)).row.picture_sha256 == sha
     with pytest.raises(EngineError, match="picture_sha256"):
         requests.ListJobs(picture_sha256="xyz")
+
+
+def test_a_client_that_closes_counts_no_longer(serve: Serve) -> None:
+    local = serve({})
+    peer = local.peer()
+    client = EngineClient(lambda: local.service.connection, name="guest", program="tests")
+    client.ask(requests.GetStatus())
+    assert peer.ask(requests.GetStatus()).engine.clients == 2
+    client.close()
+    peer.until(lambda: peer.ask(requests.GetStatus()).engine.clients == 1, patience=2.0)

@@ -15,7 +15,7 @@ from protocol.jobs import GenerateJob
 from protocol.references import Attached, File
 from protocol.wire import Shaped, encode
 from tests.service.local import Local
-from tests.service.peer import Peer, Server
+from tests.service.peer import PNG, Peer, Server
 
 Serve = Callable[..., Local]
 SILENCE = 1.0
@@ -166,7 +166,7 @@ def test_mutated_frames_are_answered_and_nothing_grows(serve: Serve) -> None:
     submit = requests.Submit(
         id=secrets.token_hex(16), job=GenerateJob(picture=Attached("p")), title="chair"
     )
-    picture = {"p": Shaped.of_file(b"picture")}
+    picture = {"p": Shaped.of_file(PNG)}
     whole = [bytes(frame) for frame in encode(submit, 7, picture)]
     fetch = [bytes(frame) for frame in encode(requests.FetchPart(job="x", name="y"), 8)]
     before = peer.ask(requests.GetStatus()).memory
@@ -263,7 +263,7 @@ def test_the_log_holds_no_token_and_no_path(
 ) -> None:
     caplog.set_level(logging.INFO, "engine.service")
     picture = tmp_path / "private.png"
-    picture.write_bytes(b"picture")
+    picture.write_bytes(PNG)
     local = serve({"jobs": [[{"print": f"opening {picture}\n"}, {"crash": 9}]]})
     peer = local.peer()
     job = secrets.token_hex(16)

@@ -79,16 +79,24 @@ def test_jobs_are_found_by_picture_and_title(store: Store) -> None:
     assert store.job(B).picture == other
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_is_brought_up_to_date(
+    store: Store, tmp_path: Path, version: int
+) -> None:
     store.add(new(A, title="kept"))
     store.close()
     with sqlite3.connect(tmp_path / "home" / "store.sqlite") as db:
-        db.execute("DROP INDEX jobs_by_picture")
-        db.execute("ALTER TABLE jobs DROP COLUMN picture")
-        db.execute("PRAGMA user_version = 1")
+        db.execute("ALTER TABLE jobs DROP COLUMN seconds")
+        if version == 1:
+            db.execute("DROP INDEX jobs_by_picture")
+            db.execute("ALTER TABLE jobs DROP COLUMN picture")
+        db.execute(f"PRAGMA user_version = {version}")
     db.close()
     again = Store(tmp_path / "home")
     assert again.job(A).title == "kept" and again.job(A).picture == ""
+    assert again.job(A).seconds == {}
+    again.end(A, "done", seconds={"shape": 1.5})
+    assert again.job(A).seconds == {"shape": 1.5}
     again.close()
 
 

@@ -105,6 +105,21 @@ def test_a_worker_starts_runs_and_is_ended_when_idle(bench: Bench) -> None:
     assert gone([pid], PATIENCE) and not listening.crashes
 
 
+def test_a_device_that_cannot_be_used_is_a_sentence_and_is_not_warmed(bench: Bench) -> None:
+    """Jobs are taken all the same: some need no device."""
+    listening = bench(
+        {"device_problem": "The device cuda:7 cannot be used. Give cpu.", "jobs": [[]]}
+    )
+    worker = listening.worker
+    worker.start()
+    listening.until(lambda: worker.free)
+    assert worker.sentence == "The device cuda:7 cannot be used. Give cpu."
+    listening.run()
+    listening.until(lambda: not worker.job)
+    assert isinstance(listening.events[-1], Done)
+    assert (worker.state, worker.checkpoint) == ("warm", "")
+
+
 def test_a_cancel_is_heard(bench: Bench) -> None:
     listening = bench({"jobs": [SLOW]})
     listening.ready()

@@ -4,7 +4,12 @@ import base64
 import hashlib
 import http.client
 import json
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,10 +19,13 @@ from typing import Any
 import psutil
 import pytest
 
+from protocol.finishes import FinishChoice
 from protocol.jobs import GenerateJob
-from protocol.plain import to_dict
+from protocol.plain import from_dict, to_dict
 from protocol.references import Attached
-from tests.service.peer import PATIENCE, Server
+from protocol.requests import Submit, new_job_id
+from protocol.samplers import Sampling
+from tests.service.peer import PATIENCE, PNG, ROOT, Server
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -26,6 +34,11 @@ SCRIPT = {
     "jobs": [
         [{"stage": "shape", "steps": 4, "seconds": 0.4}, {"part": "asset", "bytes": 70_001}],
         [{"stage": "shape", "steps": 1000, "seconds": 100}],
+        [
+            {"stage": "shape", "steps": 4, "seconds": 3},
+            {"part": "mesh", "faces": 100},
+            {"part": "model"},
+        ],
     ]
 }
 
@@ -68,12 +81,13 @@ class Caller:
                 assert time.monotonic() < end
                 time.sleep(0.1)
 
-    def submit(self, seed: int) -> str:
+    def submit(self, seed: int, **more: Any) -> str:
         job = to_dict(GenerateJob(picture=Attached("p"), seed=seed))
         body = {
             "job": {"generate_job": job},
-            "attached": {"p": base64.b64encode(b"picture").decode()},
+            "attached": {"p": base64.b64encode(PNG).decode()},
             "title": "chair",
+            **more,
         }
         status, submitted = self.ask("POST", "/v1/jobs", body)
         assert status == 201
@@ -133,6 +147,90 @@ def test_what_is_wrong_is_one_sentence(caller: Caller) -> None:
     assert status == 400 and refused["code"] == "field_invalid" and "job" in refused["message"]
     status, refused = caller.ask("POST", "/v1/jobs", {"attached": {"p": "%%%"}})
     assert status == 400 and refused["code"] == "body_invalid"
+
+
+def test_a_mistyped_field_is_refused_and_the_right_one_named(caller: Caller) -> None:
+    generate = {"picture": {"attached": {"name": "p"}}}
+    sampler = {"samplers": {"shape": {"step": 3}}}
+    before = caller.ask("GET", "/v1/jobs")
+    for body, field, near in (
+        ({"job": {"generate_job": generate | {"qualty": "draft"}}}, "qualty", "quality"),
+        ({"job": {"generate_job": generate | sampler}}, "samplers.shape.step", "steps"),
+        ({"job": {"generate_job": generate}, "finsh": {}}, "finsh", "finish"),
+        ({"jbo": {"generate_job": generate}}, "jbo", "job"),
+        ({"job": {"generate_job": generate}, "finish": {"face": 3}}, "finish.face", "faces"),
+        ({"job": {"generate_job": generate}, "zzz": 1}, "zzz", "picture_sha256"),
+    ):
+        status, refused = caller.ask("POST", "/v1/jobs", body)
+        assert status == 400 and refused["code"] == "field_unknown"
+        assert field in refused["message"] and near in refused["hint"]
+    assert caller.ask("GET", "/v1/jobs") == before
+
+
+def test_every_field_of_a_submit_may_be_sent(caller: Caller) -> None:
+    finish = FinishChoice(finish="game", faces=300)
+    job = GenerateJob(picture=Attached("p"), samplers={"shape": Sampling(steps=3)}, quality="draft")
+    submit = Submit(id=new_job_id(), job=job, finish=finish, title="all", picture_sha256="0" * 64)
+    body = to_dict(submit) | {"attached": {"p": base64.b64encode(PNG).decode()}}
+    assert caller.ask("POST", "/v1/jobs", body)[0] == 201
+    snapshot = caller.ask("GET", f"/v1/jobs/{submit.id}")[1]
+    assert from_dict(FinishChoice, snapshot["finish"]) == finish
+    assert from_dict(GenerateJob, snapshot["job"]["generate_job"]) == job
+
+
+def test_what_is_nowhere_is_json_too(caller: Caller) -> None:
+    for method, path, status, code, words in (
+        ("GET", "/v1/jbos", 404, "route_unknown", "/v1/jbos"),
+        ("DELETE", "/v1/jobs", 405, "method_unknown", "GET, HEAD, POST"),
+        ("GET", "/v1/jobs/0/cancel", 405, "method_unknown", "POST"),
+    ):
+        found, refused = caller.ask(method, path)
+        assert (found, refused["code"]) == (status, code)
+        assert words in refused["message"] + refused["hint"]
+
+
+def test_the_examples_of_the_document_work(caller: Caller, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "http.md").read_text("utf-8").replace("8765", str(caller.port))
+    python = "".join(re.findall("```python\n(.*?)```", text, re.DOTALL))
+    (shell,) = re.findall("```sh\n(.*?)```", text, re.DOTALL)
+    # The job of this seed in the script.
+    python, shell = (example.replace('"seed": 7', '"seed": 2') for example in (python, shell))
+    (tmp_path / "chair.png").write_bytes(PNG)
+    environment = {**os.environ, "MAQUETTE_HOME": str(caller.server.home.absolute())}
+
+    def result(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    python += "print(vertices.shape[1], faces.max() < len(vertices))"
+    told = result(sys.executable, "-c", python)
+    assert "shape: 100%" in told and told.endswith("3 True\n")
+    assert (tmp_path / "chair.glb").stat().st_size == 1000
+    if shutil.which("curl") and shutil.which("base64"):
+        told = result("sh", "-c", shell)
+        assert told.startswith("HTTP/1.1 201")
+        job = json.loads(told.splitlines()[-1])["job"]
+        row = caller.ask("GET", f"/v1/jobs/{job}")[1]["row"]
+        assert row["title"] == "chair" and row["state"] in ("queued", "running", "done")
+
+
+def test_ids_may_be_shortened(caller: Caller) -> None:
+    jobs = [caller.submit(0, id=f"{n}abc" + "0" * 28) for n in "12"]
+    jobs.append(caller.submit(0, id="1abd" + "0" * 28))
+    for job in jobs:
+        with caller.open("GET", f"/v1/jobs/{job[:4]}/events") as response:
+            assert list(events(response))[-1][0] in ("done", "job_snapshot")
+        assert caller.ask("GET", f"/v1/jobs/{job[:4]}")[1]["row"]["id"] == job
+        with caller.open("GET", f"/v1/jobs/{job[:4]}/parts/asset") as response:
+            assert len(response.read()) == 70_001
+    for path in ("1ab", "1ab/events", "1ab/parts/asset"):
+        status, refused = caller.ask("GET", f"/v1/jobs/{path}")
+        assert status == 400 and refused["code"] == "job_ambiguous"
+    assert caller.ask("POST", "/v1/jobs/xyz/cancel")[1]["code"] == "job_unknown"
+    assert caller.ask("POST", "/v1/jobs/2/cancel")[1]["code"] == "job_ended"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.checkpoints.pipeline import PipelineSpec, read_pipeline
-from engine.systems.trellis2.names import LABELS, MATERIAL_DECODER, SAMPLED, SAMPLERS, SYSTEM
+from engine.checkpoints.pipeline import PipelineSpec, read_pipeline, texturing_absent
+from engine.systems.trellis2.names import (
+    LABELS,
+    MATERIAL_DECODER,
+    SAMPLED,
+    SAMPLERS,
+    SYSTEM,
+    check_stages,
+)
 from engine.systems.trellis2.routes import (
     Offer,
     cascade_of,
@@ -21,7 +28,7 @@ from engine.weights.store import Store
 from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
 from protocol.errors import EngineError
 from protocol.finishes import FinishAdvice
-from protocol.jobs import TextureJob
+from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 from protocol.limits import QUALITIES
 from protocol.plain import tag
 
@@ -60,6 +67,26 @@ def describe(home: Source, store: Store) -> CheckpointDescription:
         samplers=tuple(_samplers(files)),
         finishing=generation.finishing or FinishAdvice(),
     )
+
+
+def check(job: MakingJob, home: Source, store: Store) -> None:
+    """Refuse a type, a quality or a stage that the checkpoint does not have.
+
+    Raises:
+        EngineError: ``type_unknown``, ``type_not_finer``, ``stage_unknown``, ``texturing_absent``,
+            and as ``describe``.
+    """
+    files = _read(home, store)
+    check_stages(type(job), job.samplers)
+    match job:
+        case GenerateJob():
+            route_of(files.offer, job.type, job.quality)
+        case UpscaleJob():
+            cascade_of(files.offer, job.type, job.quality, finer_than=0)
+        case TextureJob() if files.texturing is None:
+            raise texturing_absent(str(home))
+        case TextureJob():
+            pass
 
 
 def _qualities(offer: Offer) -> Iterator[QualityRow]:

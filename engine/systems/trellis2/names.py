@@ -1,7 +1,8 @@
 """The names of TRELLIS.2: its own, and what a checkpoint calls its networks and samplers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 
 SYSTEM = "trellis2"
@@ -35,3 +36,19 @@ TEXT_ENCODER = "text_encoder"
 
 MAX_TOKENS = 49152
 """More cells than this and the resolution of a cascade is lowered (the published limit)."""
+
+
+def check_stages(job: type[MakingJob], names: Iterable[str]) -> None:
+    """Refuse names of stages that do not sample in jobs of a class.
+
+    Raises:
+        EngineError: ``stage_unknown``.
+    """
+    stages = SAMPLED[job]
+    for name in names:
+        if name not in stages:
+            raise EngineError(
+                "stage_unknown",
+                f"This job has no stage {name!r} whose sampler could be changed.",
+                f"Choose one of {', '.join(stages)}.",
+            )

@@ -223,19 +223,30 @@ def cascade_of(
     Raises:
         EngineError: ``type_not_finer``, and as ``route_of``.
     """
+    asked = f"quality {quality or 'high'}" if name is None else f"type {name}"
+    by_quality = name is None
     if name is None and quality is None:
         name = _usual_qualities(offer)["high"]
     route = route_of(offer, name, quality)
     if route.fine is None:
-        raise _not_finer(offer, f"The type {route.name} samples a shape only once.", finer_than)
-    check_finer(offer, route.resolution, finer_than=finer_than)
+        what = f"The {asked} samples a shape only once."
+        raise _not_finer(offer, what, finer_than, by_quality=by_quality)
+    check_finer(offer, route.resolution, finer_than=finer_than, by_quality=by_quality)
     return route, route.fine
 
 
-def check_finer(offer: Offer, resolution: int, *, finer_than: int, lowered: bool = False) -> None:
+def check_finer(
+    offer: Offer,
+    resolution: int,
+    *,
+    finer_than: int,
+    lowered: bool = False,
+    by_quality: bool = False,
+) -> None:
     """Refuse to make what is there already, or something coarser.
 
     Args:
+        by_quality: whether a quality was asked for, not a type.
         lowered: whether the resolution is less than what was asked for.
 
     Raises:
@@ -243,13 +254,13 @@ def check_finer(offer: Offer, resolution: int, *, finer_than: int, lowered: bool
     """
     if resolution <= finer_than:
         what = f"The asset has {finer_than}^3 voxels already; this would give {resolution}^3."
-        error = _not_finer(offer, what, finer_than)
+        error = _not_finer(offer, what, finer_than, by_quality=by_quality)
         if lowered:
             error.hint = "Allow more cells of the latent (--max-tokens)."
         raise error
 
 
-def _not_finer(offer: Offer, what: str, finer_than: int) -> EngineError:
+def _not_finer(offer: Offer, what: str, finer_than: int, *, by_quality: bool) -> EngineError:
     highest = generation_levels(offer)[-1].resolution
     names = [*type_names(offer), f"{FINEST_CASCADE * highest}_cascade"]
     finer = [
@@ -260,6 +271,9 @@ def _not_finer(offer: Offer, what: str, finer_than: int) -> EngineError:
     hint = "Use a checkpoint that has finer networks."
     if finer and len(generation_levels(offer)) > 1:
         hint = f"Choose one of {', '.join(finer)}."
+        better = [quality for quality, kind in qualities(offer).items() if kind in finer]
+        if by_quality and better:
+            hint = f"Choose the quality {' or '.join(better)}."
     return EngineError("type_not_finer", what, hint)
 
 

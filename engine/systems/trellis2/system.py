@@ -39,6 +39,12 @@ def _describe(home: "Source", store: "Store") -> "CheckpointDescription":
     return describe(home, store)
 
 
+def _check(job: MakingJob, home: "Source", store: "Store") -> None:
+    from engine.systems.trellis2.description import check
+
+    check(job, home, store)
+
+
 def _expect(job: MakingJob, models: "Models") -> tuple[str, ...]:
     from engine.systems.trellis2.expected import expected_stages
 
@@ -80,6 +86,7 @@ TRELLIS2 = System(
     image_encoder=_image_encoder,
     weights=weights,
     describe=_describe,
+    check=_check,
     expect=_expect,
     usual_needs=_usual_needs,
     run=_run,

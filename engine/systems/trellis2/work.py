@@ -14,7 +14,13 @@ from engine.residency.plan import Use
 from engine.sampling.noise import Noise
 from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
-from engine.systems.trellis2.names import MAX_TOKENS, SAMPLED, SAMPLERS, TEXT_ENCODER
+from engine.systems.trellis2.names import (
+    MAX_TOKENS,
+    SAMPLED,
+    SAMPLERS,
+    TEXT_ENCODER,
+    check_stages,
+)
 from protocol.errors import EngineError
 from protocol.jobs import MakingJob
 from protocol.limits import MatteMethod
@@ -126,13 +132,7 @@ def samplers_of(
             checkpoint lacks one that is used.
     """
     stages = SAMPLED[job]
-    for name in changes:
-        if name not in stages:
-            raise EngineError(
-                "stage_unknown",
-                f"This job has no stage {name!r} whose sampler could be changed.",
-                f"Choose one of {', '.join(stages)}.",
-            )
+    check_stages(job, changes)
     return {
         name: changes.get(name, Sampling()).over(required(spec.samplers, SAMPLERS[name]))
         for name in stages

@@ -103,13 +103,13 @@ def test_cancel_ends_all_of_it_and_it_can_be_continued(index: Index, tmp_path: P
 
 
 def test_report_22_what_was_said_has_to_be_agreed_to(index: Index, tmp_path: Path) -> None:
-    index.add("torch", "2.11", {"torch/__init__.py": TORCH}, size=LARGE, claimed=9_000_000_000)
+    index.add("torch", "2.11", {"torch/__init__.py": TORCH}, size=LARGE, claimed=3_000_000_000)
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
     desk.process.set_up()
     desk.until(lambda: not desk.setup.running)
-    assert desk.setup.problem == "The download is 9.0 GB."
+    assert desk.setup.problem == "The download is 3.0 GB."
     assert desk.setup.hint and desk.setup.asks
-    assert desk.setup.download == pytest.approx(9e9, rel=0.01)
+    assert desk.setup.download == pytest.approx(3e9, rel=0.01)
     desk.process.set_up()  # another button, whose user has not read it
     desk.until(lambda: not desk.setup.running)
     assert desk.setup.asks and desk.process.facts.engine.state == "absent"

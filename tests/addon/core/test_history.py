@@ -114,3 +114,23 @@ def test_a_result_once_more(spawn: Spawn, desk: MakeDesk, tmp_path: Path) -> Non
         blender.session.folder_of(lost)
     with pytest.raises(EngineError, match="own machine"):
         desk().session.folder_of(again)
+
+
+def test_all_that_was_seen_stays_when_the_first_page_comes_again(
+    spawn: Spawn, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    monkeypatch.setattr(history, "MOST", 2)
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    jobs = made(blender, "a", "b", "c", "d")
+    other = desk()
+    seen = lambda: [row.id for row in other.snapshot.history]  # noqa: E731
+    other.until(lambda: len(seen()) == 2)
+    other.session.history(more=True)
+    other.until(lambda: seen() == jobs[::-1])
+    jobs += made(blender, "e")
+    other.session.history()
+    other.until(lambda: seen() == jobs[::-1])
+    assert not other.snapshot.history_more

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-DISPLAY = ":77"
 MANIFEST = """schema_version = "1.0.0"
 id = "maquette"
 version = "0.1.0"
@@ -37,6 +36,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--size", default="1280x800")
+    parser.add_argument("--display", default=":77", help="of Xvfb; each run needs its own")
     parser.add_argument("--zip", type=Path)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("rest", nargs="*")
@@ -46,7 +46,7 @@ def main() -> int:
     shutil.rmtree(user, ignore_errors=True)
     environment = {
         **os.environ,
-        "DISPLAY": DISPLAY,
+        "DISPLAY": given.display,
         "LIBGL_ALWAYS_SOFTWARE": "1",
         "BLENDER_USER_RESOURCES": str(user),
         "MAQUETTE_GUI_OUT": str(given.out),
@@ -56,7 +56,7 @@ def main() -> int:
     install(given.zip, user, environment)
     width, height = given.size.split("x")
     screen = subprocess.Popen(
-        ["Xvfb", DISPLAY, "-screen", "0", f"{width}x{height}x24"], stderr=subprocess.DEVNULL
+        ["Xvfb", given.display, "-screen", "0", f"{width}x{height}x24"], stderr=subprocess.DEVNULL
     )
     try:
         time.sleep(1)

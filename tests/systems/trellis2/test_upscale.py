@@ -160,6 +160,24 @@ def test_what_would_not_be_finer_is_refused(
     assert caught.value.hint == f"Choose one of {hint}."
 
 
+@pytest.mark.parametrize(
+    ("made", "wanted", "sentence"),
+    [
+        ("64", "draft", "The quality draft samples a shape only once."),
+        ("128_cascade", "standard", "The asset has 128^3 voxels already"),
+    ],
+)
+def test_it_is_refused_in_the_words_that_the_user_typed(
+    models: Models, made: str, wanted: str, sentence: str
+) -> None:
+    asset = generate(GenerateJob(picture=given(picture()), type=made), models, Report(), INPUTS)
+    with pytest.raises(EngineError) as caught:
+        upscale(UpscaleJob(source=given(asset), quality=wanted), models, Report(), INPUTS)
+    assert caught.value.message.startswith(sentence)
+    assert caught.value.hint.startswith("Choose the quality ") and "high" in caught.value.hint
+    assert "cascade" not in str(caught.value)
+
+
 def test_what_would_be_lowered_to_nothing_finer_is_refused(models: Models) -> None:
     asset = generate(GenerateJob(picture=given(picture()), type="128"), models, Report(), INPUTS)
     with pytest.raises(EngineError, match="--max-tokens") as caught:
