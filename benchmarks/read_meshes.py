@@ -45,8 +45,7 @@ def write(mesh: Mesh, folder: Path, kind: str) -> Path:
         save_mesh(mesh, path)
         return path
     shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    data = shape.export(file_type=kind)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    shape.export(path)
     return path
 
 
