@@ -193,7 +193,12 @@ def _picture(source: Source, maps: dict[str, MapLine], key: str) -> Texture | No
     line = maps[key]
     if not line.name or key not in ("map_kd", "map_pm", "map_pr", "map_d", "map_ke", "norm"):
         return None
-    return source.texture(line.name, alpha=key in ("map_kd", "map_d"), wrap=line.wrap)
+    return source.texture(
+        line.name,
+        alpha=key in ("map_kd", "map_d"),
+        by_profile=key in ("map_kd", "map_ke"),
+        wrap=line.wrap,
+    )
 
 
 def _grey(texture: Texture | None, line: MapLine) -> Texture:

@@ -115,21 +115,32 @@ class Source:
         return name_of(word)
 
     def texture(
-        self, name: str, *, alpha: bool, filter: Filter = "linear", wrap: Wrap | tuple[Wrap, Wrap]
+        self,
+        name: str,
+        *,
+        alpha: bool,
+        by_profile: bool = False,
+        filter: Filter = "linear",
+        wrap: Wrap | tuple[Wrap, Wrap],
     ) -> Texture | None:
         """The picture in a file that this one names; None where that is missing or broken.
+
+        Args:
+            name, alpha, by_profile, filter, wrap: as in ``decode_texture``.
 
         Raises:
             EngineError: ``texture_missing``, ``texture_broken``, where textures are required.
         """
-        key = (name, alpha, filter, wrap)
+        key = (name, alpha, by_profile, filter, wrap)
         if key not in self._files:
             try:
                 path = self.find(name)
                 if path is None:
                     raise texture_missing(name, self.name)
                 data = _read(path, name, self.name)
-                self._files[key] = decode_texture(data, name, alpha=alpha, filter=filter, wrap=wrap)
+                self._files[key] = decode_texture(
+                    data, name, alpha=alpha, by_profile=by_profile, filter=filter, wrap=wrap
+                )
             except EngineError as error:
                 self.lacks(error)
                 self._files[key] = None
