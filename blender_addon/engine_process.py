@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from platform import machine as processor
 from typing import TYPE_CHECKING
@@ -203,7 +202,7 @@ class EngineProcess:
             longest_home=longest_home() or 0,
         )
         self._choice.use_own()
-        self._watch.begin(self._start_set_up(order))
+        self._watch.begin(self._start_set_up(order), order.token)
         self.poll()
 
     def cancel_set_up(self) -> None:
@@ -304,8 +303,6 @@ class EngineProcess:
         try:
             places.work.mkdir(parents=True, exist_ok=True)
             places.set_up_log.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
-                places.told.unlink()
         except OSError as error:
             raise unwritable(Path(error.filename or places.work), error) from error
         return launch.start(

@@ -214,7 +214,8 @@ def _raise_final(url: str, file: Path, error: Exception, *, last: bool) -> None:
         raise EngineError(
             "offline",
             f"{host} cannot be reached ({reason}).",
-            "Look at the network, or name your proxy in HTTPS_PROXY and restart Blender.",
+            "Look at the network, or name your proxy in HTTPS_PROXY and restart Blender; then try "
+            "again, what was downloaded is kept.",
         ) from error
     raise EngineError(
         "download_cut",

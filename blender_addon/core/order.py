@@ -4,9 +4,10 @@ Not among its arguments, which every user of the machine can read: addresses may
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Order:
         accepted: the user was asked, and agreed to what was said.
         fresh: nothing of the engine that is there is taken over.
         longest_home: characters that the path may have; 0: any number.
+        token: another one for every order; see ``Places.told``.
     """
 
     home: str
@@ -39,6 +41,7 @@ class Order:
     accepted: bool = False
     fresh: bool = False
     longest_home: int = 0
+    token: str = field(default_factory=lambda: uuid4().hex)
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()

@@ -45,10 +45,14 @@ class Places:
         """Pythons that uv got because this machine has none that fits."""
         return self.home / "engine.python"
 
-    @property
-    def told(self) -> Path:
-        """Lines of JSON: how far the set-up is, and how it ended."""
-        return self.work / "told.jsonl"
+    def told(self, token: str) -> Path:
+        """Lines of JSON: how far a set-up is, and how it ended.
+
+        Args:
+            token: of its order; "*" for a pattern of all. Each writes a file of its own, so that
+                nobody takes the end of one for that of another.
+        """
+        return self.work / f"told-{token}.jsonl"
 
     @property
     def lock(self) -> Path:

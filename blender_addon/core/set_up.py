@@ -8,6 +8,7 @@ import json
 import shutil
 import stat
 import sys
+import time
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -111,6 +112,7 @@ class SetUp:
             wheel,
             order.uv_sha256,
             lambda here: self._teller.step(text, GOT_UV * here / max(here, total, 1), here, total),
+            pause=self._pause,
         )
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "part"
@@ -209,27 +211,33 @@ class SetUp:
         wanted = [p if p.size or p.local else replace(p, size=size_of(p.url)) for p in wanted]
         ours = sorted((p for p in wanted if p.ours), key=lambda p: p.size)
         total = sum(package.size for package in ours)
-        missing = sum(package.size for package in wanted) - sum(map(self._here, ours))
+        here = {package.name: self._here(package) for package in ours}
+        missing = sum(package.size for package in wanted) - sum(here.values())
         self._agree(missing, disk_guess(wanted))
         left: set[str] = set()
-        done = 0
         for package in ours:
             text = f"Downloading {package.name} {package.version}"
 
-            def told(here: int, text: str = text, done: int = done) -> None:
-                fraction = PLANNED + (FETCHED - PLANNED) * (done + here) / total
-                self._teller.step(text, fraction, done + here, total)
+            def told(count: int, text: str = text, name: str = package.name) -> None:
+                here[name] = count
+                done = sum(here.values())  # what a cut left of the others counts too
+                fraction = PLANNED + (FETCHED - PLANNED) * done / total
+                self._teller.step(text, fraction, done, total)
 
             try:
-                download(package.url, self._downloads / package.file, package.sha256, told)
+                file = self._downloads / package.file
+                download(package.url, file, package.sha256, told, pause=self._pause)
             except EngineError as error:
                 if error.code != "login_needed":
                     raise
                 left.add(package.name)  # uv has more ways to find a login
-            done += package.size
         wanted = [replace(p, size=0) if p.name in left else p for p in wanted]
         self._room(unpacked(self._downloads / p.file for p in wanted if p.ours))
         return wanted
+
+    def _pause(self, seconds: float) -> None:
+        self._teller.step("The connection was lost: trying again", 0.0)
+        time.sleep(seconds)
 
     def _here(self, package: Package) -> int:
         file = self._downloads / package.file

@@ -1,26 +1,52 @@
 """The lock of the set-up: one runs at a time, and only who holds it may be ended.
 
-The number in the file says no more than who held it last: that process may be gone, and its number
+What stands in the file says no more than who held it last: that process may be gone, and its number
 may belong to any other by now.
 """
 
 import os
 import sys
 import time
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
-PATIENCE = 1.0
-"""Seconds that a set-up tries for: whoever looks holds the lock for a moment."""
-_BESIDE = 1000
-"""Windows locks bytes, and those could not be read: one beside the number."""
+PATIENCE = 3.0
+"""Seconds that a set-up tries for: whoever looks holds the lock for a moment, and Windows gives
+back what a dead process held only when it comes to it."""
+_BESIDE, _ALL = 1 << 30, 1 << 20
+"""Nobody else may read or write a byte that is locked on Windows, not even as a part of more: bytes
+far behind what stands in the file. Who holds it locks all of them; who looks, where a lock cannot
+be shared, locks one of his own, so that two who look never see each other."""
 
 
-def take(lock: BinaryIO) -> bool:
+@dataclass(frozen=True)
+class Holder:
+    """
+    Attributes:
+        pid: of the process that holds it.
+        token: of its order.
+    """
+
+    pid: int
+    token: str
+
+
+def opened(file: Path) -> FileIO:
+    """To be given to ``take``. Unbuffered, since a buffer reads and writes other bytes than asked.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return file.open("a+b", buffering=0)
+
+
+def take(lock: FileIO, token: str) -> bool:
     """Whether this process has it now; it is given back when the process ends, however.
 
     Args:
-        lock: opened for reading and appending; gets the number of this process.
+        lock: from ``opened``; gets the number of this process, and the token.
+        token: of the order; without spaces.
     """
     end = time.monotonic() + PATIENCE
     while not _locked(lock, shared=False):
@@ -29,25 +55,26 @@ def take(lock: BinaryIO) -> bool:
         time.sleep(0.05)
     lock.seek(0)
     lock.truncate()
-    lock.write(str(os.getpid()).encode())
-    lock.flush()
+    lock.write(f"{os.getpid()} {token}".encode())
     return True
 
 
-def holder(file: Path) -> int:
-    """The process that holds it now; 0: none does. Waits for nothing."""
+def holder(file: Path) -> Holder | None:
+    """Who holds it now; None: nobody does. Waits for nothing."""
     try:
-        with file.open("rb") as lock:
+        with file.open("rb", buffering=0) as lock:
             if _locked(lock, shared=True):
-                return 0
+                _unlock(lock)
+                return None
             lock.seek(0)
-            return int(lock.read(20) or 0)
+            pid, _, token = lock.read(200).decode("ascii").partition(" ")
+            return Holder(int(pid), token)
     except (OSError, ValueError):
-        return 0
+        return None
 
 
-def _locked(lock: BinaryIO, *, shared: bool) -> bool:
-    """Whether it was free; closing the file frees it again.
+def _locked(lock: FileIO, *, shared: bool) -> bool:
+    """Whether it was free, and is locked now.
 
     Raises:
         OSError: there are no locks in this folder.
@@ -56,8 +83,8 @@ def _locked(lock: BinaryIO, *, shared: bool) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
-            lock.seek(_BESIDE)
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+            lock.seek(_place(shared))
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1 if shared else _ALL)
         else:
             import fcntl
 
@@ -66,3 +93,16 @@ def _locked(lock: BinaryIO, *, shared: bool) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _unlock(lock: FileIO) -> None:
+    """Now: when Windows unlocks what a closed file had locked is up to Windows."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        lock.seek(_place(shared=True))
+        msvcrt.locking(lock.fileno(), msvcrt.LK_UNLCK, 1)
+
+
+def _place(shared: bool) -> int:
+    return _BESIDE + (os.getpid() % _ALL if shared else 0)

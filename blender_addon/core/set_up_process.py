@@ -18,7 +18,7 @@ from .disk import disk_full, unwritable
 from .order import Order
 from .places import Places
 from .set_up import Asks, SetUp
-from .set_up_lock import take
+from .set_up_lock import opened, take
 from .swap import remove
 from .telling import Teller
 
@@ -34,16 +34,21 @@ def main(arguments: Sequence[str]) -> int:
     for folder in (places.work, places.set_up_log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     os.chdir(places.home)  # not the extension's folder, which an update must be able to replace
-    with places.lock.open("a+b") as lock:
-        if not take(lock):
+    told, discard = places.told(order.token), "discard" in arguments
+    with opened(places.lock) as lock:
+        if discard:
+            Teller(told).done()  # nobody takes it for a set-up that runs
+        if not take(lock, order.token):
             return 4
-        if "discard" in arguments:
-            Teller(places.told).done()  # nobody takes it for a set-up that runs
-            kept = (places.lock, places.told)
+        for old in places.work.glob(places.told("*").name):
+            if old != told:
+                remove(old)
+        if discard:
+            kept = (places.lock, told)
             for path in (places.new, *(p for p in places.work.iterdir() if p not in kept)):
                 remove(path)
             return 0
-        teller = Teller(places.told)
+        teller = Teller(told)
         with places.set_up_log.open("ab") as log:
             log.write(f"\n=== {time.strftime('%Y-%m-%d %H:%M:%S')} {order.wheel}\n".encode())
             return _told(order, teller, log, places)

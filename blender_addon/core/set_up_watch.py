@@ -5,11 +5,12 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..protocol.errors import EngineError
 from .places import Places
-from .set_up_lock import holder
+from .set_up_lock import Holder, holder
 from .telling import Tail, last_lines
 
 LOG_LINES = 200
@@ -57,10 +58,10 @@ class SetUpWatch:
         self.finished = 0
         self._places, self._clock = places, clock
         self._process: subprocess.Popen[bytes] | None = None
-        self._pid = 0
+        self._holder: Holder | None = None
         self._leaving: list[subprocess.Popen[bytes]] = []
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
-        self._told, self._log = Tail(places.told), Tail(places.set_up_log)
+        self._told, self._log = Tail(places.told("")), Tail(places.set_up_log)
         self._ended = False
         self._look_at = 0.0
 
@@ -69,11 +70,16 @@ class SetUpWatch:
         """Of the process that may be ended: ours, or the one that holds the lock; 0: none runs."""
         if self._process is not None:
             return self._process.pid if self._process.poll() is None else 0
-        return holder(self._places.lock) if self.running else 0
+        found = holder(self._places.lock) if self.running else None
+        return found.pid if found is not None else 0
 
-    def begin(self, process: "subprocess.Popen[bytes]") -> None:
-        """Follow one that was started just now; its file of what it tells is gone before."""
-        self._follow(process.pid)
+    def begin(self, process: "subprocess.Popen[bytes]", token: str) -> None:
+        """Follow one that was started just now.
+
+        Args:
+            token: of its order.
+        """
+        self._follow(token)
         self._process = process
 
     def poll(self) -> None:
@@ -111,13 +117,13 @@ class SetUpWatch:
         for process in self._leaving:
             process.returncode = 0  # else Python warns that it still runs
 
-    def _follow(self, pid: int) -> None:
+    def _follow(self, token: str) -> None:
         self._close()
-        self.running, self._pid, self._ended = True, pid, False
+        self.running, self._ended = True, False
         self.step, self.note, self.problem, self.asked = "Starting", "", None, None
         self.fraction, self.done, self.total, self.log = 0.0, 0, 0, ()
         self._lines.clear()
-        self._told, self._log = Tail(self._places.told), Tail(self._places.set_up_log)
+        self._told, self._log = Tail(self._places.told(token)), Tail(self._places.set_up_log)
         self._log.skip()
 
     def _find_another(self) -> None:
@@ -125,16 +131,17 @@ class SetUpWatch:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY
-        pid = holder(self._places.lock)
-        if pid and not _over(self._places):
-            self._follow(pid)
+        found = holder(self._places.lock)
+        if found is not None and not _over(self._places.told(found.token)):
+            self._follow(found.token)
+            self._holder = found
 
     def _alive(self) -> bool:
         now = self._clock()
         if now < self._look_at:
             return True
         self._look_at = now + LOOK_EVERY
-        return holder(self._places.lock) == self._pid
+        return holder(self._places.lock) == self._holder
 
     def _read(self) -> None:
         for line in self._told.lines():
@@ -182,12 +189,12 @@ class SetUpWatch:
     def _close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._leaving.append(self._process)
-        self.running, self._process, self._pid = False, None, 0
+        self.running, self._process, self._holder = False, None, None
         self._told.close()
         self._log.close()
 
 
-def _over(places: Places) -> bool:
-    """Whether the set-up that wrote last has told its end."""
-    last = last_lines(places.told, 1)
+def _over(told: Path) -> bool:
+    """Whether a set-up has told its end."""
+    last = last_lines(told, 1)
     return bool(last) and any(f'"{word}"' in last[0] for word in ("finished", "failed", "asks"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..protocol.errors import EngineError
@@ -104,5 +105,6 @@ def remove(path: Path) -> None:
     """A folder or file, if it is there; what cannot be removed now stays until the next time."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
+        return
+    with suppress(OSError):  # on Windows, while anybody has it open
         path.unlink(missing_ok=True)

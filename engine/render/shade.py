@@ -1,11 +1,13 @@
 """Light that a surface sends to the eye: GGX reflection and diffuse light of a studio.
 
-Lamps are spherical Gaussians (engine/render/lights.py). The GGX lobe (Walter et al. 2007) around
-the mirror direction is taken as another one, so its product with a lamp has a closed integral (Wang
-et al. 2009). Surroundings are weighted by Karis' fit of the split sum (Karis 2014, Physically Based
-Shading on Mobile). Rough metals get back what they lose by single scattering (Turquin 2019,
-Practical Multiple Scattering Compensation for Microfacet Models). The picture is made by the
-Khronos PBR Neutral tone mapper, which preserves base colours.
+Lamps are spherical Gaussians (engine/render/lights.py). Where a lobe of GGX (Walter et al. 2007) is
+narrower than a lamp it is taken as another one around the mirror direction, whose product with the
+lamp has a closed integral (Wang et al. 2009); where it is wider, the lamp is a point, and the lobe
+as much wider as the lamp is (after Karis 2013, Real Shading in Unreal Engine 4). Surroundings are
+weighted by Karis' fit of the split sum (Karis 2014, Physically Based Shading on Mobile). Rough
+metals get back what they lose by single scattering (Turquin 2019, Practical Multiple Scattering
+Compensation for Microfacet Models). The picture is made by the Khronos PBR Neutral tone mapper,
+which preserves base colours.
 """
 
 import numpy as np
@@ -16,8 +18,11 @@ from engine.render.raster import BAND_ROWS, View, corner_weights
 from engine.render.surface import Surface, material_at, normal_at
 from engine.render.surroundings import radiance, reflected
 
-# A clamped cosine as a spherical Gaussian: sharpness and height.
-_COSINE_SHARPNESS, _COSINE_HEIGHT = 2.133, 1.17
+_WIDENED = 0.3
+"""Of the width of a lamp, that is added to a lobe: fitted to integrals of GGX, see
+docs/decisions/0051-light-of-the-studio.md."""
+_SOFT = 0.36
+"""How far behind the terminator a soft lamp reaches (see ``_arriving``)."""
 _LEAST_ALPHA = 0.03 * 0.03
 _DONE = 1e-3
 """What is behind a point that lets through less than this is not seen."""
@@ -43,8 +48,31 @@ def _overlap(cosine, s0, s1):
 
 
 @njit(inline="always")
+def _arriving(cosine, s):
+    """Mean of the clamped cosine over a lamp of sharpness s, a fit (Hill 2016)."""
+    near = np.exp(-s)
+    far = near * near
+    scale = 1 + 2 * far - 1 / s
+    bias = (near - far) / s - far
+    edge = np.sqrt(1 - scale)
+    a, b = _SOFT * cosine, edge / (4 * _SOFT)
+    clamped = (a + b) ** 2 / edge if abs(a) <= b else max(cosine, 0.0)
+    return scale * clamped + bias
+
+
+@njit(inline="always")
 def _visible(x, alpha2):
     return 1.0 / (x + np.sqrt(alpha2 + (1 - alpha2) * x * x))
+
+
+@njit(inline="always")
+def _wide_lobe(nh, vh, nl, nv, alpha2, s):
+    """GGX with its visibility and cosine for a lamp of sharpness s and power 1, as a point."""
+    wide = alpha2 + _WIDENED / (s * vh)
+    d = wide / (np.pi * (nh * nh * (wide - 1) + 1) ** 2)
+    seen = nl * np.sqrt(nv * nv * (1 - alpha2) + alpha2)
+    lit = nv * np.sqrt(nl * nl * (1 - alpha2) + alpha2)
+    return d * nl * 0.5 / max(seen + lit, 1e-9)
 
 
 @tight
@@ -70,23 +98,36 @@ def shade(value, n, v, up, lamps, sky, ground, around, shadow, out):
     height = 1.0 / (np.pi * alpha2)
     # With r the mirror of v both make the same angle with n.
     geometry = _visible(nv, alpha2) ** 2 * nv
-    grazing = (1 - nv) ** 5
+    grazing = (1 - nv) ** 5 * (1 - roughness)
     diffuse_r = diffuse_g = diffuse_b = 0.0
     mirror_r = mirror_g = mirror_b = 0.0
+    edge_r = edge_g = edge_b = 0.0  # what Schlick's rise of reflection at an angle is times
     for i in range(len(lamps)):
         lx, ly, lz, s = lamps[i, 0], lamps[i, 1], lamps[i, 2], lamps[i, 3]
         part = shadow if i == 0 else 1.0
         cosine = n[0] * lx + n[1] * ly + n[2] * lz
-        d = part * _COSINE_HEIGHT * _overlap(cosine, _COSINE_SHARPNESS, s) / np.pi
-        m = part * height * geometry * _overlap(rx * lx + ry * ly + rz * lz, lobe, s)
+        power = part * 2 * np.pi / s * (1 - np.exp(-2 * s))
+        nl = _arriving(cosine, s)
+        d = power * nl / np.pi
+        narrow = part * height * geometry * _overlap(rx * lx + ry * ly + rz * lz, lobe, s)
         # Lamps behind the surface light it neither way; a soft edge keeps it from showing.
-        m *= min(max(cosine * 2 + 1, 0.0), 1.0)
+        narrow *= min(max(cosine * 2 + 1, 0.0), 1.0)
+        # The half vector between eye and lamp, whose length is twice its cosine to either.
+        vh = np.sqrt(max(0.5 + 0.5 * (v[0] * lx + v[1] * ly + v[2] * lz), 0.0025))
+        nh = min(max((nv + cosine) / (2 * vh), 0.0), 1.0)
+        wide = power * _wide_lobe(nh, vh, nl, nv, alpha2, s)
+        is_narrow = lobe / (lobe + 2 * s)
+        narrow, wide = is_narrow * narrow, (1 - is_narrow) * wide
+        m, e = narrow + wide, narrow * grazing + wide * (1 - vh) ** 5
         diffuse_r += d * lamps[i, 4]
         diffuse_g += d * lamps[i, 5]
         diffuse_b += d * lamps[i, 6]
         mirror_r += m * lamps[i, 4]
         mirror_g += m * lamps[i, 5]
         mirror_b += m * lamps[i, 6]
+        edge_r += e * lamps[i, 4]
+        edge_g += e * lamps[i, 5]
+        edge_b += e * lamps[i, 6]
     n_up = n[0] * up[0] + n[1] * up[1] + n[2] * up[2]
     r_up = rx * up[0] + ry * up[1] + rz * up[2]
     # A shiny surface shows a horizon, a rough one a gradient.
@@ -105,20 +146,22 @@ def shade(value, n, v, up, lamps, sky, ground, around, shadow, out):
     scale, bias = z - 1.04 * first, w + 1.04 * first
     # Light that one bounce among the facets loses comes out after more of them (Turquin 2019).
     lost = 1.0 / (scale + bias) - 1.0
+    # What the clear coat of a dielectric reflects does not reach its colour.
+    matt = (1 - metallic) * (1 - max(0.04 * scale + bias, 0.0) * (1 + 0.04 * lost))
     for c in range(3):
         base = _linear(value[c])
         f0 = 0.04 * (1 - metallic) + base * metallic
-        fresnel = f0 + (1 - f0) * grazing * (1 - roughness)
         d = diffuse_r if c == 0 else (diffuse_g if c == 1 else diffuse_b)
         m = mirror_r if c == 0 else (mirror_g if c == 1 else mirror_b)
+        e = edge_r if c == 0 else (edge_g if c == 1 else edge_b)
         if in_room:
             around_n = matt_r if c == 0 else (matt_g if c == 1 else matt_b)
             around_r = room_r if c == 0 else (room_g if c == 1 else room_b)
         else:
             around_n = ground[c] + (sky[c] - ground[c]) * share_n
             around_r = ground[c] + (sky[c] - ground[c]) * share_r
-        out[c] = base * (1 - metallic) * (d + around_n) + (1 + f0 * lost) * (
-            fresnel * m + max(f0 * scale + bias, 0.0) * around_r
+        out[c] = base * matt * (d + around_n) + (1 + f0 * lost) * (
+            f0 * m + (1 - f0) * e + max(f0 * scale + bias, 0.0) * around_r
         )
 
 

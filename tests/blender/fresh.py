@@ -28,11 +28,12 @@ os._exit(0)
 """
 
 
-def blender(resources: Path, *code: str, **values: object) -> dict[str, Any]:
+def blender(resources: Path, *code: str, seconds: float = 120, **values: object) -> dict[str, Any]:
     """Run statements in a Blender that has just started, and return what they put into ``said``.
 
     Args:
         resources: folder of the user's files, where extensions are.
+        seconds: that it may take.
         code: statements, which know bpy, addon, Path, time, sys, and the ``values``.
 
     Returns:
@@ -49,7 +50,7 @@ def blender(resources: Path, *code: str, **values: object) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=seconds,
     )
     printed, _, answer = done.stdout.rpartition("\nSAID")
     if not answer or "Traceback (most recent call last)" in printed:

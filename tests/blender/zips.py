@@ -58,6 +58,20 @@ def with_wheels(zip_file: Path, out: Path, version: str, wheels: Mapping[str, by
     return out
 
 
+def with_engine(zip_file: Path, out: Path, version: str) -> Path:
+    """Our zip as another version, with an engine that says to be that version too."""
+    with zipfile.ZipFile(zip_file) as archive, zipfile.ZipFile(out, "w") as written:
+        for entry in archive.namelist():
+            content = archive.read(entry)
+            if entry == MANIFEST:
+                content = _as_version(content.decode(), version).encode()
+            elif entry.startswith("engine/"):
+                name, content = called(Path(entry).name, content, version)
+                entry = f"engine/{name}"
+            written.writestr(entry, content)
+    return out
+
+
 def other_extension(out: Path, wheels: Mapping[str, bytes]) -> Path:
     """An extension of somebody else that brings wheels."""
     text = (
@@ -75,5 +89,9 @@ def other_extension(out: Path, wheels: Mapping[str, bytes]) -> Path:
 
 def _manifest(text: str, version: str, wheels: Mapping[str, bytes]) -> bytes:
     listed = ", ".join(f'"./wheels/{name}"' for name in wheels)
-    text = re.sub(r'^version = ".*"', f'version = "{version}"', text, flags=re.MULTILINE)
+    text = _as_version(text, version)
     return re.sub(r"^wheels = \[[^]]*\]", f"wheels = [{listed}]", text, flags=re.MULTILINE).encode()
+
+
+def _as_version(manifest: str, version: str) -> str:
+    return re.sub(r'^version = ".*"', f'version = "{version}"', manifest, flags=re.MULTILINE)

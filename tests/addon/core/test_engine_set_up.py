@@ -61,6 +61,12 @@ class Desk:
             time.sleep(0.05)
 
 
+def set_up_pid(folder: Path) -> int:
+    found = holder(Places(folder / "home").lock)
+    assert found is not None
+    return found.pid
+
+
 def test_it_is_followed_to_its_end_and_the_engine_is_there(index: Index, tmp_path: Path) -> None:
     index.behave({"torch-2.9-py3-none-any.whl": {"slow": 3_000_000}})
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
@@ -87,7 +93,7 @@ def test_cancel_ends_all_of_it_and_it_can_be_continued(index: Index, tmp_path: P
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
     desk.process.set_up()
     desk.until(lambda: "torch" in desk.setup.step and desk.setup.bytes_done > 300_000)
-    pid = int((tmp_path / "home" / "engine.set-up" / "lock").read_text())
+    pid = set_up_pid(tmp_path)
     desk.process.cancel_set_up()
     assert not desk.setup.running
     assert desk.setup.problem == "The set-up was cancelled."
@@ -159,7 +165,7 @@ def test_one_that_dies_without_a_word_is_noticed(index: Index, tmp_path: Path) -
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
     desk.process.set_up()
     desk.until(lambda: "torch" in desk.setup.step)
-    os.kill(int((tmp_path / "home" / "engine.set-up" / "lock").read_text()), signal.SIGKILL)
+    os.kill(set_up_pid(tmp_path), signal.SIGKILL)
     desk.until(lambda: not desk.setup.running)
     assert "without a word" in desk.setup.problem
     assert desk.setup.resumable
@@ -185,6 +191,31 @@ def test_what_an_unfinished_one_has_left_is_deleted_and_how_it_ended_is_put_away
     for one in (desk, other):
         assert not one.setup.running and not one.setup.problem
         one.process.close()
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_two_blenders_press_at_the_same_moment(index: Index, tmp_path: Path, later: bool) -> None:
+    index.behave({"torch-2.9-py3-none-any.whl": {"slow": 500_000}})
+    wheel = index.add_engine("1.0")
+    desks = [Desk(index, tmp_path, wheel) for _ in range(2)]
+    desks[0].process.set_up()
+    if later:  # but before the other one has looked
+        desks[0].until(lambda: "torch" in desks[0].setup.step)
+    desks[1].process.set_up()
+    steps: list[set[str]] = [set(), set()]
+
+    def over() -> bool:
+        for desk, seen in zip(desks, steps, strict=True):
+            desk.process.poll()
+            seen.add(desk.setup.step)
+        return all(desk.process.facts.engine.state == "stopped" for desk in desks)
+
+    desks[0].until(over)
+    for desk, seen in zip(desks, steps, strict=True):
+        assert not desk.setup.running and desk.setup.problem == ""
+        assert "Downloading torch 2.9" in seen, "the other one's progress is shown"
+        desk.process.close()
+    assert [name for name, _ in index.got()].count("torch-2.9-py3-none-any.whl") == 1
 
 
 def test_the_engine_is_set_up_again_from_the_start(index: Index, tmp_path: Path) -> None:
@@ -214,10 +245,10 @@ def test_who_got_the_number_of_a_dead_set_up_is_left_alone(
 ) -> None:
     work = tmp_path / "home" / "engine.set-up"
     work.mkdir(parents=True)
-    (work / "told.jsonl").write_text(
+    (work / "told-1.jsonl").write_text(
         '{"step": "Downloading torch", "fraction": 0.2, "done": 1, "total": 9}\n'
     )
-    (work / "lock").write_text(str(stranger.pid))
+    (work / "lock").write_text(f"{stranger.pid} 1")
     desk = Desk(index, tmp_path, index.add_engine("1.0"))
     assert not desk.setup.running
     desk.process.cancel_set_up()
@@ -233,7 +264,7 @@ def test_the_set_up_of_another_blender_that_has_just_died_has_nobody_to_end(
     watch = SetUpWatch(Places(tmp_path / "home"), time.monotonic)
     desk.process.set_up()
     desk.until(lambda: watch.poll() or watch.running)
-    pid = int((tmp_path / "home" / "engine.set-up" / "lock").read_text())
+    pid = set_up_pid(tmp_path)
     assert watch.pid == pid
     os.killpg(pid, signal.SIGKILL)
     desk.until(lambda: not desk.setup.running)

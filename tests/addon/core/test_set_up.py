@@ -34,7 +34,7 @@ class Run:
     """A set-up in its process."""
 
     def __init__(self, index: Index, order: Order, *arguments: str) -> None:
-        self.places = Places(Path(order.home))
+        self.places, self.token = Places(Path(order.home)), order.token
         self.places.work.mkdir(parents=True, exist_ok=True)
         self.process = launch.start(
             launch.set_up_command(Path(sys.executable), EXTENSION, *arguments),
@@ -50,7 +50,7 @@ class Run:
         return status
 
     def told(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.places.told.read_text().splitlines()]
+        return [json.loads(line) for line in self.places.told(self.token).read_text().splitlines()]
 
     def failed(self) -> list[str]:
         assert self.wait() == 1

@@ -61,7 +61,8 @@ def open_tab() -> Steps:
 
 
 def redraw() -> None:
-    """Draw everything again."""
+    """Draw everything again, with the status bar, which is in no list of areas."""
+    bpy.context.workspace.status_text_set(None)
     for one in bpy.context.window_manager.windows[0].screen.areas:
         for part in one.regions:
             part.tag_redraw()
@@ -99,6 +100,13 @@ def sidebar_shot(name: str) -> Path:
     used = (np.abs(inside - inside[-1, 4]) > 6).any(axis=(1, 2)).nonzero()[0]
     rows = min(part.height, (int(used[-1]) if len(used) else part.height) + int(12 * SCALE))
     return shot(name, f"{part.width}x{rows}+{part.x}+{height() - part.y - part.height}")
+
+
+def status_bar_shot(name: str) -> Path:
+    """A picture of the right half of the status bar."""
+    width = bpy.context.window_manager.windows[0].width
+    rows = int(26 * SCALE)
+    return shot(name, f"{width // 2}x{rows}+{width - width // 2}+{height() - rows}")
 
 
 def click(x: int, y: int, button: int = 1) -> None:
