@@ -49,8 +49,15 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
     if not target.preview:
         _give(thing, material, uv_map, uvs, story, all_users=target.all_users)
         return _placed(thing, said("{name} has its new look.", name=thing.name))
+    flat = _flat_faces(thing.data, sent)
+    if flat is not None:
+        # The engine's normals would hide how the object is shaded, and both could not be compared.
+        arrays = {name: array for name, array in arrays.items() if name != "corner_normal"}
     preview = _beside(thing, arrays, material, uv_map, scene)
-    _shade_alike(preview.data, thing.data, sent)
+    if flat is not None and len(preview.data.polygons) == len(flat):
+        made = preview.data.attributes.new("sharp_face", "BOOLEAN", "FACE")
+        made.data.foreach_set("value", flat)
+        preview.data.update()
     preview[ORIGINAL] = thing
     preview[PREVIEW] = json.dumps(
         {
@@ -240,16 +247,16 @@ def _beside(
     return preview
 
 
-def _shade_alike(preview: Any, mesh: Any, sent: "mesh_out.Sent") -> None:
-    """Faces that are flat on the object are flat on its preview, or both could not be compared."""
-    flat = mesh.attributes.get("sharp_face")
-    if flat is None or sent.loop is None or len(preview.polygons) != len(sent.face_polygon):
-        return
-    values = np.empty(len(mesh.polygons), bool)
-    flat.data.foreach_get("value", values)
-    made = preview.attributes.new("sharp_face", "BOOLEAN", "FACE")
-    made.data.foreach_set("value", values[sent.face_polygon])
-    preview.update()
+def _flat_faces(mesh: Any, sent: "mesh_out.Sent") -> "NDArray[np.bool_] | None":
+    """(F,) of the triangles that were sent: which are shaded flat; None: modifiers say that."""
+    count = int(sent.face_polygon.max(initial=-1)) + 1
+    if sent.loop is None or sent.modifiers or count > len(mesh.polygons):
+        return None
+    flat = np.zeros(len(mesh.polygons), bool)
+    attribute = mesh.attributes.get("sharp_face")
+    if attribute is not None:
+        attribute.data.foreach_get("value", flat)
+    return flat[sent.face_polygon]
 
 
 def _original(preview: Any) -> Any | None:

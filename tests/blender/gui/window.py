@@ -112,7 +112,9 @@ def status_bar_shot(name: str) -> Path:
 def click(x: int, y: int, button: int = 1) -> None:
     """A real click at a place of the window, counted from the bottom left as Blender does."""
     at = [str(x), str(height() - y)]
-    subprocess.run(["xdotool", "mousemove", *at, "click", str(button)], check=True)
+    # A button takes the press only after it has seen the pointer.
+    command = ["mousemove", *at, "sleep", "0.3", "click", str(button)]
+    subprocess.run(["xdotool", *command], check=True)
 
 
 def key(keys: str, x: int, y: int) -> None:
