@@ -250,7 +250,7 @@ def _beside(
 def _flat_faces(mesh: Any, sent: "mesh_out.Sent") -> "NDArray[np.bool_] | None":
     """(F,) of the triangles that were sent: which are shaded flat; None: modifiers say that."""
     count = int(sent.face_polygon.max(initial=-1)) + 1
-    if sent.loop is None or sent.modifiers or count > len(mesh.polygons):
+    if sent.modifiers or count > len(mesh.polygons):
         return None
     flat = np.zeros(len(mesh.polygons), bool)
     attribute = mesh.attributes.get("sharp_face")

@@ -110,11 +110,14 @@ def status_bar_shot(name: str) -> Path:
 
 
 def click(x: int, y: int, button: int = 1) -> None:
-    """A real click at a place of the window, counted from the bottom left as Blender does."""
+    """A real click at a place of the window, counted from the bottom left as Blender does.
+
+    It happens while the story waits: a button takes a press only after it has seen the pointer,
+    and Blender sees nothing before the step has ended.
+    """
     at = [str(x), str(height() - y)]
-    # A button takes the press only after it has seen the pointer.
-    command = ["mousemove", *at, "sleep", "0.3", "click", str(button)]
-    subprocess.run(["xdotool", *command], check=True)
+    command = ["mousemove", *at, "sleep", "0.5", "mousedown", str(button), "sleep", "0.1"]
+    subprocess.Popen(["xdotool", *command, "mouseup", str(button)])
 
 
 def key(keys: str, x: int, y: int) -> None:
