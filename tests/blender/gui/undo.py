@@ -74,14 +74,14 @@ def press_often(times: int, keys: str) -> window.Steps:
     yield 1.0
 
 
-def unfold(*names: str) -> None:
-    """Open panels that are folded at first."""
+def unfold(name: str) -> None:
+    """Open a panel that is folded at first. Only that panel is registered again: after operators
+    were, Blender drops a press on their buttons, or crashes."""
     registration = window.module("registration")
-    registration.unregister()
-    for cls in registration.CLASSES:
-        if cls.__name__ in names:
-            cls.bl_options = set(cls.bl_options) - {"DEFAULT_CLOSED"}
-    registration.register()
+    panel = next(cls for cls in registration.CLASSES if cls.__name__ == name)
+    bpy.utils.unregister_class(panel)
+    panel.bl_options = set(panel.bl_options) - {"DEFAULT_CLOSED"}
+    bpy.utils.register_class(panel)
 
 
 def press(height: int, number: int) -> window.Steps:
