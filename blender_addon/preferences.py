@@ -12,14 +12,15 @@ class MaquettePreferences(AddonPreferences):
     bl_idname = __package__ or "maquette"
 
     show_in_status_bar: BoolProperty(  # type: ignore[valid-type]
-        name="Progress in the Status Bar",
-        description="Show the running job at the right end of the status bar",
+        name="Jobs in the Status Bar",
+        description="Show the running job, and how a job has ended, at the right end of the "
+        "status bar",
         default=True,
     )
 
     def draw(self, context: Any) -> None:
-        from .bl import tick
-        from .ui import engine, first_run, text
+        from .bl import text, tick
+        from .ui import engine, first_run
 
         layout, snapshot = self.layout, tick.snapshot()
         width = int(context.region.width - 80 * context.preferences.system.ui_scale)

@@ -16,6 +16,8 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from .protocol.references import LONGEST_PROMPT
+
 STAGES = 6
 """Stages of a checkpoint that can be changed under "Advanced": as many as ``MaquetteScene`` has."""
 USUAL_FACES = 200_000
@@ -129,9 +131,12 @@ QUALITIES = (
     ("standard", "Standard", "What most objects need"),
     ("high", "High", "Half as fine again: takes longer and needs more memory"),
 )
-TEXTURE_SIZES = tuple(
-    (str(side), f"{side} px", f"Textures of {side} by {side} pixels")
-    for side in (512, 1024, 2048, 4096, 8192)
+TEXTURE_SIZES = (
+    ("512", "512 px", "Textures of 512 by 512 pixels"),
+    ("1024", "1024 px", "Textures of 1024 by 1024 pixels"),
+    ("2048", "2048 px", "Textures of 2048 by 2048 pixels"),
+    ("4096", "4096 px", "Textures of 4096 by 4096 pixels"),
+    ("8192", "8192 px", "Textures of 8192 by 8192 pixels"),
 )
 SURFACES = (
     ("auto", "As Advised", "Open or closed, as suits the networks in use best"),
@@ -309,12 +314,12 @@ class MaquetteScene(PropertyGroup):
     finish_levels: levels_property()  # type: ignore[valid-type]
     finish_normal_map: normal_map_property()  # type: ignore[valid-type]
     finish_hull: hull_property()  # type: ignore[valid-type]
-    stage_0: _changes("Stage 1")  # type: ignore[valid-type]
-    stage_1: _changes("Stage 2")  # type: ignore[valid-type]
-    stage_2: _changes("Stage 3")  # type: ignore[valid-type]
-    stage_3: _changes("Stage 4")  # type: ignore[valid-type]
-    stage_4: _changes("Stage 5")  # type: ignore[valid-type]
-    stage_5: _changes("Stage 6")  # type: ignore[valid-type]
+    stage_0: _changes(name="Stage 1")  # type: ignore[valid-type]
+    stage_1: _changes(name="Stage 2")  # type: ignore[valid-type]
+    stage_2: _changes(name="Stage 3")  # type: ignore[valid-type]
+    stage_3: _changes(name="Stage 4")  # type: ignore[valid-type]
+    stage_4: _changes(name="Stage 5")  # type: ignore[valid-type]
+    stage_5: _changes(name="Stage 6")  # type: ignore[valid-type]
 
     def stage(self, number: int) -> MaquetteStage:
         """The changes to the checkpoint's stage of that number, 0 to 5."""
@@ -339,9 +344,28 @@ def is_a_picture(image: Any) -> bool:
     return image.type not in ("RENDER_RESULT", "COMPOSITING")
 
 
+def _prompt(_group: "MaquetteWindow") -> str:
+    return _snapshot().picture.words
+
+
+def _set_prompt(_group: "MaquetteWindow", value: str) -> None:
+    from .bl import tick
+
+    tick.session().chosen.write(value)
+    tick.refresh()
+
+
 class MaquetteWindow(PropertyGroup):
     """Choices of the moment; nothing is lost with them."""
 
+    prompt: StringProperty(  # type: ignore[valid-type]
+        name="Text",
+        description="What the object is and how it looks, in English",
+        maxlen=LONGEST_PROMPT,
+        options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
+        get=_prompt,
+        set=_set_prompt,
+    )
     image: PointerProperty(  # type: ignore[valid-type]
         type=bpy.types.Image,
         name="Image",

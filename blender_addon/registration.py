@@ -10,8 +10,8 @@ from types import ModuleType
 import bpy
 
 from . import preferences, properties
-from .bl import tick
-from .operators import acting, generating, history, matte, objects, presets, sources
+from .bl import languages, tick
+from .operators import acting, generating, history, matte, objects, presets, several, sources
 from .operators import engine as engine_operators
 from .ui import engine as engine_panels
 from .ui import first_run, generate, jobs, menus
@@ -24,6 +24,7 @@ MODULES: tuple[ModuleType, ...] = (
     properties,
     preferences,
     sources,
+    several,
     matte,
     generating,
     presets,
@@ -45,6 +46,7 @@ CLASSES = tuple(cls for module in MODULES for cls in module.CLASSES)
 def register() -> None:
     """Register everything; twice is once."""
     unregister()
+    languages.register(PACKAGE)
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
@@ -62,3 +64,4 @@ def unregister() -> None:
     for cls in reversed(CLASSES):
         if cls.is_registered:
             bpy.utils.unregister_class(cls)
+    languages.unregister(PACKAGE)

@@ -67,6 +67,8 @@ class CheckpointDescription:
         texture_seconds: as ``QualityRow.seconds``, of such a texture job.
         samplers: stages that sample, by kind of job, in the order in which they run.
         finishing: how its results are best finished.
+        prompts: whether words may take the place of a picture.
+        prompts_missing: what has to be installed before they can, as a sentence; empty: nothing.
     """
 
     checkpoint: str
@@ -83,3 +85,5 @@ class CheckpointDescription:
     texture_seconds: float | None = None
     samplers: tuple[SamplerRow, ...] = ()
     finishing: FinishAdvice = field(default_factory=FinishAdvice)
+    prompts: bool = False
+    prompts_missing: str = ""

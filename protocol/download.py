@@ -1,11 +1,12 @@
 """One part on its way to the client: by chunks, resumed where it stopped, or by its file."""
 
 import hashlib
+from collections.abc import Iterator
 from io import FileIO
 from mmap import ACCESS_READ, mmap
 
 from .errors import EngineError
-from .parts import check_part
+from .parts import checking_part
 from .replies import PartChunk, PartHead
 from .requests import FetchPart
 from .wire import Buffer
@@ -40,6 +41,7 @@ class Download:
         self._hash = hashlib.sha256()
         self._file: mmap | None = None
         self._restarted = False
+        self._checks: Iterator[None] | None = None
 
     @property
     def data(self) -> "memoryview[int]":
@@ -49,7 +51,7 @@ class Download:
     @property
     def reading(self) -> bool:
         """Whether ``read`` has work."""
-        return self._file is not None and not self.done
+        return (self._file is not None or self._checks is not None) and not self.done
 
     def resume(self) -> None:
         """The connection was lost: what was asked for will not come."""
@@ -124,11 +126,15 @@ class Download:
         self._finish_if_complete()
 
     def read(self) -> None:
-        """Another piece of the file.
+        """Another piece of the file, or of the check of what is here.
 
         Raises:
             EngineError: ``part_invalid``.
         """
+        if self._checks is not None:
+            if next(self._checks, self) is self:
+                self._checks, self.done = None, True
+            return
         if self._file is None or self.head is None or self.done:
             return
         with memoryview(self._file)[self.have : self.have + CHUNK] as piece:
@@ -142,6 +148,7 @@ class Download:
 
     def close(self) -> None:
         """Give up."""
+        self._checks = None  # it holds the file
         if self._file is not None and not self.done:
             self._file.close()
             self._file = None
@@ -167,8 +174,7 @@ class Download:
         if self.head is None or self.have < self.head.size:
             return
         if self._hash.hexdigest() == self.head.sha256:
-            check_part(self.head.layout, self.data)
-            self.done = True
+            self._checks = checking_part(self.head.layout, self.data)
         elif self._restarted:
             raise EngineError(
                 "part_damaged",

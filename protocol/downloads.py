@@ -89,13 +89,14 @@ class Downloads:
         return True
 
     def read(self, end: float) -> None:
-        """Read from files until the clock says ``end``."""
+        """Read from files, and check what is here, until the clock says ``end``."""
         for id, download in self._by_id.items():
             while download.reading:
                 try:
                     download.read()
                 except EngineError as error:
                     self._failed[id] = error
+                    break
                 if self._clock() >= end:
                     return
 

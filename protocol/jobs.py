@@ -82,6 +82,8 @@ class TextureJob:
     Args:
         mesh: of any size and in any place, in object space.
         resolution: voxels an axis, 16 to 2048; None: the checkpoint's highest.
+        require_textures: fail where a picture or material file of the mesh is missing or broken;
+            else a note is told.
         picture, system, seed, matte, samplers: as in ``GenerateJob``.
 
     Raises:
@@ -95,6 +97,7 @@ class TextureJob:
     seed: int = DEFAULT_SEED
     matte: MatteMethod = "auto"
     samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    require_textures: bool = False
 
     def __post_init__(self) -> None:
         check_reference("mesh", self.mesh)
@@ -113,6 +116,7 @@ class UpscaleJob:
         picture: None: the asset's.
         quality, type: finer than the asset; both None: the quality ``high``.
         seed: None: the asset's, or else 42.
+        require_textures: as in ``TextureJob``.
         system, matte, samplers, max_tokens: as in ``GenerateJob``; changes are to the samplers that
             the asset was made with, or else to the checkpoint's.
 
@@ -129,6 +133,7 @@ class UpscaleJob:
     matte: MatteMethod = "auto"
     samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
     max_tokens: int | None = None
+    require_textures: bool = False
 
     def __post_init__(self) -> None:
         check_reference("source", self.source)
@@ -148,6 +153,7 @@ class FinishJob(FinishChoice):
     Args:
         source: an asset, a .vxz file or a mesh.
         resolution: voxels an axis, for a mesh.
+        require_textures: as in ``TextureJob``.
 
     Raises:
         EngineError: ``reference_invalid``, ``job_invalid``, and as ``FinishChoice``.
@@ -155,6 +161,7 @@ class FinishJob(FinishChoice):
 
     source: Reference
     resolution: int = 512
+    require_textures: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,6 +178,7 @@ class RenderJob:
         size: side of the square pictures in pixels.
         frames: of a turn, 1 to 720; 1 is a still.
         seconds: for one turn, above 0.
+        require_textures: as in ``TextureJob``.
 
     Raises:
         EngineError: ``reference_invalid``, ``job_invalid``.
@@ -180,6 +188,7 @@ class RenderJob:
     size: int = 512
     frames: int = 1
     seconds: float = 4.0
+    require_textures: bool = False
 
     def __post_init__(self) -> None:
         check_reference("source", self.source)

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from engine import __version__
@@ -140,6 +143,29 @@ def test_textures_can_be_required(tmp_path: Path) -> None:
     result = run(*words, "--require-textures")
     assert result.exit_code == 2
     assert "lost.mtl" in result.stderr
+
+
+def test_every_verb_that_reads_a_mesh_can_require_its_textures() -> None:
+    verbs = list(_verbs(get_command(app), ""))
+    reading = [
+        name for name, words in verbs if "MESH" in words or name in ("convert", "data build")
+    ]
+    requiring = [name for name, words in verbs if "--require-textures" in words]
+    assert sorted(reading) == sorted(requiring)
+    assert {"texture", "upscale", "finish", "render", "submit texture", "submit finish"} <= {
+        *requiring
+    }
+
+
+def _verbs(group: Any, before: str) -> Iterator[tuple[str, str]]:
+    """Names of verbs, and the words of their arguments and options."""
+    for name, verb in group.commands.items():
+        if hasattr(verb, "commands"):
+            yield from _verbs(verb, f"{before}{name} ")
+        else:
+            named = [option for param in verb.params for option in param.opts]
+            words = [str(param.metavar) for param in verb.params]
+            yield f"{before}{name}", " ".join([*named, *words])
 
 
 def test_convert_refuses_a_resolution_on_the_way_back(tmp_path: Path) -> None:

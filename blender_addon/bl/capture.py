@@ -9,6 +9,7 @@ from typing import Any
 import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
+from ..core.language import said
 from ..core.pictures import PictureIn
 from ..protocol.errors import EngineError
 
@@ -84,7 +85,7 @@ def _drawn(
     except (SystemError, RuntimeError, ValueError) as error:
         raise EngineError(
             "no_gpu",
-            f"A viewport cannot be drawn here: {error}.",
+            said("A viewport cannot be drawn here: {error}.", error=error),
             "Use a picture file, or a render, instead.",
         ) from error
     try:

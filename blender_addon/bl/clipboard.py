@@ -41,8 +41,9 @@ def picture() -> PictureIn:
     raise EngineError(
         "clipboard_empty",
         "There is no picture in the clipboard.",
-        "Copy a picture or an image file first"
-        + ("." if not _programs_missing() else "; on Linux this needs wl-clipboard or xclip."),
+        "Copy a picture or an image file first; on Linux this needs wl-clipboard or xclip."
+        if _programs_missing()
+        else "Copy a picture or an image file first.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
+from ..core.language import said
 from ..core.pictures import LARGEST_SIDE, PictureIn
 from ..protocol.errors import EngineError
 
@@ -59,13 +60,21 @@ def rows_of(image: Any) -> "NDArray[np.uint8]":
     if not width or not height:
         raise EngineError(
             "image_unusable",
-            f"{image.name} has no pixels: its file is damaged or of an unknown kind.",
+            said(
+                "{name} has no pixels: its file is damaged or of an unknown kind.", name=image.name
+            ),
             "Choose another image, or save it again as PNG.",
         )
     if max(width, height) > LARGEST_SIDE:
         raise EngineError(
             "image_unusable",
-            f"{image.name} has {width} x {height} pixels, and {LARGEST_SIDE} a side are the most.",
+            said(
+                "{name} has {width} x {height} pixels, and {most} a side are the most.",
+                name=image.name,
+                width=width,
+                height=height,
+                most=LARGEST_SIDE,
+            ),
             "Scale it by Image > Resize.",
         )
     channels = image.channels
@@ -124,7 +133,12 @@ def _file_of(image: Any) -> tuple[bytes, str]:
             return b"", ""
         raise EngineError(
             "image_unusable",
-            f"The file of {image.name} cannot be read: {path} ({error.strerror or error}).",
+            said(
+                "The file of {name} cannot be read: {path} ({why}).",
+                name=image.name,
+                path=path,
+                why=error.strerror or error,
+            ),
             "Find it by File > External Data > Find Missing Files, or choose another image.",
         ) from error
 

@@ -69,14 +69,14 @@ def use(session: "Session") -> None:
     """Take the alpha that was painted as the matte.
 
     Raises:
-        EngineError: ``mask_missing``, and as ``Session.use_mask``.
+        EngineError: ``mask_missing``, and as ``Chosen.use_mask``.
     """
     image = open_file.by_uid(bpy.data.images, _uid)
     if image is None:
         raise EngineError("mask_missing", "The painted mask was removed.", "Paint it again.")
     rows = images_out.rows_of(image)
     height, width = rows.shape[:2]
-    session.use_mask(width, height, rows.tobytes())
+    session.chosen.use_mask(width, height, rows.tobytes())
     _remove()
 
 
@@ -90,9 +90,9 @@ def file_opened() -> None:
 
 def _first(session: "Session") -> tuple[int, int, bytes]:
     """What is painted on: width, height, RGBA8 rows, top first."""
-    if session.cut_out is not None:
-        return session.cut_out
-    picture = session.picture
+    if session.chosen.cut_out is not None:
+        return session.chosen.cut_out
+    picture = session.chosen.picture
     if picture is None:
         raise EngineError(
             "cut_out_missing", "There is no cut-out yet.", "Choose a picture and wait a moment."

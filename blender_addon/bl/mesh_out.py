@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
+from ..core.language import said
 from ..protocol.errors import EngineError
 from .uv_check import problem_of
 
@@ -88,16 +89,16 @@ def why_not(thing: Any | None) -> str:
     if why := not_local(thing):
         return why
     if not thing.data.polygons and not thing.modifiers and thing.mode != "EDIT":
-        return f"{thing.name} has no faces."
+        return said("{name} has no faces.", name=thing.name)
     return ""
 
 
 def not_local(thing: Any) -> str:
     """That an object belongs to another file, in a sentence with the remedy, or empty."""
     if thing.override_library is not None:
-        return f"{thing.name} is a library override; make it local first."
+        return said("{name} is a library override; make it local first.", name=thing.name)
     if thing.library is not None or thing.data.library is not None:
-        return f"{thing.name} comes from another file; make it local first."
+        return said("{name} comes from another file; make it local first.", name=thing.name)
     return ""
 
 
@@ -141,24 +142,36 @@ def gather(thing: Any, *, keep_uvs: bool = True, checked: bool = False) -> Sent:
     if read.corner_uv is not None:
         problem = "" if checked else problem_of(_triangles(read.corner_uv))
     if keep_uvs and not problem:
-        words = f"Its own UV map {own} is used."
+        words = said("Its own UV map {own} is used.", own=own)
         return _sent(thing, read, read.corner_uv, None, own, shown_with, words)
     if len(thing.data.uv_layers) >= MOST_UV_MAPS:
         raise EngineError(
             "uv_maps_full",
-            f"{thing.name} has {MOST_UV_MAPS} UV maps, the most that Blender can hold, "
-            f"and those of the active one {problem or 'are not to be used'}.",
+            said(
+                "{name} has {most} UV maps, the most that Blender can hold, and those of the "
+                "active one {problem}.",
+                name=thing.name,
+                most=MOST_UV_MAPS,
+                problem=said(problem or "are not to be used"),
+            ),
             "Remove one, or make another one active.",
         )
-    words = "New UVs are made, in a UV map of their own."
+    words = said("New UVs are made, in a UV map of their own.")
     if keep_uvs and own:
-        words = f"The UVs of {own} {problem}: {words[0].lower()}{words[1:]}"
+        words = said(
+            "The UVs of {own} {problem}: new ones are made, in a UV map of their own.",
+            own=own,
+            problem=said(problem),
+        )
     if same:
         return _sent(thing, read, None, read.loop, "", shown_with, words)
     traced = _traced(thing)
     if traced.left_out:
         names = ", ".join(traced.left_out)
-        words += f" The mesh goes out without {names}, whose faces the UVs cannot be brought to."
+        words += " " + said(
+            "The mesh goes out without {names}, whose faces the UVs cannot be brought to.",
+            names=names,
+        )
     kept = tuple(name for name in shown_with if name not in traced.left_out)
     return _sent(thing, traced.read, None, traced.read.loop, "", kept, words)
 
@@ -183,7 +196,9 @@ def _evaluated(thing: Any) -> "tuple[_Read, str, bool]":
     finally:
         shown.to_mesh_clear()
     if not len(read.corner_vert):
-        raise EngineError("mesh_empty", f"{thing.name} has no faces.", "Select another object.")
+        raise EngineError(
+            "mesh_empty", said("{name} has no faces.", name=thing.name), "Select another object."
+        )
     return read, own, same
 
 

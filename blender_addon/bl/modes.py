@@ -4,6 +4,8 @@ from typing import Any
 
 import bpy  # pyright: ignore[reportMissingImports]
 
+from ..core.language import said
+
 _MODES = {
     "EDIT": "Edit Mode",
     "SCULPT": "Sculpt Mode",
@@ -23,13 +25,13 @@ def why_later(changed: "Any | None" = None) -> str:
     """
     for job, words in _JOBS.items():
         if bpy.app.is_job_running(job):
-            return words
+            return said(words)
     for window in bpy.context.window_manager.windows:
         # A tool that is being used pushes its own undo step at its end, and ours would mix with
         # it. Others, such as add-ons that listen to keys, run for hours.
         for operator in window.modal_operators:
             if {"UNDO", "BLOCKING"} & set(operator.bl_options):
-                return f"{operator.bl_label or 'the tool'} ends"
+                return said("{tool} ends", tool=operator.bl_label or said("the tool"))
     return why_mode_forbids(changed)
 
 
@@ -42,5 +44,9 @@ def why_mode_forbids(changed: "Any | None") -> str:
         return ""
     if changed.mode == "OBJECT":
         shared = changed.type == "MESH" and changed.data.is_editmode
-        return f"another object with the mesh of {changed.name} leaves Edit Mode" if shared else ""
-    return f"{changed.name} leaves {_MODES.get(changed.mode, 'its mode')}"
+        if not shared:
+            return ""
+        return said("another object with the mesh of {name} leaves Edit Mode", name=changed.name)
+    return said(
+        "{name} leaves {mode}", name=changed.name, mode=said(_MODES.get(changed.mode, "its mode"))
+    )

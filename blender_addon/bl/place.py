@@ -11,6 +11,7 @@ from typing import Any
 import bpy  # pyright: ignore[reportMissingImports]
 
 from ..core.deliveries import Delivery, Placed
+from ..core.language import said
 from . import asset, build, contents, modes, open_file, recipe, replace, retexture
 
 COLLECTION = "Maquette"
@@ -30,11 +31,19 @@ def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
         return _lost(delivery, "its scene was deleted")
     thing = open_file.by_uid(bpy.data.objects, target.object)
     if thing is None and (target.object or target.purpose != "new"):
-        return _lost(delivery, f"{target.object_name or delivery.title} was deleted")
+        return _lost(
+            delivery,
+            said("{name} was deleted", name=target.object_name or delivery.title),
+        )
     if words := modes.why_later(thing):
-        return Placed(outcome="later", sentence=f"Waits until {words}.")
+        return Placed(outcome="later", sentence=said("Waits until {words}.", words=words))
     if thing is not None and (why := replace.why_not(thing)):
-        return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history. {why}")
+        return Placed(
+            outcome="lost",
+            sentence=said(
+                "{title} waits in the history. {why}", title=delivery.title, why=said(why)
+            ),
+        )
     with _undone_if_it_fails(undo):
         placed = _put(delivery, scene, thing)
     if undo and placed.outcome == "placed" and placed.object:
@@ -79,16 +88,16 @@ def _put(delivery: Delivery, scene: Any, thing: Any | None) -> Placed:
         return retexture.arrive(delivery, scene, thing)
     if thing is None:
         thing, fit = _new_object(delivery, scene)
-        sentence = f"{thing.name} is in the scene."
+        sentence = said("{name} is in the scene.", name=thing.name)
     elif target.purpose == "new":
         new = contents.main_of(
             delivery, thing.name, lambda points: build.standing(points, target.height)
         )
         replace.swap(thing, new, delivery, all_users=True)
-        fit, sentence = new.fit, f"{thing.name} is in the scene."
+        fit, sentence = new.fit, said("{name} is in the scene.", name=thing.name)
     else:
         fit = replace.in_place(delivery, thing).fit
-        sentence = f"{thing.name} has its new mesh."
+        sentence = said("{name} has its new mesh.", name=thing.name)
     if delivery.stage == "finished":
         replace.add_levels(thing, delivery, fit)
         if target.as_asset:
@@ -144,4 +153,9 @@ def show_in_local_views(thing: Any) -> None:
 
 
 def _lost(delivery: Delivery, why: str) -> Placed:
-    return Placed(outcome="lost", sentence=f"{delivery.title} waits in the history, since {why}.")
+    return Placed(
+        outcome="lost",
+        sentence=said(
+            "{title} waits in the history, since {why}.", title=delivery.title, why=said(why)
+        ),
+    )

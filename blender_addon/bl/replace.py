@@ -9,6 +9,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ..core.deliveries import Delivery
+from ..core.language import said
 from . import contents, looks, materials, mesh_out, recipe
 from .build import Fit
 
@@ -31,7 +32,7 @@ def what_is_lost(thing: Any) -> list[str]:
         "vertex groups": bool(thing.vertex_groups),
         "UV maps": len(mesh.uv_layers) > 1,
     }
-    return [words for words, there in lost.items() if there]
+    return [said(words) for words, there in lost.items() if there]
 
 
 def modifiers_in(thing: Any) -> tuple[str, ...]:

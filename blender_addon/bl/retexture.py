@@ -12,6 +12,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ..core.deliveries import Delivery, Placed
+from ..core.language import said
 from ..protocol.errors import EngineError
 from . import build, looks, materials, mesh_out, recipe
 
@@ -37,7 +38,9 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
     except EngineError as error:
         return Placed(
             outcome="lost",
-            sentence=f"The new look of {thing.name} waits in the history: {error}",
+            sentence=said(
+                "The new look of {name} waits in the history: {error}", name=thing.name, error=error
+            ),
         )
     uv_map = sent.uv_map or _free_name(thing.data)
     name = f"{thing.name} Look"
@@ -45,9 +48,16 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
     story = recipe.of_delivery(delivery)
     if not target.preview:
         _give(thing, material, uv_map, uvs, story, all_users=target.all_users)
-        return _placed(thing, f"{thing.name} has its new look.")
+        return _placed(thing, said("{name} has its new look.", name=thing.name))
+    flat = _flat_faces(thing.data, sent)
+    if flat is not None:
+        # The engine's normals would hide how the object is shaded, and both could not be compared.
+        arrays = {name: array for name, array in arrays.items() if name != "corner_normal"}
     preview = _beside(thing, arrays, material, uv_map, scene)
-    _shade_alike(preview.data, thing.data, sent)
+    if flat is not None and len(preview.data.polygons) == len(flat):
+        made = preview.data.attributes.new("sharp_face", "BOOLEAN", "FACE")
+        made.data.foreach_set("value", flat)
+        preview.data.update()
     preview[ORIGINAL] = thing
     preview[PREVIEW] = json.dumps(
         {
@@ -58,7 +68,10 @@ def arrive(delivery: Delivery, scene: Any, thing: Any) -> Placed:
             "recipe": story,
         }
     )
-    return _placed(preview, f"The new look of {thing.name} stands beside it: keep or discard it.")
+    return _placed(
+        preview,
+        said("The new look of {name} stands beside it: keep or discard it.", name=thing.name),
+    )
 
 
 def previews() -> list[Any]:
@@ -81,12 +94,12 @@ def keep(preview: Any) -> Any:
     Raises:
         EngineError: ``preview_orphan``, ``object_changed``, ``uv_maps_full``; the preview stays.
     """
-    said = json.loads(preview[PREVIEW])
+    story = json.loads(preview[PREVIEW])
     thing = _original(preview)
     if thing is None:
         raise EngineError(
             "preview_orphan",
-            f"{said['name']} was deleted.",
+            said("{name} was deleted.", name=story["name"]),
             "Use the preview itself as an object, or discard it.",
         )
     if why := mesh_out.why_not(thing):
@@ -99,12 +112,12 @@ def keep(preview: Any) -> Any:
     uv = np.empty(2 * len(mesh.loops), np.float32)
     mesh.attributes[mesh.uv_layers.active.name].data.foreach_get("vector", uv)
     corner_uv = uv.reshape(-1, 2)
-    sent = _still_fits(thing, position.reshape(-1, 3), vert, corner_uv, said["keep_uvs"])
+    sent = _still_fits(thing, position.reshape(-1, 3), vert, corner_uv, story["keep_uvs"])
     uvs = _loop_uvs(thing, sent, corner_uv)
     uv_map = sent.uv_map or _free_name(thing.data)
     material = preview.material_slots[0].material
-    _rename_uv_map(material, said["uv_map"], uv_map)
-    _give(thing, material, uv_map, uvs, said["recipe"], all_users=said["all_users"])
+    _rename_uv_map(material, story["uv_map"], uv_map)
+    _give(thing, material, uv_map, uvs, story["recipe"], all_users=story["all_users"])
     _remove(preview)
     return thing
 
@@ -164,7 +177,7 @@ def _still_fits(
     if not same:
         raise EngineError(
             "object_changed",
-            f"{thing.name} has another shape now than when it was sent.",
+            said("{name} has another shape now than when it was sent.", name=thing.name),
             "Undo the change of its shape, or retexture it again.",
         )
     return sent
@@ -187,7 +200,7 @@ def _loop_uvs(
             return None
         raise EngineError(
             "uvs_unusable",
-            f"The engine could not use the UVs of {thing.name} and made others.",
+            said("The engine could not use the UVs of {name} and made others.", name=thing.name),
             "Retexture it again without its own UVs, or unwrap it first.",
         )
     uvs = np.zeros((len(thing.data.loops), 2), np.float32)
@@ -202,10 +215,14 @@ def _loop_uvs(
     cut = of_first & (np.abs(uvs[sent.loop] - corner_uv).max(axis=1) > 1e-5)
     if cut.any():
         faces = len(np.unique(polygon[cut]))
-        what = "a face" if faces == 1 else f"{faces:,} faces"
+        what = said("a face") if faces == 1 else said("{faces:,} faces", faces=faces)
         raise EngineError(
             "uvs_unusable",
-            f"The new UVs cut {what} of {thing.name} with more than three corners.",
+            said(
+                "The new UVs cut {what} of {name} with more than three corners.",
+                what=what,
+                name=thing.name,
+            ),
             "Unwrap it first, such as by UV > Smart UV Project, and retexture it again.",
         )
     return uvs
@@ -230,16 +247,16 @@ def _beside(
     return preview
 
 
-def _shade_alike(preview: Any, mesh: Any, sent: "mesh_out.Sent") -> None:
-    """Faces that are flat on the object are flat on its preview, or both could not be compared."""
-    flat = mesh.attributes.get("sharp_face")
-    if flat is None or sent.loop is None or len(preview.polygons) != len(sent.face_polygon):
-        return
-    values = np.empty(len(mesh.polygons), bool)
-    flat.data.foreach_get("value", values)
-    made = preview.attributes.new("sharp_face", "BOOLEAN", "FACE")
-    made.data.foreach_set("value", values[sent.face_polygon])
-    preview.update()
+def _flat_faces(mesh: Any, sent: "mesh_out.Sent") -> "NDArray[np.bool_] | None":
+    """(F,) of the triangles that were sent: which are shaded flat; None: modifiers say that."""
+    count = int(sent.face_polygon.max(initial=-1)) + 1
+    if sent.loop is None or sent.modifiers or count > len(mesh.polygons):
+        return None
+    flat = np.zeros(len(mesh.polygons), bool)
+    attribute = mesh.attributes.get("sharp_face")
+    if attribute is not None:
+        attribute.data.foreach_get("value", flat)
+    return flat[sent.face_polygon]
 
 
 def _original(preview: Any) -> Any | None:

@@ -105,7 +105,7 @@ def _icon_of_picture(session: "Session", original: bool, serial: int) -> int:
     for old in [name for name in (_previews or ()) if name.startswith(f"picture {original}")]:
         _previews.pop(old)
     name = f"picture {original} {serial}"
-    picture, cut_out = session.picture, session.cut_out
+    picture, cut_out = session.chosen.picture, session.chosen.cut_out
     if not original and cut_out is not None:
         width, height, rows = cut_out
         rgba = np.frombuffer(rows, np.uint8).reshape(height, width, 4)

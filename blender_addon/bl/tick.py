@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy  # pyright: ignore[reportMissingImports]
 
+from ..core.language import said
 from ..core.snapshot import Snapshot
 from ..protocol.errors import EngineError
 from . import asset, matte, open_file, thumbnails
@@ -152,7 +153,11 @@ def deliver(delivery: "Delivery", *, undo: bool = True) -> "Placed":
         words = str(error).strip().rstrip(".")
         return Placed(
             outcome="lost",
-            sentence=f"{delivery.title} waits in the history: it could not be built ({words}).",
+            sentence=said(
+                "{title} waits in the history: it could not be built ({words}).",
+                title=delivery.title,
+                words=words,
+            ),
         )
 
 

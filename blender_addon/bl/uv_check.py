@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.language import said
+
 SIDE = 512
 MOST_OVERLAP = 0.015
 MOST_CELLS = 1 << 24
@@ -21,15 +23,15 @@ def problem_of(uvs: "np.ndarray[Any, Any]") -> str:
         uvs: (F, 3, 2) of the corners of triangles.
     """
     if not len(uvs) or not np.isfinite(uvs).all():
-        return "are missing"
+        return said("are missing")
     if uvs.min() < -1e-4 or uvs.max() > 1 + 1e-4:
-        return "leave the unit square"
+        return said("leave the unit square")
     a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
     area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
     if (area == 0).mean() > 0.04:
-        return "have no area"
+        return said("have no area")
     share = overlap(uvs, SIDE)
-    return "overlap" if share > MOST_OVERLAP else ""
+    return said("overlap") if share > MOST_OVERLAP else ""
 
 
 def overlap(uvs: "np.ndarray[Any, Any]", side: int) -> float:

@@ -37,4 +37,6 @@ def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
         texture_seconds=told.texture_seconds,
         closed=told.finishing.closed,
         faces=told.finishing.faces,
+        words=told.prompts,
+        words_missing=told.prompts_missing,
     )

@@ -1,232 +1,172 @@
-"""The picture that is chosen: what the engine says of it, its matte, and the corrections to it."""
+"""What objects are made from: pictures, of which one is shown at a time, or words."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..protocol.errors import EngineError
-from ..protocol.limits import MatteMethod
-from ..protocol.references import Attached
-from ..protocol.replies import CutOutPicture, PictureNotes, Refused
-from ..protocol.requests import CutOut
 from .asking import Asking
-from .pictures import PictureIn, cut_out_picture
-from .refusals import matte_note, remedy
+from .candidate import AS_FOUND, Candidate, CutOutRows, Matte, serials
+from .given import Given, of_words, title_of
+from .pictures import PictureIn
 from .snapshot import PictureView
 
-if TYPE_CHECKING:
-    from ..protocol.client import Answer
-
-PICTURE = "picture"
-"""Name under which a picture is attached."""
-PAINTED = "The painted mask is used."
-USUAL_THRESHOLD = 0.5
-CutOutRows = tuple[int, int, bytes]
-
-
-@dataclass(frozen=True)
-class Matte:
-    """How the background is taken away, as sliders say it.
-
-    Attributes:
-        method: "alpha" keeps the picture's own alpha.
-        threshold: alpha from 0 to 1 below which nothing is left; None, or ``USUAL_THRESHOLD``
-            where a slider rests: soft borders stay as they are.
-        grow: pixels, negative to shrink.
-    """
-
-    method: MatteMethod = "auto"
-    threshold: float | None = None
-    grow: int = 0
-
-    @property
-    def corrected(self) -> bool:
-        """Whether it is another one than a job would find by itself."""
-        request = self.request()
-        return (request.matte, request.threshold, request.grow) != ("auto", None, None)
-
-    def request(self) -> CutOut:
-        """
-        Raises:
-            EngineError: what is out of range.
-        """
-        threshold = None if self.threshold == USUAL_THRESHOLD else self.threshold
-        return CutOut(
-            picture=Attached(PICTURE),
-            matte=self.method,
-            threshold=threshold,
-            grow=self.grow or None,
-        )
-
-
-AS_FOUND = Matte()
-"""Nothing is corrected."""
+KEPT = 24
+"""Cut-outs that are kept of pictures that are not shown, of 4 MB each; others are asked for again
+when their picture is shown."""
 
 
 class Chosen:
-    """One picture at a time.
+    """One picture, several in their order, or words.
 
-    Attributes:
-        picture: that is chosen; None: none.
-        cut_out: (width, height, RGBA8 rows top first) with straight alpha; None: not here.
-        corrected: the matte is no longer what a job would find by itself.
+    Args:
+        changed: called after each verb, which takes effect at once.
     """
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self.picture: PictureIn | None = None
-        self.cut_out: CutOutRows | None = None
-        self.corrected = False
-        self.view = PictureView()
-        self._asked = 0
-        self._request: CutOut | None = None
-        self._again = False
+    def __init__(self, asking: Asking, changed: Callable[[], None]) -> None:
+        self._asking, self._changed = asking, changed
+        self._all: list[Candidate] = []
+        self._at = 0
+        self._words: str | None = None
         self._serial = 0
 
-    def choose(self, picture: PictureIn | None, matte: Matte) -> None:
-        """Another picture, which the engine is asked about at once; None: none.
+    @property
+    def picture(self) -> PictureIn | None:
+        """The one that is shown; None: there is none."""
+        return self._all[self._at].picture if self._all else None
 
-        A picture that cannot be used is chosen nevertheless: the panel says why.
+    @property
+    def cut_out(self) -> CutOutRows | None:
+        """(width, height, RGBA8 rows top first) of it without its background; None: not here."""
+        return self._all[self._at].cut_out if self._all else None
+
+    @property
+    def matte(self) -> Matte:
+        """The corrections of the one that is shown."""
+        return self._all[self._at].matte if self._all else AS_FOUND
+
+    @property
+    def checking(self) -> bool:
+        """Whether the engine is being asked about any of them."""
+        return any(one.view.checking for one in self._all)
+
+    @property
+    def view(self) -> PictureView:
+        """For panels."""
+        if self._words is not None:
+            return PictureView(title=title_of(self._words), words=self._words, of_words=True)
+        if not self._all:
+            return PictureView(serial=self._serial)
+        shown, views = self._all[self._at], [one.view for one in self._all]
+        return replace(
+            shown.view,
+            place=self._at,
+            count=len(views),
+            left_out=shown.left_out,
+            made=sum(one.used for one in self._all),
+            unusable=sum(bool(view.problem) for view in views),
+            noted=sum(bool(view.notes) for view in views),
+            unseen=sum(not one.seen for one in self._all),
+        )
+
+    def choose(self, *pictures: PictureIn, matte: Matte = AS_FOUND) -> None:
+        """Other ones, which the engine is asked about at once; none: nothing is chosen.
 
         Args:
-            matte: as the sliders stand.
+            matte: of each of them, as the sliders stand.
         """
-        self.picture, self.cut_out, self.corrected = picture, None, matte.corrected
-        self._asked, self._again = 0, False
-        if picture is None:
-            self.view = PictureView(serial=self._next_serial())
-            return
-        self.view = PictureView(
-            title=picture.title,
-            width=picture.width,
-            height=picture.height,
-            serial=self._next_serial(),
-        )
-        self._ask(matte.request())
+        self._words, self._at, self._serial = None, 0, next(serials)
+        self._all = [Candidate(self._asking, one, matte, self._answered) for one in pictures]
+        self._look()
+
+    def write(self, words: str) -> None:
+        """Words instead of pictures; empty ones are being written still."""
+        self._all, self._at, self._words, self._serial = [], 0, words, next(serials)
+        self._changed()
+
+    def show(self, place: int) -> None:
+        """Show another one of them, from 0; what lies outside is the nearest."""
+        self._at = max(0, min(place, len(self._all) - 1))
+        self._look()
+
+    def leave_out(self, left_out: bool) -> None:
+        """Make nothing from the one that is shown, or something after all.
+
+        Raises:
+            EngineError: ``picture_none``.
+        """
+        self._shown().left_out = left_out
+        self._changed()
 
     def correct(self, matte: Matte) -> None:
-        """Another matte of the same picture. While the engine looks for one, only the last that is
-        wanted waits: a slider that is dragged does not send the picture a hundred times.
+        """As ``Candidate.correct``, of the one that is shown.
 
         Raises:
             EngineError: ``picture_none``, and what is out of range.
         """
-        if self.picture is None:
-            raise no_picture()
-        request = matte.request()
-        self.corrected = matte.corrected
-        if self._asked:
-            self._request, self._again = request, True
-        else:
-            self._ask(request)
+        self._shown().correct(matte)
+        self._changed()
 
     def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
-        """A matte that was painted: RGBA8 rows, top first, straight alpha.
+        """As ``Candidate.use_mask``, of the one that is shown.
 
         Raises:
             EngineError: ``picture_none``, ``picture_unusable``.
         """
-        if self.picture is None:
-            raise no_picture()
-        if memoryview(rows).nbytes != width * height * 4 or min(width, height) < 1:
-            raise EngineError(
-                "picture_unusable",
-                f"The mask has not {width} x {height} pixels of 4 bytes.",
-                "Paint it again.",
-            )
-        self._asked, self._again = 0, False
-        self.cut_out, self.corrected = (width, height, bytes(rows)), True
-        self.view = replace(
-            self.view,
-            checking=False,
-            notes=(*self.view.notes[:-1], PAINTED),  # the last one told of the matte before
-            cut_out=True,
-            problem="",
-            hint="",
-            serial=self._next_serial(),
-        )
+        self._shown().use_mask(width, height, rows)
+        self._changed()
 
-    def submission(self) -> tuple[PictureIn, MatteMethod | None]:
-        """What a job is given: the picture, and how its background is removed; None: as the
-        settings say. A corrected matte travels with it.
+    def given(self) -> Given:
+        """What a job is given that is made from one: the picture that is shown, or the words.
 
         Raises:
-            EngineError: ``picture_none``, ``picture_checking``.
+            EngineError: ``picture_none``, ``prompt_invalid``, and as ``Candidate.given``.
         """
-        if self.picture is None:
-            raise no_picture()
-        if not self.corrected:
-            return self.picture, None
-        if self.cut_out is None or self._asked:
+        if self._words is not None:
+            return of_words(self._words)
+        return self._shown().given()
+
+    def all_given(self) -> Sequence[Given]:
+        """What objects are made from: all that are not left out and can be used.
+
+        Raises:
+            EngineError: as ``given``.
+        """
+        if len(self._all) < 2:
+            return [self.given()]
+        used = [one for one in self._all if one.used]
+        if not used:
             raise EngineError(
-                "picture_checking",
-                "The corrected matte is not here yet.",
-                "Wait a moment, or reset the matte.",
+                "picture_none", "All pictures are left out.", "Take one of them in again."
             )
-        return cut_out_picture(self.picture, *self.cut_out), "cutout"
+        return [one.given() for one in used]
 
     def renew(self) -> None:
         """Another engine is used from here on: it is asked what the one before has not answered."""
-        self._again = False
-        if self.view.checking and self._request is not None:
-            self._ask(self._request)
+        for one in self._all:
+            one.renew()
 
-    def _ask(self, request: CutOut) -> None:
-        if self.picture is None:
-            return
-        self._request = request
-        try:
-            buffers = {PICTURE: self.picture.buffer()}
-            self._asked = self._asking.ask(request, self._take, buffers)
-        except EngineError as error:
-            self._asked = 0
-            self._refuse(error.message, error.hint)
-            return
-        self.view = replace(self.view, checking=True, problem="", hint="")
+    def _shown(self) -> Candidate:
+        if not self._all:
+            raise EngineError("picture_none", "No picture is chosen.", "Choose a picture first.")
+        return self._all[self._at]
 
-    def _take(self, answer: "Answer") -> None:
-        if answer.id != self._asked:
-            return  # of another picture, or of an earlier correction
-        self._asked = 0
-        reply = answer.reply
-        if isinstance(reply, Refused):
-            self._refuse(reply.message, remedy(reply.code, reply.hint))
-        elif isinstance(reply, CutOutPicture) and PICTURE in answer.buffers:
-            rows = bytes(answer.buffers[PICTURE].data)
-            self.cut_out = (reply.width, reply.height, rows)
-            self._note(reply.check, matte_note(reply.method, reply.note), cut_out=True)
-        if self._again and self._request is not None:
-            self._again = False
-            self._ask(self._request)
+    def _look(self) -> None:
+        """Ask about the one that is shown at once, and about the others one after another."""
+        if self._all:
+            self._all[self._at].look()
+            self._look_further()
+        self._changed()
 
-    def _note(self, check: PictureNotes, matte: str, *, cut_out: bool) -> None:
-        notes = [note.sentence for note in check.notes] + [matte] * bool(matte)
-        self.view = replace(
-            self.view,
-            width=check.width,
-            height=check.height,
-            checking=False,
-            notes=tuple(notes),
-            cut_out=cut_out,
-            serial=self._next_serial(),
-        )
+    def _look_further(self) -> None:
+        for one in self._all:
+            if self.checking:
+                return
+            if not one.seen:
+                one.look()
 
-    def _refuse(self, problem: str, hint: str) -> None:
-        self.cut_out = None
-        self.view = replace(
-            self.view,
-            checking=False,
-            notes=(),
-            problem=problem,
-            hint=hint,
-            cut_out=False,
-            serial=self._next_serial(),
-        )
-
-    def _next_serial(self) -> int:
-        self._serial += 1
-        return self._serial
-
-
-def no_picture() -> EngineError:
-    """Nothing is chosen."""
-    return EngineError("picture_none", "No picture is chosen.", "Choose a picture first.")
+    def _answered(self) -> None:
+        """An answer is here: the next one; and what is far from the one that is shown goes."""
+        here = [n for n, one in enumerate(self._all) if one.cut_out is not None and n != self._at]
+        for number in sorted(here, key=lambda n: abs(n - self._at))[KEPT:]:
+            self._all[number].forget()
+        self._look_further()

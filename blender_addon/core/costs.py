@@ -1,5 +1,6 @@
 """What something costs, in words. What nobody measured is said to be unknown, never guessed."""
 
+from .language import said
 from .snapshot import CheckpointView, QualityView
 
 UNKNOWN = "not measured on this machine yet"
@@ -37,11 +38,14 @@ def cost_in_words(
     Args:
         missing: bytes that have to be downloaded first.
     """
-    words = [UNKNOWN if seconds is None else f"about {seconds_in_words(times * seconds)}"]
+    if seconds is None:
+        words = [said(UNKNOWN)]
+    else:
+        words = [said("about {time}", time=seconds_in_words(times * seconds))]
     if memory is not None:
-        words.append(f"{bytes_in_words(memory)} of memory")
+        words.append(said("{memory} of memory", memory=bytes_in_words(memory)))
     if missing:
-        words.append(f"{bytes_in_words(missing)} to download first")
+        words.append(said("{missing} to download first", missing=bytes_in_words(missing)))
     return ", ".join(words)
 
 
@@ -59,7 +63,7 @@ def cost_of_generating(
     """Of objects from a picture."""
     row = quality_of(checkpoint, quality)
     if row is None:
-        return UNKNOWN
+        return said(UNKNOWN)
     return cost_in_words(row.seconds, row.memory, times=variants, missing=row.missing)
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ..protocol.errors import EngineError
+from .language import said
 
 FEW, SOON = 3, 300.0
 """So many crashes within so many seconds are too many."""
@@ -32,7 +33,7 @@ def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
         return None
     if status == 2 and (told := _told(last)):
         return told
-    said = _said(last)
+    last_words = _last_words(last)
     if status in (-9, 137):
         return EngineError(
             "engine_killed",
@@ -45,18 +46,20 @@ def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
         )
     if status is None:
         return EngineError(
-            "engine_gone", f"The engine has ended without a word.{said}", "Start it again."
+            "engine_gone",
+            said("The engine has ended without a word.") + last_words,
+            "Start it again.",
         )
     if status & 0xFFFFFFFF in _WINDOWS:
         why = _WINDOWS[status & 0xFFFFFFFF]
     elif status < 0 or 128 < status < 160:
         number = -status if status < 0 else status - 128
-        why = _SIGNALS.get(number, f"signal {number}")
+        why = _SIGNALS.get(number, said("signal {number}", number=number))
     else:
-        why = f"exit status {status}"
+        why = said("exit status {status}", status=status)
     return EngineError(
         "engine_crashed",
-        f"The engine has crashed: {why}.{said}",
+        said("The engine has crashed: {why}.", why=said(why)) + last_words,
         "Start it again; if it happens again, copy the diagnosis and report it.",
     )
 
@@ -70,8 +73,8 @@ def _told(last: Sequence[str]) -> EngineError | None:
     return None
 
 
-def _said(last: Sequence[str]) -> str:
-    return f" Its last words: {last[-1]}" if last else ""
+def _last_words(last: Sequence[str]) -> str:
+    return " " + said("Its last words: {words}", words=last[-1]) if last else ""
 
 
 class Breaker:

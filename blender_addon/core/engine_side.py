@@ -10,6 +10,7 @@ from ..protocol.replies import CheckpointDescription, Refused
 from ..protocol.requests import DescribeCheckpoint, ReleaseMemory, Shutdown
 from .asking import Asking
 from .checkpoint import checkpoint_view
+from .language import said, whole
 from .snapshot import CheckpointView, EngineView, SetupView, Verb
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class EngineSide:
     def answered(self, answer: "Answer") -> None:
         """Tell the user what was refused."""
         if isinstance(answer.reply, Refused):
-            self._tell(str(answer.reply.error()))
+            self._tell(whole(answer.reply.message, answer.reply.hint))
 
 
 def engine_view(
@@ -143,7 +144,11 @@ def engine_view(
         elif client.state == "gone" and facts.state == "ready" and _silent(client.problem):
             return _gone(facts)
     if facts.state == "ready":
-        sentence = f"Connecting to {facts.place}." if facts.remote else "The engine is starting."
+        sentence = (
+            said("Connecting to {place}.", place=facts.place)
+            if facts.remote
+            else "The engine is starting."
+        )
         return replace(facts, state="starting", sentence=sentence, hint="", verb="")
     return facts
 
@@ -153,7 +158,9 @@ def _silent(problem: EngineError | None) -> bool:
 
 
 def _gone(facts: EngineView) -> EngineView:
-    where = f"The engine on {facts.place}" if facts.remote else "The engine"
+    sentence = "The engine does not answer any more."
+    if facts.remote:
+        sentence = said("The engine on {place} does not answer any more.", place=facts.place)
     hint = (
         "It is tried again by itself; look whether that machine is on."
         if facts.remote
@@ -162,7 +169,7 @@ def _gone(facts: EngineView) -> EngineView:
     return replace(
         facts,
         state="gone",
-        sentence=f"{where} does not answer any more.",
+        sentence=sentence,
         hint=hint,
         verb="" if facts.remote else "restart",
     )
@@ -216,7 +223,10 @@ def _of_another_version(facts: EngineView) -> EngineView:
         return replace(
             facts,
             state="refused",
-            sentence=f"The engine on {facts.place} is of another version than this extension.",
+            sentence=said(
+                "The engine on {place} is of another version than this extension.",
+                place=facts.place,
+            ),
             hint="Bring Maquette to the same version there and here.",
             verb="",
         )

@@ -10,6 +10,7 @@ from ..protocol.jobs import Job
 from ..protocol.plain import tag
 from ..protocol.stages import STAGES
 from .deliveries import Target
+from .language import said
 from .settings import Settings
 from .snapshot import JobState, JobView
 
@@ -107,7 +108,7 @@ class Followed:
         eta = self.eta(now)
         stage = STAGES[self.stage].label if self.stage in STAGES else self.stage
         if self.cancelling and self.state in ACTIVE:
-            stage = "Cancelling"
+            stage = said("Cancelling")
         elapsed = self.elapsed + (max(0.0, now - self.told_at) if running else 0.0)
         return JobView(
             id=self.id,

@@ -9,6 +9,7 @@ from ..protocol.errors import EngineError
 from ..protocol.replies import JobList, JobRow, Refused
 from ..protocol.requests import Delete, ListJobs, Pin
 from .asking import Asking
+from .language import whole
 from .snapshot import HistoryRow
 from .unplaced import Unplaced
 
@@ -153,7 +154,7 @@ class History:
             return
         reply = answer.reply
         if isinstance(reply, Refused):
-            self._tell(f"{reply.message} {reply.hint}".strip())
+            self._tell(whole(reply.message, reply.hint))
         elif isinstance(reply, JobList):
             kept = self.rows if after else ()
             known = {row.id for row in kept}
@@ -191,7 +192,7 @@ class History:
 
     def _said(self, answer: "Answer") -> None:
         if isinstance(answer.reply, Refused):
-            self._tell(f"{answer.reply.message} {answer.reply.hint}".strip())
+            self._tell(whole(answer.reply.message, answer.reply.hint))
         self.load()
 
 

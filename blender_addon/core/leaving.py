@@ -3,6 +3,7 @@
 from ..protocol.errors import EngineError
 from .fetching import Fetching
 from .following import Following
+from .language import said
 from .submitting import Submitting
 
 LEFT_BEHIND = ("sending", "queued", "running", "interrupted", "fetching")
@@ -31,5 +32,11 @@ def leave(jobs: Following, fetching: Fetching, submitting: Submitting, place: st
             left.append(job.title or "a job")
     if not left:
         return ""
-    names = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-    return f"What was begun on {place} stays there ({names}): use its engine again to get it."
+    names = ", ".join(left[:3]) + (
+        " " + said("and {count} more", count=len(left) - 3) if len(left) > 3 else ""
+    )
+    return said(
+        "What was begun on {place} stays there ({names}): use its engine again to get it.",
+        place=place,
+        names=names,
+    )

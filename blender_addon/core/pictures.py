@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import EngineError
+from .language import said
 
 if TYPE_CHECKING:
     from ..protocol.wire import Shaped
@@ -93,31 +94,49 @@ def check_picture(picture: PictureIn) -> None:
         size = memoryview(picture.rows).nbytes
         if min(picture.width, picture.height) < 1 or size != picture.width * picture.height * 4:
             raise _unusable(
-                f"{name} has {size} bytes, which are not {picture.width} x {picture.height} pixels "
-                "of 4 bytes.",
+                said(
+                    "{name} has {size} bytes, which are not {width} x {height} pixels of 4 bytes.",
+                    name=name,
+                    size=size,
+                    width=picture.width,
+                    height=picture.height,
+                ),
                 "Choose it again; if it happens again, report it.",
             )
         if max(picture.width, picture.height) > LARGEST_SIDE:
             raise _unusable(
-                f"{name} has {picture.width} x {picture.height} pixels, and {LARGEST_SIDE} a side "
-                "are the most.",
+                said(
+                    "{name} has {width} x {height} pixels, and {most} a side are the most.",
+                    name=name,
+                    width=picture.width,
+                    height=picture.height,
+                    most=LARGEST_SIDE,
+                ),
                 "Scale it down.",
             )
     else:
-        raise _unusable(f"{name} is empty.", "Choose another picture.")
+        raise _unusable(said("{name} is empty.", name=name), "Choose another picture.")
 
 
 def _check_file(name: str, data: bytes) -> None:
     if len(data) > LARGEST_FILE:
         raise _unusable(
-            f"The file of {name} has {len(data) >> 20} MB, and {LARGEST_FILE >> 20} are the most.",
+            said(
+                "The file of {name} has {size} MB, and {most} are the most.",
+                name=name,
+                size=len(data) >> 20,
+                most=LARGEST_FILE >> 20,
+            ),
             "Save it smaller.",
         )
     if any(data[at : at + len(sign)] == sign for sign, at in _READ):
         return
     for sign, at, what in _NOT_READ:
         if data[at : at + len(sign)] == sign:
-            raise _unusable(f"{name} is {what}.", "Save it as PNG or JPEG and choose that file.")
+            raise _unusable(
+                said("{name} is {what}.", name=name, what=said(what)),
+                "Save it as PNG or JPEG and choose that file.",
+            )
 
 
 def _unusable(message: str, hint: str) -> EngineError:
@@ -137,5 +156,7 @@ def read_picture(file: Path, remedy: str = "Choose another file.") -> PictureIn:
         return PictureIn(title=file.stem, data=file.read_bytes(), path=str(file))
     except OSError as error:
         raise EngineError(
-            "file_unreadable", f"{file} cannot be read: {error.strerror or error}.", remedy
+            "file_unreadable",
+            said("{file} cannot be read: {why}.", file=file, why=error.strerror or error),
+            remedy,
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..protocol.errors import EngineError
+from .language import said
 from .settings import FinishSettings, GenerateSettings, StageSettings, check
 
 LONGEST_NAME = 60
@@ -63,7 +64,9 @@ class Presets:
             if broken.file == _file_name(name):
                 raise EngineError("preset_unreadable", broken.sentence, "Save it again.")
         raise EngineError(
-            "preset_missing", f"There is no preset called {name}.", "Choose another one."
+            "preset_missing",
+            said("There is no preset called {name}.", name=name),
+            "Choose another one.",
         )
 
     def save(self, name: str, settings: GenerateSettings, *, replace: bool = True) -> str:
@@ -85,7 +88,9 @@ class Presets:
         found, unreadable = self._read()
         if name in found and not replace:
             raise EngineError(
-                "preset_exists", f"There is a preset called {name}.", "Choose another name."
+                "preset_exists",
+                said("There is a preset called {name}.", name=name),
+                "Choose another name.",
             )
         file = found[name][0] if name in found else self._folder / _file_name(name)
         values = {k: v for k, v in asdict(settings).items() if k not in NOT_KEPT}
@@ -127,7 +132,11 @@ class Presets:
                     raise TypeError("its name is not a text")
                 found[name] = (file, _settings(content["settings"]))
             except (OSError, ValueError, TypeError, KeyError, RecursionError, EngineError) as error:
-                sentence = f"The preset in the file {file.name} cannot be read ({error})."
+                sentence = said(
+                    "The preset in the file {name} cannot be read ({error}).",
+                    name=file.name,
+                    error=error,
+                )
                 broken.append(Unreadable(file.name, sentence))
         return found, tuple(broken)
 
@@ -175,6 +184,10 @@ def _write(file: Path, text: str) -> None:
 def _unwritable(folder: Path, error: OSError) -> EngineError:
     return EngineError(
         "preset_unwritable",
-        f"The preset cannot be kept in {folder}: {error.strerror or error}.",
+        said(
+            "The preset cannot be kept in {folder}: {why}.",
+            folder=folder,
+            why=error.strerror or error,
+        ),
         "Make room on that disk, or allow writing there.",
     )

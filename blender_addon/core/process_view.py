@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..protocol.errors import EngineError
 from .endings import FEW, SOON
 from .installed import Installed
+from .language import said, whole
 from .machine import Costs
 from .running import Running
 from .set_up_watch import SetUpWatch
@@ -63,7 +64,11 @@ def engine_view(known: Known) -> EngineView:
         place=known.remote or "this machine",
         remote=bool(known.remote),
         own_folder=bool(known.folder) and not known.remote,
-        versions=f"extension {known.version}, engine {engine or 'unknown'}",
+        versions=said(
+            "extension {version}, engine {engine}",
+            version=known.version,
+            engine=engine or said("unknown"),
+        ),
         pairing=pairing,
         pairing_hint=pairing_hint,
         paired_in_vain=bool(pairing) and not known.pairing,
@@ -88,7 +93,7 @@ def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
     if known.remote and trouble is None:
         if known.why_not_remote:
             return "refused", known.why_not_remote, "", ""
-        return "ready", f"The engine of {known.remote} is used.", "", ""
+        return "ready", said("The engine of {remote} is used.", remote=known.remote), "", ""
     if known.stopping:
         return "stopped", "The engine ends as soon as its job is done.", "", ""
     if known.running is not None:
@@ -100,8 +105,12 @@ def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
     if trouble is not None:
         verb = _remedy(trouble, known)
         if known.crashes:
-            sentence = f"The engine has crashed {FEW} times in {SOON / 60:.0f} minutes. "
-            return "gone", sentence + trouble.message, trouble.hint, verb
+            sentence = said(
+                "The engine has crashed {count} times in {minutes:.0f} minutes.",
+                count=FEW,
+                minutes=SOON / 60,
+            )
+            return "gone", whole(sentence, trouble.message), trouble.hint, verb
         return "gone", trouble.message, trouble.hint, verb
     if known.installed is not None:
         if known.update:
@@ -115,9 +124,15 @@ def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
 def _outdated(known: Known) -> tuple[str, str, Verb]:
     there = known.installed.version if known.installed else "unknown"
     if there == known.update:
-        sentence = f"This extension brings another build of the engine ({known.update})."
+        sentence = said(
+            "This extension brings another build of the engine ({update}).", update=known.update
+        )
     else:
-        sentence = f"The engine is version {there}; this extension brings {known.update}."
+        sentence = said(
+            "The engine is version {there}; this extension brings {update}.",
+            there=there,
+            update=known.update,
+        )
     return sentence, "Update the engine.", "update"
 
 

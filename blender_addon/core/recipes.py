@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.errors import EngineError
 from ..protocol.plain import to_dict
-from ..protocol.references import Stored
+from ..protocol.references import Prompt, Stored
 from ..protocol.stages import STAGES
+from .language import said
 from .settings import (
     FinishSettings,
     GenerateSettings,
@@ -38,9 +39,8 @@ _KINDS = {
     "generate": "Generate",
     "texture": "Retexture",
     "upscale": "Upscale",
-    "finish": "Finish again",
+    "finish": "Finish Again",
 }
-_SURFACES = {"True": "closed", "False": "open"}
 _REFERENCES = ("picture", "mesh", "source")
 
 
@@ -52,12 +52,14 @@ def recipe_of(job: "Followed", told: "Buffer" = b"") -> dict[str, Any]:
     """
     spec: dict[str, Any] = {} if job.job is None else to_dict(job.job)
     source = getattr(job.job, "source", None)
+    picture = getattr(job.job, "picture", None)
     return {
         "version": VERSION,
         "job": job.id,
         "kind": job.kind,
         "title": job.title,
         "picture_sha256": job.picture_sha256,
+        "prompt": picture.text if isinstance(picture, Prompt) else "",
         "made_from": source.job if isinstance(source, Stored) else "",
         "engine": job.engine,
         "checkpoint": _without_folder(job.checkpoint),
@@ -117,30 +119,37 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     settings, finish = _mapping(recipe.get("settings")), _mapping(recipe.get("finish"))
     if recipe.get("kind") == "finish":
         finish = settings
+    prompt = recipe.get("prompt")
     rows: list[tuple[str, Any]] = [
-        ("Made by", _KINDS.get(str(recipe.get("kind")), "")),
-        ("Picture", recipe.get("title")),
-        ("Quality", settings.get("quality")),
-        ("Resolution", settings.get("resolution")),
-        ("Seed", settings.get("seed")),
-        ("Finish", finish.get("finish")),
-        ("Faces", finish.get("faces")),
-        ("Texture size", finish.get("texture_size")),
-        ("Surface", _SURFACES.get(str(finish.get("closed")), "")),
+        (said("Made by"), said(_KINDS.get(str(recipe.get("kind")), ""))),
+        (said("Text"), prompt) if prompt else (said("Picture"), recipe.get("title")),
+        (said("Quality"), settings.get("quality")),
+        (said("Resolution"), settings.get("resolution")),
+        (said("Seed"), settings.get("seed")),
+        (said("Finish"), finish.get("finish")),
+        (said("Faces"), finish.get("faces")),
+        (said("Texture size"), finish.get("texture_size")),
+        (said("Surface"), _surface(finish.get("closed"))),
     ]
     for stage, sampler in _mapping(settings.get("samplers")).items():
         changes = _mapping(sampler)
-        label = STAGES[stage].label if stage in STAGES else stage
-        words = [f"{changes['steps']} steps"] if changes.get("steps") else []
+        label = said(STAGES[stage].label) if stage in STAGES else stage
+        words = [said("{steps} steps", steps=changes["steps"])] if changes.get("steps") else []
         if changes.get("guidance_strength") is not None:
-            words.append(f"guidance {changes['guidance_strength']}")
+            words.append(said("guidance {strength}", strength=changes["guidance_strength"]))
         rows.append((label, ", ".join(words)))
-    rows += [("Networks", recipe.get("checkpoint")), ("Engine", recipe.get("engine"))]
+    rows += [(said("Networks"), recipe.get("checkpoint")), (said("Engine"), recipe.get("engine"))]
     return tuple(
         (label, str(value)[:200])
         for label, value in rows
         if isinstance(value, str | int | float) and value != ""
     )
+
+
+def _surface(closed: Any) -> str:
+    if not isinstance(closed, bool):
+        return ""
+    return said("closed") if closed else said("open")
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -214,6 +223,6 @@ def _object(value: Any) -> dict[str, Any]:
 def _unreadable(why: str) -> EngineError:
     return EngineError(
         "recipe_unreadable",
-        f"The recipe of this object cannot be read: {why}.",
+        said("The recipe of this object cannot be read: {why}.", why=why),
         "Make the object again; its mesh and materials are not touched.",
     )

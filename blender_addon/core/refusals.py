@@ -5,6 +5,7 @@ job waits for it.
 """
 
 from .costs import bytes_in_words, quality_of
+from .language import said, whole
 from .snapshot import EngineView, Snapshot, WeightsView
 
 _BY_HAND = (
@@ -51,29 +52,49 @@ def why_not_engine(engine: EngineView) -> str:
         case "installing":
             return "The engine is being set up: wait until that is done."
         case "refused":
-            return _joined(engine.sentence, engine.hint)
+            return whole(engine.sentence, engine.hint)
         case "gone" if engine.remote:
-            return _joined(
-                engine.sentence or f"The engine on {engine.place} does not answer.", engine.hint
+            return whole(
+                engine.sentence
+                or said("The engine on {place} does not answer.", place=engine.place),
+                engine.hint,
             )
         case _:
             return ""
 
 
+def why_not_words(snapshot: Snapshot) -> str:
+    """Why words cannot take the place of a picture."""
+    checkpoint = snapshot.checkpoint
+    if checkpoint is None:
+        return "The engine has not told yet whether its networks know words: start it first."
+    if not checkpoint.words:
+        return said("{name} makes objects from pictures and knows no words.", name=checkpoint.name)
+    return checkpoint.words_missing
+
+
 def why_not_picture(snapshot: Snapshot) -> str:
-    """Why the chosen picture cannot be used."""
+    """Why the picture that is shown, or the words in its place, cannot be used."""
     picture = snapshot.picture
+    if picture.of_words:
+        if refused := why_not_words(snapshot):
+            return refused
+        return (
+            ""
+            if picture.words.strip()
+            else "Write what the object looks like, or choose a picture."
+        )
     if not picture.title:
         return "No picture is chosen: choose, paste or drop one."
     if picture.problem:
-        return _joined(picture.problem, picture.hint)
+        return whole(picture.problem, picture.hint)
     if picture.checking and snapshot.engine.state == "ready":
         return "The engine is looking at the picture: this takes a moment."
     return ""
 
 
 def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
-    """Why no object can be generated from the chosen picture.
+    """Why no object can be generated from what is chosen.
 
     Args:
         quality: that is wanted; empty: the checkpoint's default.
@@ -81,8 +102,18 @@ def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
     return (
         why_not_engine(snapshot.engine)
         or why_not_quality(snapshot, quality)
-        or why_not_picture(snapshot)
+        or (why_not_any(snapshot) if snapshot.picture.count > 1 else why_not_picture(snapshot))
     )
+
+
+def why_not_any(snapshot: Snapshot) -> str:
+    """Why none of several pictures can be used."""
+    picture = snapshot.picture
+    if not picture.made:
+        return "No picture is left to use: take one in again, or choose others."
+    if picture.checking and snapshot.engine.state == "ready":
+        return "The engine is looking at the picture: this takes a moment."
+    return ""
 
 
 def why_not_quality(snapshot: Snapshot, quality: str = "") -> str:
@@ -92,19 +123,29 @@ def why_not_quality(snapshot: Snapshot, quality: str = "") -> str:
         return ""  # the engine has not told yet, and will refuse by itself
     row = quality_of(checkpoint, quality)
     if row is None:
-        names = ", ".join(row.name for row in checkpoint.qualities)
-        return f"{checkpoint.name} has no quality {quality}: choose one of {names}."
+        names = ", ".join(said(row.name) for row in checkpoint.qualities)
+        return said(
+            "{name} has no quality {quality}: choose one of {names}.",
+            name=checkpoint.name,
+            quality=said(quality),
+            names=names,
+        )
     if row.missing:
-        return (
-            f"{bytes_in_words(row.missing)} of weights for the quality {row.name} are not here: "
-            "press Download Weights, or choose another quality."
+        return said(
+            "{missing} of weights for the quality {name} are not here: press Download Weights, "
+            "or choose another quality.",
+            missing=bytes_in_words(row.missing),
+            name=said(row.name),
         )
     total = snapshot.engine.memory_total
     if row.memory is not None and total is not None and row.memory > total:
-        return (
-            f"The quality {row.name} needs {bytes_in_words(row.memory)} of memory, and "
-            f"{snapshot.engine.device or 'this machine'} has {bytes_in_words(total)}: choose a "
-            "lower quality."
+        return said(
+            "The quality {name} needs {memory} of memory, and {device} has {total}: choose "
+            "a lower quality.",
+            name=said(row.name),
+            memory=bytes_in_words(row.memory),
+            device=snapshot.engine.device or said("this machine"),
+            total=bytes_in_words(total),
         )
     return ""
 
@@ -116,7 +157,9 @@ def why_not_retexture(snapshot: Snapshot) -> str:
     if refused := why_not_engine(snapshot.engine):
         return refused
     if checkpoint is not None and not checkpoint.texture_resolution:
-        return f"{checkpoint.name} cannot make materials for meshes: choose other weights."
+        return said(
+            "{name} cannot make materials for meshes: choose other weights.", name=checkpoint.name
+        )
     return why_not_picture(snapshot)
 
 
@@ -130,7 +173,7 @@ def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True) -> str:
     if refused := why_not_engine(snapshot.engine):
         return refused
     if checkpoint is not None and not checkpoint.upscale_resolution:
-        return f"{checkpoint.name} has no upscale: choose other weights."
+        return said("{name} has no upscale: choose other weights.", name=checkpoint.name)
     return "" if made_here else why_not_picture(snapshot)
 
 
@@ -149,7 +192,10 @@ def why_not_download(snapshot: Snapshot) -> str:
     """Why the missing weights cannot be downloaded."""
     engine, weights = snapshot.engine, snapshot.weights
     if engine.remote:
-        return f"Weights are downloaded on the engine's own machine: do it on {engine.place}."
+        return said(
+            "Weights are downloaded on the engine's own machine: do it on {place}.",
+            place=engine.place,
+        )
     if engine.state != "ready":
         return why_not_engine(engine) or "The engine does not run: start it first."
     if weights is None:
@@ -169,10 +215,12 @@ def gate_sentence(view: WeightsView | None) -> str:
     gated = [row for row in view.rows if row.gated and row.missing] if view else []
     if not gated:
         return ""
-    names = " and ".join(row.purpose.partition(":")[0] or row.name for row in gated)
-    return (
-        f"{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
-        "accept, then log in on this machine with `hf auth login`; or use a copy without a gate."
+    names = ", ".join(row.purpose.partition(":")[0] or row.name for row in gated)
+    return said(
+        "{names}: its owner asks you to log in and to accept a licence, once. Open the page, "
+        "accept, then log in on this machine with `hf auth login`; or use a copy without a "
+        "gate.",
+        names=names,
     )
 
 
@@ -189,12 +237,10 @@ def why_not_release(snapshot: Snapshot) -> str:
 
 def _why_no_room(weights: WeightsView) -> str:
     if weights.free and weights.missing > weights.free:
-        return (
-            f"{bytes_in_words(weights.missing)} are missing, and the disk of the folder for "
-            f"weights has {bytes_in_words(weights.free)} free: make room, or choose another folder."
+        return said(
+            "{missing} are missing, and the disk of the folder for weights has "
+            "{free} free: make room, or choose another folder.",
+            missing=bytes_in_words(weights.missing),
+            free=bytes_in_words(weights.free),
         )
     return ""
-
-
-def _joined(sentence: str, hint: str) -> str:
-    return f"{sentence} {hint}".strip()

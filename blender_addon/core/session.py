@@ -14,12 +14,14 @@ from ..protocol import events, replies
 from ..protocol.errors import EngineError
 from ..protocol.requests import Cancel, Reorder
 from .asking import Asking
-from .chosen import AS_FOUND, Chosen, CutOutRows, Matte
+from .banner import Banner
+from .chosen import Chosen
 from .deliveries import Delivery, Placed, Target
 from .engine_side import EngineSide
 from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
+from .language import said, whole
 from .leaving import leave
 from .pictures import PictureIn
 from .rejoining import Rejoining
@@ -54,6 +56,7 @@ class Session:
         clock: seconds, never backwards.
 
     Attributes:
+        chosen: what objects are made from: a picture and its matte.
         weights: the published weights: their list, and a download of what is missing.
     """
 
@@ -74,13 +77,14 @@ class Session:
         self._jobs = Following(clock, self._fetching.part, self._ended)
         self._history = History(self._asking, self._unplaced, self._say)
         self._rejoining = Rejoining(self._asking, self._jobs, self._unplaced)
-        self._chosen = Chosen(self._asking)
+        self.chosen = Chosen(self._asking, self._refresh)
         self.weights = Weights(self._asking, self._refresh)
         self._submitting = Submitting(
-            self._asking, self._jobs, self._chosen, self._follow, self._forget
+            self._asking, self._jobs, self.chosen, self._follow, self._forget
         )
         self._engine = EngineSide(self._asking, self._say, program)
         self._welcome: replies.Welcome | None = None
+        self._banner = Banner(clock)
         self._message = ""
         self._snapshot = Snapshot()
 
@@ -103,19 +107,9 @@ class Session:
         weights = self.weights.view
         return (
             any(job.state in ACTIVE for job in self._jobs)
-            or self._chosen.view.checking
+            or self.chosen.view.checking
             or (weights is not None and weights.running)
         )
-
-    @property
-    def picture(self) -> PictureIn | None:
-        """The chosen picture."""
-        return self._chosen.picture
-
-    @property
-    def cut_out(self) -> CutOutRows | None:
-        """(width, height, RGBA8 rows top first) of the chosen picture without its background."""
-        return self._chosen.cut_out
 
     @property
     def thumbnails(self) -> Mapping[str, bytes]:
@@ -136,6 +130,8 @@ class Session:
     def file_opened(self, key: str) -> None:
         """Another file is open: results for the one before are offered in the history."""
         self._fetching.file = key
+        self._banner.file_opened()
+        self._refresh()
 
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:
         """Send, receive, and say what is ready for the scene: at most one delivery, since to build
@@ -157,23 +153,6 @@ class Session:
         """What became of a delivery in the scene."""
         self._message = placed.sentence or self._message
         self._fetching.placed(delivery, placed)
-        self._refresh()
-
-    # The picture
-
-    def choose_picture(self, picture: PictureIn | None, matte: Matte = AS_FOUND) -> None:
-        """Another picture; None: none. What is wrong with it stands in the snapshot."""
-        self._chosen.choose(picture, matte)
-        self._refresh()
-
-    def correct_matte(self, matte: Matte) -> None:
-        """Another matte of the chosen picture; as ``Chosen.correct``."""
-        self._chosen.correct(matte)
-        self._refresh()
-
-    def use_mask(self, width: int, height: int, rows: bytes | bytearray | memoryview) -> None:
-        """A matte that was painted: RGBA8 rows, top first, straight alpha."""
-        self._chosen.use_mask(width, height, rows)
         self._refresh()
 
     # Jobs
@@ -295,6 +274,11 @@ class Session:
         self._history.offer()
         self._refresh()
 
+    def dismiss_banner(self) -> None:
+        """What has just ended was read; the job stays in the list."""
+        self._banner.dismiss()
+        self._refresh()
+
     # The history
 
     def history(
@@ -355,7 +339,7 @@ class Session:
         try:
             self._take(told)
         except EngineError as error:
-            self._message = str(error)
+            self._message = whole(error.message, error.hint)
 
     def _take(self, told: events.Event | replies.Reply) -> None:
         match told:
@@ -393,7 +377,7 @@ class Session:
         for each in (self._engine, self._history, self.weights):
             each.renew()
         self._message = leave(self._jobs, self._fetching, self._submitting, place) or self._message
-        self._chosen.renew()
+        self.chosen.renew()
 
     def _follow(self, job: Followed) -> None:
         self._jobs.add(job)
@@ -420,7 +404,7 @@ class Session:
         if placed:
             self._unplaced.remove(job.id)
         elif not job.notes:
-            self._say(f"{job.title or 'The result'} is in the history.")
+            self._say(said("{title} is in the history.", title=job.title or said("The result")))
         self._history.load()
 
     def _known(self, job: str) -> Followed:
@@ -442,8 +426,9 @@ class Session:
             jobs=self._jobs.views(),
             history=self._history.rows,
             history_more=self._history.more,
-            picture=self._chosen.view,
+            picture=self.chosen.view,
             weights=self.weights.view,
+            banner=self._banner.look(self._jobs),
             message=self._message,
         )
         if snapshot != self._snapshot:

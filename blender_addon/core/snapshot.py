@@ -146,6 +146,8 @@ class CheckpointView:
             seconds that it takes on this machine, None: nobody knows yet.
         texture_resolution, texture_seconds: the same of new materials for a mesh.
         closed, faces: what its results are best finished with; faces None: no bound.
+        words: they may take the place of a picture.
+        words_missing: what has to be installed for that first, as a sentence; empty: nothing.
     """
 
     name: str
@@ -160,6 +162,8 @@ class CheckpointView:
     texture_seconds: float | None = None
     closed: bool = False
     faces: int | None = None
+    words: bool = False
+    words_missing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,25 @@ class JobView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BannerView:
+    """A job that has just ended, for somebody who looks elsewhere.
+
+    Attributes:
+        job: its id.
+        state: "done", "failed" or "interrupted".
+        title: of the object, or of the job.
+        problem: why it failed, or empty.
+        object: ``session_uid`` of what it made or changed; 0: it waits in the history.
+    """
+
+    job: str
+    state: JobState
+    title: str
+    problem: str = ""
+    object: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistoryRow:
     """A result in the engine's store.
 
@@ -228,7 +251,7 @@ class HistoryRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureView:
-    """The picture that is chosen, as the engine sees it.
+    """What is chosen to make objects from: a picture as the engine sees it, or words.
 
     Attributes:
         title: name for people; empty: none is chosen.
@@ -236,8 +259,14 @@ class PictureView:
         checking: the engine is being asked.
         notes: what may go wrong, the worst first.
         problem, hint: why it cannot be used, or empty.
-        cut_out: its matte is here (``session.cut_out``).
+        cut_out: its matte is here (``session.chosen.cut_out``).
         serial: another number for another matte, so that previews know when to change.
+        of_words: there are words instead of a picture.
+        words: these, or empty as long as none are written.
+        place, count: of several pictures the one that is shown, from 0, and how many there are.
+        left_out: nothing is made from the one that is shown.
+        made: of how many pictures objects are made.
+        noted, unusable, unseen: how many have notes, cannot be used, were not looked at yet.
     """
 
     title: str = ""
@@ -249,6 +278,15 @@ class PictureView:
     hint: str = ""
     cut_out: bool = False
     serial: int = 0
+    of_words: bool = False
+    words: str = ""
+    place: int = 0
+    count: int = 1
+    left_out: bool = False
+    made: int = 1
+    noted: int = 0
+    unusable: int = 0
+    unseen: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,5 +339,6 @@ class Snapshot:
     history_more: bool = False
     picture: PictureView = field(default_factory=PictureView)
     weights: WeightsView | None = None
+    banner: BannerView | None = None
     message: str = ""
     """One line about the last thing that ended, such as "Chair is at the 3D cursor."."""

@@ -12,9 +12,11 @@ from ..protocol.references import Attached, Stored
 from ..protocol.replies import JobSnapshot
 from ..protocol.requests import Attach, Retry, Submit, new_job_id
 from .asking import Asking
-from .chosen import PICTURE, Chosen
+from .chosen import Chosen
 from .deliveries import Target
 from .following import Followed, Following, kind_of
+from .given import of_picture
+from .language import said
 from .pictures import PictureIn
 from .settings import (
     FinishSettings,
@@ -55,13 +57,16 @@ class Submitting:
         self, settings: GenerateSettings, target: Target, picture: PictureIn | None
     ) -> list[str]:
         """As ``Session.generate``."""
-        used, matte = (picture, None) if picture else self._chosen.submission()
-        buffers = {PICTURE: used.buffer()}
-        jobs = settings.jobs(Attached(PICTURE), matte=matte)
-        titles = [used.title if i == 0 else f"{used.title} {i + 1}" for i in range(len(jobs))]
+        every = [of_picture(picture)] if picture else self._chosen.all_given()
+        # All are made before the first is sent: if one cannot be, nothing is spent.
+        made = [
+            (job, given, given.title if number == 0 else f"{given.title} {number + 1}")
+            for given in every
+            for number, job in enumerate(settings.jobs(given.reference, matte=given.matte))
+        ]
         return [
-            self._submit(job, settings, target, buffers, title=title, picture=used)
-            for job, title in zip(jobs, titles, strict=True)
+            self._submit(job, settings, target, given.buffers, title=title, sha256=given.sha256)
+            for job, given, title in made
         ]
 
     def texture(
@@ -72,11 +77,11 @@ class Submitting:
         picture: PictureIn | None,
     ) -> str:
         """As ``Session.texture``."""
-        used, matte = (picture, None) if picture else self._chosen.submission()
-        buffers = {PICTURE: used.buffer(), **_mesh_buffers(mesh_arrays)}
-        job = settings.job(Attached(MESH), Attached(PICTURE), matte=matte)
-        title = target.object_name or used.title
-        return self._submit(job, settings, target, buffers, title=title, picture=used)
+        given = of_picture(picture) if picture else self._chosen.given()
+        buffers = {**given.buffers, **_mesh_buffers(mesh_arrays)}
+        job = settings.job(Attached(MESH), given.reference, matte=given.matte)
+        title = target.object_name or given.title
+        return self._submit(job, settings, target, buffers, title=title, sha256=given.sha256)
 
     def upscale(
         self,
@@ -87,11 +92,10 @@ class Submitting:
         source: str,
     ) -> str:
         """As ``Session.upscale``."""
+        given = of_picture(picture) if picture else None
         buffers: dict[str, Shaped] = {}
-        matte: MatteMethod | None = None
         if mesh_arrays is not None:
-            if picture is None:
-                picture, matte = self._chosen.submission()
+            given = given or self._chosen.given()
             buffers |= _mesh_buffers(mesh_arrays)
         elif not source:
             raise EngineError(
@@ -99,20 +103,19 @@ class Submitting:
                 "The object was not made by Maquette, and no mesh of it was given.",
                 "Select a mesh object.",
             )
-        if picture is not None:
-            buffers[PICTURE] = picture.buffer()
-        job = settings.job(
-            Stored(source) if mesh_arrays is None else Attached(MESH),
-            Attached(PICTURE) if picture else None,
-            matte=matte,
-        )
-        title = target.object_name or (picture.title if picture else "")
-        return self._submit(job, settings, target, buffers, title=title, picture=picture)
+        of = Stored(source) if mesh_arrays is None else Attached(MESH)
+        if given is None:
+            job, title, sha256 = settings.job(of, None), target.object_name, ""
+        else:
+            job = settings.job(of, given.reference, matte=given.matte)
+            title, sha256 = target.object_name or given.title, given.sha256
+            buffers |= given.buffers
+        return self._submit(job, settings, target, buffers, title=title, sha256=sha256)
 
     def finish(self, settings: FinishSettings, target: Target, source: str) -> str:
         """As ``Session.finish``."""
         title = target.object_name
-        return self._submit(settings.job(source), settings, target, {}, title=title, picture=None)
+        return self._submit(settings.job(source), settings, target, {}, title=title, sha256="")
 
     def retry(self, old: Followed, settings: Settings | None) -> str:
         """As ``Session.retry``."""
@@ -169,7 +172,7 @@ class Submitting:
         buffers: "Mapping[str, Shaped]",
         *,
         title: str,
-        picture: PictureIn | None,
+        sha256: str,
     ) -> str:
         checkpoint, batch, finish = "", False, None
         if not isinstance(settings, FinishSettings):
@@ -182,7 +185,7 @@ class Submitting:
             checkpoint=checkpoint or None,
             priority="batch" if batch else "interactive",
             title=title,
-            picture_sha256=picture.sha256 if picture else "",
+            picture_sha256=sha256,
         )
         followed = Followed(
             id=submit.id,
@@ -198,9 +201,7 @@ class Submitting:
         def again(other: Settings | None) -> str:
             changed = settings if other is None else other
             made = _job_again(job, changed)
-            return self._submit(
-                made, changed, followed.target, buffers, title=title, picture=picture
-            )
+            return self._submit(made, changed, followed.target, buffers, title=title, sha256=sha256)
 
         followed.resubmit = again
         self._asking.ask(
@@ -256,7 +257,9 @@ def _kept(matte: MatteMethod) -> MatteMethod | None:
 
 def _other_kind(kind: str) -> EngineError:
     return EngineError(
-        "settings_kind", f"These settings are not for a job of the kind {kind}.", "Begin a new one."
+        "settings_kind",
+        said("These settings are not for a job of the kind {kind}.", kind=kind),
+        "Begin a new one.",
     )
 
 

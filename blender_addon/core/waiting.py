@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..protocol.errors import EngineError
 from .deliveries import Delivery, Placed
+from .language import said
 from .session import Session
 from .snapshot import JobView
 
@@ -63,14 +64,17 @@ def wait(
         elif clock() - without_since > patience_s:
             raise EngineError(
                 "engine_absent",
-                engine.sentence or f"No engine answered within {patience_s:g} seconds.",
+                engine.sentence
+                or said("No engine answered within {seconds:g} seconds.", seconds=patience_s),
                 engine.hint or "Set up the engine in Blender's window, or start `maquette serve`.",
             )
         sleep(TICK if not session.busy else 0.001)
 
 
 def _bad(view: JobView) -> EngineError:
-    name = view.title or "The job"
+    name = view.title or said("The job")
     if view.state == "cancelled":
-        return EngineError("job_cancelled", f"{name} was cancelled.", "Generate it again.")
+        return EngineError(
+            "job_cancelled", said("{name} was cancelled.", name=name), "Generate it again."
+        )
     return EngineError(f"job_{view.state}", f"{name}: {view.problem}", view.hint)

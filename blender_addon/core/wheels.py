@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..protocol.errors import EngineError
+from .language import said, whole
 
 WHEELS = {"zmq": ("pyzmq", (25, 0)), "msgpack": ("msgpack", (1, 0))}
 """Module -> name of its wheel, oldest version that serves. There is no newest one: both have kept
@@ -49,24 +50,45 @@ def check_wheels(extension: Path = EXTENSION) -> None:
         if not on_disk:
             _have_them_unpacked(extension)
         if in_memory and in_memory != on_disk:
-            now = f"{on_disk} is installed" if on_disk else "its files are gone"
+            now = (
+                said("{version} is installed", version=on_disk)
+                if on_disk
+                else said("its files are gone")
+            )
             raise EngineError(
                 "wheels_mixed",
-                f"{wheel} was replaced while Blender was using it ({in_memory} is loaded, {now}).",
+                said(
+                    "{wheel} was replaced while Blender was using it ({loaded} is loaded, {now}).",
+                    wheel=wheel,
+                    loaded=in_memory,
+                    now=now,
+                ),
                 RESTART,
             )
         if problem and not on_disk:
             raise EngineError(
                 "wheels_missing",
-                f"Blender has not unpacked {wheel}, which Maquette needs.",
+                said("Blender has not unpacked {wheel}, which Maquette needs.", wheel=wheel),
                 RESTART,
             )
         if problem:
             others = " and ".join(sorted(set(_others(extension, wheel))))
             raise EngineError(
                 "wheels_unusable",
-                f"{wheel} {on_disk} cannot be used: {problem}.",
-                f"The extension {others} brings {wheel} too: update or remove it. {RESTART}"
+                said(
+                    "{wheel} {version} cannot be used: {problem}.",
+                    wheel=wheel,
+                    version=on_disk,
+                    problem=said(problem),
+                ),
+                whole(
+                    said(
+                        "The extension {others} brings {wheel} too: update or remove it.",
+                        others=others,
+                        wheel=wheel,
+                    ),
+                    RESTART,
+                )
                 if others
                 else REINSTALL,
             )

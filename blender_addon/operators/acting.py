@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..core import language
+from ..core.language import whole
 from ..protocol.errors import EngineError
 
 
@@ -40,13 +42,13 @@ def attempt(operator: Any, action: Callable[[], object], said: str = "") -> set[
         operator.report({"ERROR"}, sentence(error))
         return {"CANCELLED"}
     if said:
-        operator.report({"INFO"}, said)
+        operator.report({"INFO"}, language.said(said))
     return {"FINISHED"}
 
 
 def sentence(error: EngineError) -> str:
     """What is wrong, and the remedy."""
-    return f"{error.message} {error.hint}".strip()
+    return whole(error.message, error.hint)
 
 
 def open_folder(folder: Path) -> None:
@@ -65,7 +67,9 @@ def open_folder(folder: Path) -> None:
         bpy.context.window_manager.clipboard = str(folder)
         raise EngineError(
             "folder_unshown",
-            f"This system has no program that shows the folder {folder}.",
+            language.said(
+                "This system has no program that shows the folder {folder}.", folder=folder
+            ),
             "Its path is in the clipboard.",
         ) from error
 
@@ -73,7 +77,7 @@ def open_folder(folder: Path) -> None:
 def refuse(cls: Any, why_not: str) -> bool:
     """For ``poll``: whether nothing speaks against it; else the tooltip says what."""
     if why_not:
-        cls.poll_message_set(why_not)
+        cls.poll_message_set(language.said(why_not))
     return not why_not
 
 

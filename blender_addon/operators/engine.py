@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
+from ..core.language import said
 from .acting import attempt, open_folder, refuse, session, session_as_it_is
 
 
@@ -183,7 +184,7 @@ class MAQUETTE_OT_use_remote(Operator):
         )
 
     def draw(self, context: Any) -> None:
-        from ..ui import text
+        from ..bl import text
 
         layout = self.layout
         scale = context.preferences.system.ui_scale
@@ -231,8 +232,7 @@ class MAQUETTE_OT_use_own(Operator):
 
 
 class MAQUETTE_OT_forget_remote(Operator):
-    """Use the engine of this machine again. To use the other one once more, it has to give a new
-    pairing code"""
+    """Use the engine of this machine again; the other one then needs a new pairing code"""
 
     bl_idname = "maquette.forget_remote"
     bl_label = "Use This Machine"
@@ -309,7 +309,7 @@ class MAQUETTE_OT_open_page(Operator):
 
     def execute(self, _context: Any) -> set[str]:
         if not self.page.startswith("https://"):
-            self.report({"ERROR"}, "That page's address is not known.")
+            self.report({"ERROR"}, said("That page's address is not known."))
             return {"CANCELLED"}
         bpy.ops.wm.url_open(url=self.page)
         return {"FINISHED"}
@@ -333,8 +333,7 @@ class MAQUETTE_OT_use_copy(Operator):
 
 
 class MAQUETTE_OT_copy_diagnosis(Operator):
-    """Copy what helps to find a fault: versions, machine, states, the last lines of the log.
-    No picture and no secret is in it"""
+    """Copy versions, machine, states and the end of the log; no picture, no secret"""
 
     bl_idname = "maquette.copy_diagnosis"
     bl_label = "Copy Diagnosis"
@@ -345,7 +344,7 @@ class MAQUETTE_OT_copy_diagnosis(Operator):
 
         others = {"blender": bpy.app.version_string, "online": str(bpy.app.online_access)}
         context.window_manager.clipboard = diagnosis(tick.snapshot(), others)
-        self.report({"INFO"}, "The diagnosis is in the clipboard.")
+        self.report({"INFO"}, said("The diagnosis is in the clipboard."))
         return {"FINISHED"}
 
 
@@ -361,7 +360,7 @@ class MAQUETTE_OT_copy_log(Operator):
         from ..core.diagnosis import shared_log
 
         context.window_manager.clipboard = shared_log(tick.snapshot())
-        self.report({"INFO"}, "The log is in the clipboard.")
+        self.report({"INFO"}, said("The log is in the clipboard."))
         return {"FINISHED"}
 
 

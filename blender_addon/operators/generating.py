@@ -225,6 +225,34 @@ class MAQUETTE_OT_dismiss(OfJob, Operator):
         return attempt(self, lambda: session_as_it_is().dismiss(self.job))
 
 
+class MAQUETTE_OT_dismiss_banner(Operator):
+    """Take this line away; a job that failed stays in the panel"""
+
+    bl_idname = "maquette.dismiss_banner"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: Any) -> set[str]:
+        return attempt(self, lambda: session_as_it_is().dismiss_banner())
+
+
+class MAQUETTE_OT_show_result(Operator):
+    """Select the object, and show it in the viewport"""
+
+    bl_idname = "maquette.show_result"
+    bl_label = "Show"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    object: IntProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, context: Any) -> set[str]:
+        from ..bl import show
+
+        done = attempt(self, lambda: show.show(context, self.object))
+        session_as_it_is().dismiss_banner()
+        return done
+
+
 class MAQUETTE_OT_move(OfJob, Operator):
     """Move this job in the queue"""
 
@@ -257,5 +285,7 @@ CLASSES = (
     MAQUETTE_OT_retry,
     MAQUETTE_OT_retry_changed,
     MAQUETTE_OT_dismiss,
+    MAQUETTE_OT_dismiss_banner,
+    MAQUETTE_OT_show_result,
     MAQUETTE_OT_move,
 )

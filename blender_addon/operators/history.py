@@ -42,10 +42,10 @@ class MAQUETTE_OT_history_turn(Operator):
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import tick
-        from ..ui.history import PAGE, shown
+        from ..core.gallery import PAGE, shown
 
         window, snapshot = context.window_manager.maquette, tick.snapshot()
-        rows = len(shown(snapshot, window))
+        rows = len(shown(snapshot.history, window.history_search, window.history_picture))
         wanted = window.history_page + self.by
         if snapshot.history_more and (wanted + 1) * PAGE >= rows:
             done = attempt(self, lambda: session_as_it_is().history(more=True))

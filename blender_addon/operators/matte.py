@@ -10,20 +10,38 @@ from .acting import attempt, refuse, session, session_as_it_is
 
 def of(chosen: Any) -> Any:
     """The corrections of the scene."""
-    from ..core.chosen import Matte
+    from ..core.candidate import Matte
 
     return Matte(chosen.matte, chosen.threshold, chosen.grow)
+
+
+_showing = False
+"""The sliders are being set to what a picture has, and ask for nothing."""
 
 
 def correct(chosen: Any) -> None:
     """Ask for the matte again with the corrections of the scene."""
     from ..bl import tick
 
-    if tick.snapshot().picture.title:
+    picture = tick.snapshot().picture
+    if picture.title and not picture.of_words and not _showing:
         try:
-            session().correct_matte(of(chosen))
+            session().chosen.correct(of(chosen))
         except EngineError:
             return  # the panel says how the engine is
+
+
+def show(chosen: Any, matte: Any) -> None:
+    """Set the sliders to the corrections of the picture that is shown."""
+    from ..core.candidate import USUAL_THRESHOLD
+
+    global _showing
+    _showing = True
+    try:
+        chosen.matte, chosen.grow = matte.method, matte.grow
+        chosen.threshold = USUAL_THRESHOLD if matte.threshold is None else matte.threshold
+    finally:
+        _showing = False
 
 
 class MAQUETTE_OT_paint_mask(Operator):

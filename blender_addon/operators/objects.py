@@ -5,6 +5,7 @@ from typing import Any
 from bpy.props import StringProperty
 from bpy.types import Operator
 
+from ..core.language import said
 from ..protocol.errors import EngineError
 from . import choices, targets
 from .acting import attempt, refuse, sentence, session
@@ -103,8 +104,7 @@ class MAQUETTE_OT_finish(OnMeshes, Operator):
 
 
 class MAQUETTE_OT_game_ready(OnMeshes, Operator):
-    """Make the selected objects ready for a game engine: 20,000 faces, a normal map,
-    four levels of detail and a collision hull"""
+    """Finish with 20,000 faces, a normal map, four levels of detail and a collision hull"""
 
     bl_idname = "maquette.game_ready"
     bl_label = "Game-Ready"
@@ -223,7 +223,7 @@ class MAQUETTE_OT_recipe_copy(OnMade, Operator):
 
         text = json.dumps(recipe.read(meshes(context)[0]), indent=2, ensure_ascii=False)
         context.window_manager.clipboard = text
-        self.report({"INFO"}, "The recipe is in the clipboard.")
+        self.report({"INFO"}, said("The recipe is in the clipboard."))
         return {"FINISHED"}
 
 

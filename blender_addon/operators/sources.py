@@ -7,7 +7,9 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 from bpy.types import Operator, OperatorFileListElement
 
+from ..core.language import said
 from ..properties import is_a_picture
+from ..protocol.errors import EngineError
 from . import matte
 from .acting import attempt, refuse, session, session_as_it_is
 
@@ -21,7 +23,7 @@ def choose(operator: Any, make: Any) -> set[str]:
     def choose_it() -> None:
         picture = make()
         bpy.context.window_manager.maquette.show_original = False  # its matte is looked at first
-        session().choose_picture(picture, matte.of(bpy.context.scene.maquette))
+        session().chosen.choose(picture, matte=matte.of(bpy.context.scene.maquette))
 
     return attempt(operator, choose_it)
 
@@ -62,26 +64,32 @@ class Files:
 
 
 def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
-    """One picture is chosen; several are made into objects, one after another."""
+    """One picture is chosen, or several, which are looked at one after another."""
     from ..core.pictures import read_picture
-    from .generating import generate_now
 
     if not paths:
-        operator.report({"ERROR"}, "No file was chosen.")
+        operator.report({"ERROR"}, said("No file was chosen."))
         return {"CANCELLED"}
     show_tab(context)
     if len(paths) == 1:
         return choose(operator, lambda: read_picture(paths[0]))
 
-    def make_all() -> None:
-        for path in paths:
-            generate_now(context, read_picture(path))
-
-    return attempt(operator, make_all, f"{len(paths)} pictures are in the queue.")
+    pictures, unread = [], []
+    for path in paths:
+        try:
+            pictures.append(read_picture(path))
+        except EngineError as error:
+            unread.append(error.message)
+    if unread:
+        operator.report({"WARNING" if pictures else "ERROR"}, "\n".join(unread))
+    if not pictures:
+        return {"CANCELLED"}
+    corrections = matte.of(context.scene.maquette)
+    return attempt(operator, lambda: session().chosen.choose(*pictures, matte=corrections))
 
 
 class MAQUETTE_OT_open_picture(Files, Operator):
-    """Choose a picture file; several become a queue of objects"""
+    """Choose a picture file; of several, each becomes an object"""
 
     bl_idname = "maquette.open_picture"
     bl_label = "Open Picture…"
@@ -160,7 +168,7 @@ class MAQUETTE_OT_image_picture(Operator):
         image = bpy.data.images.get(self.image) if self.image else shown.image
         shown.image = None  # else the file keeps an image for it
         if image is None:
-            self.report({"ERROR"}, "That image is gone. Choose another one.")
+            self.report({"ERROR"}, said("That image is gone. Choose another one."))
             return {"CANCELLED"}
         return choose(self, lambda: images_out.picture(image))
 
@@ -187,7 +195,9 @@ class MAQUETTE_OT_editor_picture(Operator):
             done = choose(self, lambda: images_out.picture(image))
         if done == {"FINISHED"}:
             show_tab(context)
-            self.report({"INFO"}, "The picture is chosen: see the tab Maquette in the 3D viewport.")
+            self.report(
+                {"INFO"}, said("The picture is chosen: see the tab Maquette in the 3D viewport.")
+            )
         return done
 
 
@@ -257,7 +267,7 @@ class MAQUETTE_OT_clear_picture(Operator):
     bl_label = "Clear Picture"
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session_as_it_is().choose_picture(None))
+        return attempt(self, lambda: session_as_it_is().chosen.choose())
 
 
 CLASSES = (

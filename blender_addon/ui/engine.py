@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
+from ..core.language import said
 from ..core.refusals import gate_sentence
-from . import text
 from .sidebar import VERBS, Sidebar, repair
 
 ICONS = {
@@ -92,8 +91,10 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
             layout.progress(
                 factor=min(1.0, used / engine.memory_total),
                 type="BAR",
-                text=translated("{used} of {total}").format(
-                    used=costs.bytes_in_words(used), total=costs.bytes_in_words(engine.memory_total)
+                text=said(
+                    "{used} of {total}",
+                    used=costs.bytes_in_words(used),
+                    total=costs.bytes_in_words(engine.memory_total),
                 ),
                 translate=False,
             )
@@ -162,7 +163,8 @@ def draw_weights(layout: Any, context: Any, weights: Any, width: int | None = No
         text.say(layout, context, "All are here.", icon="CHECKMARK", width=width)
         return
     draw_gate(layout, context, weights, width)
-    told = translated("{missing} to download; {free} are free in {folder}.").format(
+    told = said(
+        "{missing} to download; {free} are free in {folder}.",
         missing=costs.bytes_in_words(weights.missing),
         free=costs.bytes_in_words(weights.free),
         folder=weights.folder,
@@ -199,8 +201,10 @@ def draw_download(layout: Any, context: Any, weights: Any, width: int | None) ->
     part = weights.done / weights.missing if weights.missing else 0.0
     row.progress(factor=part, type="BAR", text=f"{part:.0%}", translate=False)
     row.operator("maquette.cancel_download", text="", icon="X")
-    told = translated("{done} of {total}").format(
-        done=costs.bytes_in_words(weights.done), total=costs.bytes_in_words(weights.missing)
+    told = said(
+        "{done} of {total}",
+        done=costs.bytes_in_words(weights.done),
+        total=costs.bytes_in_words(weights.missing),
     )
     text.say(layout, context, told, dim=True, width=width)
     text.say(layout, context, weights.file, dim=True, width=width)

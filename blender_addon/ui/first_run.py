@@ -5,9 +5,8 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
-from . import text
 from .sidebar import Sidebar, is_set_up
 
 LOG_LINES = 6

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
+from ..core.language import said
 from ..operators import choices, presets
 from ..properties import STAGES
-from . import first_run, jobs, source, text
+from . import first_run, jobs, source
 from .sidebar import Sidebar, card
 
 
@@ -27,7 +27,8 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
         first_run.draw_update(layout, context, snapshot.setup)
         draw_engine_trouble(layout, context, snapshot.engine)
         source.draw(layout, context, snapshot)
-        if snapshot.picture.title and not snapshot.picture.problem:
+        picture = snapshot.picture
+        if picture.of_words or (picture.title and not picture.problem) or picture.count > 1:
             draw_quality(layout, context, snapshot)
         draw_button(layout, context, snapshot)
         jobs.draw_active(layout, context, snapshot)
@@ -52,7 +53,9 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
             row.prop_enum(chosen, "quality", name)
     if checkpoint:
         quality = choices.quality(chosen, snapshot.checkpoint)
-        cost = costs.cost_of_generating(checkpoint, quality, chosen.variants)
+        cost = costs.cost_of_generating(
+            checkpoint, quality, chosen.variants * max(1, snapshot.picture.made)
+        )
         text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
     if checkpoint and checkpoint.small:
         text.say(
@@ -71,10 +74,13 @@ def draw_button(layout: Any, context: Any, snapshot: Any) -> None:
     why_not = refusals.why_not_generate(snapshot, choices.quality(chosen, snapshot.checkpoint))
     row = layout.row()
     row.scale_y = 1.8
-    if chosen.variants > 1:
-        words_on_it = translated("Generate {count} Variants").format(count=chosen.variants)
+    count = chosen.variants * snapshot.picture.made
+    if snapshot.picture.count > 1 and count > 1:
+        words_on_it = said("Generate {count} Objects", count=count)
+    elif chosen.variants > 1:
+        words_on_it = said("Generate {count} Variants", count=chosen.variants)
     else:
-        words_on_it = translated("Generate")
+        words_on_it = said("Generate")
     row.operator("maquette.generate", text=words_on_it, icon="SHADERFX", translate=False)
     above = (snapshot.picture.problem, snapshot.engine.sentence)
     if why_not and not any(told and why_not.startswith(told) for told in above):

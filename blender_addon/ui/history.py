@@ -2,43 +2,32 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import thumbnails, tick
+from ..bl import text, thumbnails, tick
 from ..core import costs
-from . import text, words
+from ..core.gallery import PAGE, shown
+from ..core.language import said
+from . import words
 from .jobs import KINDS
 from .sidebar import Sidebar
 
 COLUMNS = 3
-PAGE = 9
-"""Results that are drawn at once: what a redraw takes does not grow with the history."""
 THUMBNAIL = 3.4
-
-
-def shown(snapshot: Any, window: Any) -> list[Any]:
-    """The results that search and filter leave, newest first."""
-    wanted = window.history_search.casefold()
-    return [
-        row
-        for row in snapshot.history
-        if wanted in row.title.casefold()
-        and (not window.history_picture or row.picture == window.history_picture)
-    ]
 
 
 class MAQUETTE_PT_history(Sidebar, Panel):
     """The gallery."""
 
     bl_label = "History"
+    bl_translation_context = "Maquette"  # Blender's own word is for a log
     bl_order = 4
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
         layout, snapshot = self.layout, tick.snapshot()
         window = context.window_manager.maquette
-        rows = shown(snapshot, window)
+        rows = shown(snapshot.history, window.history_search, window.history_picture)
         draw_offered(layout, context, snapshot)
         draw_search(layout, window)
         if not rows and snapshot.engine.state != "ready":
@@ -68,7 +57,7 @@ def draw_offered(layout: Any, context: Any, snapshot: Any) -> None:
     if not offered:
         return
     box = layout.box().column()
-    told = translated("Made while their file was closed: {count}").format(count=len(offered))
+    told = said("Made while their file was closed: {count}", count=len(offered))
     text.say(box, context, told, icon="FILE_TICK", boxes=1)
     scale = context.preferences.system.ui_scale
     width = text.room(context, icon=True, boxes=1) - int(70 * scale)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import tick
+from ..bl import text, tick
 from ..core import costs
-from . import text, words
+from ..core.language import said
+from . import words
 from .sidebar import Sidebar
 
 MOST_FAILED = 3
@@ -80,9 +80,9 @@ def title_row(layout: Any, context: Any, job: Any, *, buttons: int) -> Any:
 
 def stage_words(job: Any) -> str:
     """What it does now."""
-    stage = translated(job.stage or STATES.get(job.state, ""))
+    stage = said(job.stage or STATES.get(job.state, ""))
     if job.steps > 1:
-        step = translated("step {step} of {steps}").format(step=job.step, steps=job.steps)
+        step = said("step {step} of {steps}", step=job.step, steps=job.steps)
         return f"{stage}, {step}" if stage else step
     return stage
 
@@ -96,8 +96,8 @@ def time_words(job: Any) -> str:
     """Elapsed, and about how much is left."""
     elapsed = words.clock(job.elapsed)
     if job.eta is None:
-        return translated("{elapsed} so far").format(elapsed=elapsed)
-    left = translated("about {left} left").format(left=costs.seconds_in_words(job.eta))
+        return said("{elapsed} so far", elapsed=elapsed)
+    left = said("about {left} left", left=costs.seconds_in_words(job.eta))
     return f"{elapsed} · {left}"
 
 

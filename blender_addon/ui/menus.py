@@ -5,9 +5,8 @@ from typing import Any
 import bpy
 from bpy.types import FileHandler, Menu
 
-from ..bl import tick
 from ..operators.sources import SUFFIXES
-from . import jobs
+from . import status_bar
 from .sidebar import is_set_up
 
 
@@ -100,25 +99,6 @@ def draw_image_header(header: Any, context: Any) -> None:
         header.layout.operator("maquette.use_mask", icon="CHECKMARK")
 
 
-def draw_status_bar(header: Any, context: Any) -> None:
-    """The running job at the right end of the status bar."""
-    running = next((job for job in tick.snapshot().jobs if job.state in jobs.ACTIVE), None)
-    if running is None or not _wanted(context):
-        return
-    row = header.layout.row(align=True)
-    row.ui_units_x = 14
-    told = f"{running.title}: {jobs.bar_words(running)}"
-    row.progress(factor=running.fraction, type="BAR", text=told, translate=False)
-    row.operator("maquette.cancel", text="", icon="X").job = running.id
-
-
-def _wanted(context: Any) -> bool:
-    from ..preferences import preferences
-
-    chosen = preferences(context)
-    return chosen is None or chosen.show_in_status_bar
-
-
 CLASSES = (MAQUETTE_MT_object, MAQUETTE_MT_engine, MAQUETTE_FH_picture)
 ENTRIES = (
     ("VIEW3D_MT_object", draw_object_menu),
@@ -126,7 +106,7 @@ ENTRIES = (
     ("VIEW3D_MT_add", draw_add_menu),
     ("IMAGE_MT_image", draw_image_menu),
     ("IMAGE_HT_header", draw_image_header),
-    ("STATUSBAR_HT_header", draw_status_bar),
+    ("STATUSBAR_HT_header", status_bar.draw),
 )
 
 

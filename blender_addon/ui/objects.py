@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import thumbnails, tick
+from ..bl import text, thumbnails, tick
 from ..core import costs
+from ..core.language import said
 from ..operators.selection import meshes, why_not
-from . import text
 from .sidebar import Sidebar
 
 
@@ -32,10 +31,10 @@ def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
 
     lost = replace.what_is_lost(thing)
     if lost:
-        told = translated("The new mesh will not have its {what}.").format(what=", ".join(lost))
+        told = said("The new mesh will not have its {what}.", what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
     if modifiers := replace.modifiers_in(thing):
-        told = translated("Part of the new mesh, and switched off then: {what}.")
+        told = said("Part of the new mesh, and switched off then: {what}.")
         text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
 
@@ -43,7 +42,7 @@ def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
 def draw_users(layout: Any, context: Any, thing: Any) -> None:
     """One object or all, where several share the mesh."""
     if thing.data.users > 1:
-        told = translated("{count} objects share this mesh.").format(count=thing.data.users)
+        told = said("{count} objects share this mesh.", count=thing.data.users)
         text.say(layout, context, told, icon="LINKED")
         layout.prop(context.scene.maquette, "all_users", text="Change Them All")
 
@@ -76,7 +75,7 @@ class MAQUETTE_PT_object(OfObject, Panel):
                 text=text.short(context, ob.name, width), icon="OBJECT_DATA", translate=False
             )
         if len(chosen) > 3:
-            more = translated("and {count} more").format(count=len(chosen) - 3)
+            more = said("and {count} more", count=len(chosen) - 3)
             column.label(text=more, icon="BLANK1", translate=False)
         if mesh_out.not_local(chosen[0]):
             self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
@@ -121,7 +120,7 @@ class MAQUETTE_PT_retexture(OfObject, Panel):
         layout, snapshot = self.layout, tick.snapshot()
         chosen, thing = context.scene.maquette, meshes(context)[0]
         if snapshot.picture.title:
-            icon = thumbnails.picture_icon(False)
+            icon = 0 if snapshot.picture.of_words else thumbnails.picture_icon(False)
             name = text.short(context, snapshot.picture.title, text.room(context, icon=True))
             layout.label(text=name, icon_value=icon, translate=False)
         column = layout.column()
@@ -141,10 +140,8 @@ def uv_words(thing: Any, keep: bool) -> str:
     """Which UVs will be used, as far as it can be said without looking at every face."""
     own = thing.data.uv_layers.active
     if not keep or own is None:
-        return translated("New UVs are made, in a UV map of their own.")
-    return translated("Its own UV map {name} is used, or a new one where it overlaps.").format(
-        name=own.name
-    )
+        return said("New UVs are made, in a UV map of their own.")
+    return said("Its own UV map {name} is used, or a new one where it overlaps.", name=own.name)
 
 
 class MAQUETTE_PT_upscale(OfObject, Panel):
@@ -159,7 +156,7 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
         layout, snapshot, thing = self.layout, tick.snapshot(), meshes(context)[0]
         checkpoint = snapshot.checkpoint
         side = checkpoint.upscale_resolution if checkpoint else 0
-        label = translated("Upscale to {side}³").format(side=side) if side else ""
+        label = said("Upscale to {side}³", side=side) if side else ""
         if side:
             cost = costs.cost_of_upscaling(checkpoint)
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")

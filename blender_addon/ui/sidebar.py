@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ..bl import tick
-from . import text
+from ..bl import text, tick
 
 VERBS = {
     "set_up": ("maquette.set_up", "Set Up the Engine", "IMPORT"),

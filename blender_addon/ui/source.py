@@ -4,8 +4,8 @@ from typing import Any
 
 from bpy.types import Menu, Panel
 
-from ..bl import thumbnails, tick
-from . import text
+from ..bl import text, thumbnails, tick
+from ..core.language import said
 from .sidebar import Sidebar
 
 PREVIEW = 8.0
@@ -21,7 +21,9 @@ SOURCES = (
 
 def draw(layout: Any, context: Any, snapshot: Any) -> None:
     """The chosen picture, or the ways to choose one."""
-    if snapshot.picture.title:
+    if snapshot.picture.of_words:
+        draw_words(layout, context)
+    elif snapshot.picture.title:
         draw_picture(layout, context, snapshot.picture)
     else:
         draw_choices(layout, context, snapshot)
@@ -38,6 +40,26 @@ def draw_choices(layout: Any, context: Any, snapshot: Any) -> None:
     for operator, label, icon in SOURCES:
         grid.operator(operator, text=label, icon=icon)
     grid.operator("maquette.example_picture", text="Example", icon="MONKEY")
+    checkpoint = snapshot.checkpoint
+    if checkpoint and checkpoint.words:
+        column.operator("maquette.use_words", icon="TEXT")
+        text.say(column, context, checkpoint.words_missing, icon="INFO")
+
+
+def draw_words(layout: Any, context: Any) -> None:
+    """The field for words in the place of a picture."""
+    box = layout.box().column()
+    row = box.row(align=True)
+    row.label(text="Text", icon="TEXT")
+    row.menu("MAQUETTE_MT_sources", text="", icon="FILE_IMAGE")
+    row.operator("maquette.clear_picture", text="", icon="X")
+    box.prop(context.window_manager.maquette, "prompt", text="")
+    text.say(
+        box, context,
+        "Say in English what the object is and how it looks, such as: a red mushroom with white "
+        "dots",
+        boxes=1, dim=True,
+    )  # fmt: skip
 
 
 def draw_picture(layout: Any, context: Any, picture: Any) -> None:
@@ -48,6 +70,8 @@ def draw_picture(layout: Any, context: Any, picture: Any) -> None:
     row.label(text=text.short(context, picture.title, width), translate=False)
     row.menu("MAQUETTE_MT_sources", text="", icon="FILE_IMAGE")
     row.operator("maquette.clear_picture", text="", icon="X")
+    if picture.count > 1:
+        draw_several(box, context, picture)
     window = context.window_manager.maquette
     icon = 0 if picture.problem else thumbnails.picture_icon(window.show_original)
     if icon:
@@ -64,6 +88,38 @@ def draw_picture(layout: Any, context: Any, picture: Any) -> None:
         text.say(box, context, note, icon="INFO", boxes=1)
 
 
+def draw_several(box: Any, context: Any, picture: Any) -> None:
+    """Which of several pictures this is, arrows to the others, and whether it is used."""
+    row = box.row(align=True)
+    back = row.row(align=True)
+    back.enabled = picture.place > 0
+    back.operator("maquette.step_picture", text="", icon="TRIA_LEFT").by = -1
+    middle = row.row()
+    middle.alignment = "CENTER"
+    told = said("{number} of {count}", number=picture.place + 1, count=picture.count)
+    middle.label(text=told, translate=False)
+    on = row.row(align=True)
+    on.enabled = picture.place < picture.count - 1
+    on.operator("maquette.step_picture", text="", icon="TRIA_RIGHT").by = 1
+    row.separator()
+    row.operator("maquette.leave_out", depress=picture.left_out).out = not picture.left_out
+    for told in several_words(picture):
+        text.say(box, context, told, icon="DOT", boxes=1, dim=True)
+
+
+def several_words(picture: Any) -> list[str]:
+    """What is to be known of all of them."""
+    used = said("Objects are made from {count} pictures.", count=picture.made)
+    told = [] if picture.made == picture.count else [used]
+    for count, sentence in (
+        (picture.noted, said("With notes: {count}")),
+        (picture.unusable, said("Cannot be used: {count}")),
+        (picture.unseen, said("Not looked at yet: {count}")),
+    ):
+        told += [sentence.format(count=count)] if count else []
+    return told
+
+
 class MAQUETTE_MT_sources(Menu):
     """Where a picture can come from."""
 
@@ -77,6 +133,9 @@ class MAQUETTE_MT_sources(Menu):
             layout.operator(operator, icon=icon)  # its whole name, which F3 looks for
         layout.separator()
         layout.operator("maquette.example_picture", icon="MONKEY")
+        checkpoint = tick.snapshot().checkpoint
+        if checkpoint and checkpoint.words:
+            layout.operator("maquette.use_words", icon="TEXT")
 
 
 class MAQUETTE_PT_cut_out(Sidebar, Panel):
@@ -89,7 +148,9 @@ class MAQUETTE_PT_cut_out(Sidebar, Panel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return super().poll(context) and bool(tick.snapshot().picture.title)
+        picture = tick.snapshot().picture
+        cut = bool(picture.title) and not picture.of_words
+        return super().poll(context) and cut
 
     def draw(self, context: Any) -> None:
         layout, chosen = self.layout, context.scene.maquette

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bpy.app.translations import pgettext_iface as translated
+from ..core.language import said
 
 
 def clock(seconds: float) -> str:
@@ -19,5 +19,5 @@ def day(created: float) -> str:
     if then.date() == now.date():
         return f"{then:%H:%M}"
     if (now.date() - then.date()).days == 1:
-        return translated("yesterday")
+        return said("yesterday")
     return f"{then:%Y-%m-%d}"

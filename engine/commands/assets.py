@@ -46,6 +46,7 @@ from engine.commands.options import (
     Picture,
     Prompts,
     Quality,
+    RequireTextures,
     Seed,
     Steps,
     TextureSteps,
@@ -132,6 +133,7 @@ def texture(
     steps: TextureSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
+    require_textures: RequireTextures = False,
     checkpoint: Checkpoint = None,
     device: Device = None,
     memory: Memory = None,
@@ -151,6 +153,7 @@ def texture(
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
+            require_textures=require_textures,
         )  # fmt: skip
         claims = Claims([output], [[mesh, image]], force)
         _work(context, [job], claims, chosen, checkpoint, here, verbose)
@@ -177,6 +180,7 @@ def upscale(
     steps: FinerSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
+    require_textures: RequireTextures = False,
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
     device: Device = None,
@@ -200,7 +204,7 @@ def upscale(
             source=File(str(source)),
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte), max_tokens=max_tokens,
-            samplers=samplings(steps, guidance, UpscaleJob),
+            samplers=samplings(steps, guidance, UpscaleJob), require_textures=require_textures,
         )  # fmt: skip
         claims = Claims([output], [[source, *([] if image is None else [image])]], force)
         _work(context, [job], claims, chosen, checkpoint, here, verbose)

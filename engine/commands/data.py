@@ -18,6 +18,7 @@ from rich.progress import (
 
 from engine.commands import interrupt
 from engine.commands.console import err, errors_shown, out
+from engine.commands.options import RequireTextures
 
 if TYPE_CHECKING:
     from engine.training.data.build import BuildReport
@@ -62,6 +63,7 @@ def build(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try again what failed in an earlier build.")
     ] = False,
+    require_textures: RequireTextures = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Make O-Voxels and pictures of many assets. Stopped, it resumes where it was."""
@@ -71,7 +73,9 @@ def build(
         from engine.training.data.sources import find_sources
 
         sources = find_sources(source, None if split is None else split.value)
-        settings = BuildSettings(tuple(sorted(set(resolution))), views, picture)
+        settings = BuildSettings(
+            tuple(sorted(set(resolution))), views, picture, require_textures=require_textures
+        )
         with _bar() as report:
             result = work.build(
                 sources, target, settings, processes=processes, retry=retry, on_progress=report

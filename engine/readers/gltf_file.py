@@ -27,8 +27,8 @@ _SHAPES = {
     "MAT4": (4, 4),
 }
 """Columns and rows."""
-_MOST_ZEROS = 1 << 28
-"""Values of accessors without data; a file of a few bytes may ask for any number of them."""
+_MOST_ZEROS = 1 << 23
+"""Values of all accessors without data; a file of a few bytes may ask for any number of them."""
 MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 
 
@@ -51,6 +51,7 @@ class GltfFile:
         self.document, self._binary = _split(source)
         self._buffers: dict[int, memoryview] = {}
         self._accessors: dict[int, np.ndarray] = {}
+        self._zeros = 0
         version = str(self.document.get("asset", {}).get("version", "1.0"))
         if not version.startswith("2"):
             raise EngineError(
@@ -68,6 +69,11 @@ class GltfFile:
 
     def count(self, kind: str) -> int:
         return len(self.document.get(kind, []))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file and of all buffers that were read so far."""
+        return len(self.source.data) + sum(len(data) for data in self._buffers.values())
 
     def view(self, index: int) -> memoryview:
         """The bytes of a bufferView."""
@@ -138,8 +144,9 @@ class GltfFile:
         if "bufferView" in accessor:
             values = self._strided(accessor, np.dtype(kind), shape, count)
         else:
-            if count * shape[0] * shape[1] > _MOST_ZEROS:
-                raise Broken("it has an accessor of more values than a computer can hold")
+            self._zeros += count * shape[0] * shape[1]
+            if self._zeros > _MOST_ZEROS:
+                raise Broken(f"it has accessors without data for more than {_MOST_ZEROS:,} values")
             values = np.zeros((count, *shape), kind)
         values = values.reshape(count, -1)
         if "sparse" in accessor:

@@ -19,9 +19,9 @@ def placed_normals(given: np.ndarray, turn: np.ndarray) -> np.ndarray | None:
     if not (np.abs(determinant) > 0).any():
         return None
     if turn.ndim == 2:
-        return _unit(given @ (cofactors.T * np.sign(determinant)))
+        return unit(given @ (cofactors.T * np.sign(determinant)))
     normals = np.einsum("...ij,...j->...i", cofactors, given)
-    return _unit(normals * np.sign(determinant)[..., None])
+    return unit(normals * np.sign(determinant)[..., None])
 
 
 def corner_normals(
@@ -36,12 +36,12 @@ def corner_normals(
         faces: (F, 3), wound as in the node's space.
         mirrored: whether the placement turns front faces into back faces.
     """
-    corners = normals[faces]
+    corners = normals.take(faces, axis=0)  # in a third of the time of an index
     lost = np.logical_not(normals.any(axis=1))
     if lost.any():
         wrong = lost[faces]
         ends = vertices[faces]
-        flat = _unit(np.cross(ends[:, 1] - ends[:, 0], ends[:, 2] - ends[:, 0]))
+        flat = unit(np.cross(ends[:, 1] - ends[:, 0], ends[:, 2] - ends[:, 0]))
         flat[~flat.any(axis=1)] = (0, 0, 1)
         corners[wrong] = flat[np.nonzero(wrong)[0]] * (-1 if mirrored else 1)
     return corners
@@ -57,9 +57,9 @@ def placed_tangents(given: np.ndarray, turn: np.ndarray, mirrored: bool) -> np.n
     """
     along = given[..., :3]
     if turn.ndim == 2:
-        tangents = _unit(along @ turn.T)
+        tangents = unit(along @ turn.T)
     else:
-        tangents = _unit(np.einsum("...ij,...j->...i", turn, along))
+        tangents = unit(np.einsum("...ij,...j->...i", turn, along))
     if not tangents.any(axis=-1).all() or not np.isfinite(given[..., 3]).all():
         return None
     # A mirror turns the side on which the bitangent lies.
@@ -67,7 +67,7 @@ def placed_tangents(given: np.ndarray, turn: np.ndarray, mirrored: bool) -> np.n
     return np.concatenate([tangents, signs], axis=-1)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     """float32 vectors of length 1; zero for what has no direction."""
     vectors = np.asarray(vectors, np.float64)
     lengths = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]

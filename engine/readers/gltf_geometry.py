@@ -29,12 +29,15 @@ class Placement:
         world: (4, 4) float64 world_from_node, Y up; does not count for a skinned mesh.
         weights: of morph targets, instead of the mesh's own.
         joints: (J, 4, 4) float64 world_from_bound of a skin's joints; None without.
+        copies: (N, 4, 4) float64 world_from_node of each of several copies, beside which ``world``
+            does nothing; None without.
     """
 
     mesh: int
     world: np.ndarray
     weights: tuple[float, ...] = ()
     joints: np.ndarray | None = None
+    copies: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -158,13 +161,13 @@ def _part(
     if given is not None and materials.has_texture(given):
         uv = attributes.morphed(f"TEXCOORD_{materials.uv_set(given)}", primitive, weights)
         if uv is not None and uv.shape == (len(vertices.placed), 2):
-            uvs = _from_bottom(materials.transform_uv(given, uv[faces]))
+            uvs = _from_bottom(materials.transform_uv(given, uv.take(faces, axis=0)))
         else:
             materials.lacks_uvs(given)
     elif (uv := attributes.morphed("TEXCOORD_0", primitive, weights)) is not None and (
         uv.shape == (len(vertices.placed), 2)
     ):
-        uvs = _from_bottom(uv[faces])
+        uvs = _from_bottom(uv.take(faces, axis=0))
     normals, tangents = _frames(attributes, primitive, weights, vertices, faces)
     if vertices.mirrored:
         # A mirror turns front faces into back faces; glTF 2.0 section 3.7.4 keeps the front.
@@ -212,7 +215,7 @@ def _frames(
     if along is None or along.shape != (len(given), 4):
         return corners, None
     tangents = placed_tangents(along, vertices.turn, vertices.mirrored)
-    return corners, None if tangents is None else tangents[faces]
+    return corners, None if tangents is None else tangents.take(faces, axis=0)
 
 
 def _colors(

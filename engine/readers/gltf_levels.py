@@ -1,6 +1,7 @@
 """Levels of detail and collision hulls beside a mesh, as the finish game writes them."""
 
 import re
+from collections.abc import Collection
 
 from engine.readers.gltf_file import Json
 from engine.readers.source import Source
@@ -18,7 +19,7 @@ def without_levels(source: Source, document: Json) -> Json:
     nodes = document.get("nodes", [])
     names = {node.get("name") for node in nodes if "mesh" in node}
     left_out = [
-        node["name"] for node in nodes if "mesh" in node and _stands_in(node.get("name"), names)
+        node["name"] for node in nodes if "mesh" in node and stands_in(node.get("name"), names)
     ]
     if not left_out:
         return document
@@ -32,7 +33,8 @@ def without_levels(source: Source, document: Json) -> Json:
     return {**document, "nodes": kept}
 
 
-def _stands_in(name: object, names: set[object]) -> bool:
+def stands_in(name: object, names: Collection[object]) -> bool:
+    """Whether a mesh of this name only stands in for another one of these names."""
     if not isinstance(name, str):
         return False
     level, hull = _LEVEL.fullmatch(name), _HULL.fullmatch(name)

@@ -3,9 +3,11 @@
 import zipfile
 from pathlib import Path
 
+from engine.readers.libraries import check_library
 from protocol.errors import EngineError
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf")
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".fbx")
+SUFFIXES += (".usd", ".usda", ".usdc", ".usdz")
 _GLB_HEADER = 20
 _STL_HEADER = 84
 
@@ -14,11 +16,12 @@ def check_header(path: Path) -> None:
     """Refuse what cannot be a mesh; a file that passes may still be damaged further on.
 
     Raises:
-        EngineError: ``mesh_format``, ``mesh_broken``, ``mesh_absent``.
+        EngineError: ``mesh_format``, ``mesh_broken``, ``mesh_absent``, ``reader_missing``.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise mesh_format(path)
+    check_library(path)
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -61,6 +64,11 @@ def _what_is_wrong(suffix: str, head: bytes, path: Path) -> str:
     if suffix == ".stl":
         text = b"solid" in head.lower() or b"vertex" in head.lower()
         return "" if text or size >= _STL_HEADER else "it ends before its first triangle"
-    if suffix == ".3mf":
+    if suffix == ".fbx":
+        return "" if b"FBX" in head else "it is no FBX"
+    if suffix in (".usd", ".usda", ".usdc"):
+        known = head.startswith((b"PXR-USDC", b"#usda", b"\xef\xbb\xbf#usda", b"PK"))
+        return "" if known else "it is no USD"
+    if suffix in (".3mf", ".usdz"):
         return "" if zipfile.is_zipfile(path) else "it is no whole archive"
     return ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.mesh import Material, Mesh, drop_unused_vertices
 from engine.meshing.parts import Part, join_parts
+from engine.readers.apart import read_apart
 from engine.readers.gltf import read_gltf
 from engine.readers.headers import SUFFIXES, mesh_format
 from engine.readers.obj import read_obj
@@ -20,7 +21,10 @@ from protocol.errors import EngineError
 log = logging.getLogger(__name__)
 
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
-_READ_BY = (read_gltf, read_gltf, read_obj, read_ply, read_stl, read_3mf)
+_read_fbx = read_apart("engine.readers.fbx:read_fbx")
+_read_usd = read_apart("engine.readers.usd:read_usd")
+_READ_BY: tuple[Reader, ...] = (read_gltf, read_gltf, read_obj, read_ply, read_stl, read_3mf)
+_READ_BY += (_read_fbx, *(_read_usd,) * 4)
 READERS: dict[str, Reader] = dict(zip(SUFFIXES, _READ_BY, strict=True))
 
 
@@ -33,7 +37,8 @@ def load_mesh(
     """All triangles of a file in object space (Z up), with their materials.
 
     Axes: glTF is Y-up by its specification, OBJ is taken as Y-up, as Blender and most programs
-    write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY, STL and 3MF are not turned.
+    write it; both become Z-up by (x, y, z) -> (x, -z, y). PLY, STL and 3MF are not turned. FBX and
+    USD state their axes and their unit: they become Z-up and metres.
 
     Vertices that faces use stay as in the file, in its order, in double precision; STL repeats
     every vertex for every triangle, so there equal positions become one.
@@ -53,7 +58,8 @@ def load_mesh(
 
     Raises:
         EngineError: ``mesh_absent``, ``mesh_format``, ``mesh_broken``, ``mesh_empty``,
-            ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``;
+            ``mesh_not_finite``, ``mesh_unsupported``, ``mesh_material``, ``mesh_too_large``,
+            ``reader_missing``;
             ``texture_missing``, ``texture_broken``, ``material_missing`` where they are required.
     """
     path = Path(path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engine.host.color import srgb_from_linear
 from engine.mesh import Material, Texture, Wrap
 from engine.readers.layers import add_light, with_alpha
 from engine.readers.source import Source, name_of, text_as_utf8
@@ -18,6 +19,8 @@ _OPTIONS = {
 }
 """Options of a map, and how many words each takes; -o, -s and -t take up to three numbers."""
 _BUMP = ("map_bump", "bump")
+_LINEAR = "# linear"
+"""A keyword of ours for materials whose colours are linear light, as Blender writes them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def read_library(data: bytes) -> dict[str, dict[str, bytes]]:
     current: dict[str, bytes] = {}
     text = text_as_utf8(data)
     text = re.sub(rb"\\(\r\n|\n|\r)", b" ", text)
+    marks = {_LINEAR: b""} if text.startswith(b"# Blender") else {}
     for line in re.split(rb"[\r\n]+", text):
         words = line.split(None, 1)
         if not words or words[0].startswith(b"#"):
@@ -51,7 +55,7 @@ def read_library(data: bytes) -> dict[str, dict[str, bytes]]:
         keyword = words[0].decode("latin-1").lower()
         rest = words[1].strip() if len(words) > 1 else b""
         if keyword == "newmtl":
-            current = library[name_of(b" ".join(rest.split()))] = {}
+            current = library[name_of(b" ".join(rest.split()))] = dict(marks)
         else:
             current[keyword] = rest
     return library
@@ -149,7 +153,10 @@ class _Values:
         if not found:
             return default
         # One number alone means grey.
-        red, green, blue = (found * 3)[:3] if len(found) < 3 else found[:3]
+        values = (found * 3)[:3] if len(found) < 3 else found[:3]
+        if _LINEAR in self._entries:
+            values = srgb_from_linear(np.array(values)).tolist()
+        red, green, blue = values
         return red, green, blue
 
     def has(self, keyword: str) -> bool:
@@ -186,7 +193,12 @@ def _picture(source: Source, maps: dict[str, MapLine], key: str) -> Texture | No
     line = maps[key]
     if not line.name or key not in ("map_kd", "map_pm", "map_pr", "map_d", "map_ke", "norm"):
         return None
-    return source.texture(line.name, alpha=key in ("map_kd", "map_d"), wrap=line.wrap)
+    return source.texture(
+        line.name,
+        alpha=key in ("map_kd", "map_d"),
+        by_profile=key in ("map_kd", "map_ke"),
+        wrap=line.wrap,
+    )
 
 
 def _grey(texture: Texture | None, line: MapLine) -> Texture:

@@ -1,5 +1,7 @@
 """OBJ: polygons with the materials of its MTL files and the colours behind its positions."""
 
+import re
+
 import numpy as np
 
 from engine.mesh import Material
@@ -56,21 +58,27 @@ def _libraries(source: Source, text: ObjText) -> dict[str, dict[str, bytes]]:
         if line in seen:
             continue
         seen.add(line)
-        # A name may have spaces, and a line may have several names.
-        path = source.find(source.spelled(line.strip(b"\"'")))
-        words = [line] if path is not None else line.split()
-        for word in words:
-            name = source.spelled(word.strip(b"\"'"))
+        for name in _library_names(source, line):
             path = source.find(name)
             try:
                 found = None if path is None else path.read_bytes()
             except OSError:
                 found = None
             if found is None:
-                source.lacks(_library_missing(name if len(words) > 1 else name_of(line), source))
+                source.lacks(_library_missing(name, source))
                 continue
             library |= read_library(found)
     return library
+
+
+def _library_names(source: Source, line: bytes) -> list[str]:
+    """The files of a line: a name may have spaces, and there may be several."""
+    pieces = re.findall(rb"\S.*?\.mtl[\"']?(?=\s|$)", line, re.I)
+    for words in ([line], pieces, line.split()):
+        names = [source.spelled(word.strip(b"\"'")) for word in words]
+        if any(source.find(name) is not None for name in names):
+            return names
+    return [name_of(word.strip(b"\"'")) for word in pieces or [line]]
 
 
 def _library_missing(name: str, source: Source) -> EngineError:

@@ -62,6 +62,8 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
         raise Broken("it has no vertices with x, y and z")
     vertices = np.stack(place, axis=1)
     faces, owner, corner_values = _faces(source, body, vertices)
+    if not len(faces):
+        source.leave_out("point", len(vertices))
     face = body.get("face", {})
     part = Part(
         vertices,
@@ -83,7 +85,9 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
     materials = [
         Material(
             source.path.stem,
-            base_color_texture=source.texture(source.spelled(name), alpha=True, wrap="repeat"),
+            base_color_texture=source.texture(
+                source.spelled(name), alpha=True, by_profile=True, wrap="repeat"
+            ),
         )
         for name in header.textures
     ]

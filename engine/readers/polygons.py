@@ -7,6 +7,8 @@ from engine.readers.source import Broken
 
 _FLAT = 1e-9
 """Of the square of a polygon's size: a corner that bends less is straight."""
+_MOST_CORNERS = 20_000
+"""Of a polygon that is not convex: the time goes by their square where its outline cuts itself."""
 
 
 def triangulate(
@@ -124,6 +126,8 @@ def _clip_ears(
     points: np.ndarray, normal: np.ndarray, outline: np.ndarray, fan: np.ndarray
 ) -> np.ndarray:
     """(T, 3) triangles of one polygon that is not convex; ``fan`` where it encloses nothing."""
+    if len(points) > _MOST_CORNERS:
+        raise Broken(f"it has a face with {len(points):,} corners, which is more than can be cut")
     drop = int(np.abs(normal).argmax())
     first, second = (drop + 1) % 3, (drop + 2) % 3
     flat = np.ascontiguousarray((points - points[0])[:, [first, second]])

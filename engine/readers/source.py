@@ -37,6 +37,7 @@ class Source:
         notes: sentences on what could not be kept as the file has it, each once.
         left_out: how many there were of what makes no surface, by its name.
         unit: of length, as the file states it; None when it does not.
+        requires_textures: as given.
     """
 
     def __init__(self, path: Path, data: bytes, *, require_textures: bool = False) -> None:
@@ -45,7 +46,7 @@ class Source:
         self.notes: list[str] = []
         self.left_out: dict[str, int] = {}
         self.unit: str | None = None
-        self._require_textures = require_textures
+        self.requires_textures = require_textures
         self._listed: dict[Path, dict[str, Path]] = {}
         self._files: dict[tuple, Texture | None] = {}
 
@@ -75,7 +76,7 @@ class Source:
         Raises:
             EngineError: ``error``.
         """
-        if self._require_textures:
+        if self.requires_textures:
             raise error
         self.note(f"{error.message} A neutral value stands in its place.")
 
@@ -90,7 +91,9 @@ class Source:
         if not parts:
             return None
         tried = [folder / name, *(folder.joinpath(*parts[k:]) for k in range(len(parts)))]
-        tried += [folder / place / parts[-1] for place in _PICTURE_FOLDERS]
+        # An .fbx has the pictures that it was packed with in a folder of its own name.
+        places = (*_PICTURE_FOLDERS, f"{self.path.stem}.fbm")
+        tried += [folder / place / parts[-1] for place in places]
         for path in tried:
             if _is_file(path):
                 return path
@@ -112,21 +115,32 @@ class Source:
         return name_of(word)
 
     def texture(
-        self, name: str, *, alpha: bool, filter: Filter = "linear", wrap: Wrap | tuple[Wrap, Wrap]
+        self,
+        name: str,
+        *,
+        alpha: bool,
+        by_profile: bool = False,
+        filter: Filter = "linear",
+        wrap: Wrap | tuple[Wrap, Wrap],
     ) -> Texture | None:
         """The picture in a file that this one names; None where that is missing or broken.
+
+        Args:
+            name, alpha, by_profile, filter, wrap: as in ``decode_texture``.
 
         Raises:
             EngineError: ``texture_missing``, ``texture_broken``, where textures are required.
         """
-        key = (name, alpha, filter, wrap)
+        key = (name, alpha, by_profile, filter, wrap)
         if key not in self._files:
             try:
                 path = self.find(name)
                 if path is None:
                     raise texture_missing(name, self.name)
                 data = _read(path, name, self.name)
-                self._files[key] = decode_texture(data, name, alpha=alpha, filter=filter, wrap=wrap)
+                self._files[key] = decode_texture(
+                    data, name, alpha=alpha, by_profile=by_profile, filter=filter, wrap=wrap
+                )
             except EngineError as error:
                 self.lacks(error)
                 self._files[key] = None

@@ -17,11 +17,16 @@ _FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute
 def read_stl(source: Source) -> tuple[list[Part], list[Material]]:
     """One part with all facets of all solids; equal positions become one vertex."""
     facets = _binary(source)
-    colors = None
+    colors, materials = None, list[Material]()
     if facets is not None:
         corners = facets["corners"].reshape(-1, 3)
         counts = np.full(len(facets), 3)
-        colors = _facet_colors(source.data[:_HEADER], facets["attribute"])
+        whole = _color_of_all(source.data[:_HEADER])
+        if whole is not None and not facets["attribute"].any():
+            # Nothing was written there: black everywhere is not meant.
+            materials = [Material(source.path.stem, base_color_factor=whole)]
+        else:
+            colors = _facet_colors(whole, facets["attribute"])
     else:
         corners, counts = _text(text_as_utf8(source.data))
     if colors is not None:
@@ -31,7 +36,7 @@ def read_stl(source: Source) -> tuple[list[Part], list[Material]]:
     kept, new_index = weld_positions(corners)
     vertices = corners[kept].astype(np.float64)
     places, _ = triangulate(vertices, new_index, counts)
-    return [Part(vertices, new_index[places])], []
+    return [Part(vertices, new_index[places], material=0 if materials else None)], materials
 
 
 def _binary(source: Source) -> np.ndarray | None:
@@ -61,14 +66,30 @@ def _binary(source: Source) -> np.ndarray | None:
     return np.frombuffer(data, _FACET, held, _HEADER + 4)
 
 
-def _facet_colors(header: bytes, attributes: np.ndarray) -> np.ndarray | None:
-    """(F, 4) colours in 15 bits as Materialise Magics or VisCAM write them; None without."""
+def _color_of_all(header: bytes) -> tuple[float, float, float] | None:
+    """What Materialise Magics says of facets without a colour of their own; None without.
+
+    A fourth byte is alpha by its author's words, but many leave a zero or a space there.
+    """
+    at = header.find(b"COLOR=")
+    if at < 0 or at + 10 > len(header):
+        return None
+    red, green, blue = header[at + 6 : at + 9]
+    return red / 255, green / 255, blue / 255
+
+
+def _facet_colors(
+    whole: tuple[float, float, float] | None, attributes: np.ndarray
+) -> np.ndarray | None:
+    """(F, 4) colours in 15 bits as Materialise Magics or VisCAM write them; None without.
+
+    Args:
+        whole: of facets that have no colour of their own; None: the header says nothing.
+    """
     bits = np.stack([(attributes >> shift) & 31 for shift in (0, 5, 10)], axis=1) / 31
     own = attributes & 0x8000 == 0
-    at = header.find(b"COLOR=")
-    if at >= 0 and at + 10 <= len(header):
-        default = np.frombuffer(header, np.uint8, 4, at + 6) / 255
-        colors = np.tile(default, (len(attributes), 1))
+    if whole is not None:
+        colors = np.tile((*whole, 1.0), (len(attributes), 1))
         colors[own, :3] = bits[own]
         return colors
     if not len(attributes) or own.all():

@@ -1,10 +1,9 @@
 """Bytes of a picture to the pixels of a texture."""
 
-import io
-
 import numpy as np
 from PIL import Image
 
+from engine.images.reading import MAX_TEXTURE_PIXELS, decode
 from engine.mesh import Filter, Texture, Wrap
 from protocol.errors import EngineError
 
@@ -14,33 +13,40 @@ def decode_texture(
     name: str,
     *,
     alpha: bool,
+    by_profile: bool = False,
     filter: Filter = "linear",
     wrap: Wrap | tuple[Wrap, Wrap] = "repeat",
 ) -> Texture:
     """Pixels (H, W, 3) or (H, W, 4) uint8 of an encoded picture.
 
+    The rotation that EXIF notes does not count: UVs refer to the pixels as they are stored.
+
     Args:
-        data: any file format that Pillow opens.
+        data: any file format that ``read_image`` knows.
         name: what the user knows the picture by, for the message.
         alpha: whether to keep the alpha channel where the picture has one.
+        by_profile: convert to sRGB by the profile or gamma of the picture. For colours alone, and
+            not for those of glTF, which forbids it (2.0, sections 3.8.3 and 5.19).
 
     Raises:
         EngineError: ``texture_broken``.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.mode.startswith(("I", "F")):
-                pixels = _grey_from_wide(np.asarray(image))
-            else:
-                with_alpha = alpha and image.has_transparency_data
-                pixels = np.asarray(image.convert("RGBA" if with_alpha else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        image = decode(
+            data,
+            f"The texture {name}",
+            upright=False,
+            alpha=None if alpha else False,
+            by_profile=by_profile,
+            most_pixels=MAX_TEXTURE_PIXELS,
+        )
+    except EngineError as error:
         raise EngineError(
             "texture_broken",
-            f"The texture {name} cannot be read: {error}.",
+            error.message,
             "Replace the picture by one that opens in an image viewer.",
         ) from error
-    return Texture(np.ascontiguousarray(pixels), filter, wrap)
+    return Texture(np.ascontiguousarray(np.asarray(image)), filter, wrap)
 
 
 def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None) -> Texture | None:
@@ -62,12 +68,3 @@ def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None)
             grey = Image.fromarray(np.ascontiguousarray(texture.pixels[..., 0]))
             packed[..., channel] = np.asarray(grey.resize((width, height)))
     return Texture(packed, given[0].filter, given[0].wrap)
-
-
-def _grey_from_wide(values: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 of a grey picture with 16 bits or more, which Pillow would clip."""
-    if values.dtype.kind == "f":
-        grey = np.clip(values, 0, 1) * 255
-    else:
-        grey = np.clip(values, 0, 65535) / 257
-    return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)

@@ -16,9 +16,11 @@ from engine.readers.textures import decode_texture
 from protocol.errors import EngineError
 
 _MODEL = "3D/3dmodel.model"
-_MOST_BYTES = 2_000_000_000
-"""Of all entries of the archive, unpacked: more is no model but an attack."""
-_DEEPEST = 32
+_MOST_BYTES, _MOST_TIMES = 64_000_000, 100
+"""Of all entries of the archive, unpacked: beyond both, and so many times its size, it is no model
+but an attack."""
+_DEEPEST, _MOST_PLACED, _MOST_COPIED = 32, 20_000, 8_000_000
+"""Objects within objects; all that are placed; their triangles beyond one for each byte."""
 _KNOWN = {
     "http://schemas.microsoft.com/3dmanufacturing/core/2015/02",
     "http://schemas.microsoft.com/3dmanufacturing/material/2015/02",
@@ -44,13 +46,10 @@ def read_3mf(source: Source) -> tuple[list[Part], list[Material]]:
         archive = zipfile.ZipFile(io.BytesIO(source.data))
     except zipfile.BadZipFile as error:
         raise Broken("it is no whole archive") from error
-    if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
-        raise EngineError(
-            "mesh_too_large",
-            f"{source.name} unpacks to more than {_MOST_BYTES / 1e9:.0f} GB.",
-            "Reduce the mesh and export it again.",
-        )
-    package = _Package(source, archive)
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > _MOST_BYTES + _MOST_TIMES * len(source.data):
+        raise _too_large(source, f"unpacks to {unpacked / 1e6:,.0f} MB, out of proportion")
+    package = _Package(source, archive, unpacked)
     main = package.model(_main_model(archive))
     source.unit = _UNITS.get(main.get("unit", "millimeter"))
     items = main.findall("{*}build/{*}item")
@@ -70,7 +69,7 @@ def read_3mf(source: Source) -> tuple[list[Part], list[Material]]:
 class _Package:
     """The models of an archive, and the parts made of them so far."""
 
-    def __init__(self, source: Source, archive: zipfile.ZipFile) -> None:
+    def __init__(self, source: Source, archive: zipfile.ZipFile, unpacked: int) -> None:
         self.parts: list[Part] = []
         self.materials: list[Material] = []
         self.main = _main_model(archive)
@@ -81,6 +80,8 @@ class _Package:
         self._meshes: dict[tuple[str, str], Part] = {}
         self._textures: dict[tuple[str, str], int] = {}
         self._plain: int | None = None
+        self._placed = 0
+        self._faces = -unpacked
 
     def model(self, path: str) -> Node:
         if path not in self._models:
@@ -118,6 +119,9 @@ class _Package:
         """Add the meshes of an object under a (4, 3) transform of row vectors."""
         if depth > _DEEPEST:
             raise Broken("its objects are made of each other without an end")
+        self._placed += 1
+        if self._placed > _MOST_PLACED:
+            raise _too_large(self._source, f"places more than {_MOST_PLACED:,} objects")
         self.model(path)
         node = self._resources[path].get(number)
         if node is None:
@@ -134,6 +138,11 @@ class _Package:
                 self._meshes[key] = self._mesh(path, node, mesh)
             part = self._meshes[key]
             faces = part.faces
+            self._faces += max(len(faces), len(part.vertices))
+            if self._faces > _MOST_COPIED:
+                raise _too_large(
+                    self._source, f"has more than {_MOST_COPIED:,} triangles in copies"
+                )
             if np.linalg.det(placed[:3]) < 0:
                 faces = faces[:, ::-1]
             uvs = part.uvs
@@ -224,7 +233,7 @@ class _Package:
         try:
             data = self._archive.read(name.lstrip("/"))
             wrap = (wraps.get(styles[0], "clamp"), wraps.get(styles[1], "clamp"))
-            return decode_texture(data, name, alpha=True, wrap=wrap)
+            return decode_texture(data, name, alpha=True, by_profile=True, wrap=wrap)
         except KeyError:
             self._source.lacks(
                 EngineError(
@@ -236,6 +245,12 @@ class _Package:
         except EngineError as error:
             self._source.lacks(error)
         return None
+
+
+def _too_large(source: Source, what: str) -> EngineError:
+    return EngineError(
+        "mesh_too_large", f"{source.name} {what}.", "Reduce the mesh and export it again."
+    )
 
 
 def _main_model(archive: zipfile.ZipFile) -> str:

@@ -20,7 +20,7 @@ from engine.render.surroundings import radiance, reflected
 
 _WIDENED = 0.3
 """Of the width of a lamp, that is added to a lobe: fitted to integrals of GGX, see
-docs/decisions/0049-light-of-the-studio.md."""
+docs/decisions/0051-light-of-the-studio.md."""
 _SOFT = 0.36
 """How far behind the terminator a soft lamp reaches (see ``_arriving``)."""
 _LEAST_ALPHA = 0.03 * 0.03

@@ -81,11 +81,17 @@ class Inputs:
             raise _kind(reference, value, "a picture")
         return value
 
-    def mesh(self, reference: Reference, *, tell: Callable[[str], None] | None = None) -> Mesh:
+    def mesh(
+        self,
+        reference: Reference,
+        *,
+        require_textures: bool = False,
+        tell: Callable[[str], None] | None = None,
+    ) -> Mesh:
         """A mesh in object space; of an asset, its surface.
 
         Args:
-            tell: as in ``load_mesh``.
+            require_textures, tell: as in ``load_mesh``.
 
         Raises:
             EngineError: ``attachment_kind``, as ``resolve``, ``open_mesh`` and ``load_asset``.
@@ -95,7 +101,7 @@ class Inputs:
             return open_mesh(self.asset(reference).mesh)
         if not isinstance(value, Mesh | Path):
             raise _kind(reference, value, "a mesh")
-        return open_mesh(value, tell=tell)
+        return open_mesh(value, require_textures=require_textures, tell=tell)
 
     def is_asset(self, reference: Reference) -> bool:
         """Whether a reference means an asset rather than a mesh or a file of one.

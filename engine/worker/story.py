@@ -37,7 +37,6 @@ from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, MakingJob, RenderJob, TextureJob
 from protocol.parts import pack_file, pack_images
-from protocol.references import Reference
 
 
 class Story:
@@ -132,7 +131,7 @@ class Story:
         stages = (*session.stages_of_finishing(place, job), "thumbnail")
         report.expect(stages)
         self._started("", stages)
-        opened = self._finishable(job.source, job.resolution, inputs)
+        opened = self._finishable(job, inputs)
         recipe: dict[str, Any] = {"version": RECIPE_VERSION, "kind": "finish"}
         if isinstance(opened, Asset):
             recipe, picture = dict(opened.recipe), opened.picture
@@ -145,13 +144,15 @@ class Story:
         recipe[session.FINISH] = session.finish_entry(finished, self._model, settings)
         self._deliver(thumbnail, recipe_bytes(recipe))
 
-    def _finishable(self, reference: Reference, resolution: int, inputs: Inputs) -> Asset | OVoxels:
-        value = inputs.resolve(reference)
+    def _finishable(self, job: FinishJob, inputs: Inputs) -> Asset | OVoxels:
+        value = inputs.resolve(job.source)
         if isinstance(value, Path):
-            return session.open_source(value, resolution, self._report)
+            return session.open_source(
+                value, job.resolution, self._report, require_textures=job.require_textures
+            )
         if isinstance(value, Mesh):
-            return session.ovoxels_of(open_mesh(value), resolution, self._report)
-        return inputs.asset(reference)
+            return session.ovoxels_of(open_mesh(value), job.resolution, self._report)
+        return inputs.asset(job.source)
 
     def _render(self, job: RenderJob, inputs: Inputs) -> None:
         report = self._report
@@ -159,7 +160,7 @@ class Story:
         report.expect(stages)
         self._started("", stages)
         with report.stage("reading"):
-            mesh = self._visible(job.source, inputs)
+            mesh = self._visible(job, inputs)
         pictures: dict[str, tuple[bytes, bool]] = {}
         with report.stage("rendering", job.frames) as step:
             surface = surface_of(mesh, None)
@@ -171,13 +172,15 @@ class Story:
                 step(number + 1)
         self._send(write_part(self._run, "pictures", pack_images(pictures)))
 
-    def _visible(self, reference: Reference, inputs: Inputs) -> Mesh:
-        value = inputs.resolve(reference)
+    def _visible(self, job: RenderJob, inputs: Inputs) -> Mesh:
+        value = inputs.resolve(job.source)
         if isinstance(value, Mesh):
             return open_mesh(value)
         if isinstance(value, Path) and not value.is_dir():
-            return load_surface(value, tell=self._report.note)
-        asset = inputs.asset(reference)
+            return load_surface(
+                value, require_textures=job.require_textures, tell=self._report.note
+            )
+        asset = inputs.asset(job.source)
         return asset.mesh if asset.given_mesh is not None else mesh_of_ovoxels(asset.voxels)
 
     def _started(self, checkpoint: str, stages: tuple[str, ...]) -> None:

@@ -23,6 +23,7 @@ class Session:
         self.cut_out: Any = (SIDE, SIDE, rows.tobytes())
         self.picture: Any = None
         self.used: Any = None
+        self.chosen = self
 
     def use_mask(self, width: int, height: int, rows: bytes) -> None:
         self.used = np.frombuffer(rows, np.uint8).reshape(height, width, 4)

@@ -51,8 +51,8 @@ def _of(thing: Any, purpose: str, **more: Any) -> Any:
 
 def _choose(pump: Pump) -> None:
     pictures = addon.module("core.pictures")
-    _session().choose_picture(pictures.PictureIn(title="Mushroom", data=PICTURE.read_bytes()))
-    pump.until(lambda: _session().cut_out is not None, 60)
+    _session().chosen.choose(pictures.PictureIn(title="Mushroom", data=PICTURE.read_bytes()))
+    pump.until(lambda: _session().chosen.cut_out is not None, 60)
 
 
 def _wait(pump: Pump, job: str) -> None:

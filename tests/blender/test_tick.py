@@ -78,6 +78,10 @@ def test_a_generation_arrives_stage_by_stage(pump: Pump, begin: Callable[..., An
     assert _job(job).state == "done" and _stage() == "finished"
     assert bpy.data.objects["Toy"].session_uid == uid and changes
     assert "in the scene" in addon.module("bl.tick").snapshot().message
+    banner = addon.module("bl.tick").snapshot().banner
+    assert (banner.state, banner.title, banner.object) == ("done", "Toy", uid)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    pump.until(lambda: addon.module("bl.tick").snapshot().banner is None, 10)
 
 
 def test_another_file_is_opened_meanwhile(

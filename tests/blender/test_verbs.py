@@ -19,6 +19,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.chosen = self
 
     def __getattr__(self, name: str) -> Any:
         def called(*values: Any, **named: Any) -> None:
@@ -118,13 +119,99 @@ def test_a_file_is_chosen_and_several_are_a_queue(session: Recorder) -> None:
     chosen.matte, chosen.grow = "plain", 3
     session.calls.clear()
     bpy.ops.maquette.drop_picture(filepath=str(EXAMPLES / "duck.png"))
-    name, (picture, matte), _ = session.only()
-    assert (name, picture.title) == ("choose_picture", "duck")
-    assert (matte.method, matte.grow) == ("plain", 3)
+    name, (picture,), more = session.only()
+    assert (name, picture.title) == ("choose", "duck")
+    assert (more["matte"].method, more["matte"].grow) == ("plain", 3)
     names = [{"name": "duck.png"}, {"name": "rocket.png"}]
     bpy.ops.maquette.drop_picture(directory=str(EXAMPLES), files=names)
-    assert [call[0] for call in session.calls] == ["generate", "generate"]
-    assert [call[1][2].title for call in session.calls] == ["duck", "rocket"]
+    name, pictures, more = session.only()
+    assert name == "choose" and [picture.title for picture in pictures] == ["duck", "rocket"]
+    assert more["matte"].grow == 3
+
+
+def test_stepping_shows_the_corrections_of_each_picture(
+    session: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Matte = addon.module("core.candidate").Matte
+    mattes = [Matte(), Matte("plain", 0.7, -3), Matte("auto", None, 5)]
+    shown = SimpleNamespace(place=0)
+
+    def show(place: int) -> None:
+        shown.place = place
+
+    monkeypatch.setattr(session, "view", shown, raising=False)
+    monkeypatch.setattr(session, "show", show, raising=False)
+    chosen = bpy.context.scene.maquette
+    seen = []
+    for _ in mattes:
+        monkeypatch.setattr(session, "matte", mattes[shown.place], raising=False)
+        bpy.ops.maquette.step_picture(by=0)
+        seen.append((chosen.matte, round(chosen.threshold, 3), chosen.grow))
+        shown.place += 1
+    assert seen == [("auto", 0.5, 0), ("plain", 0.7, -3), ("auto", 0.5, 5)]
+    assert session.calls == []  # showing them corrects nothing
+    bpy.ops.maquette.leave_out(out=True)
+    assert session.only() == ("leave_out", (True,), {})
+    chosen.grow = 1
+    assert session.only()[0] == "correct"
+
+
+def test_words_are_offered_where_the_networks_know_some(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError, match="knows no words"):
+        bpy.ops.maquette.use_words()
+    show(monkeypatch, known["25_words"])
+    bpy.ops.maquette.use_words()
+    assert session.only() == ("write", ("",), {})
+    monkeypatch.setattr(addon.module("bl.tick"), "refresh", lambda: None)
+    bpy.context.window_manager.maquette.prompt = "a blue mug"
+    assert session.only() == ("write", ("a blue mug",), {})
+    assert bpy.context.window_manager.maquette.prompt == known["25_words"].picture.words
+    bpy.context.scene.maquette.grow = 3  # there is no matte to correct
+    assert session.calls == []
+
+
+def test_the_status_bar_says_how_a_job_has_ended(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status_bar = addon.module("ui.status_bar")
+    drawn = [
+        status_bar.sentence(known[name].banner)
+        for name in ("16_done", "14_failed", "17_gone", "26_in_history")
+    ]
+    assert drawn == [
+        "Mushroom is in the scene.",
+        "trophy: The graphics card ran out of memory while decoding the shape: 11.2 GB were needed "
+        "and 9.8 GB free.",
+        "The engine ended while it made mushroom.",
+        "rocket waits in the history.",
+    ]
+    bpy.ops.maquette.dismiss_banner()
+    assert session.only() == ("dismiss_banner", (), {})
+
+
+def test_what_was_made_is_shown(session: Recorder) -> None:
+    bpy.ops.mesh.primitive_cube_add(location=(3, 4, 5))
+    made = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add()
+    other, uid = bpy.context.object, made.session_uid
+    bpy.ops.maquette.show_result(object=uid)
+    assert made.select_get() and not other.select_get()
+    assert bpy.context.view_layer.objects.active == made
+    assert session.only()[0] == "dismiss_banner"
+    other.select_set(True)
+    bpy.context.view_layer.objects.active = other
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.maquette.show_result(object=uid)
+    assert bpy.context.view_layer.objects.active == other  # the mode's selection stays
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.context.scene.collection.objects.unlink(made)
+    with pytest.raises(RuntimeError, match="another scene"):
+        bpy.ops.maquette.show_result(object=uid)
+    bpy.data.objects.remove(made)
+    with pytest.raises(RuntimeError, match=r"deleted.*from the history"):
+        bpy.ops.maquette.show_result(object=uid)
 
 
 def test_a_file_that_is_gone_is_refused_in_words(session: Recorder, tmp_path: Path) -> None:
@@ -180,7 +267,9 @@ def test_history_turns_and_filters(
     bpy.ops.maquette.history_choose(job=snapshot.history[3].id)
     bpy.ops.maquette.history_same_picture()
     assert (window.history_page, window.history_picture) == (0, snapshot.history[3].picture)
-    shown = addon.module("ui.history").shown(snapshot, window)
+    shown = addon.module("core.gallery").shown(
+        snapshot.history, window.history_search, window.history_picture
+    )
     assert {row.picture for row in shown} == {snapshot.history[3].picture}
     assert session.only()[2] == {"filter": "", "picture": window.history_picture}
     bpy.ops.maquette.history_same_picture()
@@ -258,7 +347,7 @@ def test_what_needs_no_engine_starts_none(
     bpy.context.window_manager.maquette.history_search = "chair"
     with pytest.raises(RuntimeError, match="does not run"):
         bpy.ops.maquette.engine_stop()
-    assert [call[0] for call in recorder.calls] == ["dismiss", "choose_picture", "history"]
+    assert [call[0] for call in recorder.calls] == ["dismiss", "choose", "history"]
     assert started == []
     bpy.context.window_manager.maquette.history_search = ""
     bpy.ops.maquette.retry(job="4" * 32)

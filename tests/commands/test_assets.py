@@ -125,6 +125,19 @@ def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
     assert len(painted.faces) == 12
 
 
+@pytest.mark.parametrize("verb", ["texture", "upscale"])
+def test_textures_can_be_required(verb: str, model: Path, image: Path, tmp_path: Path) -> None:
+    lost = tmp_path / "lost.obj"
+    lost.write_text("mtllib gone.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n")
+    result = run(
+        verb, lost, image, "-o", tmp_path / "x.glb", "--checkpoint", model, "--device", "cpu",
+        "--require-textures",
+    )  # fmt: skip
+    assert result.exit_code == 2, result.output
+    assert "The material file gone.mtl" in " ".join(result.stderr.split())
+    assert made_in(tmp_path) == {"disc.png", "lost.obj"}
+
+
 def test_a_textured_mesh_is_finished_with_its_own_faces(
     model: Path, image: Path, tmp_path: Path
 ) -> None:

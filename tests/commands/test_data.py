@@ -34,3 +34,15 @@ def test_errors_are_shown(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "follows from its seed" in result.stderr
     assert run("toybox:0-0", tmp_path).exit_code == 2  # no resolution
+
+
+def test_textures_can_be_required(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "lost.obj").write_text("mtllib gone.mtl\n" + OBJ)
+    result = run(source, target, *BUILD, "--split", "train", "--require-textures")
+    assert "0 assets made, 0 dealt with before, 1 failed" in result.stdout
+    assert "gone.mtl" in result.stdout
+    # It is no property of the folder: without it the same folder is completed.
+    result = run(source, target, *BUILD, "--split", "train", "--retry")
+    assert "1 assets made, 0 dealt with before, 0 failed" in result.stdout

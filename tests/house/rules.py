@@ -164,13 +164,14 @@ def entries_of_engine(root: Path) -> set[str]:
     return entries | {path.parent.name for path in (root / "engine").glob("*/*.py")}
 
 
-def upward_imports(root: Path, order: list[str]) -> list[str]:
-    """Imports of a room that stands above the importing one."""
+def upward_imports(root: Path, order: list[str], package: str = "engine") -> list[str]:
+    """Imports of a room of a package that stands above the importing one."""
     offences: list[str] = []
-    for file in python_files(root, "engine"):
-        room = file.relative_to(root).with_suffix("").parts[1]
-        for module in _imports(file):
-            other = module.split(".")[1] if module.startswith("engine.") else ""
+    for file in python_files(root, package):
+        parts = file.relative_to(root).with_suffix("").parts
+        for module in _imports(file, ".".join(parts[:-1])):
+            inside = module.startswith(f"{package}.")
+            room, other = parts[1], module.split(".")[1] if inside else ""
             if room in order and other in order and order.index(other) < order.index(room):
                 offences.append(f"{file.relative_to(root)} imports {module} from above")
     return offences

@@ -61,6 +61,11 @@ def test_rooms_import_only_what_stands_below_them() -> None:
     assert rules.upward_imports(ROOT, order) == []
 
 
+def test_rooms_of_the_extension_import_only_what_stands_below_them() -> None:
+    order = ["ui", "operators", "bl", "core", "protocol"]
+    assert rules.upward_imports(ROOT, order, "blender_addon") == []
+
+
 def test_every_room_stands_in_the_table() -> None:
     assert rules.unlisted_rooms(ROOT, order_of_rooms()) == []
 
@@ -81,6 +86,8 @@ def test_an_import_from_above_is_seen(tmp_path: Path) -> None:
     (offence,) = rules.upward_imports(tmp_path, order)
     assert "engine/cellar.py" in offence.replace("\\", "/")
     cellar.write_text("from engine.attic.chest import lid\n")
+    assert len(rules.upward_imports(tmp_path, order)) == 1
+    cellar.write_text("from .attic import chest\n")
     assert len(rules.upward_imports(tmp_path, order)) == 1
     assert rules.unlisted_rooms(tmp_path, order) == ["engine/garden stands in no table of rooms"]
 

@@ -1,9 +1,11 @@
-"""PNG files of every kind, written by the specification with the standard library alone."""
+"""PNG files of every kind, written by the specification, and a colour profile to put into them."""
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+from PIL import ImageCms
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
@@ -36,3 +38,35 @@ def png(kind: int, bits: int, samples: np.ndarray, *extra: bytes) -> bytes:
 def transparent(*values: int) -> bytes:
     """The chunk that names the one transparent grey or colour."""
     return chunk(b"tRNS", struct.pack(f">{len(values)}H", *values))
+
+
+def linear_profile(space: str) -> bytes:
+    """An ICC profile (version 2) whose channels are light itself, with the primaries of sRGB."""
+    linear = b"curv" + bytes(8)
+    source: Any = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).profile
+    white = (0.9642, 1.0, 0.8249)
+
+    def xyz(values: tuple[float, float, float]) -> bytes:
+        return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(65536 * v) for v in values))
+
+    text = b"linear light\0"
+    described = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78)
+    tags = {b"desc": described, b"wtpt": xyz(white), b"cprt": b"text" + bytes(4) + b"none\0"}
+    if space == "GRAY":
+        tags[b"kTRC"] = linear
+    else:
+        for letter, colour in (
+            (b"r", source.red_colorant),
+            (b"g", source.green_colorant),
+            (b"b", source.blue_colorant),
+        ):
+            tags[letter + b"XYZ"] = xyz(colour[0])
+            tags[letter + b"TRC"] = linear
+    table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    header = struct.pack(">I4sI4s4s4s", 0, b"lcms", 0x02400000, b"mntr", space.encode(), b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    profile = header + bytes(128 - len(header)) + struct.pack(">I", len(tags)) + table + body
+    return struct.pack(">I", len(profile)) + profile[4:]

@@ -2,11 +2,10 @@
 
 import io
 import struct
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from engine.images.reading import read_image
 from protocol.errors import EngineError
@@ -17,6 +16,7 @@ from tests.images.png_kinds import (
     RGB,
     RGBA,
     chunk,
+    linear_profile,
     png,
     transparent,
 )
@@ -99,7 +99,7 @@ def test_a_linear_png_is_brightened_and_an_srgb_one_is_not():
 @pytest.mark.parametrize("mode", ["L", "LA", "P"])
 def test_a_profile_of_grey_or_of_a_palette_is_converted(mode):
     """A profile whose curve is light itself: 128 of 255 is 188 in sRGB."""
-    profile = _linear_profile("GRAY" if mode in ("L", "LA") else "RGB ")
+    profile = linear_profile("GRAY" if mode in ("L", "LA") else "RGB ")
     picture = Image.new(mode, (2, 2), {"L": 128, "LA": (128, 77), "P": 0}[mode])
     if mode == "P":
         picture.putpalette([128, 128, 128])
@@ -115,6 +115,19 @@ def test_cmyk_of_a_jpeg_keeps_its_colours():
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(file, "JPEG", quality=95)
     red = row(file.getvalue())[0]
     assert red[0] > 240 and max(red[1:3]) < 15
+
+
+def test_a_png_of_more_pixels_than_it_holds_is_damaged():
+    """Pillow would give black for the missing rows, as many as there are said to be."""
+    whole = png(RGB, 8, np.full((8, 8, 3), 200))
+    assert row(whole)[0] == [200, 200, 200, 255]
+    header = struct.pack(">IIBBBBB", 8, 2_000_000, 8, 2, 0, 0, 0)
+    longer = whole[:8] + chunk(b"IHDR", header) + whole[33:]
+    with pytest.raises(EngineError) as caught:
+        read_image(longer)
+    assert "pixels are missing" in caught.value.message
+    flat = png(GREY, 1, np.zeros((4000, 4000, 1), int))
+    assert np.asarray(read_image(flat)).shape == (4000, 4000, 4)
 
 
 @pytest.mark.parametrize(
@@ -134,35 +147,3 @@ def test_other_files_are_named(data, word):
         read_image(data)
     assert caught.value.code == "image_unreadable" and word in caught.value.message
     assert caught.value.hint
-
-
-def _linear_profile(space: str) -> bytes:
-    """An ICC profile (version 2) whose channels are light itself, with the primaries of sRGB."""
-    linear = b"curv" + bytes(8)
-    source: Any = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).profile
-    white = (0.9642, 1.0, 0.8249)
-
-    def xyz(values: tuple[float, float, float]) -> bytes:
-        return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(65536 * v) for v in values))
-
-    text = b"linear light\0"
-    described = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78)
-    tags = {b"desc": described, b"wtpt": xyz(white), b"cprt": b"text" + bytes(4) + b"none\0"}
-    if space == "GRAY":
-        tags[b"kTRC"] = linear
-    else:
-        for letter, colour in (
-            (b"r", source.red_colorant),
-            (b"g", source.green_colorant),
-            (b"b", source.blue_colorant),
-        ):
-            tags[letter + b"XYZ"] = xyz(colour[0])
-            tags[letter + b"TRC"] = linear
-    table, body, offset = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = struct.pack(">I4sI4s4s4s", 0, b"lcms", 0x02400000, b"mntr", space.encode(), b"XYZ ")
-    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    profile = header + bytes(128 - len(header)) + struct.pack(">I", len(tags)) + table + body
-    return struct.pack(">I", len(profile)) + profile[4:]

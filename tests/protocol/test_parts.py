@@ -1,5 +1,6 @@
 """Parts as they are promised: packed as Blender takes them, and refused when they are not."""
 
+import hashlib
 import io
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from protocol.download import CHUNK, Download
 from protocol.errors import EngineError
 from protocol.layout import Array, Layout, lay_out, views
 from protocol.parts import (
@@ -21,6 +23,7 @@ from protocol.parts import (
     picture_size,
 )
 from protocol.plain import from_dict, to_dict
+from protocol.replies import PartChunk, PartHead
 from protocol.wire import Shaped
 
 TETRAHEDRON = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
@@ -199,3 +202,36 @@ def test_arrays_are_laid_out_one_after_the_other() -> None:
         Array(name="b", dtype="int32", shape=(1,)),
     )
     assert [array.offset for array in lay_out([one, two])] == [0, 32]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_part_is_checked_in_steps_between_which_others_have_their_turn(damaged: bool) -> None:
+    points = np.zeros((400_000, 3), np.float32)
+    packed = pack_mesh(points, np.arange(399_999, dtype=np.int32).reshape(-1, 3))
+    if damaged:
+        points[-1] = np.nan
+    data = file_of(packed)
+    sha256 = hashlib.sha256(data).hexdigest()
+    head = PartHead(job="a", name="mesh", size=len(data), sha256=sha256, layout=packed.layout)
+    download = Download("a", "mesh")
+    download.take_head(head)
+    for at in range(0, len(data), CHUNK):
+        piece = data[at : at + CHUNK]
+        download.take_chunk(PartChunk(job="a", name="mesh", offset=at, size=len(piece)), piece)
+    assert download.have == len(data) and download.reading and not download.done
+    if damaged:
+        with pytest.raises(EngineError, match="not finite"):
+            read_all(download)
+        assert not download.done
+    else:
+        # 1.2 million coordinates are two pieces; corners are looked at twice; edges, their ends.
+        assert read_all(download) >= 6 and download.done
+
+
+def read_all(download: Download) -> int:
+    """How many steps it takes."""
+    steps = 0
+    while download.reading:
+        download.read()
+        steps += 1
+    return steps

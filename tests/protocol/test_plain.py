@@ -44,6 +44,7 @@ def test_the_layout_is_the_one_that_others_will_read() -> None:
             "size": 512,
             "frames": 1,
             "seconds": 4.0,
+            "require_textures": False,
         }
     }
 

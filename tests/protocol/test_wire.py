@@ -182,8 +182,11 @@ def test_greetings_are_read_in_any_version() -> None:
 @pytest.mark.parametrize("id", ["", "x" * 32, JOB + "0", JOB.upper(), "../" + JOB[3:], JOB + "\n"])
 def test_an_id_of_a_job_can_name_a_folder(id: str) -> None:
     with pytest.raises(EngineError) as caught:
-        Submit(id=id, job=EXAMPLES[2].job)  # pyright: ignore
+        Submit(id=id, job=_A_JOB)
     assert caught.value.code == "job_id_invalid"
+
+
+_A_JOB = next(message.job for message in EXAMPLES if isinstance(message, Submit))
 
 
 def test_a_refusal_is_bounded() -> None:

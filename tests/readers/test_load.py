@@ -261,7 +261,7 @@ def test_absent_file_folder_and_unknown_suffix(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no.glb").code == "mesh_absent"
     (tmp_path / "folder.ply").mkdir()
     assert refusal(tmp_path / "folder.ply").code == "mesh_absent"
-    assert refusal(tmp_path / "a.fbx").code == "mesh_format"
+    assert refusal(tmp_path / "a.max").code == "mesh_format"
     assert refusal(tmp_path / "a").code == "mesh_format"
 
 

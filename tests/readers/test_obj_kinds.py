@@ -259,6 +259,8 @@ def test_text_of_material_files(tmp_path: Path, mtl: str) -> None:
         "mtllib one.mtl two.mtl\n",
         "mtllib one.mtl two.mtl\nmtllib one.mtl\n",
         "mtllib my red.mtl\n",
+        "mtllib one.mtl my red.mtl\n",
+        "mtllib my red.mtl absent.mtl\n",
         'mtllib "my red.mtl"\n',
         "mtllib .\\one.mtl\nmtllib C:\\gone\\two.mtl\n",
         "mtllib absent.mtl\nmtllib two.mtl\n",
@@ -363,3 +365,20 @@ def test_pictures_keep_their_alpha(tmp_path: Path) -> None:
     (paint,) = load_mesh(painted(tmp_path, "newmtl a\nmap_Kd red.png\n")).materials
     assert paint.base_color_texture is not None
     np.testing.assert_array_equal(paint.base_color_texture.pixels[0, 0], [255, 0, 0, 128])
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("A 02 U Joint.mtl", ["A 02 U Joint.mtl"]),
+        ("a.mtl b c.MTL", ["a.mtl", "b c.MTL"]),
+        ("materials", ["materials"]),
+    ],
+)
+def test_a_missing_library_is_named_whole(tmp_path: Path, line: str, missing: list[str]) -> None:
+    path = tmp_path / "a.obj"
+    path.write_text(f"mtllib {line}\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    said = notes_of(path)[:-1]
+    assert [note.partition(", which")[0] for note in said] == [
+        f"The material file {name}" for name in missing
+    ]

@@ -284,3 +284,14 @@ def test_points_alone_are_no_shape(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         load_mesh(ply(tmp_path, [vertices()]))
     assert caught.value.code == "mesh_empty"
+
+
+def test_a_cloud_of_points_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.ply"
+    path.write_text(
+        "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\n"
+        "property float z\nend_header\n0 0 0\n1 1 1\n"
+    )
+    with pytest.raises(EngineError) as caught:
+        load_mesh(path)
+    assert caught.value.code == "mesh_empty" and "only 2 points" in caught.value.message

@@ -105,5 +105,12 @@ def test_colours_of_facets(tmp_path: Path, head: bytes, attributes: tuple[int, i
     surface.shows((0.25, 0.75, 0), BLUE)
 
 
+@pytest.mark.parametrize("alpha", [b"\0", b" ", b"\xff"])
+def test_the_colour_of_all_facets_without_any_of_their_own(tmp_path: Path, alpha: bytes) -> None:
+    mesh = load_mesh(write(tmp_path, binary((0, 0), b"COLOR=\xff\0\0" + alpha)))
+    assert mesh.colors is None and mesh.materials[0].base_color_factor == (1.0, 0.0, 0.0)
+    assert mesh.materials[0].alpha_factor == 1.0 and len(mesh.vertices) == 4
+
+
 def test_attributes_that_are_no_colours(tmp_path: Path) -> None:
     assert load_mesh(write(tmp_path, binary((1, 2)))).colors is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from engine.worker.worker import Worker
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed, Progress
 from protocol.finishes import FinishChoice
-from protocol.jobs import FinishJob, GenerateJob, RenderJob, TextureJob
+from protocol.jobs import FinishJob, GenerateJob, RenderJob, TextureJob, UpscaleJob
 from protocol.layout import Array, views
 from protocol.parts import check_part, pack_mesh
 from protocol.references import Attached, File, Stored
@@ -200,6 +201,23 @@ def test_errors_are_sentences_and_the_next_job_works(
         assert bench.run("c", GenerateJob(picture=image, type="64")).code == "out_of_memory"
     assert bench.worker.usable
     assert isinstance(bench.run("d", GenerateJob(picture=image, type="64")), Done)
+
+
+@pytest.mark.parametrize("kind", ["texture", "upscale", "finish", "render"])
+def test_a_job_can_require_the_textures_of_its_mesh(bench: Bench, image: File, kind: str) -> None:
+    (bench.home / "lost.obj").write_text(
+        "mtllib gone.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n"
+    )
+    mesh = File(str(bench.home / "lost.obj"))
+    spec = {
+        "texture": TextureJob(mesh=mesh, picture=image, require_textures=True),
+        "upscale": UpscaleJob(source=mesh, picture=image, require_textures=True),
+        "finish": FinishJob(source=mesh, resolution=16, require_textures=True),
+        "render": RenderJob(source=mesh, size=16, require_textures=True),
+    }[kind]
+    assert bench.run("a", spec).code == "material_missing"
+    if isinstance(spec, RenderJob):
+        assert isinstance(bench.run("b", replace(spec, require_textures=False)), Done)
 
 
 def test_a_device_that_fails_ends_the_worker(

@@ -12,6 +12,7 @@ from engine.systems.trellis2.names import (
     SAMPLED,
     SAMPLERS,
     SYSTEM,
+    TEXT_ENCODER,
     check_stages,
 )
 from engine.systems.trellis2.routes import (
@@ -24,6 +25,7 @@ from engine.systems.trellis2.routes import (
     type_names,
 )
 from engine.weights.hub import NotHere, Source, sources_of
+from engine.weights.sentences import model_folder
 from engine.weights.store import Store
 from protocol.checkpoints import CheckpointDescription, QualityRow, SamplerRow
 from protocol.errors import EngineError
@@ -66,7 +68,17 @@ def describe(home: Source, store: Store) -> CheckpointDescription:
         texture_resolution=levels_of(offer)[-1].resolution if files.texturing else None,
         samplers=tuple(_samplers(files)),
         finishing=generation.finishing or FinishAdvice(),
+        prompts=TEXT_ENCODER in generation.models,
+        prompts_missing=_missing_for_prompts() if TEXT_ENCODER in generation.models else "",
     )
+
+
+def _missing_for_prompts() -> str:
+    try:
+        model_folder()
+    except EngineError as error:
+        return error.message
+    return ""
 
 
 def check(job: MakingJob, home: Source, store: Store) -> None:

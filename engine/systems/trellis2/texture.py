@@ -40,7 +40,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     samplers = samplers_of(spec, TextureJob, job.samplers)
     uses = needs_of_texturing(models, level, resolution, offer.factor)
     with report.stage("reading"):
-        mesh = inputs.mesh(job.mesh, tell=report.note)
+        mesh = inputs.mesh(job.mesh, require_textures=job.require_textures, tell=report.note)
     work = begin_work(
         models, report, inputs, uses,
         spec=spec, picture=inputs.picture(job.picture), matte=job.matte,

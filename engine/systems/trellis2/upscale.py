@@ -67,7 +67,9 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     source = origin
     if source is None:
         with report.stage("reading"):
-            source = inputs.mesh(job.source, tell=report.note)
+            source = inputs.mesh(
+                job.source, require_textures=job.require_textures, tell=report.note
+            )
     work = begin_work(
         models, report, inputs, uses,
         spec=models.generation, picture=picture, matte=matte,

@@ -7,7 +7,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from engine.checkpoints.pipeline import Normalization, PipelineSpec
 from engine.images.picture import Picture, PictureSource, load_picture, written
-from engine.networks.sentences import model_folder
 from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.residency.plan import Use
@@ -21,6 +20,7 @@ from engine.systems.trellis2.names import (
     TEXT_ENCODER,
     check_stages,
 )
+from engine.weights.sentences import model_folder
 from protocol.errors import EngineError
 from protocol.jobs import MakingJob
 from protocol.limits import MatteMethod

@@ -236,6 +236,7 @@ def _check(settings: BuildSettings) -> None:
 def _agree(index: Index, settings: BuildSettings, folder: Path) -> None:
     """One folder, one kind of asset."""
     wanted: dict[str, Any] = {**asdict(settings), "resolutions": list(settings.resolutions)}
+    del wanted["require_textures"]
     present = index.settings()
     if not present:
         index.put_settings(wanted)

@@ -43,11 +43,13 @@ class BuildSettings:
         resolutions: grid sizes, ascending.
         views: pictures of each asset.
         picture: pixels per side.
+        require_textures: as in ``load_mesh``; no property of assets, so builds may differ in it.
     """
 
     resolutions: tuple[int, ...]
     views: int
     picture: int
+    require_textures: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _read(source: Source, settings: BuildSettings) -> tuple[Mesh, Placement, str
     if source.path.suffix.lower() == VOXELS:
         given = _fitting_voxels(source.path, max(settings.resolutions))
         return mesh_of_ovoxels(given), given.placement, source.family, given
-    mesh = load_mesh(source.path)
+    mesh = load_mesh(source.path, require_textures=settings.require_textures)
     placement = fit_unit_cube(mesh.vertices, mesh.faces)
     mesh = replace(mesh, vertices=placement.to_unit(mesh.vertices))
     return mesh, placement, source.family, None

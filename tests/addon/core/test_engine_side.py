@@ -64,7 +64,7 @@ def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeD
     assert view.missing == view.total > 1e9 and view.folder
     gated = [row for row in view.rows if row.gated]
     assert gated and all(row.page.startswith("https://huggingface.co/") for row in gated)
-    assert gated[0].name in gate_sentence(view)
+    assert gate_sentence(view).startswith("DINOv3: its owner asks")
     blender.session.weights.download("standard")
     assert why_not_download(blender.snapshot).startswith("A download is running")
     blender.until(lambda: weights(blender).done > 0)
@@ -124,7 +124,7 @@ def test_an_engine_of_another_version_is_refused_in_a_sentence(
 ) -> None:
     spawn({"protocol": 99, "jobs": [QUICK]})
     blender = desk()
-    blender.session.choose_picture(picture())
+    blender.session.chosen.choose(picture())
     blender.until(lambda: blender.snapshot.engine.state == "refused")
     engine = blender.snapshot.engine
     assert engine.verb == "update" and "version" in engine.sentence and engine.hint

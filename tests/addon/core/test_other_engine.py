@@ -29,7 +29,7 @@ def test_a_live_connection_is_left_and_the_other_engine_gets_the_jobs(
         blender = desk()
         use(blender, own, OWN)
         blender.ready()
-        blender.session.choose_picture(picture())
+        blender.session.chosen.choose(picture())
         blender.until(lambda: blender.snapshot.picture.cut_out)
         (left,) = blender.session.generate(SEED, HERE)
         blender.reach(left, "running")
@@ -53,7 +53,7 @@ def test_what_was_never_sent_goes_to_the_other_engine(tmp_path: Path, desk: Make
         blender = desk()
         blender.session.engine_facts(OWN)
         blender.tick()
-        blender.session.choose_picture(picture())
+        blender.session.chosen.choose(picture())
         blender.session.generate(SEED, HERE, picture())
         assert blender.snapshot.picture.checking
         use(blender, studio, STUDIO)

@@ -1,15 +1,18 @@
 """The chosen picture: what the engine says of it, its matte, and what a job is given."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from blender_addon.core.asking import Asking
-from blender_addon.core.chosen import Matte
+from blender_addon.core.candidate import Matte
 from blender_addon.core.pictures import PictureIn
+from blender_addon.core.recipes import summary
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.protocol.errors import EngineError
+from blender_addon.protocol.references import Prompt
 from blender_addon.protocol.requests import Attach, CutOut
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import Server
@@ -21,14 +24,14 @@ SEED = GenerateSettings(seed=0, finish=None)
 
 
 def chosen(blender: Desk, one: PictureIn) -> None:
-    blender.session.choose_picture(one)
+    blender.session.chosen.choose(one)
     assert blender.snapshot.picture.checking
     blender.until(lambda: not blender.snapshot.picture.checking)
 
 
 def alphas(blender: Desk) -> bytes:
-    assert blender.session.cut_out is not None
-    width, height, rows = blender.session.cut_out
+    assert blender.session.chosen.cut_out is not None
+    width, height, rows = blender.session.chosen.cut_out
     assert len(rows) == width * height * 4
     return rows[3::4]
 
@@ -55,7 +58,7 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     assert found[0] == 0 and found[64 * 128 + 64] == 255
     (job,) = blender.session.generate(SEED, HERE)
     assert job_of(blender, job).matte == "auto"
-    blender.session.correct_matte(Matte("plain", None, 6))
+    blender.session.chosen.correct(Matte("plain", None, 6))
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert blender.snapshot.picture.serial != view.serial
     grown = alphas(blender)
@@ -65,7 +68,7 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     blender.reach(job, "done")
     # Found together, though other bytes were sent.
     assert blender.delivered[-1].recipe["picture_sha256"] == picture(side=128).sha256
-    blender.session.correct_matte(Matte("auto", 0.5, 0))  # sliders where they rest
+    blender.session.chosen.correct(Matte("auto", 0.5, 0))  # sliders where they rest
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) == found
     (job,) = blender.session.generate(SEED, HERE)
@@ -77,15 +80,15 @@ def test_a_new_picture_gets_the_corrections_that_are_set(spawn: Spawn, desk: Mak
     blender = desk()
     blender.ready()
     chosen(blender, picture())
-    blender.session.correct_matte(Matte("plain", 0.5, -4))
+    blender.session.chosen.correct(Matte("plain", 0.5, -4))
     blender.until(lambda: not blender.snapshot.picture.checking)
     shrunk = alphas(blender)
-    blender.session.choose_picture(picture("other"), Matte("plain", 0.5, -4))
+    blender.session.chosen.choose(picture("other"), matte=Matte("plain", 0.5, -4))
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) == shrunk
     (job,) = blender.session.generate(SEED, HERE)
     assert job_of(blender, job).matte == "cutout"
-    blender.session.choose_picture(picture("third"), Matte())
+    blender.session.chosen.choose(picture("third"), matte=Matte())
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) != shrunk
     (job,) = blender.session.generate(SEED, HERE)
@@ -108,14 +111,14 @@ def test_a_slider_that_is_dragged_sends_the_picture_twice_not_a_hundred_times(
 
     monkeypatch.setattr(Asking, "ask", count)
     for grow in range(1, 31):
-        blender.session.correct_matte(Matte("auto", None, grow))
+        blender.session.chosen.correct(Matte("auto", None, grow))
     with pytest.raises(EngineError, match="not here yet"):
         blender.session.generate(SEED, HERE)  # not with the matte before
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert [request.grow for request in asked] == [1, 30]
     grown = alphas(blender)
     chosen(blender, picture())
-    blender.session.correct_matte(Matte("auto", None, 30))
+    blender.session.chosen.correct(Matte("auto", None, 30))
     blender.until(lambda: not blender.snapshot.picture.checking)
     assert alphas(blender) == grown
 
@@ -127,9 +130,9 @@ def test_a_painted_mask_travels_with_the_job(spawn: Spawn, desk: MakeDesk) -> No
     chosen(blender, picture())
     painted = bytes((10, 20, 30, 255)) * (32 * 64) + bytes(4 * 32 * 64)
     with pytest.raises(EngineError, match="64 x 63"):
-        blender.session.use_mask(64, 63, painted)
-    blender.session.use_mask(64, 64, painted)
-    assert blender.session.cut_out == (64, 64, painted)
+        blender.session.chosen.use_mask(64, 63, painted)
+    blender.session.chosen.use_mask(64, 64, painted)
+    assert blender.session.chosen.cut_out == (64, 64, painted)
     (job,) = blender.session.generate(SEED, HERE)
     assert job_of(blender, job).matte == "cutout"
     blender.reach(job, "done")
@@ -139,15 +142,15 @@ def test_answers_about_an_earlier_picture_do_not_count(spawn: Spawn, desk: MakeD
     spawn({"jobs": [QUICK]})
     blender = desk()
     blender.ready()
-    blender.session.choose_picture(picture("first", 64))
-    blender.session.choose_picture(picture("second", 96))
+    blender.session.chosen.choose(picture("first", 64))
+    blender.session.chosen.choose(picture("second", 96))
     blender.until(lambda: not blender.snapshot.picture.checking)
     view = blender.snapshot.picture
     assert (view.title, view.width) == ("second", 96)
     blender.pump(0.3)
     assert blender.snapshot.picture is view
-    blender.session.choose_picture(None)
-    assert blender.snapshot.picture.title == "" and blender.session.cut_out is None
+    blender.session.chosen.choose()
+    assert blender.snapshot.picture.title == "" and blender.session.chosen.cut_out is None
 
 
 def test_what_the_engine_cannot_read_is_said(spawn: Spawn, desk: MakeDesk) -> None:
@@ -175,7 +178,7 @@ def test_what_is_no_picture_is_refused_before_it_is_sent(
     desk: MakeDesk, data: bytes, what: str
 ) -> None:
     blender = desk()
-    blender.session.choose_picture(PictureIn(title="it", data=data))
+    blender.session.chosen.choose(PictureIn(title="it", data=data))
     view = blender.snapshot.picture
     assert what in view.problem and view.hint and not view.checking
     with pytest.raises(EngineError, match=what):
@@ -195,12 +198,111 @@ def test_without_a_picture_nothing_is_generated(desk: MakeDesk) -> None:
     with pytest.raises(EngineError, match="No picture"):
         blender.session.generate(SEED, HERE)
     with pytest.raises(EngineError, match="No picture"):
-        blender.session.correct_matte(Matte("plain"))
+        blender.session.chosen.correct(Matte("plain"))
 
 
 def test_a_corrected_matte_that_is_not_here_is_not_left_out(spawn: Spawn, desk: MakeDesk) -> None:
     blender = desk()
-    blender.session.choose_picture(picture())
-    blender.session.correct_matte(Matte("plain", 0.5, 0))
+    blender.session.chosen.choose(picture())
+    blender.session.chosen.correct(Matte("plain", 0.5, 0))
     with pytest.raises(EngineError, match="not here yet"):
         blender.session.generate(SEED, HERE)
+
+
+def test_several_pictures_are_looked_at_before_anything_is_spent(
+    spawn: Spawn, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    flight: list[int] = []
+    ask = Asking.ask
+
+    def count(self: Asking, message: Any, *others: Any) -> int:
+        if isinstance(message, CutOut):
+            flight.append(sum(one.view.checking for one in many._all))
+        return ask(self, message, *others)
+
+    many = blender.session.chosen
+    monkeypatch.setattr(Asking, "ask", count)
+    broken = PictureIn(title="notes", data=b"Dear diary")
+    many.choose(picture("a", 128), broken, picture("b", 128), picture("c", 96))
+    assert not blender.snapshot.jobs
+    blender.until(lambda: blender.snapshot.picture.unseen == 0)
+    assert flight == [0, 0, 0, 0]  # one after another
+    view = blender.snapshot.picture
+    assert (view.title, view.place, view.count) == ("a", 0, 4)
+    assert (view.made, view.unusable, view.noted) == (3, 1, 3)
+    many.show(1)
+    assert blender.snapshot.picture.problem and not many.cut_out
+    many.show(2)
+    assert blender.snapshot.picture.title == "b" and many.matte == Matte()
+    found = alphas(blender)
+    many.correct(Matte("plain", None, 6))
+    with pytest.raises(EngineError, match="of b is not here yet"):
+        blender.session.generate(SEED, HERE)
+    assert not blender.snapshot.jobs  # not the others either
+    blender.until(lambda: not blender.snapshot.picture.checking)
+    assert sum(a > 127 for a in alphas(blender)) > sum(a > 127 for a in found)
+    many.show(99)
+    assert blender.snapshot.picture.title == "c" and many.matte == Matte()
+    many.leave_out(True)
+    assert blender.snapshot.picture.left_out and blender.snapshot.picture.made == 2
+    many.show(2)
+    assert many.matte == Matte("plain", None, 6)
+    jobs = blender.session.generate(SEED, HERE)
+    assert [blender.job(job).title for job in jobs] == ["a", "b"]
+    assert [job_of(blender, job).matte for job in jobs] == ["auto", "cutout"]
+    many.leave_out(True)
+    many.show(0)
+    many.leave_out(True)
+    with pytest.raises(EngineError, match="left out"):
+        blender.session.generate(SEED, HERE)
+
+
+def test_cut_outs_far_away_are_asked_for_again(
+    spawn: Spawn, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blender_addon.core.chosen.KEPT", 1)
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    many = blender.session.chosen
+    many.choose(*(picture(name) for name in "abcd"))
+    blender.until(lambda: blender.snapshot.picture.unseen == 0)
+    assert [one.cut_out is not None for one in many._all] == [True, True, False, False]
+    many.show(3)
+    assert blender.snapshot.picture.checking
+    blender.until(lambda: blender.snapshot.picture.cut_out)
+    assert [one.cut_out is not None for one in many._all] == [False, True, False, True]
+    assert len(blender.session.generate(SEED, HERE)) == 4
+
+
+def test_words_take_the_place_of_a_picture(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    blender.session.chosen.choose(picture())
+    blender.session.chosen.write("")
+    view = blender.snapshot.picture
+    assert view.of_words and not view.title and blender.session.chosen.picture is None
+    with pytest.raises(EngineError, match="No words are written"):
+        blender.session.generate(SEED, HERE)
+    words = "a red mushroom  with white dots and a short stem"
+    blender.session.chosen.write(words)
+    assert blender.snapshot.picture.words == words
+    (job,) = blender.session.generate(SEED, HERE)
+    made = " ".join(words.split())
+    assert job_of(blender, job).picture == Prompt(made)
+    assert blender.job(job).title == "a red mushroom with white dots and a"
+    blender.reach(job, "done")
+    recipe = blender.delivered[-1].recipe
+    assert recipe["prompt"] == made
+    assert ("Text", made) in summary(recipe)
+    (again,) = blender.session.again(job, HERE, seed=0)
+    assert job_of(blender, again).picture == Prompt(made)
+    blender.reach(again, "done")
+    assert blender.delivered[-1].recipe["prompt"] == made
+    # Found together, by the engine's own reckoning of the words.
+    assert len({each.recipe["picture_sha256"] for each in blender.delivered}) == 1
+    assert recipe["picture_sha256"] == sha256(made.encode()).hexdigest()

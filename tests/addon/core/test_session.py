@@ -26,7 +26,7 @@ def test_from_picture_to_object(spawn: Spawn, desk: MakeDesk) -> None:
     blender = desk()
     assert blender.snapshot.engine.state == "absent"  # the default, before anything was looked at
     blender.ready()
-    blender.session.choose_picture(picture())
+    blender.session.chosen.choose(picture())
     (job,) = blender.session.generate(GenerateSettings(seed=0), HERE)
     assert blender.job(job).state == "sending"
     view = blender.reach(job, "running")

@@ -131,6 +131,28 @@ def test_why_not_in_other_verbs() -> None:
     assert refusals.why_not_release(warm) == ""
 
 
+def test_why_words_cannot_be_used() -> None:
+    written = replace(ALL_WELL, picture=PictureView(title="a", of_words=True, words="a mug"))
+    assert "knows no words" in refusals.why_not_generate(written)
+    knows = replace(written, checkpoint=replace(NETWORKS, words=True))
+    assert refusals.why_not_generate(knows) == ""
+    missing = replace(NETWORKS, words=True, words_missing="A package is not installed.")
+    assert refusals.why_not_words(replace(written, checkpoint=missing)) == missing.words_missing
+    empty = replace(knows, picture=PictureView(of_words=True))
+    assert "Write what the object looks like" in refusals.why_not_generate(empty)
+    assert "not told yet" in refusals.why_not_words(replace(written, checkpoint=None))
+
+
+def test_one_of_several_pictures_that_cannot_be_used_stops_nothing() -> None:
+    shown = PictureView(title="a", problem="It is a film.", count=3, made=2, unusable=1)
+    assert refusals.why_not_generate(replace(ALL_WELL, picture=shown)) == ""
+    assert "film" in refusals.why_not_retexture(replace(ALL_WELL, picture=shown))
+    none = replace(ALL_WELL, picture=replace(shown, made=0))
+    assert "No picture is left" in refusals.why_not_generate(none)
+    looking = replace(ALL_WELL, picture=replace(shown, problem="", checking=True))
+    assert "takes a moment" in refusals.why_not_generate(looking)
+
+
 def test_why_nothing_is_downloaded() -> None:
     missing = WeightsView(total=9_000_000_000, missing=8_000_000_000, free=5_000_000_000)
     assert "make room" in refusals.why_not_download(replace(ALL_WELL, weights=missing))

@@ -1,7 +1,8 @@
 """Pictures of every state in a real window, and what drawing them takes.
 
 Without more arguments: every state with the panels as they are at first. With ``open``: states
-whose panels are folded at first, opened, with the others left out.
+whose panels are folded at first, opened, with the others left out. ``de_DE`` before that: in that
+language.
 """
 
 import json
@@ -185,6 +186,10 @@ def preferences(known: dict[str, Any]) -> window.Steps:
 
 
 def story() -> window.Steps:
+    if GIVEN[:1] == ["de_DE"]:
+        view = bpy.context.preferences.view
+        view.language = GIVEN.pop(0)
+        view.use_translate_interface = view.use_translate_tooltips = True
     opened = GIVEN[:1] == ["open"]
     wanted = GIVEN[1:] if opened else GIVEN
     if opened:
@@ -208,6 +213,8 @@ def story() -> window.Steps:
             yield 0.05
         yield 0.3
         window.sidebar_shot(name)
+        if not opened and (known[state].banner or known[state].jobs):
+            window.status_bar_shot(f"{name}_bar")
     if not opened and (not wanted or "prefs" in wanted):
         yield from preferences(known)
     figures = {

@@ -184,9 +184,42 @@ def states(view: Any) -> dict[str, Any]:
         ),
         "12_running": replace(chosen, jobs=(running,)),
         "13_queue": replace(chosen, jobs=(running, *queued)),
-        "14_failed": replace(chosen, jobs=(failed,)),
+        "14_failed": replace(
+            chosen,
+            jobs=(failed,),
+            banner=view.BannerView(
+                job=failed.id, state="failed", title=failed.title, problem=failed.problem
+            ),
+        ),
+        "25_words": replace(
+            base,
+            engine=cpu,
+            checkpoint=replace(small, words=True),
+            picture=view.PictureView(
+                title="a red mushroom with white dots",
+                words="a red mushroom with white dots",
+                of_words=True,
+            ),
+        ),
+        "26_in_history": replace(
+            chosen, banner=view.BannerView(job="b" * 32, state="done", title="rocket")
+        ),
+        "27_several": replace(
+            base,
+            picture=replace(
+                noted, title="lighthouse", place=1, count=5, made=3, unusable=1, noted=2, unseen=1
+            ),
+        ),
+        "28_left_out": replace(
+            base, picture=replace(picture, place=4, count=5, made=4, left_out=True)
+        ),
+        "29_choices_words": replace(base, engine=cpu, checkpoint=replace(small, words=True)),
         "15_waiting": replace(chosen, jobs=(waiting,)),
-        "16_done": replace(chosen, message="Mushroom is at the 3D cursor, 1 m tall."),
+        "16_done": replace(
+            chosen,
+            message="Mushroom is in the scene.",
+            banner=view.BannerView(job="c" * 32, state="done", title="Mushroom", object=7),
+        ),
         "17_gone": replace(
             chosen,
             engine=view.EngineView(
@@ -196,6 +229,7 @@ def states(view: Any) -> dict[str, Any]:
                 verb="restart",
             ),
             jobs=(replace(running, state="interrupted"),),
+            banner=view.BannerView(job=running.id, state="interrupted", title=running.title),
         ),
         "18_refused": replace(
             chosen,

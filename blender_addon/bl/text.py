@@ -1,10 +1,11 @@
-"""Sentences in panels: wrapped by their measured width, since Blender cuts what is too long."""
+"""Sentences, wrapped by their measured width, since Blender cuts what is too long."""
 
 from functools import lru_cache
 from typing import Any
 
 import blf
-from bpy.app.translations import pgettext_iface as translated
+
+from ..core.language import said
 
 TABS = 24
 """Pixels at 100 % that the tabs of a sidebar take."""
@@ -91,7 +92,7 @@ def say(
     column.scale_y = 0.8
     column.alert = alert
     column.active = not dim
-    for number, line in enumerate(lines(translated(text), width, points(context))):
+    for number, line in enumerate(lines(said(text), width, points(context))):
         first = number == 0
         if has_icon:
             column.label(text=line, icon=icon if first else "BLANK1", translate=False)
