@@ -356,7 +356,10 @@ def _filtered(data: np.ndarray, stride: int, filter: str) -> np.ndarray:
         return data
     if filter == "EXPONENTIAL":
         words = data.view("<i4")
-        made = np.ldexp(((words << 8) >> 8).astype(np.float32), words >> 24).astype("<f4")
+        exponents = words >> 24
+        if (abs(exponents) > 100).any():  # what there may be
+            raise Broken(_DAMAGED)
+        made = np.ldexp(((words << 8) >> 8).astype(np.float32), exponents).astype("<f4")
     elif filter == "OCTAHEDRAL":
         made = _octahedral(data.view("<i2" if stride == 8 else "i1").reshape(-1, 4))
     elif filter == "QUATERNION":

@@ -386,17 +386,6 @@ def test_draco(tmp_path: Path) -> None:
     assert refused(gltf, tmp_path).code == "mesh_broken"
 
 
-@pytest.mark.parametrize("name", ["EXT_meshopt_compression", "KHR_meshopt_compression"])
-def test_meshopt_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    gltf = Gltf(name)
-    gltf.show(gltf.square())
-    for view in gltf.document["bufferViews"]:
-        view["extensions"] = {name: {"buffer": 0, "byteLength": 4, "count": 4, "byteStride": 12}}
-    error = refused(gltf, tmp_path)
-    assert error.code == "mesh_unsupported"
-    assert name in error.message
-
-
 @pytest.mark.parametrize("suffix", [".gltf", ".glb"])
 def test_the_contents_decide_between_text_and_binary(tmp_path: Path, suffix: str) -> None:
     gltf = Gltf()
