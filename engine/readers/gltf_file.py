@@ -146,7 +146,7 @@ class GltfFile:
                 "Export it again without compression by meshopt.",
             )
         mode, filter = str(packed.get("mode")), str(packed.get("filter", "NONE"))
-        return memoryview(decode_meshopt(data, count, stride, mode, filter))
+        return memoryview(decode_meshopt(data, count, stride, mode, filter).data)
 
     def _buffer(self, index: Any) -> memoryview:
         buffer = self.entry("buffers", index)

@@ -426,3 +426,14 @@ def test_what_is_no_gltf_2_is_named(tmp_path: Path, data: bytes, word: str) -> N
     path.write_bytes(data)
     with pytest.raises(EngineError, match=word):
         load_mesh(path)
+
+
+@pytest.mark.parametrize(("name", "width"), [("COLOR_0", 3), ("_METALLIC_ROUGHNESS", 2)])
+@pytest.mark.parametrize("count", [2, 6])
+def test_colours_of_other_vertices_are_refused(
+    tmp_path: Path, name: str, width: int, count: int
+) -> None:
+    gltf = Gltf()
+    gltf.show(gltf.square(**{name: gltf.accessor(np.full((count, width), 0.5))}))
+    error = refused(gltf, tmp_path)
+    assert error.code == "mesh_broken" and "colours" in error.message
