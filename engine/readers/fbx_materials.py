@@ -35,7 +35,7 @@ class FbxMaterials:
         self._places: dict[int, int] = {}
         self._materials: list[Material] = []
         self._placings: list[Placing | None] = []
-        self._pictures: dict[int, Texture | None] = {}
+        self._pictures: dict[tuple[int, bool], Texture | None] = {}
 
     def use(self, material: Any) -> int:
         """The place in `used()` of a material of the scene."""
@@ -74,8 +74,13 @@ class FbxMaterials:
         given = get(material, name)
         return get(given, "texture") if get(given, "texture_enabled") else None
 
-    def map(self, texture: Any, name: str) -> Map | None:
-        """A texture of the scene; None where its picture cannot be had."""
+    def map(self, texture: Any, name: str, *, color: bool) -> Map | None:
+        """A texture of the scene; None where its picture cannot be had.
+
+        Args:
+            name: of the material, for messages.
+            color: whether its pixels are colours, so that the picture's profile counts.
+        """
         if get(texture, "type") != FILE:
             made_of = items(texture, "file_textures")
             if not made_of:
@@ -84,17 +89,17 @@ class FbxMaterials:
             if len(made_of) > 1:
                 self.note(f"Of layers of textures of the material {name} the first is taken.")
             texture = made_of[0]
-        number = int(get(texture, "element_id"))
-        if number not in self._pictures:
+        key = (int(get(texture, "element_id")), color)
+        if key not in self._pictures:
             try:
-                self._pictures[number] = self._decoded(texture)
+                self._pictures[key] = self._decoded(texture, color)
             except EngineError as error:
                 self._source.lacks(error)
-                self._pictures[number] = None
-        picture = self._pictures[number]
+                self._pictures[key] = None
+        picture = self._pictures[key]
         return None if picture is None else Map(picture, _placing(texture))
 
-    def _decoded(self, texture: Any) -> Texture:
+    def _decoded(self, texture: Any, color: bool) -> Texture:
         wraps: list[Wrap] = [
             "clamp" if get(texture, name) == WrapMode.CLAMP else "repeat"
             for name in ("wrap_u", "wrap_v")
@@ -114,7 +119,8 @@ class FbxMaterials:
                 data = path.read_bytes()
             except OSError as error:
                 raise texture_missing(name, self._source.name) from error
-        return decode_texture(data, name, alpha=True, wrap=(wraps[0], wraps[1]))
+        wrap = (wraps[0], wraps[1])
+        return decode_texture(data, name, alpha=True, by_profile=color, wrap=wrap)
 
 
 class _Words:
@@ -212,7 +218,7 @@ class _Words:
         self, name: str, factor: str | None, default: float = 1.0
     ) -> tuple[Color, Map | None]:
         """A linear colour times its factor, and the picture in its place."""
-        given = self._map(name)
+        given = self._map(name, color=True)
         scale = 1.0 if factor is None else self._number(factor, 1.0)
         values = np.asarray(get(self._material, name).value_vec4[:3], float)
         if not get(self._material, name).has_value or not np.isfinite(values).all():
@@ -235,9 +241,9 @@ class _Words:
         given = self._map(name)
         return None if given is None else replace(given, texture=without_alpha(given.texture))
 
-    def _map(self, name: str) -> Map | None:
+    def _map(self, name: str, *, color: bool = False) -> Map | None:
         texture = self._materials.map_of(self._material, name)
-        return None if texture is None else self._materials.map(texture, self._name)
+        return None if texture is None else self._materials.map(texture, self._name, color=color)
 
     def _number(self, name: str, default: float) -> float:
         given = get(self._material, name)

@@ -4,6 +4,7 @@ from engine.readers.gltf_file import GltfFile, Json, unsupported
 
 UNDERSTOOD = {
     "EXT_mesh_gpu_instancing",
+    "EXT_meshopt_compression",
     "EXT_texture_avif",
     "EXT_texture_webp",
     "KHR_draco_mesh_compression",
@@ -12,6 +13,7 @@ UNDERSTOOD = {
     "KHR_materials_transmission",
     "KHR_materials_unlit",
     "KHR_mesh_quantization",
+    "KHR_meshopt_compression",
     "KHR_node_visibility",
     "KHR_texture_transform",
     "CESIUM_RTC",
@@ -36,13 +38,8 @@ HARMLESS = {
     *("KHR_audio_emitter", "KHR_interactivity", "KHR_node_selectability", "KHR_node_hoverability"),
     *("KHR_physics_rigid_bodies", "KHR_implicit_shapes", "OMI_physics_body", "OMI_physics_shape"),
     *("OMI_collider", "EXT_lights_ies", "EXT_lights_image_based", "EXT_mesh_features"),
-    *(
-        "EXT_structural_metadata",
-        "EXT_instance_features",
-        "EXT_mesh_manifold",
-        "EXT_meshopt_compression",
-    ),
-    *("KHR_meshopt_compression", "EXT_primitive_voxels", "FB_geometry_metadata", "MSFT_lod"),
+    *("EXT_structural_metadata", "EXT_instance_features", "EXT_mesh_manifold"),
+    *("EXT_primitive_voxels", "FB_geometry_metadata", "MSFT_lod"),
     *("MSFT_packing_normalRoughnessMetallic", "MSFT_packing_occlusionRoughnessMetallic"),
     *(
         "CESIUM_primitive_outline",

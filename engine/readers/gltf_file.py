@@ -9,6 +9,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 
+from engine.readers.meshopt import decode_meshopt
 from engine.readers.source import Broken, Source
 from protocol.errors import EngineError
 
@@ -29,7 +30,9 @@ _SHAPES = {
 """Columns and rows."""
 _MOST_ZEROS = 1 << 23
 """Values of all accessors without data; a file of a few bytes may ask for any number of them."""
-MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
+_MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
+_DECODED = (1 << 28, 100)
+"""Bytes of all that is decompressed: so many, and so many times those of the file."""
 
 
 class GltfFile:
@@ -51,6 +54,7 @@ class GltfFile:
         self.document, self._binary = _split(source)
         self._buffers: dict[int, memoryview] = {}
         self._accessors: dict[int, np.ndarray] = {}
+        self._decoded: dict[int, memoryview] = {}
         self._zeros = 0
         version = str(self.document.get("asset", {}).get("version", "1.0"))
         if not version.startswith("2"):
@@ -76,18 +80,14 @@ class GltfFile:
         return len(self.source.data) + sum(len(data) for data in self._buffers.values())
 
     def view(self, index: int) -> memoryview:
-        """The bytes of a bufferView."""
+        """The bytes of a bufferView, decompressed; the fallback of compressed ones is not read."""
         view = self.entry("bufferViews", index)
-        for name in MESHOPT:
+        for name in _MESHOPT:
             if name in view.get("extensions", {}):
-                buffer = self.entry("buffers", view.get("buffer"))
-                if "uri" not in buffer:
-                    raise unsupported(self.source, name, "geometry is compressed")
-        data = self._buffer(view.get("buffer"))
-        start, length = int(view.get("byteOffset", 0)), int(view.get("byteLength", 0))
-        if start < 0 or length < 0 or start + length > len(data):
-            raise Broken("a buffer ends before what is expected in it")
-        return data[start : start + length]
+                if index not in self._decoded:
+                    self._decoded[index] = self._decompressed(view, view["extensions"][name])
+                return self._decoded[index]
+        return self._slice(view)
 
     def fetch(self, uri: str) -> bytes | None:
         """What a URI names: data inside of it, or a file beside; None where there is no such."""
@@ -122,11 +122,38 @@ class GltfFile:
         normalised = fractions or bool(self.entry("accessors", index).get("normalized", False))
         return as_numbers(self.raw(index), normalised)
 
+    def _slice(self, place: Json) -> memoryview:
+        """A part of a buffer."""
+        data = self._buffer(place.get("buffer"))
+        start, length = int(place.get("byteOffset", 0)), int(place.get("byteLength", 0))
+        if start < 0 or length < 0 or start + length > len(data):
+            raise Broken("a buffer ends before what is expected in it")
+        return data[start : start + length]
+
+    def _decompressed(self, view: Json, packed: Json) -> memoryview:
+        data = self._slice(packed)
+        count, stride = packed.get("count"), packed.get("byteStride")
+        if not isinstance(count, int) or not isinstance(stride, int):
+            raise Broken("it has compressed data that do not say how much they are")
+        if count * stride != view.get("byteLength"):
+            raise Broken("it has compressed data that do not fill their place")
+        most, times = _DECODED
+        held = sum(len(made) for made in self._decoded.values())
+        if held + count * stride > most + times * self.size:
+            raise EngineError(
+                "mesh_too_large",
+                f"{self.source.name} has compressed data of more than {times} times its size.",
+                "Export it again without compression by meshopt.",
+            )
+        mode, filter = str(packed.get("mode")), str(packed.get("filter", "NONE"))
+        return memoryview(decode_meshopt(data, count, stride, mode, filter).data)
+
     def _buffer(self, index: Any) -> memoryview:
         buffer = self.entry("buffers", index)
         if index not in self._buffers:
             uri = buffer.get("uri")
-            data: bytes | memoryview | None = self._binary
+            # The binary chunk is the first buffer; others without a name are placeholders.
+            data: bytes | memoryview | None = self._binary if index == 0 else None
             if isinstance(uri, str):
                 data = self.fetch(uri)
                 if data is None:
@@ -202,12 +229,11 @@ def as_numbers(values: np.ndarray, normalised: bool) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def unsupported(source: Source, name: str, why: str = "") -> EngineError:
+def unsupported(source: Source, name: str) -> EngineError:
     """The error for a glTF extension without which a file cannot be understood."""
     return EngineError(
         "mesh_unsupported",
-        f"{source.name} cannot be read without {name}, which is not supported"
-        f"{f': {why}' if why else ''}.",
+        f"{source.name} cannot be read without {name}, which is not supported.",
         "Export it again without it.",
     )
 

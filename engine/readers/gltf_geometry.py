@@ -117,9 +117,11 @@ def _vertices(
         turn = object_from_node[:, :3]
         placed = positions @ turn.T + object_from_node[:, 3]
         mirrored = float(np.linalg.det(turn)) < 0
-    return _Vertices(
-        placed, turn, mirrored, _colors(attributes, primitive, weights), _mr(attributes)
-    )
+    colors, metallic_roughness = _colors(attributes, primitive, weights), _mr(attributes)
+    for values in (colors, metallic_roughness):
+        if values is not None and len(values) != len(placed):
+            raise Broken("its colours do not fit its vertices")
+    return _Vertices(placed, turn, mirrored, colors, metallic_roughness)
 
 
 def _blended(attributes: Attributes, joints: np.ndarray, vertices: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from engine.meshing.parts import Part
 from engine.readers.source import Broken, Source
 from engine.readers.usd_materials import UsdMaterials
 from engine.readers.usd_mesh import UsdMeshes
+from engine.readers.usd_solids import SOLIDS
 from protocol.errors import EngineError
 
 _MOST_FACES = 50_000_000
@@ -25,7 +26,6 @@ _DEEPEST = 16
 _FOUND = {UsdGeom.BasisCurves: "set of curves", UsdGeom.NurbsCurves: "set of curves"}
 _FOUND |= {UsdGeom.Points: "set of points", UsdGeom.NurbsPatch: "part of a free-form surface"}
 _FOUND |= {UsdGeom.Camera: "camera", UsdGeom.HermiteCurves: "set of curves"}
-_SOLIDS = (UsdGeom.Cube, UsdGeom.Sphere, UsdGeom.Cylinder, UsdGeom.Cone, UsdGeom.Capsule)
 _UNITS = {1.0: "metres", 0.01: "centimetres", 0.001: "millimetres", 0.0254: "inches"}
 _UNITS |= {0.3048: "feet", 0.1: "decimetres", 1000.0: "kilometres"}
 
@@ -111,7 +111,7 @@ class _Stage:
             if prim.IsA(UsdGeom.PointInstancer):
                 prims.PruneChildren()
                 yield from self._instances(prim, placed @ self._place(prim, root), depth)
-            elif prim.IsA(UsdGeom.Mesh):
+            elif any(prim.IsA(kind) for kind in (UsdGeom.Mesh, *SOLIDS)):
                 yield from self._mesh(prim, placed, root)
             else:
                 self._leave_out(prim)
@@ -190,9 +190,7 @@ class _Stage:
         for kind, name in _FOUND.items():
             if prim.IsA(kind):
                 self._source.leave_out(name)
-        if any(prim.IsA(kind) for kind in _SOLIDS):
-            self._source.leave_out(prim.GetTypeName().lower())
-        elif prim.HasAPI(UsdLux.LightAPI):
+        if prim.HasAPI(UsdLux.LightAPI):
             self._source.leave_out("light")
 
 

@@ -100,19 +100,21 @@ class UsdMaterials:
     def value(self, attribute: Usd.Attribute) -> Any:
         return attribute.Get(self._time)
 
-    def picture(self, shader: UsdShade.Shader) -> Texture | None:
+    def picture(self, shader: UsdShade.Shader, *, by_profile: bool) -> Texture | None:
         """The picture of a UsdUVTexture with all its channels; None where it cannot be had."""
         given = self._input(shader, "file")
         path = given.resolvedPath or given.path if isinstance(given, Sdf.AssetPath) else ""
         if not path:
             return None
         wraps: list[Wrap] = [self._wrap(self._input(shader, name)) for name in ("wrapS", "wrapT")]
-        key = (path, *wraps)
+        key = (path, by_profile, *wraps)
         if key not in self._pictures:
             try:
                 data = self._bytes(path, given.path)
                 wrap = (wraps[0], wraps[1])
-                self._pictures[key] = decode_texture(data, given.path, alpha=True, wrap=wrap)
+                self._pictures[key] = decode_texture(
+                    data, given.path, alpha=True, by_profile=by_profile, wrap=wrap
+                )
             except EngineError as error:
                 self._source.lacks(error)
                 self._pictures[key] = None
@@ -246,7 +248,9 @@ class _Shader:
             return default if given is None else tuple(given)
         return float(given[_CHANNELS[channel]])
 
-    def _picture(self, name: str) -> tuple[Texture, str, UsdShade.Shader] | None:
+    def _picture(
+        self, name: str, *, color: bool = False
+    ) -> tuple[Texture, str, UsdShade.Shader] | None:
         connected = self._source(name)
         if connected is None:
             return None
@@ -258,11 +262,13 @@ class _Shader:
         if kind != "UsdUVTexture":
             self._materials.note_unread(self._name, name, kind)
             return None
-        texture = self._materials.picture(shader)
+        # A space that is stated stands above what the picture says of itself.
+        by_profile = color and self._space(shader) == "auto"
+        texture = self._materials.picture(shader, by_profile=by_profile)
         return None if texture is None else (texture, channel, shader)
 
     def _color(self, name: str) -> Map | None:
-        found = self._picture(name)
+        found = self._picture(name, color=True)
         if found is None:
             return None
         texture, channel, shader = found

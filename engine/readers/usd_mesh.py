@@ -3,6 +3,8 @@
 # usd-core has no types and may be absent.
 # pyright: reportMissingImports=none, reportAttributeAccessIssue=none
 
+from dataclasses import replace
+
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdShade
 
@@ -11,6 +13,7 @@ from engine.readers.polygon_mesh import PolygonMesh, polygon_mesh
 from engine.readers.polygons import check_corners
 from engine.readers.source import Broken, Source
 from engine.readers.usd_materials import UsdMaterials
+from engine.readers.usd_solids import SOLIDS, solid_polygons
 
 _UV_TYPES = {Sdf.ValueTypeNames.TexCoord2fArray, Sdf.ValueTypeNames.TexCoord2dArray}
 _UV_TYPES |= {Sdf.ValueTypeNames.TexCoord2hArray, Sdf.ValueTypeNames.Float2Array}
@@ -34,7 +37,10 @@ class UsdMeshes:
         one = prim.GetPrimInPrototype() if prim.IsInstanceProxy() else prim
         key = (one.GetPath(), tuple(bound))
         if key not in self._made:
-            self._made[key] = self._mesh(prim, subsets, bound)
+            solid = any(prim.IsA(kind) for kind in SOLIDS)
+            self._made[key] = (
+                self._solid(prim, bound[0]) if solid else self._mesh(prim, subsets, bound)
+            )
         return self._made[key]
 
     def _mesh(
@@ -66,6 +72,17 @@ class UsdMeshes:
             clockwise=mesh.GetOrientationAttr().Get(self._time) == UsdGeom.Tokens.leftHanded,
             kept=None if kept.all() else kept,
         )
+
+    def _solid(self, prim: Usd.Prim, bound: int) -> PolygonMesh | None:
+        points, corners, counts = solid_polygons(prim, self._time)
+        material = np.full(len(counts), bound, np.int64)
+        colors = self._colors(prim, _Layout(corners, counts, len(points)), material)
+        made = polygon_mesh(points, corners, counts, material=material, colors=colors)
+        a, b, c = (made.vertices[made.faces[:, k]] for k in range(3))
+        kept = np.cross(b - a, c - a).any(axis=1)  # at poles half of each side is nothing
+        if not kept.any():
+            return None
+        return replace(made, faces=made.faces[kept], material=made.material[kept])
 
     def _note_subdivision(self, mesh: UsdGeom.Mesh) -> None:
         scheme = mesh.GetSubdivisionSchemeAttr()

@@ -25,6 +25,7 @@ from tests.readers.fbx_text import (
     uv_layer,
 )
 from tests.readers.made import BLUE, GREEN, RED, WHITE, Surface, notes_of, quarters
+from tests.readers.test_textures import HALF, HALF_IN_SRGB, grey
 
 pytest.importorskip("ufbx")
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -184,3 +185,15 @@ def test_materials_of_unknown_kinds_are_noted(tmp_path: Path) -> None:
 
 def red(folder: Path) -> Path:
     return fbx(folder, geometry(), model(), material(DiffuseColor=RED), links=PAINTED[:3])
+
+
+def test_a_profile_counts_for_colours_alone(tmp_path: Path) -> None:
+    (tmp_path / "q.png").write_bytes(grey())
+    objects = (geometry(more=uv_layer()), model(), material(), texture())
+    made = load_mesh(fbx(tmp_path, *objects, links=PAINTED)).materials[0]
+    assert made.base_color_texture is not None
+    assert abs(int(made.base_color_texture.pixels[0, 0, 0]) - HALF_IN_SRGB) <= 2
+    links = (*PAINTED[:3], (500, 400, "NormalMap"))
+    made = load_mesh(fbx(tmp_path, *objects, links=links)).materials[0]
+    assert made.normal_texture is not None
+    assert made.normal_texture.pixels[0, 0].tolist() == [HALF] * 3

@@ -386,17 +386,6 @@ def test_draco(tmp_path: Path) -> None:
     assert refused(gltf, tmp_path).code == "mesh_broken"
 
 
-@pytest.mark.parametrize("name", ["EXT_meshopt_compression", "KHR_meshopt_compression"])
-def test_meshopt_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    gltf = Gltf(name)
-    gltf.show(gltf.square())
-    for view in gltf.document["bufferViews"]:
-        view["extensions"] = {name: {"buffer": 0, "byteLength": 4, "count": 4, "byteStride": 12}}
-    error = refused(gltf, tmp_path)
-    assert error.code == "mesh_unsupported"
-    assert name in error.message
-
-
 @pytest.mark.parametrize("suffix", [".gltf", ".glb"])
 def test_the_contents_decide_between_text_and_binary(tmp_path: Path, suffix: str) -> None:
     gltf = Gltf()
@@ -437,3 +426,14 @@ def test_what_is_no_gltf_2_is_named(tmp_path: Path, data: bytes, word: str) -> N
     path.write_bytes(data)
     with pytest.raises(EngineError, match=word):
         load_mesh(path)
+
+
+@pytest.mark.parametrize(("name", "width"), [("COLOR_0", 3), ("_METALLIC_ROUGHNESS", 2)])
+@pytest.mark.parametrize("count", [2, 6])
+def test_colours_of_other_vertices_are_refused(
+    tmp_path: Path, name: str, width: int, count: int
+) -> None:
+    gltf = Gltf()
+    gltf.show(gltf.square(**{name: gltf.accessor(np.full((count, width), 0.5))}))
+    error = refused(gltf, tmp_path)
+    assert error.code == "mesh_broken" and "colours" in error.message

@@ -368,8 +368,9 @@ def test_faces_that_are_wrong(tmp_path: Path, old: str, new: str) -> None:
 
 
 def test_other_shapes_are_counted(tmp_path: Path) -> None:
-    path = stage(tmp_path, square(), 'def Sphere "s"\n{\n}', 'def Camera "c"\n{\n}', head=METRES)
-    assert "1 sphere" in notes_of(path)[-1]
+    curves = 'def BasisCurves "s"\n{\n}'
+    path = stage(tmp_path, square(), curves, 'def Camera "c"\n{\n}', head=METRES)
+    assert "1 set of curves" in notes_of(path)[-1]
     assert "1 camera" in notes_of(path)[-1]
 
 

@@ -11,6 +11,7 @@ from engine.mesh import Mesh
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 from tests.readers.made import BLUE, GREEN, RED, WHITE, Surface, encoded, notes_of, plain, quarters
+from tests.readers.test_textures import HALF, HALF_IN_SRGB, grey
 
 pytest.importorskip("pxr")
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -338,3 +339,15 @@ def test_tiles(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     path = written(tmp_path, "float inputs:clearcoat = 1")
     assert any("the coat" in note for note in notes_of(path))
+
+
+@pytest.mark.parametrize(("space", "value"), [("auto", HALF_IN_SRGB), ("sRGB", HALF)])
+def test_a_profile_counts_for_colours_whose_space_is_not_stated(
+    tmp_path: Path, space: str, value: int
+) -> None:
+    node = picture(more=f'token inputs:sourceColorSpace = "{space}"')
+    inputs = connect("diffuseColor") + connect("normal")
+    made = read(tmp_path, inputs, READER, node, q_png=grey()).materials[0]
+    assert made.base_color_texture is not None and made.normal_texture is not None
+    assert abs(int(made.base_color_texture.pixels[0, 0, 0]) - value) <= 2
+    assert abs(int(made.normal_texture.pixels[0, 0, 0]) - HALF) <= 1
