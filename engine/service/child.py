@@ -17,6 +17,7 @@ from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
+MOST_HIDDEN = 64
 LAST_LINES = 30
 KILL_SECONDS = 5.0
 """Within which a process that is killed is gone."""
@@ -80,8 +81,12 @@ class Child:
             write_frame(self._pipe(self._process.stdin), command, self._commands)
 
     def hide(self, texts: Sequence[str]) -> None:
-        """Keep these, paths of pictures say, out of the log."""
-        self._hidden = tuple(text for text in texts if text)
+        """Keep these, paths of pictures say, out of the log, and the last ones before them.
+
+        What a child wrote about a job may be read after the event that ended the job.
+        """
+        new = [text for text in texts if text and text not in self._hidden]
+        self._hidden = (*new, *self._hidden)[:MOST_HIDDEN]
 
     def close(self) -> None:
         """Ask it to end, by the end of its stdin."""

@@ -67,6 +67,8 @@ class Session:
         client: its name; empty before ``Hello``.
         jobs: ids of the jobs whose events it gets.
         seen: when it last sent something.
+        arriving: its jobs that are being checked, in the order in which they came: each is empty
+            until it is known what to do with it.
     """
 
     identity: bytes
@@ -79,6 +81,9 @@ class Session:
         default_factory=OrderedDict[object, list[Buffer]]
     )
     transfers: deque[Transfer] = field(default_factory=deque[Transfer])
+    arriving: deque[list[Callable[[], object]]] = field(
+        default_factory=deque[list[Callable[[], object]]]
+    )
 
     @property
     def same_machine(self) -> bool:

@@ -179,12 +179,13 @@ class Submitting:
         def checked(reply: replies.Reply, _: object = None, /) -> None:
             # Without the helper nobody can tell; the worker will.
             if isinstance(reply, replies.Refused) and reply.code not in _NOT_TOLD:
-                answer(reply)
+                in_turn(partial(answer, reply))
             else:
-                self._disk.submit(on_disk)
+                in_turn(partial(self._disk.submit, on_disk))
 
+        in_turn = _place_in_turn(session)
         if _is_usual(new):
-            self._disk.submit(on_disk)
+            in_turn(partial(self._disk.submit, on_disk))
         else:
             self._check(
                 requests.Submit(id=new.id, job=new.spec, checkpoint=new.checkpoint), checked
@@ -234,6 +235,22 @@ class Submitting:
                     os.link(file, place)  # inputs never change
                 except OSError:  # a file system without links
                     shutil.copyfile(file, place)
+
+
+def _place_in_turn(session: Session) -> Callable[[Callable[[], object]], None]:
+    """A place behind the client's earlier jobs: what it is given is done once theirs is.
+
+    A check by the helper takes a while, and jobs are to wait in the order in which they came.
+    """
+    place: list[Callable[[], object]] = []
+    session.arriving.append(place)
+
+    def fill(action: Callable[[], object]) -> None:
+        place.append(action)
+        while session.arriving and session.arriving[0]:
+            session.arriving.popleft()[0]()
+
+    return fill
 
 
 _NOT_TOLD = ("helper_crashed", "internal")

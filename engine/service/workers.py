@@ -257,7 +257,6 @@ class Supervisor:
                 log.warning("worker %d told of a job that it does not run", child.pid)
             case _ if isinstance(event, ENDS):
                 self.job = ""
-                child.hide(())
                 self._set("warm", self._patience.idle)
                 self._listener.on_worker_event(event)
             case Progress():

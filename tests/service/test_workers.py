@@ -210,6 +210,21 @@ def test_paths_do_not_get_into_the_log(bench: Bench, caplog: pytest.LogCaptureFi
     assert "reading <hidden>" in caplog.text and "secret" not in caplog.text
 
 
+def test_what_is_read_after_the_end_of_a_job_is_hidden_too(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening = bench({"jobs": [[], [{"print": "late: /home/me/secret.png\n"}]]})
+    caplog.set_level("INFO", "engine.service")
+    listening.ready()
+    for seed, hidden in enumerate(("/home/me/secret.png", "/home/me/other.png")):
+        spec = GenerateJob(picture=Attached("picture"), seed=seed)
+        run = Run(job=f"job {seed}", spec=spec, folder=str(listening.folder))
+        listening.worker.run(run, hidden=[hidden])
+        listening.until(lambda: listening.worker.free)
+    listening.until(lambda: "late" in caplog.text)
+    assert "late: <hidden>" in caplog.text and "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("status", "word"), [(-9, "memory"), (-11, "driver"), (0xC0000005, "driver"), (5, "status 5")]
 )
