@@ -1,5 +1,6 @@
 """What an engine's end means: its exit status and last words as a sentence; too many in a row."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,7 @@ _WINDOWS = {
 }
 _SIGNALS = {4: "an instruction that this processor lacks", 7: "a fault of memory", 6: "an abort",
             8: "a fault of arithmetic", 11: "a fault of memory"}  # fmt: skip
+_EVERYDAY = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (DEBUG|INFO) ")
 
 
 def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
@@ -74,7 +76,9 @@ def _told(last: Sequence[str]) -> EngineError | None:
 
 
 def _last_words(last: Sequence[str]) -> str:
-    return " " + said("Its last words: {words}", words=last[-1]) if last else ""
+    """What it said of itself at the end; the log of its everyday work says nothing of that."""
+    words = [line for line in last if not _EVERYDAY.match(line)]
+    return " " + said("Its last words: {words}", words=words[-1]) if words else ""
 
 
 class Breaker:

@@ -39,7 +39,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
         (1, ["ImportError: no numpy"], "engine_crashed", "ImportError: no numpy"),
         (0xC0000135, [], "engine_crashed", "a DLL is missing"),
         (-1073741819, [], "engine_crashed", "memory that is not its own"),
-        (None, ["12:00 INFO ready"], "engine_gone", "12:00 INFO ready"),
+        (None, ["no good kernel"], "engine_gone", "no good kernel"),
         (2, ["Error: No port is free.", "End other programs."], "engine_refuses", "No port"),
     ],
 )
@@ -49,6 +49,15 @@ def test_how_it_ended(status: int | None, last: list[str], code: str, says: str)
     assert found.code == code
     assert says in found.message
     assert found.hint
+
+
+def test_the_log_of_everyday_work_is_not_why_it_ended() -> None:
+    everyday = "2026-11-28 11:50:24,119 INFO engine.service.child: worker 7: cleaned"
+    for last in ([everyday], []):
+        found = ending(None, last)
+        assert found is not None and found.message == "The engine has ended without a word."
+    found = ending(1, ["MemoryError", everyday])
+    assert found is not None and found.message.endswith("MemoryError")
 
 
 def test_an_end_as_it_should_be_is_no_trouble() -> None:
