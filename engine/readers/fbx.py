@@ -17,17 +17,13 @@ from engine.meshing.parts import Part
 from engine.readers.fbx_library import array, get, items, load, matrix, text, z_up_from
 from engine.readers.fbx_materials import FbxMaterials
 from engine.readers.gltf_levels import stands_in
-from engine.readers.polygon_mesh import PolygonMesh, polygon_mesh
+from engine.readers.polygon_mesh import MOST_FACES, PolygonMesh, polygon_mesh
 from engine.readers.polygons import check_corners
-from engine.readers.source import Broken, Source
-from protocol.errors import EngineError
+from engine.readers.source import Broken, Source, too_many
 
-_MOST_FACES = 50_000_000
 _LEFT_OUT = {"cameras": "camera", "lights": "light", "line_curves": "set of curves"}
 _LEFT_OUT |= {"nurbs_curves": "set of curves", "nurbs_surfaces": "part of a free-form surface"}
 _LEFT_OUT |= {"nurbs_trim_surfaces": "part of a free-form surface"}
-_UNITS = {1.0: "metres", 0.01: "centimetres", 0.001: "millimetres", 0.0254: "inches"}
-_UNITS |= {0.3048: "feet", 0.1: "decimetres", 1000.0: "kilometres"}
 
 
 def read_fbx(source: Source) -> tuple[list[Part], list[Material]]:
@@ -42,8 +38,7 @@ def read_fbx(source: Source) -> tuple[list[Part], list[Material]]:
     unit = float(get(scene, "settings.unit_meters"))
     if not (np.isfinite(unit) and unit > 0):
         unit = 0.01
-    name = next((n for size, n in _UNITS.items() if np.isclose(unit, size)), f"{unit:g} m")
-    source.unit = "metres" if name == "metres" else f"metres (the file's are {name})"
+    source.made_metres(unit)
     object_from_scene = np.eye(4)
     object_from_scene[:3, :3] = z_up_from(scene) * unit
     reader = _Scene(source, scene)
@@ -74,13 +69,8 @@ class _Scene:
             if made is None:
                 continue
             faces += len(made.faces)
-            if faces > _MOST_FACES:
-                raise EngineError(
-                    "mesh_too_large",
-                    f"{self._source.name} has more than {_MOST_FACES:,} triangles with all its "
-                    "copies.",
-                    "Reduce it, or export fewer copies.",
-                )
+            if faces > MOST_FACES:
+                raise too_many(self._source, f"{MOST_FACES:,} triangles with all its copies")
             yield made.placed(object_from_scene @ self._place(node, mesh))
 
     def _shown(self, node: Any) -> bool:

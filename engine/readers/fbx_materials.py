@@ -13,7 +13,7 @@ from engine.host.color import linear_from_srgb
 from engine.mesh import Material, Texture, Wrap
 from engine.readers.fbx_library import FILE, get, items, real, text
 from engine.readers.layers import see_through
-from engine.readers.source import Source, texture_missing
+from engine.readers.source import Source
 from engine.readers.surface import (
     Color,
     Map,
@@ -24,7 +24,6 @@ from engine.readers.surface import (
     without_alpha,
 )
 from engine.readers.textures import decode_texture
-from protocol.errors import EngineError
 
 
 class FbxMaterials:
@@ -35,7 +34,6 @@ class FbxMaterials:
         self._places: dict[int, int] = {}
         self._materials: list[Material] = []
         self._placings: list[Placing | None] = []
-        self._pictures: dict[tuple[int, bool], Texture | None] = {}
 
     def use(self, material: Any) -> int:
         """The place in `used()` of a material of the scene."""
@@ -90,13 +88,7 @@ class FbxMaterials:
                 self.note(f"Of layers of textures of the material {name} the first is taken.")
             texture = made_of[0]
         key = (int(get(texture, "element_id")), color)
-        if key not in self._pictures:
-            try:
-                self._pictures[key] = self._decoded(texture, color)
-            except EngineError as error:
-                self._source.lacks(error)
-                self._pictures[key] = None
-        picture = self._pictures[key]
+        picture = self._source.once(key, lambda: self._decoded(texture, color))
         return None if picture is None else Map(picture, _placing(texture))
 
     def _decoded(self, texture: Any, color: bool) -> Texture:
@@ -110,15 +102,7 @@ class FbxMaterials:
             if (word := bytes(get(texture, key)))
         ]
         name = (names or [text(texture, "name")])[0].replace("\\", "/").rpartition("/")[2]
-        data = bytes(get(texture, "content"))
-        if not data:
-            path = next((p for n in names if (p := self._source.find(n)) is not None), None)
-            if path is None:
-                raise texture_missing(name, self._source.name)
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise texture_missing(name, self._source.name) from error
+        data = bytes(get(texture, "content")) or self._source.picture_file(name, names)
         wrap = (wraps[0], wraps[1])
         return decode_texture(data, name, alpha=True, by_profile=color, wrap=wrap)
 

@@ -12,8 +12,7 @@ from engine.readers.gltf_file import GltfFile, Json
 from engine.readers.gltf_geometry import Placement, parts_of_mesh
 from engine.readers.gltf_levels import without_levels
 from engine.readers.gltf_materials import GltfMaterials
-from engine.readers.source import Broken, Source
-from protocol.errors import EngineError
+from engine.readers.source import Broken, Source, too_many
 
 INSTANCES = "EXT_mesh_gpu_instancing"
 _MOST_COPIED = 8_000_000
@@ -43,19 +42,11 @@ def read_gltf(source: Source) -> tuple[list[Part], list[Material]]:
             # Vertices may be those of another part, and faces alone are too few to matter then.
             total += count * max(len(part.faces), len(part.vertices) if count > 1 else 0)
             if total > _MOST_COPIED + file.size:
-                raise _too_many(source, f"{_MOST_COPIED:,} triangles in copies")
+                raise too_many(source, f"{_MOST_COPIED:,} triangles in copies")
             if placement.copies is not None:
                 part = copied(part, placement.copies, shared)
             parts.append(part)
     return parts, materials.used()
-
-
-def _too_many(source: Source, what: str) -> EngineError:
-    return EngineError(
-        "mesh_too_large",
-        f"{source.name} has more than {what}.",
-        "Reduce it, or export fewer copies.",
-    )
 
 
 def _placements(file: GltfFile) -> Iterator[Placement]:
@@ -159,7 +150,7 @@ def _instances(file: GltfFile, node: Json) -> np.ndarray | None:
         return None
     count = min(len(values) for values in found.values())
     if count > _MOST_COPIES:
-        raise _too_many(file.source, f"{_MOST_COPIES:,} copies of one mesh")
+        raise too_many(file.source, f"{_MOST_COPIES:,} copies of one mesh")
     return _transforms(
         found.get("TRANSLATION", np.zeros((count, 3)))[:count],
         found.get("ROTATION", np.tile([0.0, 0.0, 0.0, 1.0], (count, 1)))[:count],

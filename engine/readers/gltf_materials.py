@@ -33,7 +33,6 @@ class GltfMaterials:
         self._source = file.source
         self._used: dict[int, int] = {}
         self._materials: list[Material] = []
-        self._textures: dict[tuple[int, bool], Texture | None] = {}
 
     def use(self, index: int) -> int:
         """The place in `used()` of the material with this index in the document."""
@@ -160,15 +159,11 @@ class GltfMaterials:
         """The picture of a texture info; None without, or where it is missing or broken."""
         if info is None:
             return None
-        key = (info.get("index", -1), alpha)
-        if key not in self._textures:
-            try:
-                texture = self._file.entry("textures", info.get("index"))
-                self._textures[key] = self._decode(texture, alpha)
-            except EngineError as error:
-                self._source.lacks(error)
-                self._textures[key] = None
-        return self._textures[key]
+
+        def read() -> Texture:
+            return self._decode(self._file.entry("textures", info.get("index")), alpha)
+
+        return self._source.once((info.get("index", -1), alpha), read)
 
     def _decode(self, texture: Json, alpha: bool) -> Texture:
         sampler: Json = {}

@@ -9,6 +9,9 @@ from engine.readers.gltf_frames import corner_normals, placed_normals
 from engine.readers.polygons import triangulate
 from engine.readers.source import Broken
 
+MOST_FACES = 50_000_000
+"""Triangles of all copies of meshes together: a file of a few bytes may ask for any number."""
+
 
 @dataclass(frozen=True)
 class PolygonMesh:

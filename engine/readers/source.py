@@ -1,7 +1,10 @@
 """One mesh file on its way to a mesh: its bytes, the files beside it, and what there is to say."""
 
 import unicodedata
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from engine.mesh import Filter, Texture, Wrap
 from engine.readers.textures import decode_texture
@@ -11,6 +14,9 @@ _PICTURE_FOLDERS = ("textures", "texture", "maps", "images")
 """Where pictures often lie beside a mesh that names them by a path of another computer."""
 _ENCODINGS = ("gb18030", "shift_jis", "cp1252", "euc_kr", "big5", "cp1251")
 """In which names of files stand where they are not in UTF-8."""
+
+_UNITS = {1.0: "metres", 0.01: "centimetres", 0.001: "millimetres", 0.0254: "inches"}
+_UNITS |= {0.3048: "feet", 0.1: "decimetres", 1000.0: "kilometres"}
 
 
 class Broken(ValueError):
@@ -48,7 +54,7 @@ class Source:
         self.unit: str | None = None
         self.requires_textures = require_textures
         self._listed: dict[Path, dict[str, Path]] = {}
-        self._files: dict[tuple, Texture | None] = {}
+        self._textures: dict[Hashable, Texture | None] = {}
 
     @property
     def name(self) -> str:
@@ -69,6 +75,11 @@ class Source:
             f"{count:,} {what if count == 1 else _PLURALS.get(what, f'{what}s')}"
             for what, count in self.left_out.items()
         )
+
+    def made_metres(self, unit: float) -> None:
+        """Lengths have become metres, from units of so many metres."""
+        name = next((n for size, n in _UNITS.items() if np.isclose(unit, size)), f"{unit:g} m")
+        self.unit = "metres" if name == "metres" else f"metres (the file's are {name})"
 
     def lacks(self, error: EngineError) -> None:
         """A picture or a material file cannot be had: a note, or the error where all are required.
@@ -131,20 +142,54 @@ class Source:
         Raises:
             EngineError: ``texture_missing``, ``texture_broken``, where textures are required.
         """
-        key = (name, alpha, by_profile, filter, wrap)
-        if key not in self._files:
+
+        def read() -> Texture:
+            return decode_texture(
+                self.picture_file(name, [name]),
+                name,
+                alpha=alpha,
+                by_profile=by_profile,
+                filter=filter,
+                wrap=wrap,
+            )
+
+        return self.once((name, alpha, by_profile, filter, wrap), read)
+
+    def once(self, key: Hashable, read: Callable[[], Texture]) -> Texture | None:
+        """A texture, read when it is first asked for; None where it cannot be had.
+
+        Args:
+            key: by which it is known again.
+            read: raises ``EngineError`` where it is missing or broken.
+
+        Raises:
+            EngineError: as ``read``, where textures are required.
+        """
+        if key not in self._textures:
             try:
-                path = self.find(name)
-                if path is None:
-                    raise texture_missing(name, self.name)
-                data = _read(path, name, self.name)
-                self._files[key] = decode_texture(
-                    data, name, alpha=alpha, by_profile=by_profile, filter=filter, wrap=wrap
-                )
+                self._textures[key] = read()
             except EngineError as error:
                 self.lacks(error)
-                self._files[key] = None
-        return self._files[key]
+                self._textures[key] = None
+        return self._textures[key]
+
+    def picture_file(self, name: str, paths: Sequence[str]) -> bytes:
+        """The bytes of a picture beside this file.
+
+        Args:
+            name: of the picture, for messages.
+            paths: by which it may be meant, see ``find``; the first that is there counts.
+
+        Raises:
+            EngineError: ``texture_missing``.
+        """
+        path = next((found for given in paths if (found := self.find(given))), None)
+        if path is None:
+            raise texture_missing(name, self.name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise texture_missing(name, self.name) from error
 
     def _entries(self, folder: Path) -> dict[str, Path]:
         if folder not in self._listed:
@@ -161,6 +206,15 @@ def texture_missing(name: str, asked_by: str) -> EngineError:
         "texture_missing",
         f"The texture {name}, which {asked_by} asks for, was not found.",
         "Put the picture beside the mesh.",
+    )
+
+
+def too_many(source: Source, what: str) -> EngineError:
+    """The error for more than can be meant, such as copies without end."""
+    return EngineError(
+        "mesh_too_large",
+        f"{source.name} has more than {what}.",
+        "Reduce it, or export fewer copies.",
     )
 
 
@@ -187,13 +241,6 @@ def name_of(word: bytes) -> str:
         return word.decode()
     except UnicodeDecodeError:
         return word.decode("latin-1")
-
-
-def _read(path: Path, name: str, asked_by: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise texture_missing(name, asked_by) from error
 
 
 def _is_file(path: Path) -> bool:

@@ -14,20 +14,16 @@ from pxr import Gf, Usd, UsdGeom, UsdLux, UsdSkel
 from engine.mesh import Material
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
-from engine.readers.source import Broken, Source
+from engine.readers.polygon_mesh import MOST_FACES
+from engine.readers.source import Broken, Source, too_many
 from engine.readers.usd_materials import UsdMaterials
 from engine.readers.usd_mesh import UsdMeshes
 from engine.readers.usd_solids import SOLIDS
-from protocol.errors import EngineError
 
-_MOST_FACES = 50_000_000
-"""Of all copies together; a file of a few bytes may ask for any number of them."""
 _DEEPEST = 16
 _FOUND = {UsdGeom.BasisCurves: "set of curves", UsdGeom.NurbsCurves: "set of curves"}
 _FOUND |= {UsdGeom.Points: "set of points", UsdGeom.NurbsPatch: "part of a free-form surface"}
 _FOUND |= {UsdGeom.Camera: "camera", UsdGeom.HermiteCurves: "set of curves"}
-_UNITS = {1.0: "metres", 0.01: "centimetres", 0.001: "millimetres", 0.0254: "inches"}
-_UNITS |= {0.3048: "feet", 0.1: "decimetres", 1000.0: "kilometres"}
 
 
 def read_usd(source: Source) -> tuple[list[Part], list[Material]]:
@@ -91,8 +87,7 @@ class _Stage:
         unit = UsdGeom.GetStageMetersPerUnit(self._stage)
         if not (np.isfinite(unit) and unit > 0):
             raise Broken("its unit of length is no number of metres")
-        name = next((n for size, n in _UNITS.items() if np.isclose(unit, size)), f"{unit:g} m")
-        self._source.unit = "metres" if name == "metres" else f"metres (the file's are {name})"
+        self._source.made_metres(unit)
         object_from_stage = np.eye(4)
         if UsdGeom.GetStageUpAxis(self._stage) == UsdGeom.Tokens.y:
             object_from_stage[:3, :3] = Z_UP_FROM_Y_UP
@@ -121,12 +116,8 @@ class _Stage:
         if mesh is None:
             return
         self._faces += len(mesh.faces)
-        if self._faces > _MOST_FACES:
-            raise EngineError(
-                "mesh_too_large",
-                f"{self._source.name} has more than {_MOST_FACES:,} triangles with all its copies.",
-                "Reduce it, or export fewer copies.",
-            )
+        if self._faces > MOST_FACES:
+            raise too_many(self._source, f"{MOST_FACES:,} triangles with all its copies")
         bound = self._bound(prim)
         place = self._place(prim, root)
         if bound is not None:

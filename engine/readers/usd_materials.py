@@ -23,7 +23,6 @@ from engine.readers.surface import (
     without_alpha,
 )
 from engine.readers.textures import decode_texture
-from protocol.errors import EngineError
 
 _PREVIEW = ("UsdPreviewSurface", "ND_UsdPreviewSurface_surfaceshader")
 _WRAPS: dict[str, Wrap] = {"repeat": "repeat", "mirror": "mirror", "clamp": "clamp"}
@@ -41,7 +40,6 @@ class UsdMaterials:
         self._materials: list[Material] = []
         self._placings: list[Placing | None] = []
         self._colors: list[str | None] = []
-        self._pictures: dict[tuple, Texture | None] = {}
         self._clear = -1
 
     def bound(self, prim: Usd.Prim) -> int:
@@ -107,18 +105,13 @@ class UsdMaterials:
         if not path:
             return None
         wraps: list[Wrap] = [self._wrap(self._input(shader, name)) for name in ("wrapS", "wrapT")]
-        key = (path, by_profile, *wraps)
-        if key not in self._pictures:
-            try:
-                data = self._bytes(path, given.path)
-                wrap = (wraps[0], wraps[1])
-                self._pictures[key] = decode_texture(
-                    data, given.path, alpha=True, by_profile=by_profile, wrap=wrap
-                )
-            except EngineError as error:
-                self._source.lacks(error)
-                self._pictures[key] = None
-        return self._pictures[key]
+        wrap = (wraps[0], wraps[1])
+
+        def read() -> Texture:
+            data = self._bytes(path, given.path)
+            return decode_texture(data, given.path, alpha=True, by_profile=by_profile, wrap=wrap)
+
+        return self._source.once((path, by_profile, wrap), read)
 
     def _bytes(self, path: str, name: str) -> bytes:
         if "<UDIM>" in path:

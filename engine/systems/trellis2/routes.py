@@ -270,12 +270,13 @@ def _not_finer(offer: Offer, what: str, finer_than: int, *, by_quality: bool) ->
     ]
     hint = "Use a checkpoint that has finer networks."
     if finer and len(generation_levels(offer)) > 1:
-        hint = f"Choose one of {', '.join(finer)}."
         better = [quality for quality, kind in qualities(offer).items() if kind in finer]
-        if by_quality:
+        if not by_quality:
+            hint = f"Choose one of {', '.join(finer)}."
+        elif better:
             hint = f"Choose the quality {' or '.join(better)}."
-            if not better:
-                hint = f"No quality of this checkpoint does; give a type: {' or '.join(finer)}."
+        else:
+            hint = f"No quality of this checkpoint does; give a type: {' or '.join(finer)}."
     return EngineError("type_not_finer", what, hint)
 
 
