@@ -86,14 +86,14 @@ def _facet_colors(
     Args:
         whole: of facets that have no colour of their own; None: the header says nothing.
     """
-    bits = np.stack([(attributes >> shift) & 31 for shift in (0, 5, 10)], axis=1) / 31
     own = attributes & 0x8000 == 0
+    if whole is None and own.all():
+        return None
+    bits = np.stack([(attributes >> shift) & 31 for shift in (0, 5, 10)], axis=1) / 31
     if whole is not None:
         colors = np.tile((*whole, 1.0), (len(attributes), 1))
         colors[own, :3] = bits[own]
         return colors
-    if not len(attributes) or own.all():
-        return None
     # There the bit says that there is a colour, blue comes first; the rest of the surface is white.
     colors = np.ones((len(attributes), 4))
     colors[~own, :3] = bits[~own][:, ::-1]
