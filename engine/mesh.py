@@ -104,8 +104,7 @@ def far_centre(vertices: np.ndarray) -> np.ndarray | None:
 
 def drop_unused_vertices(mesh: Mesh) -> Mesh:
     """The same mesh with only the vertices that faces use, in the same order."""
-    used = np.zeros(len(mesh.vertices), dtype=bool)
-    used[mesh.faces] = True
+    used = np.bincount(mesh.faces.reshape(-1), minlength=len(mesh.vertices)) > 0
     if used.all():
         return mesh
     new_index = (np.cumsum(used) - 1).astype(np.int32)

@@ -73,7 +73,7 @@ def to_bytes(
         image = Image.fromarray(np.rint(shares * 255).astype(np.uint8))
     elif image.mode.startswith("I"):
         image = _from_16_bit(image, name)
-    converted = image.convert(mode)
+    converted = image if image.mode == mode else image.convert(mode)
     return _without_empty_alpha(converted, kind) if alpha else converted
 
 

@@ -166,8 +166,9 @@ def _per_vertex(
 
 def _finite(name: str, values: np.ndarray, note: Callable[[str], None]) -> np.ndarray:
     """Values with NaN and infinity set to 0: a bad UV is no reason to refuse a shape."""
-    bad = ~np.isfinite(values)
-    if bad.any():
+    # The least and the largest say so without an array of answers.
+    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
+        bad = ~np.isfinite(values)
         note(f"{int(bad.sum()):,} values of the mesh's {name} are not numbers; they count as 0.")
         return np.where(bad, np.float32(0), values)
     return values

@@ -115,7 +115,8 @@ def _vertices(
     else:
         object_from_node = Z_UP_FROM_Y_UP @ placement.world[:3]
         turn = object_from_node[:, :3]
-        placed = positions @ turn.T + object_from_node[:, 3]
+        placed = positions @ turn.T
+        placed += object_from_node[:, 3]
         mirrored = float(np.linalg.det(turn)) < 0
     colors, metallic_roughness = _colors(attributes, primitive, weights), _mr(attributes)
     for values in (colors, metallic_roughness):

@@ -119,7 +119,8 @@ def _read(source: Source, reader: Reader) -> Mesh:
             f"{source.name} cannot be read as {source.path.suffix[1:].lower()}: {reason}.",
             "Export or download it again.",
         ) from error
-    if not np.isfinite(mesh.vertices).all() or np.abs(mesh.vertices).max() > _LARGEST:
+    # Not so for a NaN either.
+    if not (mesh.vertices.min() >= -_LARGEST and mesh.vertices.max() <= _LARGEST):
         raise EngineError(
             "mesh_not_finite",
             f"{source.name} has vertices whose place is not a finite number.",

@@ -9,7 +9,7 @@ from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
 from engine.readers.mtl import UvTransform, mtl_material, read_library
 from engine.readers.obj_text import ObjText, read_obj_text
-from engine.readers.polygons import triangulate
+from engine.readers.polygons import triangles_of, triangulate
 from engine.readers.source import Source, name_of, text_as_utf8
 from protocol.errors import EngineError
 
@@ -31,7 +31,7 @@ def read_obj(source: Source) -> tuple[list[Part], list[Material]]:
     face_material = material_of_name[polygon_name[triangle_polygon]]
     part = Part(
         text.vertices @ Z_UP_FROM_Y_UP.T,
-        text.corners[corners],
+        triangles_of(text.corners, text.counts, corners),
         uvs=_corner_uvs(source, text, corners, face_material, transforms),
         colors=_colors(source, text.colors),
         material=face_material,

@@ -7,7 +7,7 @@ import numpy as np
 from engine.mesh import Material
 from engine.meshing.parts import Part
 from engine.readers.ply_body import Element, Ragged, read_body
-from engine.readers.polygons import strips, triangulate
+from engine.readers.polygons import strips, triangles_of, triangulate
 from engine.readers.source import Broken, Source, name_of, text_as_utf8
 
 _KINDS = {
@@ -151,9 +151,10 @@ def _faces(
     owner, places = np.empty(0, np.int64), faces
     indices = _list(body.get("face", {}), _INDICES)
     if indices is not None:
-        corners = indices.values.astype(np.int64)
+        small = indices.values.dtype.kind == "i" and indices.values.itemsize <= 4
+        corners = indices.values.astype(np.int32 if small else np.int64, copy=False)
         places, owner = triangulate(vertices, corners, indices.counts)
-        faces = corners[places]
+        faces = triangles_of(corners, indices.counts, places)
         source.leave_out("face of fewer than three corners", int((indices.counts < 3).sum()))
     strip = _list(body.get("tristrips", {}), _INDICES)
     if strip is not None:

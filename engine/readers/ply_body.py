@@ -111,18 +111,29 @@ def _regular(
         row += head + length * size
     if element.count * row > len(raw) - at:
         return None
-    rows = raw[at : at + element.count * row].reshape(element.count, row)
     columns: dict[str, np.ndarray | Ragged] = {}
-    layout = zip(element.properties, fields, heads, sizes, strict=True)
-    for (name, kind, count), (begin, length), head, size in layout:
+    layout = zip(element.properties, fields, heads, strict=True)
+    for (name, kind, count), (begin, length), head in layout:
         if count is not None:
-            stated = _typed(rows[:, begin : begin + head].reshape(-1), count, order)
+            stated = _field(raw, at + begin, row, (element.count, 1), count, order)
             if not (stated == length).all():
                 return None
-        values = rows[:, begin + head : begin + head + length * size].reshape(-1)
-        values = _typed(values, kind, order)
+        values = _field(raw, at + begin + head, row, (element.count, length), kind, order)
         columns[name] = values if count is None else Ragged(np.full(element.count, length), values)
     return columns, at + element.count * row
+
+
+def _field(
+    raw: np.ndarray, at: int, row: int, shape: tuple[int, int], kind: str, order: str
+) -> np.ndarray:
+    """Values of a type, so many in each of so many rows, that begin at ``at`` in the first row."""
+    if not shape[0]:
+        return np.empty(0, kind)
+    # Cells are copied whole: byte by byte it takes far longer.
+    cell = np.dtype(order + kind) if order else raw.dtype
+    strides = (row * raw.itemsize, cell.itemsize)
+    cells = np.ndarray(shape, cell, raw, at * raw.itemsize, strides)
+    return _typed(cells.reshape(-1), kind, order)
 
 
 def _typed(cells: np.ndarray, kind: str, order: str) -> np.ndarray:

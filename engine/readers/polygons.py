@@ -49,6 +49,11 @@ def triangulate(
     return np.concatenate(places)[order], polygon[order]
 
 
+def triangles_of(corners: np.ndarray, counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(T, 3) the vertices of the triangles that ``triangulate`` made of such polygons."""
+    return corners.reshape(-1, 3) if (counts == 3).all() else corners.take(places)
+
+
 def check_corners(corners: np.ndarray, vertices: int) -> None:
     """Raises ``Broken`` for a corner that is none of so many vertices."""
     if len(corners) and not (corners.min() >= 0 and corners.max() < vertices):

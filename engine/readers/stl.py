@@ -6,7 +6,7 @@ from engine.kernels import kernel
 from engine.mesh import Material
 from engine.meshing.parts import Part
 from engine.meshing.weld import weld_positions
-from engine.readers.polygons import triangulate
+from engine.readers.polygons import triangles_of, triangulate
 from engine.readers.source import Broken, Source, text_as_utf8
 from engine.readers.text import is_end, is_space, line_end, read_number, skip_spaces, skip_word
 
@@ -36,7 +36,8 @@ def read_stl(source: Source) -> tuple[list[Part], list[Material]]:
     kept, new_index = weld_positions(corners)
     vertices = corners[kept].astype(np.float64)
     places, _ = triangulate(vertices, new_index, counts)
-    return [Part(vertices, new_index[places], material=0 if materials else None)], materials
+    faces = triangles_of(new_index, counts, places)
+    return [Part(vertices, faces, material=0 if materials else None)], materials
 
 
 def _binary(source: Source) -> np.ndarray | None:
