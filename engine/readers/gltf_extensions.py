@@ -1,6 +1,7 @@
 """Extensions of glTF: which are understood, and which change nothing that we keep."""
 
 from engine.readers.gltf_file import GltfFile, Json, unsupported
+from engine.readers.gltf_old import TECHNIQUES
 
 UNDERSTOOD = {
     "EXT_mesh_gpu_instancing",
@@ -17,6 +18,7 @@ UNDERSTOOD = {
     "KHR_node_visibility",
     "KHR_texture_transform",
     "CESIUM_RTC",
+    *TECHNIQUES,
 }
 MATERIALS = {
     "KHR_materials_anisotropy": "anisotropy",
@@ -50,7 +52,7 @@ HARMLESS = {
     *("ADOBE_materials_clearcoat_specular", "ADOBE_materials_clearcoat_tint", "NV_materials_mdl"),
     *("GRIFFEL_bim_data", "MPEG_media", "VRM", "VRMC_vrm", "VRMC_materials_mtoon"),
     *("VRMC_springBone", "VRMC_node_constraint", "VRMC_vrm_animation", "GODOT_single_root"),
-    *("KHR_techniques_webgl", "EXT_mesh_primitive_restart", "KHR_mesh_primitive_restart"),
+    *("EXT_mesh_primitive_restart", "KHR_mesh_primitive_restart"),
 }
 """Animation, light, sound, physics and notes: what they add is left out, and the rest is right."""
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 
+from engine.readers.gltf_old import as_version_2, describe_techniques
 from engine.readers.meshopt import decode_meshopt
 from engine.readers.source import Broken, Source
 from protocol.errors import EngineError
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 _GLB_HEADER = struct.Struct("<4sII")
 _CHUNK_HEADER = struct.Struct("<I4s")
+_CHUNKS = (b"JSON", b"BIN\0")
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "i2", 5123: "u2", 5125: "u4", 5126: "f4"}
 _SHAPES = {
     "SCALAR": (1, 1),
@@ -46,7 +48,7 @@ class GltfFile:
 
     Raises:
         Broken: it is no whole glTF file.
-        EngineError: ``mesh_unsupported`` for glTF 1.0.
+        EngineError: ``mesh_unsupported`` for a version that is not known.
     """
 
     def __init__(self, source: Source) -> None:
@@ -57,18 +59,24 @@ class GltfFile:
         self._decoded: dict[int, memoryview] = {}
         self._zeros = 0
         version = str(self.document.get("asset", {}).get("version", "1.0"))
-        if not version.startswith("2"):
+        if version.startswith(("0", "1")):
+            source.note(f"It is glTF {version}; its materials are read by their usual words.")
+            self.document = as_version_2(source, self.document)
+        elif version.startswith("2"):
+            describe_techniques(source, self.document)
+        else:
             raise EngineError(
                 "mesh_unsupported",
-                f"{source.name} is a glTF {version} file; only glTF 2.0 can be read.",
-                "Open it in a program that still reads it and export it as glTF 2.0.",
+                f"{source.name} is a glTF {version[:20]} file; only versions 1 and 2 can be read.",
+                "Export it again as glTF 2.0.",
             )
 
     def entry(self, kind: str, index: Any) -> Json:
         """An entry of one of the document's lists, such as "accessors"."""
         entries = self.document.get(kind, [])
         if not isinstance(index, int) or not 0 <= index < len(entries):
-            raise Broken(f"it refers to number {str(index)[:20]} of its {kind}, which it lacks")
+            which = json.dumps(index)[:20]
+            raise Broken(f"it refers to number {which} of its {kind}, which it lacks")
         return entries[index]
 
     def count(self, kind: str) -> int:
@@ -246,16 +254,16 @@ def _split(source: Source) -> tuple[Json, bytes | memoryview]:
     if len(data) < 20:
         raise Broken("it ends within its header")
     _, version, length = _GLB_HEADER.unpack_from(data)
-    if version == 1:
-        raise EngineError(
-            "mesh_unsupported",
-            f"{source.name} is a glTF 1.0 file; only glTF 2.0 can be read.",
-            "Open it in a program that still reads it and export it as glTF 2.0.",
-        )
-    if version != 2:
+    if version not in (1, 2):
         raise Broken(f"it is of version {version} of glTF, which is not known")
     if length > len(data):
         raise Broken(f"it ends after {len(data):,} of {length:,} bytes")
+    if version == 1:
+        size, _ = _CHUNK_HEADER.unpack_from(data, _GLB_HEADER.size)
+        at = _GLB_HEADER.size + _CHUNK_HEADER.size
+        if at + size > length:
+            raise Broken("it ends within its document")
+        return _parsed(data[at : at + size]), memoryview(data)[at + size : length]
     document: Json | None = None
     binary: bytes | memoryview = b""
     at = _GLB_HEADER.size
@@ -269,7 +277,9 @@ def _split(source: Source) -> tuple[Json, bytes | memoryview]:
             document = _parsed(bytes(chunk))
         elif kind == b"BIN\0" and not len(binary):
             binary = chunk
-        at += size + (-size % 4)
+        # Some writers leave out the spaces that a chunk should end with.
+        padded = at + size + (-size % 4)
+        at = at + size if data[at + size + 4 : at + size + 8] in _CHUNKS else padded
     if document is None:
         raise Broken("there is no document in it")
     return document, binary

@@ -161,7 +161,14 @@ class GltfMaterials:
             return None
 
         def read() -> Texture:
-            return self._decode(self._file.entry("textures", info.get("index")), alpha)
+            try:
+                return self._decode(self._file.entry("textures", info.get("index")), alpha)
+            except Broken as error:
+                raise EngineError(
+                    "texture_broken",
+                    f"A texture of {self._source.name} cannot be read: {error}.",
+                    "Export it again.",
+                ) from error
 
         return self._source.once((info.get("index", -1), alpha), read)
 

@@ -72,7 +72,8 @@ def _libraries(source: Source, text: ObjText) -> dict[str, dict[str, bytes]]:
 
 
 def _library_names(source: Source, line: bytes) -> list[str]:
-    """The files of a line: a name may have spaces, and there may be several."""
+    """The files of a line: a name may have spaces, also after a backslash; there may be several."""
+    line = line.replace(b"\\ ", b" ")
     pieces = re.findall(rb"\S.*?\.mtl[\"']?(?=\s|$)", line, re.I)
     for words in ([line], pieces, line.split()):
         names = [source.spelled(word.strip(b"\"'")) for word in words]

@@ -412,16 +412,17 @@ def test_documents_in_other_encodings(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        (json.dumps({"asset": {"version": "1.0"}, "meshes": {}}).encode(), "glTF 1.0"),
-        (json.dumps({"meshes": {"m": {}}, "nodes": {}}).encode(), "glTF 1.0"),
-        (b"glTF\1\0\0\0\x20\0\0\0" + bytes(20), "glTF 1.0"),
+        (json.dumps({"asset": {"version": "1.0"}, "meshes": {}}).encode(), "no triangles"),
+        (json.dumps({"meshes": {"m": {}}, "nodes": {}}).encode(), "no triangles"),
+        (json.dumps({"asset": {"version": "3.1"}}).encode(), "glTF 3.1"),
+        (b"glTF\1\0\0\0\x20\0\0\0" + bytes(20), "no JSON"),
         (b"glTF\7\0\0\0\x20\0\0\0" + bytes(20), "version 7"),
         (b"{", "no JSON"),
         (b"[1, 2]", "no JSON object"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "no JSON"),
     ],
 )
-def test_what_is_no_gltf_2_is_named(tmp_path: Path, data: bytes, word: str) -> None:
+def test_what_is_no_gltf_is_named(tmp_path: Path, data: bytes, word: str) -> None:
     path = tmp_path / "a.gltf"
     path.write_bytes(data)
     with pytest.raises(EngineError, match=word):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.readers.load import load_mesh
+from protocol.errors import EngineError
 from tests.readers.made import (
     BLUE,
     GREEN,
@@ -301,3 +302,19 @@ def test_one_line_on_what_was_found(tmp_path: Path) -> None:
     assert said == [
         "made.glb: 2 faces, 1 material, 1 texture, UVs, lengths in metres; left out: 1 animation."
     ]
+
+
+@pytest.mark.parametrize("index", [None, -1, 7, "one"])
+def test_a_texture_that_is_not_there_is_a_note(tmp_path: Path, index: Any) -> None:
+    gltf = Gltf()
+    gltf.texture(quarters())
+    gltf.painted({**textured(0), "normalTexture": {"index": index, "scale": "x"}})
+    path = gltf.save(tmp_path / "a.glb")
+    said: list[str] = []
+    material = load_mesh(path, tell=said.append).materials[0]
+    assert material.base_color_texture is not None and material.normal_texture is None
+    assert any("texture" in sentence and "lacks" in sentence for sentence in said)
+    assert not any("None" in sentence for sentence in said)
+    with pytest.raises(EngineError) as caught:
+        load_mesh(path, require_textures=True)
+    assert caught.value.code == "texture_broken"

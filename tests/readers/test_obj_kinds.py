@@ -259,6 +259,7 @@ def test_text_of_material_files(tmp_path: Path, mtl: str) -> None:
         "mtllib one.mtl two.mtl\n",
         "mtllib one.mtl two.mtl\nmtllib one.mtl\n",
         "mtllib my red.mtl\n",
+        "mtllib one.mtl my\\ red.mtl\n",
         "mtllib one.mtl my red.mtl\n",
         "mtllib my red.mtl absent.mtl\n",
         'mtllib "my red.mtl"\n',

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.readers.made import SQUARE, SQUARE_FACES, Gltf, plain, quarters
 from tests.readers.test_3mf import COLORS, model, square, write
+from tests.readers.test_gltf_old import old_document, pair, save
 
 Files = dict[str, bytes]
 """The file that is read first, then those beside it."""
@@ -39,6 +40,20 @@ def _gltf() -> list[Files]:
     beside.painted({"pbrMetallicRoughness": {"baseColorTexture": {"index": texture}}})
     files = {"a.gltf": _saved(beside, ".gltf", "a.bin"), "a.bin": beside.binary}
     return [*made, {**files, "a b.png": quarters(16)}]
+
+
+def _old_gltf() -> list[Files]:
+    made: list[Files] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for values in (
+            {"diffuse": "textures 0"},
+            {"diffuse": [1, 0.5, 0, 1], "emission": [1, 0, 0]},
+        ):
+            gltf = pair({})
+            for name in ("a.glb", "a.gltf"):
+                path = save(old_document(gltf, values), gltf.binary, Path(folder) / name)
+                made.append({name: path.read_bytes()})
+    return made
 
 
 def _saved(gltf: Gltf, suffix: str, uri: str | None = None) -> bytes:
@@ -279,6 +294,7 @@ def _pictures() -> list[Files]:
 SOURCES: dict[str, Callable[[], list[Files]]] = {
     "glb": _glb,
     "gltf": _gltf,
+    "gltf old": _old_gltf,
     "obj": _obj,
     "ply text": lambda: _ply("ascii"),
     "ply binary": lambda: _ply("binary_little_endian") + _ply("binary_big_endian"),
