@@ -6,16 +6,19 @@ loaded before a file wants it, nor stays afterwards.
 
 import importlib
 import logging
+import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.mesh import Material
+from engine.mesh import Material, Texture
 from engine.meshing.parts import Part
 from engine.readers.libraries import check_library
 from engine.readers.source import Broken, Source
@@ -27,10 +30,14 @@ Parts = tuple[list[Part], list[Material]]
 
 _SECONDS = 60.0
 _SECONDS_PER_MB = 3.0
-"""What a file may take: far more than any sound one was seen to."""
-_BYTES = 6 << 30
+"""What a file may take, far more than any sound one was seen to: on the clock,"""
+_CPU_SECONDS = 5.0
+_CPU_SECONDS_PER_MB = 5.0
+"""and of the processor, without decoding pictures; not on Windows."""
+_BYTES = 1 << 30
+_BYTES_OF_PICTURE = 6 << 30
 _BYTES_PER_BYTE = 300
-"""Of memory; Linux keeps to it."""
+"""Of memory, and while a picture is decoded; Linux keeps to it."""
 
 
 def read_apart(reader: str) -> Callable[[Source], Parts]:
@@ -52,11 +59,10 @@ def read_apart(reader: str) -> Callable[[Source], Parts]:
 
 
 def _ask(source: Source, reader: str) -> tuple | Exception:
-    megabytes = len(source.data) / 1e6
-    seconds = _SECONDS + _SECONDS_PER_MB * megabytes
+    seconds = _SECONDS + _SECONDS_PER_MB * source.path.stat().st_size / 1e6
     code = f"import sys; sys.path[:] = {sys.path!r}; from engine.readers.apart import answer; "
     code += "answer()"
-    task = (str(source.path.absolute()), source.requires_textures, reader, len(source.data))
+    task = (str(source.path.absolute()), source.requires_textures, reader, _CPU_SECONDS)
     flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -88,6 +94,8 @@ def _ask(source: Source, reader: str) -> tuple | Exception:
         log.debug("%s: the reader ended with %d, late: %s", source.path, status, late)
         if late:
             return Broken(f"it was not read within {seconds:.0f} seconds")
+        if status == -getattr(signal, "SIGXCPU", 0):
+            return Broken("reading it takes far longer than a file of its size should")
         return Broken("its reader broke down over it")
 
 
@@ -99,10 +107,9 @@ def answer() -> None:
     # Libraries that write to the terminal must not write into the answer.
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        path, require_textures, reader, size = pickle.load(sys.stdin.buffer)
+        path, require_textures, reader, seconds = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        _limit_memory(size)
-        said = _read(Source(Path(path), b"", require_textures=require_textures), reader)
+        said = _read(_Limited(Path(path), require_textures, seconds), reader)
         pickle.dump(said, pipe, protocol=pickle.HIGHEST_PROTOCOL)
     # No clearing up: libraries may fail at it, and the answer is given.
     os._exit(0)
@@ -127,13 +134,40 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _limit_memory(size: int) -> None:
-    if sys.platform != "linux":
-        return
-    import resource
+class _Limited(Source):
+    """A file in whose process time and memory are limited by its size, but for its pictures."""
 
-    most = _BYTES + _BYTES_PER_BYTE * size
-    with suppress(ValueError, OSError):
-        # Not of addresses, which threads reserve by the gigabyte without using them.
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    def __init__(self, path: Path, require_textures: bool, seconds: float) -> None:
+        super().__init__(path, b"", require_textures=require_textures)
+        self._seconds = seconds
+        self._size = self._pixels = 0
+        self.allow(path.stat().st_size)
+
+    def allow(self, size: int) -> None:
+        self._size += size
+        self._limit(_BYTES)
+
+    def once(self, key: Hashable, read: Callable[[], Texture]) -> Texture | None:
+        # Pixels have a limit of their own, which lies far above what a file of so many bytes wants.
+        begin = time.process_time()
+        self._limit(_BYTES_OF_PICTURE)
+        texture = super().once(key, read)
+        self._seconds += time.process_time() - begin
+        if texture is not None:
+            self._pixels += texture.pixels.nbytes
+        self._limit(_BYTES)
+        return texture
+
+    def _limit(self, most: int) -> None:
+        if sys.platform == "win32":
+            return
+        import resource
+
+        seconds = self._seconds + _CPU_SECONDS_PER_MB * self._size / 1e6
+        limits = {resource.RLIMIT_CPU: math.ceil(seconds)}
+        if sys.platform == "linux":
+            # Not of addresses, which threads reserve by the gigabyte without using them.
+            limits[resource.RLIMIT_DATA] = most + _BYTES_PER_BYTE * self._size + self._pixels
+        for kind, limit in limits.items():
+            with suppress(ValueError, OSError):
+                resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))

@@ -17,7 +17,7 @@ from engine.meshing.parts import Part
 from engine.readers.fbx_library import array, get, items, load, matrix, text, z_up_from
 from engine.readers.fbx_materials import FbxMaterials
 from engine.readers.gltf_levels import stands_in
-from engine.readers.polygon_mesh import MOST_FACES, PolygonMesh, polygon_mesh
+from engine.readers.polygon_mesh import BYTES_OF_FACE, MOST_FACES, PolygonMesh, polygon_mesh
 from engine.readers.polygons import check_corners
 from engine.readers.source import Broken, Source, too_many
 
@@ -69,6 +69,7 @@ class _Scene:
             if made is None:
                 continue
             faces += len(made.faces)
+            self._source.allow(BYTES_OF_FACE * len(made.faces))
             if faces > MOST_FACES:
                 raise too_many(self._source, f"{MOST_FACES:,} triangles with all its copies")
             yield made.placed(object_from_scene @ self._place(node, mesh))

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 Reader = Callable[[Source], tuple[list[Part], list[Material]]]
 _read_fbx = read_apart("engine.readers.fbx:read_fbx")
 _read_usd = read_apart("engine.readers.usd:read_usd")
+_APART = (_read_fbx, _read_usd)
 _READ_BY: tuple[Reader, ...] = (read_gltf, read_gltf, read_obj, read_ply, read_stl, read_3mf)
 _READ_BY += (_read_fbx, *(_read_usd,) * 4)
 READERS: dict[str, Reader] = dict(zip(SUFFIXES, _READ_BY, strict=True))
@@ -64,7 +65,9 @@ def load_mesh(
     """
     path = Path(path)
     reader = _reader(path)
-    source = Source(path, _bytes(path), require_textures=require_textures)
+    # A reader in a process of its own has the file read there.
+    data = _bytes(path, 1 if reader in _APART else -1)
+    source = Source(path, data, require_textures=require_textures)
     mesh = _read(source, reader)
     for note in source.notes:
         (log.warning if tell is None else tell)(f"{source.name}: {note}" if tell is None else note)
@@ -85,9 +88,10 @@ def _reader(path: Path) -> Reader:
     return reader
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, most: int) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most)
     except OSError as error:
         raise EngineError(
             "mesh_absent",

@@ -12,6 +12,9 @@ from engine.readers.source import Broken
 MOST_FACES = 50_000_000
 """Triangles of all copies of meshes together: a file of a few bytes may ask for any number."""
 
+BYTES_OF_FACE = 4
+"""Of a file, for which one of its triangles stands where time and memory go by the bytes."""
+
 
 @dataclass(frozen=True)
 class PolygonMesh:

@@ -81,6 +81,9 @@ class Source:
         name = next((n for size, n in _UNITS.items() if np.isclose(unit, size)), f"{unit:g} m")
         self.unit = "metres" if name == "metres" else f"metres (the file's are {name})"
 
+    def allow(self, size: int) -> None:
+        """So many bytes more belong to it, in other files or in copies: readers may have limits."""
+
     def lacks(self, error: EngineError) -> None:
         """A picture or a material file cannot be had: a note, or the error where all are required.
 
@@ -187,9 +190,11 @@ class Source:
         if path is None:
             raise texture_missing(name, self.name)
         try:
-            return path.read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise texture_missing(name, self.name) from error
+        self.allow(len(data))
+        return data
 
     def _entries(self, folder: Path) -> dict[str, Path]:
         if folder not in self._listed:

@@ -6,15 +6,17 @@ Runs in a process of its own (`engine/readers/apart.py`), where alone usd-core i
 # usd-core has no types and may be absent.
 # pyright: reportMissingImports=none, reportAttributeAccessIssue=none
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
-from pxr import Gf, Usd, UsdGeom, UsdLux, UsdSkel
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdSkel
 
 from engine.mesh import Material
 from engine.meshing.axes import Z_UP_FROM_Y_UP
 from engine.meshing.parts import Part
-from engine.readers.polygon_mesh import MOST_FACES
+from engine.readers.polygon_mesh import BYTES_OF_FACE, MOST_FACES
 from engine.readers.source import Broken, Source, too_many
 from engine.readers.usd_materials import UsdMaterials
 from engine.readers.usd_mesh import UsdMeshes
@@ -45,7 +47,9 @@ def read_usd(source: Source) -> tuple[list[Part], list[Material]]:
 
 def _opened(source: Source) -> Usd.Stage:
     try:
+        layers = _layers(source)  # held, so that the stage has them without reading them again
         stage = Usd.Stage.Open(str(source.path))
+        del layers
     except Exception as error:  # pxr has one kind of error for all
         raise Broken("it is damaged, or something else") from error
     for prim in stage.Traverse():
@@ -58,6 +62,24 @@ def _opened(source: Source) -> Usd.Stage:
     if len(missing) > 5:
         source.note(f"{len(missing) - 5:,} more such files cannot be read.")
     return stage
+
+
+def _layers(source: Source) -> list[Sdf.Layer]:
+    """The file and all layers that it refers to; their sizes count as the file's own."""
+    root = Sdf.Layer.FindOrOpen(str(source.path))
+    layers, seen = [root] if root else [], {str(source.path)}
+    for layer in layers:
+        for name in layer.GetCompositionAssetDependencies():
+            path = layer.ComputeAbsolutePath(name)
+            if path in seen:
+                continue
+            seen.add(path)
+            if os.path.isfile(path):
+                source.allow(os.path.getsize(path))
+            with suppress(Exception):  # pxr has one kind of error for all; the stage tells of it
+                found = Sdf.Layer.FindOrOpen(path)
+                layers += [found] if found else []
+    return layers
 
 
 def _lost(error: object) -> str | None:
@@ -116,6 +138,7 @@ class _Stage:
         if mesh is None:
             return
         self._faces += len(mesh.faces)
+        self._source.allow(BYTES_OF_FACE * len(mesh.faces))
         if self._faces > MOST_FACES:
             raise too_many(self._source, f"{MOST_FACES:,} triangles with all its copies")
         bound = self._bound(prim)

@@ -29,6 +29,16 @@ def hang(source: Source) -> None:
     time.sleep(600)
 
 
+def busy(source: Source) -> None:
+    while True:
+        pass
+
+
+def greedy(source: Source) -> None:
+    """Memory that the file of a few bytes does not account for, if less than the machine has."""
+    np.ones(1 << 28)
+
+
 def hungry(source: Source) -> None:
     np.ones(1 << 40)
 

@@ -74,6 +74,23 @@ def test_a_reader_that_hangs_is_stopped(path: Path, monkeypatch: pytest.MonkeyPa
     assert "3 seconds" in error.message
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_reader_that_works_without_end_is_stopped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "_CPU_SECONDS", 2.0)
+    error = refusal(path, monkeypatch, "busy")
+    assert error.code == "mesh_broken"
+    assert "far longer" in error.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")
+def test_memory_is_limited_by_the_size_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "memory" in refusal(path, monkeypatch, "greedy").message
+
+
 @pytest.mark.parametrize("suffix", [".fbx", ".usd", ".usda", ".usdc", ".usdz"])
 def test_a_missing_library_is_named_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
