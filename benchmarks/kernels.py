@@ -15,12 +15,26 @@ from pathlib import Path
 
 from engine.warm_up import RECORDED
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES, SCENE = ROOT / "examples", ROOT / "tests" / "data" / "scene"
 JOBS = {
     "generate": [f"generate {EXAMPLES}/mushroom.png -o made.glb"],
     "render": ["render made.glb -o m.webp --frames 2", f"render {EXAMPLES}/lantern.glb -o l.png"],
+    "read": [
+        *(f"render {SCENE}/scene.{kind} -o {kind}.png" for kind in ("obj", "ply", "stl")),
+        *(f"render text.{kind} -o text.png" for kind in ("ply", "stl")),
+    ],
 }
 """Commands in a folder where those of the jobs before were run."""
+
+_TEXTS = {
+    "text.ply": "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+    "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n",
+    "text.stl": "solid\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\n"
+    "endloop\nendfacet\nendsolid\n",
+}
+"""Files of which no example is kept."""
 
 _RUN = """
 import json, sys
@@ -45,6 +59,8 @@ def used_by(command: str, folder: Path) -> list[list]:
 def main() -> None:
     table = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
+        for name, text in _TEXTS.items():
+            (Path(folder) / name).write_text(text)
         for job, commands in JOBS.items():
             rows = []
             for command in commands:

@@ -39,7 +39,7 @@ def warm_up(*jobs: str, helpers: int | None = None) -> int:
     compiled when it is called.
 
     Args:
-        jobs: entries of ``RECORDED``, such as "generate" or "render".
+        jobs: entries of ``RECORDED``, such as "generate", "render" or "read".
         helpers: processes; None: one less than there are cores, at most 3.
 
     Returns:

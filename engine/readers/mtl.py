@@ -89,6 +89,10 @@ def mtl_material(
     elif "map_kd" in maps and red + green + blue == 0:
         red = green = blue = 1.0  # black beside a picture that is missing says nothing
     alpha = values.share("d", 1.0) if "d" in entries else 1.0 - values.share("tr", 0.0)
+    if alpha == 0.0:
+        # Nobody writes an object that is not to be seen, but some write Tr where d is meant.
+        source.note(f"The material {name} would be wholly clear; it is taken for opaque.")
+        alpha = 1.0
     material = Material(
         name=name,
         base_color_factor=(red, green, blue),

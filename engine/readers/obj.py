@@ -23,6 +23,8 @@ def read_obj(source: Source) -> tuple[list[Part], list[Material]]:
     text = read_obj_text(text_as_utf8(source.data))
     for what, count in text.left_out.items():
         source.leave_out(what, count)
+    if not len(text.counts) and not source.left_out:
+        source.leave_out("point", len(text.vertices))
     corners, triangle_polygon = triangulate(text.vertices, text.corners, text.counts)
     source.leave_out("face of fewer than three corners", int((text.counts < 3).sum()))
     names, polygon_name = _face_names(text)

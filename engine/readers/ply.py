@@ -52,7 +52,7 @@ def read_ply(source: Source) -> tuple[list[Part], list[Material]]:
     if not header.elements:
         data = text_as_utf8(data)
         header = _header(data)
-    body = read_body(memoryview(data)[header.size :], header.elements, header.order)
+    body = read_body(memoryview(data)[header.size :], header.elements, header.order, source.note)
     for element in header.elements:
         if element.name not in _SILENT:
             source.leave_out(f"{element.name} element", element.count)

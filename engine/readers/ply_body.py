@@ -1,5 +1,6 @@
 """The elements of a PLY file as arrays: text or bytes in either order, lists of any length."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,32 +33,77 @@ class Ragged:
 
 
 def read_body(
-    data: memoryview, elements: list[Element], order: str
+    data: memoryview, elements: list[Element], order: str, note: Callable[[str], None]
 ) -> dict[str, dict[str, np.ndarray | Ragged]]:
     """Arrays by the names of elements and properties.
 
     Args:
         order: "<" or ">", empty for text.
+        note: gets a sentence on values that the header does not state.
 
     Raises:
         Broken: the file ends too early, or a word is no number.
     """
-    if not order:
-        text = np.frombuffer(data, np.uint8)
-        cells = np.empty(count_words(text))
-        fault = fill_numbers(text, cells)
-        if fault >= 0:
-            word = bytes(data[fault : fault + 30]).split()[0]
-            raise Broken(f'"{word.decode("latin-1")}" stands where a number is expected')
-        raw, unit = cells, 1
-    else:
-        raw, unit = np.frombuffer(data, np.uint8), 0
+    if order:
+        return _body(np.frombuffer(data, np.uint8), elements, order)[0]
+    body, fault = None, None
+    try:
+        body, rest = _body(_numbers(data), elements, "")
+        if not rest:
+            return body
+    except Broken as error:
+        fault = error
+    # Rows may go over several lines; where they do not, what follows in a line is none of ours.
+    cut = _cut_lines(bytes(data), elements)
+    if cut is not None:
+        note("It has more values than its header states; they are left out.")
+        return _body(_numbers(memoryview(cut)), elements, "")[0]
+    if body is None:
+        raise fault or Broken("it is damaged")
+    return body
+
+
+def _numbers(data: memoryview) -> np.ndarray:
+    """(N,) float64 of all words of a text."""
+    text = np.frombuffer(data, np.uint8)
+    cells = np.empty(count_words(text))
+    fault = fill_numbers(text, cells)
+    if fault >= 0:
+        word = bytes(data[fault : fault + 30]).split()[0]
+        raise Broken(f'"{word.decode("latin-1")}" stands where a number is expected')
+    return cells
+
+
+def _body(
+    raw: np.ndarray, elements: list[Element], order: str
+) -> tuple[dict[str, dict[str, np.ndarray | Ragged]], int]:
+    """All elements, and how many numbers or bytes are behind them."""
     body: dict[str, dict[str, np.ndarray | Ragged]] = {}
     at = 0
     for element in elements:
-        found, at = _element(raw, at, element, order, unit)
+        found, at = _element(raw, at, element, order, 0 if order else 1)
         body.setdefault(element.name, found)
-    return body
+    return body, len(raw) - at
+
+
+def _cut_lines(data: bytes, elements: list[Element]) -> bytes | None:
+    """A text with as many words of each line as the header states; None where a line has fewer."""
+    lines = (line.split() for line in data.splitlines())
+    rows = (words for words in lines if words)
+    kept: list[bytes] = []
+    for element in elements:
+        for _ in range(element.count):
+            words, size = next(rows, []), 0
+            for _, _, count in element.properties:
+                if count is not None and size < len(words):
+                    if not words[size].isdigit() or len(words[size]) > 9:
+                        return None
+                    size += int(words[size])
+                size += 1
+            if size > len(words) or not words:
+                return None
+            kept += words[:size]
+    return b" ".join(kept)
 
 
 def _element(

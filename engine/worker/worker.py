@@ -107,7 +107,7 @@ class Worker:
         torch.set_num_threads(1)
         try:
             with faults_told():
-                warm_up("generate")
+                warm_up("generate", "read")
                 models = self._open(checkpoint)
                 uses = system_of_pipeline(models.generation.name).usual_needs(models)
                 models.plan(uses)

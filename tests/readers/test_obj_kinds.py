@@ -383,3 +383,18 @@ def test_a_missing_library_is_named_whole(tmp_path: Path, line: str, missing: li
     assert [note.partition(", which")[0] for note in said] == [
         f"The material file {name}" for name in missing
     ]
+
+
+@pytest.mark.parametrize("words", ["Tr 1", "d 0", "map_Kd red.png\nTr 1.000000"])
+def test_a_material_that_would_not_be_seen_is_opaque(tmp_path: Path, words: str) -> None:
+    (tmp_path / "red.png").write_bytes(plain(255, 0, 0, size=8))
+    path = painted(tmp_path, f"newmtl a\nKd 1 0 0\n{words}\n")
+    said: list[str] = []
+    material = load_mesh(path, tell=said.append).materials[0]
+    assert (material.alpha_factor, material.alpha_mode) == (1.0, "opaque")
+    assert any("opaque" in sentence for sentence in said)
+
+
+def test_points_alone_are_called_that(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="only 4 points"):
+        load_mesh(write(tmp_path, VERTICES))

@@ -295,3 +295,28 @@ def test_a_cloud_of_points_is_called_one(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         load_mesh(path)
     assert caught.value.code == "mesh_empty" and "only 2 points" in caught.value.message
+
+
+@pytest.mark.parametrize("more", ["", " 9 1 1 1 1 1 1 1 1 1", " 7"])
+@pytest.mark.parametrize("tail", ["", "1 2 3\n"])
+def test_lines_with_more_values_than_the_header_states(
+    tmp_path: Path, more: str, tail: str
+) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 4\n"
+    head += "".join(f"property float {axis}\n" for axis in "xyz")
+    head += "element face 2\nproperty list uchar int vertex_indices\nproperty uchar flags\n"
+    path = tmp_path / "a.ply"
+    path.write_text(f"{head}end_header\n{TEXT}3 0 1 2 5{more}\n3 0 2 3 5{more}\n{tail}")
+    said: list[str] = []
+    mesh = load_mesh(path, tell=said.append)
+    assert len(mesh.faces) == 2 and area(mesh) == pytest.approx(1)
+    assert any("header" in sentence for sentence in said) == bool(more or tail)
+
+
+def test_rows_over_several_lines(tmp_path: Path) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 4\n"
+    head += "".join(f"property float {axis}\n" for axis in "xyz")
+    head += "element face 1\nproperty list uchar int vertex_indices\n"
+    path = tmp_path / "a.ply"
+    path.write_text(f"{head}end_header\n{TEXT.replace(' ', chr(10))}4 0 1\n2 3\n")
+    assert area(load_mesh(path)) == pytest.approx(1)
