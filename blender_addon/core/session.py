@@ -144,7 +144,9 @@ class Session:
         self._banner.objects_seen(there)
         for job in self._jobs:
             target = job.target
-            if target is not None and target.object and target.file == self._fetching.file:
+            if target is None or not target.object:
+                continue
+            if self._fetching.file in (None, target.file):
                 job.deleted = not there(target.object)
 
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:
