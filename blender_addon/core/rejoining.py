@@ -57,10 +57,14 @@ class Rejoining:
     def attach(self, job: str) -> None:
         """What has become of a job that is followed."""
 
+        asked = self._jobs.get(job)
+
         def then(answer: "Answer") -> None:
             reply = answer.reply
             recalled = job in self._recalled
             self._recalled.discard(job)
+            if self._jobs.get(job) is not asked:
+                return  # it was resumed meanwhile
             if isinstance(reply, JobSnapshot):
                 self._jobs.take_snapshot(reply)
             elif isinstance(reply, Refused) and (lost := self._jobs.get(job)):

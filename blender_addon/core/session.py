@@ -412,6 +412,7 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
+            self._unplaced.add(job.id)  # also where it was noted as interrupted
             self._fetching.ended(job)
             self._engine.describe()  # what such a job takes is known better now
         elif job.state == "interrupted":

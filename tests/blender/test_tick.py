@@ -179,7 +179,7 @@ def test_a_deletion_is_told_at_the_next_tick_and_undone(
 
 
 def test_an_object_that_only_a_fake_user_keeps_is_deleted_for_its_user() -> None:
-    """An asset: X takes it out of the scene and leaves it in the file."""
+    """Unlink of the outliner takes it out of the scene and leaves it in the file."""
     open_file = addon.module("bl.open_file")
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
@@ -188,7 +188,7 @@ def test_an_object_that_only_a_fake_user_keeps_is_deleted_for_its_user() -> None
     cube.name = "Renamed"
     assert open_file.there(cube.session_uid)
     target = {"purpose": "replace", "object": cube.session_uid, "object_name": "Renamed"}
-    bpy.ops.object.delete()
+    bpy.context.scene.collection.objects.unlink(cube)
     assert "Renamed" in bpy.data.objects and not open_file.there(cube.session_uid)
     placed = parts.deliver(**target)
     assert placed.outcome == "lost" and placed.sentence.startswith("Renamed was deleted while")
