@@ -274,6 +274,18 @@ class Following:
             case "failed":
                 self.take(row.failure or events.Failed(job=row.id, code="", message="", hint=""))
 
+    def objects_seen(self, there: Callable[[int], bool], file: str | None) -> None:
+        """Which of their objects were deleted.
+
+        Args:
+            there: whether an object is in a scene of the open file, by ``session_uid``.
+            file: key of that file; None: of all.
+        """
+        for job in self:
+            target = job.target
+            here = target is not None and target.object and file in (None, target.file)
+            job.deleted = bool(here and target and not there(target.object))
+
     def engine_died(self) -> None:
         """The engine's process has ended: what ran can be resumed. What waits for its turn does so
         for the next engine too."""

@@ -131,8 +131,6 @@ class Session:
         """Another file is open: results for the one before are offered in the history."""
         self._fetching.file = key
         self._banner.file_opened()
-        for job in self._jobs:
-            job.deleted = False
         self._refresh()
 
     def objects_seen(self, there: Callable[[int], bool]) -> None:
@@ -142,12 +140,7 @@ class Session:
             there: whether an object is in a scene of the open file, by ``session_uid``.
         """
         self._banner.objects_seen(there)
-        for job in self._jobs:
-            target = job.target
-            if target is None or not target.object:
-                continue
-            if self._fetching.file in (None, target.file):
-                job.deleted = not there(target.object)
+        self._jobs.objects_seen(there, self._fetching.file)
 
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:
         """Send, receive, and say what is ready for the scene: at most one delivery, since to build
@@ -415,15 +408,10 @@ class Session:
             self._unplaced.add(job.id)  # also where it was noted as interrupted
             self._fetching.ended(job)
             self._engine.describe()  # what such a job takes is known better now
-        elif job.state == "interrupted":
-            self._unplaced.note(job)
-        else:
+            return
+        if job.state != "interrupted":
             self._fetching.drop(job)
-            # What the engine has refused is nowhere but here.
-            if job.state == "failed" and job.resubmit is None:
-                self._unplaced.note(job)
-            else:
-                self._unplaced.remove(job.id)
+        self._unplaced.note(job)
 
     def _delivered(self, job: Followed, placed: bool) -> None:
         if placed:

@@ -78,8 +78,9 @@ class Unplaced:
         self._write(job, Noted(engine=self.engine))
 
     def note(self, job: "Followed") -> None:
-        """It has ended badly: the next Blender shows that although no engine runs."""
-        if job.state == "failed" or job.state == "interrupted":
+        """It has no result. What ended badly is shown by the next Blender although no engine runs;
+        what the engine refused is nowhere but in this one."""
+        if job.resubmit is None and (job.state == "failed" or job.state == "interrupted"):
             noted = Noted(
                 engine=self.engine,
                 state=job.state,
@@ -89,6 +90,8 @@ class Unplaced:
                 hint=job.hint,
             )
             self._write(job.id, noted)
+        else:
+            self.remove(job.id)
 
     def remove(self, job: str) -> None:
         """It is in the scene, or nobody wants it."""
