@@ -34,11 +34,12 @@ class _Upgrade:
     def __init__(self, source: Source, old: Json) -> None:
         self._numbers: dict[str, dict[Any, int]] = {}
         self.document: Json = {"asset": {"version": "2.0"}}
-        named: dict[str, Json] = {}
+        named: dict[str, dict[Any, Json]] = {}
         for kind in _KINDS:
             entries = old.get(kind, {})
             # Some files say 1.0 and have the lists of 2.0.
-            found = dict(enumerate(entries)) if isinstance(entries, list) else dict(entries)
+            listed = enumerate(entries) if isinstance(entries, list) else entries.items()
+            found: dict[Any, Json] = dict(listed)
             names = sorted(found, key=lambda name: name not in BINARY_BUFFERS)
             self._numbers[kind] = {name: k for k, name in enumerate(names)}
             named[kind] = {name: found[name] for name in names}

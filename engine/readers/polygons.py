@@ -144,4 +144,14 @@ def _clip_ears(
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     turned = area * normal[drop] < 0
     ears[turned] = ears[turned][:, ::-1]
+    if len(ears) < len(fan) and not _same_area(points, ears, normal):
+        # A corner beside the plane on which they were cut was taken for one within an edge.
+        return fan
     return outline[ears]
+
+
+def _same_area(points: np.ndarray, triangles: np.ndarray, normal: np.ndarray) -> bool:
+    """Whether triangles enclose what their polygon does, whose ``normal`` is twice its area."""
+    a, b, c = (points[triangles[:, k]] - points[0] for k in range(3))
+    rest = np.cross(b - a, c - a).sum(axis=0) - normal
+    return bool(np.linalg.norm(rest) <= 1e-6 * np.linalg.norm(normal))

@@ -398,3 +398,16 @@ def test_a_material_that_would_not_be_seen_is_opaque(tmp_path: Path, words: str)
 def test_points_alone_are_called_that(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="only 4 points"):
         load_mesh(write(tmp_path, VERTICES))
+
+
+def test_a_bent_polygon_keeps_all_of_its_corners(tmp_path: Path) -> None:
+    rows = [(-5, 0, 5), (5, 0, 5), (5, 0, -5), (-5, 0, -5), (0, 5, -5)]
+    text = "".join(f"v {x} {y} {z}\n" for x, y, z in rows)
+    mesh = load_mesh(write(tmp_path, f"{text}f 1// 2// 3// 4// 5//\n"))
+    assert len(mesh.vertices) == 5 and len(mesh.faces) == 3
+
+
+def test_straight_corners_of_a_notched_polygon_need_no_triangle(tmp_path: Path) -> None:
+    rows = [(0, 0), (1, 0), (2, 0), (2, 2), (1, 1), (0, 2)]
+    text = "".join(f"v {x} {y} 0\n" for x, y in rows)
+    assert area(load_mesh(write(tmp_path, f"{text}f 1 2 3 4 5 6\n"))) == pytest.approx(3)
