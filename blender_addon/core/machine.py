@@ -2,12 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from .plan import WORDS
+
 System = Literal["linux", "windows", "macos"]
 MEGABYTE = 1_000_000
+UV = 18
+"""Megabytes of uv's wheel."""
 SPEED = 50e6 / 8
 """Bytes a second that minutes are counted with: 50 Mbit/s."""
 UNPACKING = 40e6
@@ -74,10 +78,25 @@ def this_machine(
     return Machine(system, arch, system != "macos" and exists(signs))
 
 
-def costs(machine: Machine) -> Costs:
-    """Estimates; the set-up knows better as soon as it has asked."""
+_WORDS = (95, 130)
+"""The same of the extra ``plan.WORDS``, which has one wheel for all systems."""
+
+
+def costs(machine: Machine, extras: Container[str] = ()) -> Costs:
+    """Estimates; the set-up knows better as soon as it has asked.
+
+    Args:
+        extras: of the engine; the figures of a machine count ``plan.CUT_OUT``.
+    """
     download, disk = _COSTS[machine.system, machine.nvidia]
+    if WORDS in extras:
+        download, disk = download + _WORDS[0], disk + _WORDS[1]
     return Costs.of(download * MEGABYTE, disk * MEGABYTE)
+
+
+def cost_of_words() -> int:
+    """Bytes of download that add ``plan.WORDS`` to an engine that is there; uv comes again."""
+    return (_WORDS[0] + UV) * MEGABYTE
 
 
 def longest_home(platform: str = sys.platform) -> int | None:

@@ -33,15 +33,19 @@ class MAQUETTE_OT_set_up(Operator):
 
     agreed: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
     fresh: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+    extra: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
 
     @classmethod
     def description(cls, _context: Any, properties: Any) -> str:
         if properties.fresh:
             return "Install the engine again from the start; results and weights stay"
+        if properties.extra:
+            return "Add to the engine what it needs for this; the engine starts again afterwards"
         return cls.__doc__ or ""
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().set_up(agreed=self.agreed, fresh=self.fresh))
+        wanted = {"agreed": self.agreed, "fresh": self.fresh, "extra": self.extra}
+        return attempt(self, lambda: process().set_up(**wanted))
 
 
 class MAQUETTE_OT_dismiss_set_up(Operator):

@@ -5,7 +5,9 @@ from typing import Any
 from bpy.types import Menu, Panel
 
 from ..bl import text, thumbnails, tick
+from ..core import costs, machine
 from ..core.language import said
+from ..core.plan import WORDS
 from .sidebar import Sidebar
 
 PREVIEW = 8.0
@@ -22,7 +24,7 @@ SOURCES = (
 def draw(layout: Any, context: Any, snapshot: Any) -> None:
     """The chosen picture, or the ways to choose one."""
     if snapshot.picture.of_words:
-        draw_words(layout, context)
+        draw_words(layout, context, snapshot)
     elif snapshot.picture.title:
         draw_picture(layout, context, snapshot.picture)
     else:
@@ -43,16 +45,30 @@ def draw_choices(layout: Any, context: Any, snapshot: Any) -> None:
     checkpoint = snapshot.checkpoint
     if checkpoint and checkpoint.words:
         column.operator("maquette.use_words", icon="TEXT")
-        text.say(column, context, checkpoint.words_missing, icon="INFO")
+    if checkpoint and checkpoint.words_missing and not snapshot.setup.running:
+        draw_words_missing(column, context, snapshot)
 
 
-def draw_words(layout: Any, context: Any) -> None:
+def draw_words_missing(column: Any, context: Any, snapshot: Any) -> None:
+    """The networks know words, but the engine lacks what reads them."""
+    if snapshot.engine.remote or snapshot.engine.own_folder:  # not ours to change
+        text.say(column, context, snapshot.checkpoint.words_missing, icon="INFO")
+        return
+    size = costs.bytes_in_words(machine.cost_of_words())
+    text.say(column, context, said("Text needs {size} more.", size=size), icon="INFO")
+    column.operator("maquette.set_up", text="Download What Reads Text", icon="IMPORT").extra = WORDS
+
+
+def draw_words(layout: Any, context: Any, snapshot: Any) -> None:
     """The field for words in the place of a picture."""
     box = layout.box().column()
     row = box.row(align=True)
     row.label(text="Text", icon="TEXT")
     row.menu("MAQUETTE_MT_sources", text="", icon="FILE_IMAGE")
     row.operator("maquette.clear_picture", text="", icon="X")
+    if snapshot.checkpoint and snapshot.checkpoint.words_missing:
+        draw_words_missing(box, context, snapshot)
+        return
     box.prop(context.window_manager.maquette, "prompt", text="")
     text.say(
         box, context,
