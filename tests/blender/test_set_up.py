@@ -393,6 +393,7 @@ def test_what_it_costs_is_what_the_panel_says_and_two_press_at_once(
     _say(f"at most {max(most) / 1e9:.2f} GB on the disk; the other Blender: {seen['problems']}")
     assert download == pytest.approx(said.download, rel=0.1)
     assert disk == pytest.approx(said.disk, rel=0.1)
+    assert said.minutes / 1.5 < wall / 60 < said.minutes * 1.5
 
 
 def _used(folder: Path) -> int:
