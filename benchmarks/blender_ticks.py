@@ -11,6 +11,7 @@ A machine that does other work makes ticks longer by the clock: on Linux, as roo
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,7 @@ class Watched:
     def __init__(self, tick: Any, by_file: bool) -> None:
         from tests.blender import addon
 
-        self.ticks: list[tuple[float, float, dict[str, float]]] = []
+        self.ticks: list[tuple[float, float, dict[str, float], int]] = []
         self._parts: dict[str, float] = {}
         self._built = False
         self._replaced: list[tuple[Any, str, Any]] = []
@@ -160,19 +161,31 @@ class Watched:
     def _whole(self, work: Callable[[], float]) -> Callable[[], float]:
         def whole() -> float:
             self._parts = {}
-            clock, processor = time.perf_counter(), time.thread_time()
+            clock, processor, faults = time.perf_counter(), time.thread_time(), _faults()
             try:
                 return work()
             finally:
                 spent = time.perf_counter() - clock, time.thread_time() - processor
-                self.ticks.append((spent[0] * 1000, spent[1] * 1000, self._parts))
+                row = spent[0] * 1000, spent[1] * 1000, self._parts, _faults() - faults
+                self.ticks.append(row)
 
         return whole
 
 
-def _row(each: tuple[float, float, dict[str, float]]) -> dict[str, Any]:
-    parts = {name: round(ms, 1) for name, ms in each[2].items() if ms >= 0.5}
-    return {"clock": round(each[0], 1), "processor": round(each[1], 1), "parts": parts}
+def _faults() -> int:
+    """Pages that the system had to bring to this thread so far."""
+    used = resource.getrusage(resource.RUSAGE_THREAD)
+    return used.ru_minflt + used.ru_majflt
+
+
+def _row(each: tuple[float, float, dict[str, float], int]) -> dict[str, Any]:
+    clock, processor, calls, faults = each
+    return {
+        "clock": round(clock, 1),
+        "processor": round(processor, 1),
+        "faults": faults,
+        "calls": {name: round(ms, 1) for name, ms in calls.items() if ms >= 0.5},
+    }
 
 
 def generate(pump: Any) -> None:
