@@ -14,6 +14,8 @@ UV = 18
 """Megabytes of uv's wheel."""
 SPEED = 50e6 / 8
 """Bytes a second that minutes are counted with: 50 Mbit/s."""
+ASKING = 10.0
+"""Seconds that finding a Python and asking for the list of packages take, about."""
 UNPACKING = 40e6
 """Bytes of disk a second that unpacking, trying and putting in place take, about."""
 
@@ -47,13 +49,13 @@ class Costs:
     @classmethod
     def of(cls, download: int, disk: int) -> "Costs":
         """With minutes at ``SPEED``, and what unpacking takes."""
-        return cls(download, disk, (download / SPEED + disk / UNPACKING) / 60)
+        return cls(download, disk, (ASKING + download / SPEED + disk / UNPACKING) / 60)
 
 
 # Megabytes of download and of disk. Linux was measured on 28 November 2026. The others are sums of
 # what the indexes list, their disk by ``plan.disk_guess``; Windows with a card is a guess.
 _COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {
-    ("linux", False): (430, 1510),
+    ("linux", False): (440, 1510),
     ("linux", True): (2960, 5530),
     ("windows", False): (310, 1030),
     ("windows", True): (2900, 5500),

@@ -188,6 +188,8 @@ def test_the_last_render_is_taken_as_it_is_seen(tmp_path: Path) -> None:
     data = capture.last_render(bpy.context).data
     assert data.startswith(b"\x89PNG") and data[16:24] == bytes((0, 0, 0, 32, 0, 0, 0, 16))
     assert settings.file_format == "OPEN_EXR"
+    if viewer := bpy.data.images.get("Viewer Node"):  # without a colour space, which is no warning
+        assert addon.module("bl.images_out").picture(viewer).title
 
 
 def test_views_need_a_camera_and_a_graphics_card() -> None:

@@ -34,6 +34,22 @@ class Recorder:
         return call
 
 
+class Column:
+    """A layout that writes down its buttons.
+
+    Args:
+        said: gets their labels.
+    """
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def operator(self, _name: str, *, text: str, icon: str) -> Any:
+        del icon
+        self._said.append(text)
+        return SimpleNamespace()
+
+
 @pytest.fixture
 def known(blank: None) -> dict[str, Any]:
     return states(addon.module("core.snapshot"))
@@ -170,6 +186,34 @@ def test_words_are_offered_where_the_networks_know_some(
     assert bpy.context.window_manager.maquette.prompt == known["25_words"].picture.words
     bpy.context.scene.maquette.grow = 3  # there is no matte to correct
     assert session.calls == []
+
+
+def test_what_reads_words_is_a_button_for_the_engine_that_was_set_up_here(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = known["30_words_missing"]
+    show(monkeypatch, state)
+    with pytest.raises(RuntimeError, match="What reads words is missing"):
+        bpy.ops.maquette.use_words()
+    asked: list[dict[str, Any]] = []
+    engine = SimpleNamespace(set_up=lambda **given: asked.append(given))
+    monkeypatch.setattr(addon.module("bl.tick"), "engine", lambda: engine)
+    assert bpy.ops.maquette.set_up(extra="text") == {"FINISHED"}
+    assert asked == [{"agreed": False, "fresh": False, "extra": "text"}]
+    source = addon.module("ui.source")
+    for words, change in (
+        (["Text needs 113 MB more.", "Download What Reads Text"], {}),
+        (["What reads words is missing."], {"remote": True}),
+        (["What reads words is missing."], {"own_folder": True}),
+    ):
+        said: list[str] = []
+        monkeypatch.setattr(
+            source.text, "say", lambda *given, said=said, **_: said.append(given[2])
+        )
+        column = Column(said)
+        shown = replace(state, engine=replace(state.engine, **change))
+        source.draw_words_missing(column, bpy.context, shown)
+        assert said == words
 
 
 def test_the_status_bar_says_how_a_job_has_ended(

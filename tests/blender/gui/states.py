@@ -214,6 +214,11 @@ def states(view: Any) -> dict[str, Any]:
             base, picture=replace(picture, place=4, count=5, made=4, left_out=True)
         ),
         "29_choices_words": replace(base, engine=cpu, checkpoint=replace(small, words=True)),
+        "30_words_missing": replace(
+            base,
+            engine=cpu,
+            checkpoint=replace(small, words=True, words_missing="What reads words is missing."),
+        ),
         "15_waiting": replace(chosen, jobs=(waiting,)),
         "16_done": replace(
             chosen,
