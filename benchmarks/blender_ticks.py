@@ -196,9 +196,8 @@ def generate(pump: Any) -> None:
 
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     tick, open_file = addon.module("bl.tick"), addon.module("bl.open_file")
-    target = addon.module("core.deliveries").Target(
-        file=open_file.key(), scene=bpy.context.scene.session_uid
-    )
+    scene: Any = bpy.context.scene
+    target = addon.module("core.deliveries").Target(file=open_file.key(), scene=scene.session_uid)
     settings = addon.module("core.settings").GenerateSettings(seed=0)
     picture = addon.module("core.pictures").PictureIn(title="Toy", data=parts.png(32))
     job = tick.session().generate(settings, target, picture)[0]
@@ -208,7 +207,8 @@ def generate(pump: Any) -> None:
         return bool(rows) and rows[0].state in ("done", "failed", "cancelled")
 
     pump.until(ended, 120)
-    faces = len(bpy.data.objects["Toy"].data.polygons)
+    made: Any = bpy.data.objects["Toy"].data
+    faces = len(made.polygons)
     if faces < 0.9 * FACES:
         raise RuntimeError(f"{faces} faces came")
 

@@ -79,7 +79,7 @@ class EngineProcess:
         self._python = python
         self._wheel = wheel or next(iter(sorted(extension.glob("engine/maquette-*.whl"))), None)
         self._wheel_identity = ""
-        self._extras = extras_of(self._wheel) if self._wheel else frozenset[str]()
+        self._extras: frozenset[str] = extras_of(self._wheel) if self._wheel else frozenset()
         self._choice = EngineChoice(user_folder)
         self._machine = this_machine(sys.platform, processor())
         self._watch = SetUpWatch(self._places, clock)
@@ -191,7 +191,8 @@ class EngineProcess:
         wheel, source = self._wheel, uv.wheel_for(self._machine)
         assert wheel is not None and source is not None  # else there was a why_not
         there = own_engine(self._places)
-        self._extras |= {extra} - {""} | (there.extras if there else frozenset())
+        self._extras |= there.extras if there else frozenset[str]()
+        self._extras |= {extra} if extra else set[str]()
         order = Order(
             home=str(self._places.home),
             wheel=str(wheel),
