@@ -430,4 +430,7 @@ def test_set_up_agrees_only_where_the_question_was_shown(
     show(monkeypatch, known["01_no_engine"])
     bpy.ops.maquette.set_up()
     bpy.ops.maquette.set_up(agreed=True)
-    assert asked == [{"agreed": False, "fresh": False}, {"agreed": True, "fresh": False}]
+    assert asked == [
+        {"agreed": False, "fresh": False, "extra": ""},
+        {"agreed": True, "fresh": False, "extra": ""},
+    ]
