@@ -83,6 +83,8 @@ def textured_material(name: str, job: str, textures: "Fetched", uv_map: str = ""
         color = node.outputs["Color"]
         if image.name == "base_color":
             links.new(color, shader.inputs["Base Color"])
+            if image.mean:  # what Solid shading shows
+                material.diffuse_color = (*image.mean, 1.0)
             if image.alpha_used:
                 links.new(node.outputs["Alpha"], shader.inputs["Alpha"])
                 material.surface_render_method = "DITHERED"
