@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "matte": "Background removal",
+    "matte_lite": "Background removal, small",
     "pipeline": "Settings",
     "image_encoder": "DINOv3: reads pictures",
     "structure_flow": "Rough shape",
@@ -26,6 +27,8 @@ _WORDS = {
     "material_decoder": "Materials, decoding",
 }
 """What a network is for, for people who make models and not networks: by its name."""
+STANDARD, FINDS_OBJECTS = "standard", "matte_lite"
+"""The group that is listed, and the small network that finds an object before any background."""
 HUB = "https://huggingface.co/"
 CANCELLED = "cancelled"
 
@@ -43,7 +46,7 @@ class Weights:
     def __init__(self, asking: Asking, changed: Callable[[], None]) -> None:
         self._asking, self._changed = asking, changed
         self._list: ModelList | None = None
-        self._group = "standard"
+        self._group = STANDARD
         self._request = 0
         self.view: WeightsView | None = None
 
@@ -91,7 +94,7 @@ class Weights:
             self._request = 0
             if event.message and event.code != CANCELLED:
                 self._show(problem=event.message, hint=event.hint)
-            self.load()
+            self.load(STANDARD)
 
     def lost(self) -> None:
         """The engine is another one, which does not continue the download of the one before."""

@@ -7,8 +7,8 @@ from bpy.types import Panel
 from ..bl import text, tick
 from ..core import costs
 from ..core.language import said
-from . import words
-from .sidebar import Sidebar
+from . import first_run, words
+from .sidebar import Sidebar, card
 
 MOST_FAILED = 3
 ACTIVE = ("sending", "running", "fetching", "waiting")
@@ -28,6 +28,44 @@ KINDS = {
 }
 
 
+class MAQUETTE_PT_now(Sidebar, Panel):
+    """What happens now and what went wrong: above all else, and never folded."""
+
+    bl_label = "Now"
+    bl_options = {"HIDE_HEADER"}
+    bl_order = 0
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and is_news(tick.snapshot())
+
+    def draw(self, context: Any) -> None:
+        layout, snapshot = self.layout, tick.snapshot()
+        first_run.draw_update(layout, context, snapshot.setup)
+        draw_engine_trouble(layout, context, snapshot.engine)
+        draw_active(layout, context, snapshot)
+
+
+def is_news(snapshot: Any) -> bool:
+    """Whether there is anything to tell."""
+    setup = snapshot.setup
+    return bool(
+        snapshot.message
+        or snapshot.engine.state in ("gone", "refused", "starting")
+        or any(job.state in (*ACTIVE, *FAILED) for job in snapshot.jobs)
+        or setup.running
+        or setup.problem
+    )
+
+
+def draw_engine_trouble(layout: Any, context: Any, engine: Any) -> None:
+    """An engine that is gone, of another version, or on its way."""
+    if engine.state in ("gone", "refused"):
+        card(layout, context, engine.sentence, engine.hint, engine.verb)
+    elif engine.state == "starting":
+        text.say(layout, context, engine.sentence or "The engine is starting.", icon="SORTTIME")
+
+
 def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     """What runs and what failed, each in a box of its own, and what ended last."""
     for job in snapshot.jobs:
@@ -38,6 +76,14 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
         draw_failed(layout, context, job)
     if snapshot.message and not any(job.state in ACTIVE for job in snapshot.jobs):
         text.say(layout, context, snapshot.message, icon="CHECKMARK")
+        if snapshot.banner is not None and snapshot.banner.object:
+            draw_show_materials(layout, context)
+
+
+def draw_show_materials(layout: Any, context: Any) -> None:
+    """Solid shading shows no textures: the button that changes it, where it is what is seen."""
+    if context.space_data.shading.type in ("SOLID", "WIREFRAME"):
+        layout.operator("maquette.show_materials", icon="MATERIAL")
 
 
 def known_notes(snapshot: Any) -> tuple[str, ...]:
@@ -62,10 +108,9 @@ def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = (
     else:
         text.say(box, context, stage_words(job), boxes=1)
         text.say(box, context, time_words(job), boxes=1, dim=True)
-    for note in job.notes:
-        if note in known:
-            continue
-        text.say(box, context, note, icon="INFO", boxes=1)
+    for note in dict.fromkeys(job.notes):  # one that was resumed has told some of them twice
+        if note not in known:
+            text.say(box, context, note, icon="INFO", boxes=1)
 
 
 def title_row(layout: Any, context: Any, job: Any, *, buttons: int) -> Any:
@@ -139,4 +184,4 @@ class MAQUETTE_PT_queue(Sidebar, Panel):
             row.operator("maquette.cancel", text="", icon="X").job = job.id
 
 
-CLASSES = (MAQUETTE_PT_queue,)
+CLASSES = (MAQUETTE_PT_now, MAQUETTE_PT_queue)

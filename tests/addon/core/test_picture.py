@@ -166,7 +166,7 @@ def test_what_the_engine_cannot_read_is_said(spawn: Spawn, desk: MakeDesk) -> No
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "is empty"),
+        (b"", "has 0 bytes"),
         (b"\x76\x2f\x31\x01" + b"0" * 50, "OpenEXR"),
         (b"\0\0\0\x1cftypisom0000", "film"),
         (b"\0\0\0\x1cftypheic0000", "HEIC"),

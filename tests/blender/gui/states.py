@@ -100,7 +100,7 @@ def states(view: Any) -> dict[str, Any]:
     chosen = replace(base, picture=picture)
     running = view.JobView(
         id="a" * 32, title="mushroom", kind="generate", state="running",
-        stage="Sampling the shape", step=7, steps=12, fraction=0.43, elapsed=42, eta=68,
+        stage="Making the shape", step=7, steps=12, fraction=0.43, elapsed=42, eta=68,
     )  # fmt: skip
     queued = tuple(
         view.JobView(id=str(n) * 32, title=t, kind=k, state="queued", position=n, target=g)
