@@ -54,7 +54,8 @@ class Weights:
         """Ask what there is.
 
         Args:
-            group: of ``protocol.limits.WEIGHT_GROUPS`` that is wanted; empty: as before.
+            group: of ``protocol.limits.WEIGHT_GROUPS`` or a network that is wanted; empty: as
+                before.
 
         Raises:
             EngineError: as ``Asking.ask``.
@@ -73,6 +74,8 @@ class Weights:
             EngineError: as ``Asking.ask``.
         """
         self._group = group
+        if self._list is None:
+            self._asking.ask(ListModels(), self._take)
         rows = self._list.rows if self._list else ()
         mirrors = {row.repository: row.mirror for row in rows if row.gated and row.mirror}
         request = DownloadModels(names=(group,), mirrors=mirrors if ungated else {})
@@ -99,7 +102,8 @@ class Weights:
     def lost(self) -> None:
         """The engine is another one, which does not continue the download of the one before."""
         if self._request:
-            self._request = 0
+            self._request, self._group = 0, STANDARD
+            self._make()
             self._show(
                 running=False,
                 problem="The engine ended during the download.",

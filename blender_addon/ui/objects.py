@@ -92,7 +92,7 @@ class MAQUETTE_PT_object(Sidebar, Panel):
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import looks, retexture
+    from ..bl import looks, materials, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -103,6 +103,8 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.scale_y = 1.3
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
+        if not materials.has_textures(thing):
+            jobs.draw_show_materials(box, context)
         return
     given = looks.of(thing)
     if not given:

@@ -99,6 +99,8 @@ def draw_finder(box: Any, context: Any, snapshot: Any) -> None:
     if snapshot.weights is not None and snapshot.weights.running:
         engine.draw_download(box, context, snapshot.weights, None)
         return
+    if snapshot.weights is not None and snapshot.weights.problem:
+        text.problem(box, context, snapshot.weights.problem, snapshot.weights.hint, boxes=1)
     row = box.row()
     row.scale_y = 1.2
     row.operator("maquette.download_finder", icon="IMPORT")
