@@ -93,7 +93,7 @@ def known_notes(snapshot: Any) -> tuple[str, ...]:
 
 
 def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = ()) -> None:
-    """A job with its stage, step, elapsed and expected time, bar and cross.
+    """A job with its bar, expected time and cross; its stage, step and elapsed time.
 
     Args:
         known: notes that are not said again.
@@ -101,13 +101,13 @@ def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = (
     box = layout.box().column()
     title_row(box, context, job, buttons=0)
     row = box.row(align=True)
-    row.progress(factor=job.fraction, type="BAR", text=bar_words(job), translate=False)
+    row.progress(factor=job.fraction, type="BAR", text=left_words(job), translate=False)
     row.operator("maquette.cancel", text="", icon="X").job = job.id
     if job.waiting_for:
         text.say(box, context, job.waiting_for, icon="PAUSE", boxes=1)
     else:
-        text.say(box, context, stage_words(job), boxes=1)
-        text.say(box, context, time_words(job), boxes=1, dim=True)
+        told = " · ".join(part for part in (stage_words(job), words.clock(job.elapsed)) if part)
+        text.say(box, context, told, boxes=1, dim=True)
     for note in dict.fromkeys(job.notes):  # one that was resumed has told some of them twice
         if note not in known:
             text.say(box, context, note, icon="INFO", boxes=1)
@@ -137,13 +137,12 @@ def bar_words(job: Any) -> str:
     return f"{int(job.fraction * 100)} %"
 
 
-def time_words(job: Any) -> str:
-    """Elapsed, and about how much is left."""
-    elapsed = words.clock(job.elapsed)
-    if job.eta is None:
-        return said("{elapsed} so far", elapsed=elapsed)
+def left_words(job: Any) -> str:
+    """Percent, and about how much is left where that is known."""
+    if job.eta is None or job.waiting_for:
+        return bar_words(job)
     left = said("about {left} left", left=costs.seconds_in_words(job.eta))
-    return f"{elapsed} · {left}"
+    return f"{bar_words(job)} · {left}"
 
 
 def draw_failed(layout: Any, context: Any, job: Any) -> None:

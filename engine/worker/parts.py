@@ -90,7 +90,8 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
         for name, texture in textures.items()
         if texture is not None
     }
-    means = {n: mean_color(textures[n]) for n in pictures if n == "base_color"}
+    base = material.base_color_texture
+    means = {} if base is None else {"base_color": mean_color(base)}
     return pack_images(pictures, means=means) if pictures else None
 
 

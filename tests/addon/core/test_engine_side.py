@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blender_addon.core import asking
-from blender_addon.core.costs import quality_of
+from blender_addon.core.costs import UNKNOWN, cost_of_game_ready, quality_of
 from blender_addon.core.pictures import PictureIn
 from blender_addon.core.refusals import (
     gate_sentence,
@@ -61,10 +61,10 @@ def test_what_a_job_took_is_told_after_it(spawn: Spawn, desk: MakeDesk) -> None:
     (job,) = blender.session.generate(settings, HERE, picture())
     blender.reach(job, "done")
     blender.until(lambda: seconds() is not None, patience=10)
-    assert blender.snapshot.checkpoint.game_seconds is None
+    assert cost_of_game_ready(blender.snapshot.checkpoint) == UNKNOWN
     finished = blender.session.finish(FinishSettings(finish="game"), HERE, source=job)
     blender.reach(finished, "done")
-    blender.until(lambda: blender.snapshot.checkpoint.game_seconds is not None, patience=10)
+    blender.until(lambda: "about" in cost_of_game_ready(blender.snapshot.checkpoint), patience=10)
 
 
 def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeDesk) -> None:
