@@ -131,7 +131,7 @@ def several_words(picture: Any) -> list[str]:
     used = said("Objects are made from {count} pictures.", count=picture.made)
     told = [] if picture.made == picture.count else [used]
     for count, sentence in (
-        (picture.noted, said("Something may go wrong: {count}")),
+        (picture.noted, said("With warnings: {count}")),
         (picture.unusable, said("Cannot be used: {count}")),
         (picture.unseen, said("Not looked at yet: {count}")),
     ):
