@@ -34,10 +34,6 @@ BUDGET = 0.012
 FETCHING, WORKING, IDLE = 0.01, 0.1, 0.5
 """Seconds between ticks: parts are coming; something is expected to happen; nothing is."""
 
-SETTLE = 3
-"""Draws that follow a change, in the next ticks: where a panel has grown, Blender moves those below
-it only when they are drawn again, and until then their buttons lie over each other."""
-
 on_change: list[Callable[[], None]] = []
 """Called when the snapshot is another one, to draw panels again."""
 
@@ -46,7 +42,6 @@ _session: "Session | None" = None
 _wanted = False
 _shown: Snapshot = Snapshot()
 _facts: Any = None
-_unsettled = 0
 _told: set[str] = set()
 
 
@@ -129,13 +124,7 @@ def refresh() -> None:
 
 
 def tell() -> None:
-    """Have what shows the snapshot drawn again, until its panels have settled."""
-    global _unsettled
-    _unsettled = SETTLE
-    _draw()
-
-
-def _draw() -> None:
+    """Have what shows the snapshot drawn again."""
     for function in list(on_change):
         function()
 
@@ -214,7 +203,6 @@ def _tick() -> float:
 
 
 def _work() -> float:
-    global _unsettled
     current = session()
     poll_engine()
     for delivery in current.tick(BUDGET):
@@ -223,10 +211,7 @@ def _work() -> float:
     refresh()
     if icons and _shown is before:
         tell()
-    elif _unsettled and _shown is before:
-        _unsettled -= 1
-        _draw()
-    if current.busy or _unsettled:
+    if current.busy:
         return FETCHING
     return WORKING if current.working or _shown.setup.running else IDLE
 

@@ -9,7 +9,7 @@ from ..core.language import said
 from . import engine
 from .sidebar import Sidebar
 
-PREVIEW = 7.0
+PREVIEW = 8.0
 """Lines that the preview of the picture is high."""
 SOURCES = (
     ("maquette.paste_picture", "Clipboard", "PASTEDOWN"),
