@@ -194,8 +194,9 @@ def _raise_final(url: str, file: Path, error: Exception, *, last: bool) -> None:
             f"{host} does not send {file.name}: HTTP {error.code} {error.reason}.",
             "Try again later; if it stays so, look whether your index or proxy lets it pass.",
         ) from error
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError):
+    refused = PermissionError | IsADirectoryError | NotADirectoryError
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError) and (error.errno in full or isinstance(error, refused)):
         raise unwritable(file.parent, error) from error
     if "407" in str(error):
         raise _proxy_login() from error

@@ -73,9 +73,9 @@ def engine_in(folder: Path) -> Installed:
             )
     raise EngineError(
         "no_engine_there",
-        f"There is no Maquette engine in {folder}.",
-        "Choose the folder of its environment, or of a checkout that was set up "
-        "(python run.py setup).",
+        # Short: Blender shows it in the status bar, where the end would be cut off.
+        f"There is no Maquette engine in {folder.name or folder}.",
+        "Choose the folder that it is installed in.",
     )
 
 

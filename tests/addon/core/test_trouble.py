@@ -39,7 +39,7 @@ def test_an_engine_that_dies_leaves_a_job_that_can_be_resumed(spawn: Spawn, desk
     blender = desk()
     blender.ready()
     (job,) = blender.session.generate(SEED, HERE, picture())
-    blender.until(lambda: blender.job(job).stage == "Sampling the materials")
+    blender.until(lambda: blender.job(job).stage == "Making the materials")
     server.kill()
     blender.until(lambda: blender.snapshot.engine.state == "gone")
     assert blender.snapshot.engine.verb == "restart"
