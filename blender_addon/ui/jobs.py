@@ -107,7 +107,8 @@ def news_verb(layout: Any, news: Any) -> None:
 
 def draw_show_materials(layout: Any, context: Any) -> None:
     """Solid shading shows no textures: the button that changes it, where it is what is seen."""
-    if context.space_data.shading.type in ("SOLID", "WIREFRAME"):
+    space = context.space_data  # none where nothing is drawn, such as without a window
+    if space is not None and space.shading.type in ("SOLID", "WIREFRAME"):
         layout.operator("maquette.show_materials", icon="MATERIAL")
 
 

@@ -101,8 +101,8 @@ def story() -> window.Steps:
     assert preview.location.x > row[2].location.x + 1
     row[1].select_set(True)
     bpy.context.view_layer.objects.active = row[1]
-    tick.tell()
-    yield 1.5
+    window.redraw()
+    yield 3.0  # Blender moves panels that lie below one that has grown by an animation
     assert space.shading.type == "SOLID"
     window.shot("solid_1")
     region = window.crop_of(window.region("WINDOW"))
