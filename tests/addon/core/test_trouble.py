@@ -126,7 +126,8 @@ def test_a_lost_target_leaves_the_result_in_the_history(spawn: Spawn, desk: Make
     (job,) = blender.session.generate(SEED, HERE, picture())
     blender.until(lambda: any(row.offered for row in blender.snapshot.history))
     assert blender.snapshot.message == "Its object is gone; the result is in the history."
-    assert len(blender.delivered) == 1
+    # Whether the raw surface came first depends on the clock.
+    assert blender.stages(job)[-1] == "finished"
     assert blender.job(job).state == "done"
 
 
