@@ -1,7 +1,7 @@
 """Charts laid flat without overlap: projected, untangled, checked by rasterising, split."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from engine.meshing.charts import connected, of_polygons
 from engine.meshing.edges import face_normals
 
 ROUNDS = 8
+SMOOTHINGS = 4
+"""Rounds that take away noise of about the length of an edge."""
 UNTANGLINGS = 40
 MIN_SHARE = 0.05
 """A face must keep this share of its area, right side up, or it leaves the chart."""
@@ -45,9 +47,11 @@ def flatten_charts(
 ) -> FlatCharts | None:
     """Project each chart along its mean normal and take apart what overlaps.
 
-    Folds of single faces are undone by moving vertices between their neighbours; faces that stay
-    folded, or that cover a sample another face covers, leave for a chart of their own; charts with
-    much overlap are cut in two. What still overlaps after 8 rounds falls into single faces.
+    A chart that folds, as noise makes it do, is projected from smoothed places where that folds
+    less. Folds of single faces are undone by moving vertices between their neighbours; faces that
+    stay folded, or that cover a sample another face covers, leave for a chart of their own; charts
+    with much overlap are cut in two. What overlaps after 8 rounds leaves face by face, and after 16
+    its charts fall into single faces.
 
     Args:
         vertices: (V, 3) float32.
@@ -67,36 +71,46 @@ def flatten_charts(
     chart = chart_of_face
     pieces = np.arange(len(faces)) if piece_of is None else piece_of
     size_of_piece = np.bincount(pieces)
+    vertex_count = len(vertices)
     round_ = 0
     while True:
         if out_of_time():
             return None
         flat = _project(vertices, faces, normals, areas, chart)
+        leaves, covered, taken = _faults(flat, areas, neighbours, step)
         if out_of_time():
             return None
-        leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
-        if out_of_time():
-            return None
-        covered, taken = _overlap(flat, step)
         count = int(chart.max()) + 1
+        if round_ == 0 and leaves.any():
+            smoothed = _smoothed(vertices.astype(np.float64), faces, neighbours, SMOOTHINGS)
+            other = _project(smoothed, faces, normals, areas, chart)
+            other_leaves, *_ = _faults(other, areas, neighbours, step)
+            fewer = np.bincount(chart, leaves.astype(int) - other_leaves, minlength=count) > 0
+            # Both places of each vertex; all faces of a chart take theirs from the same.
+            vertices = np.concatenate([vertices, smoothed])
+            faces = faces + vertex_count * fewer[chart][:, None]
+            round_ = 1
+            continue
         many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(
             np.bincount(chart, weights=covered, minlength=count), 1
         )
-        leaves |= taken > 0
         # A face by itself, if only without area, is as flat as it gets.
         leaves &= np.bincount(chart)[chart] > size_of_piece[pieces]
         if not leaves.any():
-            return flat
+            return replace(flat, source=flat.source % vertex_count)
         chart = chart.copy()
         wrong = np.zeros(count, dtype=bool)
         wrong[chart[leaves]] = True
         round_ += 1
+        # The folded and the covered go, ...
+        away = (np.bincount(pieces, leaves) > 0)[pieces]
         if round_ >= ROUNDS:
-            alone = wrong[chart]
+            alone = wrong[chart] if round_ >= 2 * ROUNDS else away
             chart[alone] = count + pieces[alone].astype(np.int32)
+            chart = connected(chart, neighbours)
         else:
-            # The folded and the covered go, each group of equally facing ones together.
-            away = (np.bincount(pieces, leaves) > 0)[pieces] & ~many[chart]
+            # ... each group of equally facing ones together.
+            away &= ~many[chart]
             facing = np.abs(normals).argmax(axis=1) * 2
             facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
             half = many[chart] & _is_far_half(flat)
@@ -150,6 +164,14 @@ def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
     return FlatCharts(chart, source, new_faces, points, of_vertex)
 
 
+def _faults(flat: FlatCharts, areas, neighbours, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Moves vertices of ``flat`` where faces fold; three (F,): whether a face stays folded or covers
+    what another one covers, samples that it covers, and those of them that were taken."""
+    leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
+    covered, taken = _overlap(flat, step)
+    return leaves | (taken > 0), covered, taken
+
+
 def _flat_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     a, b, c = (points[faces[:, k]] for k in range(3))
     u, v = b - a, c - a
@@ -176,6 +198,37 @@ def _overlap(flat: FlatCharts, step: float) -> tuple[np.ndarray, np.ndarray]:
     # A bit a sample would do; a byte is simpler.
     taken = np.zeros(int(start[-1]), dtype=np.uint8)
     return _cover(flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
+
+
+@kernel
+def _smoothed(vertices, faces, neighbours, rounds):
+    """(V, 3) float64: each vertex half way to the mean of those beside it, ``rounds`` times.
+
+    Those on a rim look along it only, so that it keeps its place and loses its teeth.
+    """
+    on_rim = np.zeros(vertices.shape[0], np.bool_)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            if neighbours[f, s] < 0:
+                on_rim[faces[f, s]] = on_rim[faces[f, (s + 1) % 3]] = True
+    places = vertices.copy()
+    total = np.empty((vertices.shape[0], 4))
+    for _ in range(rounds):
+        total[:] = 0.0
+        for f in range(faces.shape[0]):
+            for s in range(3):
+                i, j = faces[f, s], faces[f, (s + 1) % 3]
+                rim = neighbours[f, s] < 0
+                for v, w in ((i, j), (j, i)):
+                    if rim or not on_rim[v]:
+                        for k in range(3):
+                            total[v, k] += places[w, k]
+                        total[v, 3] += 1.0
+        for v in range(places.shape[0]):
+            if total[v, 3] > 0:
+                for k in range(3):
+                    places[v, k] = (places[v, k] + total[v, k] / total[v, 3]) / 2
+    return places
 
 
 @kernel
