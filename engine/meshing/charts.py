@@ -12,6 +12,8 @@ SEED_CONE = 0.80
 """Cosine of the half-angle of the cone of normals that a first, small chart may have,"""
 MERGED_CONE = 0.55
 """and of merged ones: the projection of a face shrinks to no less than this."""
+OUTSIDE = 0.005
+"""of the chart's area: single faces beyond the cone do not stop a join."""
 LOOK = 200
 """Joins between two looks at the clock."""
 
@@ -112,7 +114,11 @@ def _merge(
         length = np.linalg.norm(together)
         if length == 0:
             continue
-        if any((normals[members[c]] @ (together / length)).min() < MERGED_CONE for c in (i, j)):
+        outside = sum(
+            areas[members[c]][normals[members[c]] @ (together / length) < MERGED_CONE].sum()
+            for c in (i, j)
+        )
+        if outside > OUTSIDE * (area[i] + area[j]):
             continue
         members[i] = np.concatenate([members[i], members[j]])
         members[j] = members[j][:0]

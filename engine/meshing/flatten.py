@@ -85,6 +85,7 @@ def flatten_charts(
             smoothed = _smoothed(vertices.astype(np.float64), faces, neighbours, SMOOTHINGS)
             other = _project(smoothed, faces, normals, areas, chart)
             other_leaves, *_ = _faults(other, areas, neighbours, step)
+            normals = face_normals(smoothed, faces)
             fewer = np.bincount(chart, leaves.astype(int) - other_leaves, minlength=count) > 0
             # Both places of each vertex; all faces of a chart take theirs from the same.
             vertices = np.concatenate([vertices, smoothed])
@@ -110,7 +111,7 @@ def flatten_charts(
             chart = connected(chart, neighbours)
         else:
             # ... each group of equally facing ones together.
-            away &= ~many[chart]
+            away = _with_rings(away & ~many[chart], chart, neighbours, 2)
             facing = np.abs(normals).argmax(axis=1) * 2
             facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
             half = many[chart] & _is_far_half(flat)
@@ -176,6 +177,14 @@ def _flat_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     a, b, c = (points[faces[:, k]] for k in range(3))
     u, v = b - a, c - a
     return (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]) / 2
+
+
+def _with_rings(chosen, chart, neighbours, rings) -> np.ndarray:
+    """(F,) bool: the chosen faces and those of their charts up to ``rings`` sides away."""
+    same = (neighbours >= 0) & (chart[neighbours] == chart[:, None])
+    for _ in range(rings):
+        chosen = chosen | (chosen[neighbours] & same).any(axis=1)
+    return chosen
 
 
 def _is_far_half(flat: FlatCharts) -> np.ndarray:
