@@ -120,6 +120,9 @@ def flatten_charts(
             new = chart * 8
             new[half] += 7
             new[away] += 1 + facing[away].astype(np.int32)
+            # Where all leave together, nothing would change.
+            whole = np.bincount(chart, ~away, minlength=count)[chart] == 0
+            new[whole] = 8 * count + pieces[whole]
             chart = connected(new, neighbours)
         chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
 
@@ -270,10 +273,14 @@ def _untangle(points, faces, chart, areas, neighbours):
         total[:] = 0.0
         for f in range(faces.shape[0]):
             for s in range(3):
-                v = faces[f, s]
-                if moves[v] and not on_border[v]:
-                    for o in range(1, 3):
-                        w = faces[f, (s + o) % 3]
+                i, j = faces[f, s], faces[f, (s + 1) % 3]
+                if not (moves[i] or moves[j]):
+                    continue
+                g = neighbours[f, s]
+                border = g < 0 or chart[g] != chart[f]
+                for v, w in ((i, j), (j, i)):
+                    # On the border only along it.
+                    if moves[v] and (border or not on_border[v]):
                         total[v, 0] += points[w, 0]
                         total[v, 1] += points[w, 1]
                         total[v, 2] += 1
