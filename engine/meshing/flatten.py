@@ -76,15 +76,16 @@ def flatten_charts(
     while True:
         if out_of_time():
             return None
-        flat = _project(vertices, faces, normals, areas, chart)
-        leaves, covered, taken = _faults(flat, areas, neighbours, step)
+        flat, order = _project(vertices, faces, normals, areas, chart)
+        leaves, covered, taken = _faults(flat, order, areas, neighbours, step)
         if out_of_time():
             return None
         count = int(chart.max()) + 1
         if round_ == 0 and leaves.any():
             smoothed = _smoothed(vertices.astype(np.float64), faces, neighbours, SMOOTHINGS)
-            other = _project(smoothed, faces, normals, areas, chart)
-            other_leaves, *_ = _faults(other, areas, neighbours, step)
+            other_leaves, *_ = _faults(
+                *_project(smoothed, faces, normals, areas, chart), areas, neighbours, step
+            )
             normals = face_normals(smoothed, faces)
             fewer = np.bincount(chart, leaves.astype(int) - other_leaves, minlength=count) > 0
             # Both places of each vertex; all faces of a chart take theirs from the same.
@@ -111,24 +112,23 @@ def flatten_charts(
             chart = connected(chart, neighbours)
         else:
             # ... each group of equally facing ones together.
-            away = _with_rings(away & ~many[chart], chart, neighbours, 2)
-            facing = np.abs(normals).argmax(axis=1) * 2
-            facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
+            away = away & ~many[chart]
             half = many[chart] & _is_far_half(flat)
             if piece_of is not None:
-                facing, half = of_polygons(facing, piece_of), of_polygons(half, piece_of)
-            new = chart * 8
-            new[half] += 7
-            new[away] += 1 + facing[away].astype(np.int32)
+                half = of_polygons(half, piece_of)
+            new = chart * 3
+            new[half] += 2
+            new[away] += 1
             # Where all leave together, nothing would change.
             whole = np.bincount(chart, ~away, minlength=count)[chart] == 0
-            new[whole] = 8 * count + pieces[whole]
+            new[whole] = 3 * count + pieces[whole]
             chart = connected(new, neighbours)
         chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
 
 
-def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
-    """Charts along their mean normal, turned to their smallest box, in their true size."""
+def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.ndarray]:
+    """Charts along their mean normal, turned to their smallest box, in their true size; and (F,)
+    faces from the foremost to the last, as one sees them who looks along their chart's normal."""
     count = int(chart.max()) + 1
     keys, corner = np.unique(chart[:, None].astype(np.int64) * len(vertices) + faces,
                              return_inverse=True)  # fmt: skip
@@ -147,6 +147,7 @@ def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
     position = vertices[source].astype(np.float64)
     x = np.einsum("vi,vi->v", position, right[of_vertex])
     y = np.einsum("vi,vi->v", position, up[of_vertex])
+    front = np.einsum("vi,vi->v", position, axis[of_vertex])[new_faces].sum(axis=1)
     first = np.searchsorted(of_vertex, np.arange(count))
     best, angle = np.full(count, np.inf), np.zeros(count)
     for turn in np.arange(16) * (np.pi / 32):
@@ -165,14 +166,14 @@ def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
     ]
     for k in range(2):
         points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
-    return FlatCharts(chart, source, new_faces, points, of_vertex)
+    return FlatCharts(chart, source, new_faces, points, of_vertex), np.argsort(-front, kind="stable")
 
 
-def _faults(flat: FlatCharts, areas, neighbours, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _faults(flat: FlatCharts, order, areas, neighbours, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Moves vertices of ``flat`` where faces fold; three (F,): whether a face stays folded or covers
     what another one covers, samples that it covers, and those of them that were taken."""
     leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
-    covered, taken = _overlap(flat, step)
+    covered, taken = _overlap(flat, order, step)
     return leaves | (taken > 0), covered, taken
 
 
@@ -180,14 +181,6 @@ def _flat_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     a, b, c = (points[faces[:, k]] for k in range(3))
     u, v = b - a, c - a
     return (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]) / 2
-
-
-def _with_rings(chosen, chart, neighbours, rings) -> np.ndarray:
-    """(F,) bool: the chosen faces and those of their charts up to ``rings`` sides away."""
-    same = (neighbours >= 0) & (chart[neighbours] == chart[:, None])
-    for _ in range(rings):
-        chosen = chosen | (chosen[neighbours] & same).any(axis=1)
-    return chosen
 
 
 def _is_far_half(flat: FlatCharts) -> np.ndarray:
@@ -201,15 +194,18 @@ def _is_far_half(flat: FlatCharts) -> np.ndarray:
     return np.take_along_axis(centers, longer[:, None], axis=1)[:, 0] > middle
 
 
-def _overlap(flat: FlatCharts, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two (F,) int32: samples that each face covers, and those that were already taken."""
+def _overlap(flat: FlatCharts, order: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two (F,) int32: samples that each face covers, and those that were already taken.
+
+    By faces of ``order`` before it: of two sheets one above the other all of the hidden one leaves.
+    """
     count = int(flat.chart_of_vertex.max()) + 1
     first = np.searchsorted(flat.chart_of_vertex, np.arange(count))
     size = (np.maximum.reduceat(flat.points, first, axis=0) / step).astype(np.int64) + 2
     start = np.concatenate([[0], np.cumsum(size[:, 0] * size[:, 1])])
     # A bit a sample would do; a byte is simpler.
     taken = np.zeros(int(start[-1]), dtype=np.uint8)
-    return _cover(flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
+    return _cover(order, flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
 
 
 @kernel
@@ -292,11 +288,11 @@ def _untangle(points, faces, chart, areas, neighbours):
 
 
 @kernel
-def _cover(points, faces, chart, start, width, taken):
+def _cover(order, points, faces, chart, start, width, taken):
     """Sample each face of each chart at whole numbers plus a half."""
     covered = np.zeros(faces.shape[0], np.int32)
     again = np.zeros(faces.shape[0], np.int32)
-    for f in range(faces.shape[0]):
+    for f in order:
         ax, ay = points[faces[f, 0], 0], points[faces[f, 0], 1]
         bx, by = points[faces[f, 1], 0], points[faces[f, 1], 1]
         cx, cy = points[faces[f, 2], 0], points[faces[f, 2], 1]
