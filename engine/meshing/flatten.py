@@ -77,6 +77,8 @@ def flatten_charts(
         if out_of_time():
             return None
         flat, order = _project(vertices, faces, normals, areas, chart)
+        if out_of_time():
+            return None
         leaves, covered, taken = _faults(flat, order, areas, neighbours, step)
         if out_of_time():
             return None
@@ -166,12 +168,16 @@ def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.nda
     ]
     for k in range(2):
         points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
-    return FlatCharts(chart, source, new_faces, points, of_vertex), np.argsort(-front, kind="stable")
+    return FlatCharts(chart, source, new_faces, points, of_vertex), np.argsort(
+        -front, kind="stable"
+    )
 
 
-def _faults(flat: FlatCharts, order, areas, neighbours, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moves vertices of ``flat`` where faces fold; three (F,): whether a face stays folded or covers
-    what another one covers, samples that it covers, and those of them that were taken."""
+def _faults(
+    flat: FlatCharts, order, areas, neighbours, step
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Untangles ``flat``; three (F,): which faces stay folded or cover what is covered already, how
+    many samples each covers, and how many of them were covered already."""
     leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
     covered, taken = _overlap(flat, order, step)
     return leaves | (taken > 0), covered, taken
@@ -205,7 +211,9 @@ def _overlap(flat: FlatCharts, order: np.ndarray, step: float) -> tuple[np.ndarr
     start = np.concatenate([[0], np.cumsum(size[:, 0] * size[:, 1])])
     # A bit a sample would do; a byte is simpler.
     taken = np.zeros(int(start[-1]), dtype=np.uint8)
-    return _cover(order, flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
+    return _cover(
+        order, flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken
+    )
 
 
 @kernel

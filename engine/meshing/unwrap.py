@@ -15,11 +15,11 @@ from engine.meshing.pack import pack_charts
 from protocol.errors import EngineError
 from protocol.finishes import check_texture_size
 
-MAX_SHARES = (1.0, 1 / 40)
+MAX_SHARES = (1.0, 1 / 25)
 """Charts may be as large as this share of the surface; smaller ones, which pack better, are tried
 when large ones leave much of the texture empty."""
 GOOD_COVER = 0.65
-MANY_CHARTS = 200
+MANY_CHARTS = 300
 
 logger = logging.getLogger(__name__)
 
