@@ -29,12 +29,11 @@ def deliver(delivery: Delivery, *, undo: bool = True) -> Placed:
     scene = open_file.by_uid(bpy.data.scenes, target.scene)
     if scene is None:
         return _lost(delivery, "its scene was deleted")
-    thing = open_file.by_uid(bpy.data.objects, target.object)
-    if thing is None and (target.object or target.purpose != "new"):
-        return _lost(
-            delivery,
-            said("{name} was deleted", name=target.object_name or delivery.title),
-        )
+    thing = None
+    if target.object or target.purpose != "new":
+        if not open_file.there(target.object):
+            return _deleted(delivery)
+        thing = open_file.by_uid(bpy.data.objects, target.object)
     if words := modes.why_later(thing):
         return Placed(outcome="later", sentence=said("Waits until {words}.", words=words))
     if thing is not None and (why := replace.why_not(thing)):
@@ -150,6 +149,16 @@ def show_in_local_views(thing: Any) -> None:
                 # A view layer knows what is new after an update only.
                 window.view_layer.update()
                 thing.local_view_set(area.spaces.active, True)
+
+
+def _deleted(delivery: Delivery) -> Placed:
+    return Placed(
+        outcome="lost",
+        sentence=said(
+            "{name} was deleted while its job ran: the result waits in the history.",
+            name=delivery.target.object_name or delivery.title,
+        ),
+    )
 
 
 def _lost(delivery: Delivery, why: str) -> Placed:

@@ -205,6 +205,7 @@ def _tick() -> float:
 def _work() -> float:
     current = session()
     poll_engine()
+    current.objects_seen(open_file.there)
     for delivery in current.tick(BUDGET):
         current.placed(delivery, deliver(delivery))
     icons, before = thumbnails.update(current), _shown

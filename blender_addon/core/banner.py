@@ -1,39 +1,62 @@
-"""What is told for a while of a job that has ended, to somebody who looks elsewhere in Blender."""
+"""What has become of jobs, a sentence each: the same in the panel and in the status bar.
+
+The status bar, for somebody who looks elsewhere, shows good news for a while and bad news until
+something is done about it; the panel keeps the last word until there is another one.
+"""
 
 from collections.abc import Callable, Iterable
 
-from .following import Followed
+from .following import ACTIVE, Followed
+from .language import said
 from .snapshot import BannerView, JobState
 
-ENDS: tuple[JobState, ...] = ("done", "failed", "interrupted")
-"""States that nobody asked for, as opposed to "cancelled"."""
+ENDS: tuple[JobState, ...] = ("done", "failed", "interrupted", "cancelled")
+BAD: tuple[JobState, ...] = ("failed", "interrupted")
 SECONDS = 30.0
 """That good news stays. What went wrong stays until it is tried again or taken away."""
 
 
 class Banner:
-    """Looks at the jobs after each tick, and keeps what has ended last.
+    """Looks at the jobs after each tick, and keeps what was told last.
 
     Args:
         clock: seconds, never backwards.
+
+    Attributes:
+        message: the last word, about a job or about something else; or empty.
+        news: the job that ``message`` tells of, or None.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._states: dict[str, JobState] = {}
+        self._states: dict[str, tuple[JobState, bool]] = {}
         self._shown: BannerView | None = None
         self._since = 0.0
+        self.message = ""
+        self.news: BannerView | None = None
+
+    def say(self, sentence: str) -> None:
+        """The last word is about something else than a job."""
+        self.message, self.news = sentence, None
 
     def look(self, jobs: Iterable[Followed]) -> BannerView | None:
-        """What is to be shown now; None: nothing."""
-        states = {job.id: job for job in jobs}
-        for id, job in states.items():
+        """What the status bar shows now; None: nothing."""
+        by_id = {job.id: job for job in jobs}
+        for id, job in by_id.items():
             before = self._states.get(id)
-            if job.state in ENDS and before is not None and before != job.state:
-                self._shown, self._since = _view(job), self._clock()
-        self._states = {id: job.state for id, job in states.items()}
-        if self._shown is not None and not self._holds(states.get(self._shown.job)):
+            if before is None or before == (job.state, bool(job.gone)):
+                continue
+            if job.state in ENDS and before[0] != job.state:
+                self._tell(_view(job))
+                self.message, self.news = _view(job).sentence, self._shown
+            elif job.gone and not before[1]:
+                self._tell(_view(job))
+        self._states = {id: (job.state, bool(job.gone)) for id, job in by_id.items()}
+        shown, news = self._shown, self.news
+        if shown is not None and not self._holds(shown, by_id.get(shown.job)):
             self._shown = None
+        if news is not None and news.state in BAD and not _lasts(news, by_id.get(news.job)):
+            self.say("")
         return self._shown
 
     def dismiss(self) -> None:
@@ -42,24 +65,57 @@ class Banner:
 
     def file_opened(self) -> None:
         """Another file is open: the object that was told of is not in it."""
-        if self._shown is not None and self._shown.object:
-            self._shown = None
+        self.objects_seen(lambda uid: False)
 
-    def _holds(self, job: Followed | None) -> bool:
-        shown = self._shown
-        if shown is None:
-            return False
-        if shown.state == "done":
+    def objects_seen(self, there: Callable[[int], bool]) -> None:
+        """Nothing is said any more of an object that is gone.
+
+        Args:
+            there: whether an object is in a scene, by ``session_uid``.
+        """
+        objects = {each.object for each in (self._shown, self.news) if each and each.object}
+        gone = {uid for uid in objects if not there(uid)}
+        if self._shown is not None and self._shown.object in gone:
+            self._shown = None
+        if self.news is not None and self.news.object in gone:
+            self.say("")
+
+    def _tell(self, view: BannerView) -> None:
+        self._shown, self._since = view, self._clock()
+
+    def _holds(self, shown: BannerView, job: Followed | None) -> bool:
+        if shown.state in ("done", "cancelled"):
             return self._clock() - self._since < SECONDS
-        return job is not None and job.state == shown.state
+        return _lasts(shown, job)
+
+
+def _lasts(told: BannerView, job: Followed | None) -> bool:
+    """Whether it is still so."""
+    if job is None:
+        return False
+    return job.state == told.state if told.state in BAD else bool(job.gone)
 
 
 def _view(job: Followed) -> BannerView:
     target = job.target
-    return BannerView(
-        job=job.id,
-        state=job.state,
-        title=(target.object_name if target else "") or job.title,
-        problem=job.problem,
-        object=target.object if target else 0,
-    )
+    object = target.object if target is not None and not job.deleted else 0
+    match job.state:
+        case "failed" | "interrupted":
+            sentence = said("{title}: {problem}", title=job.name, problem=said(job.problem))
+            verb = "resume" if job.state == "interrupted" else "retry"
+            return BannerView(job=job.id, state=job.state, sentence=sentence, verb=verb)
+        case "cancelled" if object and target is not None and target.purpose == "new":
+            sentence = said("{name} was cancelled: what was made so far stays.", name=job.name)
+            return BannerView(
+                job=job.id, state=job.state, sentence=sentence, verb="show", object=object
+            )
+        case "cancelled":
+            sentence = said("{name} was cancelled.", name=job.name)
+            return BannerView(job=job.id, state=job.state, sentence=sentence)
+        case "done":
+            word = job.word or said("{title} waits in the history.", title=job.name)
+            verb = "show" if object else "insert"
+            return BannerView(job=job.id, state=job.state, sentence=word, verb=verb, object=object)
+        case _:
+            assert job.state in ACTIVE
+            return BannerView(job=job.id, state=job.state, sentence=job.gone, verb="cancel")

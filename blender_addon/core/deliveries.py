@@ -91,7 +91,8 @@ class Placed:
 
     Attributes:
         outcome: "placed"; "later": not now (Edit mode, a modal operator, a render), try again;
-            "lost": its target is gone: the result stays in the history.
+            "lost": its target is gone. Of a finished result that is final: it stays in the
+            history; of an earlier stage it is not, since an undo may bring the target back.
         object, object_name: that it became or changed.
         sentence: for the user: where it is, or why not.
     """

@@ -19,7 +19,11 @@ _WINDOWS = {
 }
 _SIGNALS = {4: "an instruction that this processor lacks", 7: "a fault of memory", 6: "an abort",
             8: "a fault of arithmetic", 11: "a fault of memory"}  # fmt: skip
-_EVERYDAY = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (DEBUG|INFO) ")
+_EVERYDAY = re.compile(
+    r"(\d{4}-\d\d-\d\d [\d:,]+ )?(DEBUG|INFO) "
+    "|The engine serves at |HTTP at |Each request carries |Interrupted when |To resume one: "
+)
+"""How lines begin that say nothing of an end: of the logs, and what it prints when all is well."""
 
 
 def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
@@ -40,17 +44,17 @@ def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
         return EngineError(
             "engine_killed",
             "The engine was ended by the system, most likely because memory was full.",
-            "Close other programs or choose a lower quality, then start it again.",
+            "Close other programs or choose a lower quality, then restart the engine.",
         )
     if status in (-15, -2, 130, 143) or status == 0xC000013A:
         return EngineError(
-            "engine_stopped", "The engine was stopped from outside.", "Start it again."
+            "engine_stopped", "The engine was stopped from outside.", "Restart the engine."
         )
     if status is None:
         return EngineError(
             "engine_gone",
             said("The engine has ended without a word.") + last_words,
-            "Start it again.",
+            "Restart the engine.",
         )
     if status & 0xFFFFFFFF in _WINDOWS:
         why = _WINDOWS[status & 0xFFFFFFFF]
@@ -62,7 +66,7 @@ def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
     return EngineError(
         "engine_crashed",
         said("The engine has crashed: {why}.", why=said(why)) + last_words,
-        "Start it again; if it happens again, copy the diagnosis and report it.",
+        "Restart the engine; if it happens again, copy the diagnosis and report it.",
     )
 
 

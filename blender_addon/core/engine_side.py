@@ -55,6 +55,14 @@ class EngineSide:
             self._asking.client is not None or self.facts is STOPPED or self.facts.state == "ready"
         )
 
+    @property
+    def died(self) -> bool:
+        """Whether its process on this machine has ended, as opposed to one that is only silent."""
+        client, facts = self._asking.client, self.facts
+        if facts is STOPPED or facts.remote or facts.state not in ("gone", "stopped", "absent"):
+            return False
+        return client is not None and client.state != "alive"
+
     def view(self) -> EngineView:
         """The engine for panels."""
         client = self._asking.client
@@ -164,7 +172,7 @@ def _gone(facts: EngineView) -> EngineView:
     hint = (
         "It is tried again by itself; look whether that machine is on."
         if facts.remote
-        else "Start it again: jobs that were running can be resumed."
+        else "Restart the engine: jobs that were running can be resumed then."
     )
     return replace(
         facts,

@@ -9,6 +9,7 @@ from ..protocol.replies import Refused
 from .asking import Asking
 from .deliveries import Delivery, Placed, Stage
 from .following import Followed
+from .language import said
 from .recipes import recipe_of
 
 if TYPE_CHECKING:
@@ -119,12 +120,17 @@ class Fetching:
         now = self._clock()
         for job in {id(load.job): load.job for load in self._loads}.values():
             if job.target is not None and self.file is not None and job.target.file != self.file:
-                self._lost(job, "")
+                why = said("its file was closed")
+                self._lost(
+                    job, said("{title} waits in the history, since {why}.", title=job.name, why=why)
+                )
                 continue
             whole = [load for load in self._loads if load.job is job and load.whole]
             if not whole:
                 continue
             newest = max(whole, key=lambda load: ORDER.index(load.stage))
+            if job.deleted and newest.stage != "finished":
+                continue  # an undo may bring its object back
             at = ORDER.index(newest.stage)
             self._loads = [
                 load for load in self._loads if load.job is not job or ORDER.index(load.stage) >= at
@@ -153,14 +159,17 @@ class Fetching:
             if job.state in ("fetching", "waiting"):
                 job.state, job.waiting_for = "waiting", placed.sentence
             return
-        if placed.outcome == "lost":
+        if placed.outcome == "lost" and load.stage == "finished":
             self._lost(job, placed.sentence)
             return
         self._loads.remove(load)
+        if placed.outcome == "lost":
+            return
         job.waiting_for = ""
         if job.target is not None and placed.object:
             job.target = replace(job.target, object=placed.object, object_name=placed.object_name)
         if load.stage == "finished":
+            job.word = placed.sentence
             self._finish(job, placed=True)
 
     def _fetch(self, job: Followed, stage: Stage, wanted: tuple[str, ...]) -> None:
@@ -196,9 +205,7 @@ class Fetching:
         """Its place is gone: the job continues, and its result is offered in the history."""
         self.drop(job)
         job.target = None
-        job.waiting_for = ""
-        if sentence:
-            job.notes.append(sentence)
+        job.waiting_for, job.word = "", sentence
         if job.state in ("fetching", "waiting"):
             self._finish(job, placed=False)
 

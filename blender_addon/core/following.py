@@ -38,6 +38,8 @@ class Followed:
         parts: that the engine has told of, in order.
         resubmit: sends it again from the start, with other settings perhaps; None once the engine
             has it.
+        deleted: its object is in no scene at the moment; an undo may bring it back.
+        word: what has become of its result, for people; empty before that is known.
         picture_sha256: of the picture that it is made from, or empty.
         engine, checkpoint: that make it, for the recipe; empty where nobody has told.
     """
@@ -64,14 +66,35 @@ class Followed:
     waiting_for: str = ""
     parts: list[str] = field(default_factory=list[str])
     resubmit: Callable[[Settings | None], str] | None = None
+    deleted: bool = False
+    word: str = ""
     picture_sha256: str = ""
     engine: str = ""
     checkpoint: str = ""
     cancelling: bool = False
 
+    @property
+    def name(self) -> str:
+        """Of its object where there is one, for people."""
+        named = self.target.object_name if self.target else ""
+        return named or self.title or said("The result")
+
+    @property
+    def gone(self) -> str:
+        """That its object was deleted, and what becomes of the result; or empty."""
+        if not self.deleted or self.state not in ACTIVE:
+            return ""
+        return said("{name} was deleted: its result will wait in the history.", name=self.name)
+
     def fail(self, problem: str, hint: str) -> None:
         """It ended badly."""
         self.state, self.problem, self.hint = "failed", problem, hint
+
+    def interrupt(self) -> None:
+        """The engine ended while it ran."""
+        self.state, self.position = "interrupted", 0
+        self.problem = "The engine ended while this job ran."
+        self.hint = "Resume it: finished stages are kept."
 
     def progress(self, event: events.Progress, now: float) -> None:
         """A step was done. The moment at which it will be done is never moved away: where the
@@ -102,13 +125,20 @@ class Followed:
             return None
         return self.ends_at - now
 
-    def view(self, now: float) -> JobView:
-        """For panels; whole seconds, so that it only changes when they do."""
-        running = self.state == "running"
-        eta = self.eta(now)
+    def view(self, now: float, silent: bool = False) -> JobView:
+        """For panels; whole seconds, so that it only changes when they do.
+
+        Args:
+            silent: the engine does not answer: nobody knows how far it is.
+        """
+        silent = silent and self.state in ("running", "fetching")
+        running = self.state == "running" and not silent
+        eta = None if silent else self.eta(now)
         stage = STAGES[self.stage].label if self.stage in STAGES else self.stage
         if self.cancelling and self.state in ACTIVE:
             stage = said("Cancelling")
+        if silent:
+            stage = said("No word from the engine")
         elapsed = self.elapsed + (max(0.0, now - self.told_at) if running else 0.0)
         return JobView(
             id=self.id,
@@ -127,6 +157,7 @@ class Followed:
             hint=self.hint,
             waiting_for=self.waiting_for,
             target=self.target.object_name if self.target else "",
+            gone=self.gone,
         )
 
 
@@ -141,7 +172,7 @@ class Following:
     Args:
         clock: seconds, never backwards.
         on_part: called with a job and the name of a part that is there.
-        on_end: called with a job that has ended, well or not.
+        on_end: called with a job that has ended, well or not, or was interrupted.
     """
 
     def __init__(
@@ -199,9 +230,8 @@ class Following:
             case events.Part(name=name):
                 self._part(job, name)
             case events.Interrupted():
-                job.state, job.position = "interrupted", 0
-                job.problem = "The engine ended while this job ran."
-                job.hint = "Resume it: finished stages are kept."
+                job.interrupt()
+                self._on_end(job)
             case events.Done():
                 self._end(job, "fetching")
             case events.Failed(message=message, hint=hint):
@@ -244,10 +274,34 @@ class Following:
             case "failed":
                 self.take(row.failure or events.Failed(job=row.id, code="", message="", hint=""))
 
-    def views(self) -> tuple[JobView, ...]:
-        """For panels: what runs, what waits in its order, what has ended."""
+    def objects_seen(self, there: Callable[[int], bool], file: str | None) -> None:
+        """Which of their objects were deleted.
+
+        Args:
+            there: whether an object is in a scene of the open file, by ``session_uid``.
+            file: key of that file; None: of all.
+        """
+        for job in self:
+            target = job.target
+            here = target is not None and target.object and file in (None, target.file)
+            job.deleted = bool(here and target and not there(target.object))
+
+    def engine_died(self) -> None:
+        """The engine's process has ended: what ran can be resumed. What waits for its turn does so
+        for the next engine too."""
+        for job in self:
+            if job.state == "running":
+                job.interrupt()
+                self._on_end(job)
+
+    def views(self, silent: bool = False) -> tuple[JobView, ...]:
+        """For panels: what runs, what waits in its order, what has ended.
+
+        Args:
+            silent: the engine does not answer.
+        """
         now = self._clock()
-        found = [job.view(now) for job in self._jobs.values()]
+        found = [job.view(now, silent) for job in self._jobs.values()]
         return tuple(sorted(found, key=lambda job: (_RANKS.get(job.state, 2), job.position)))
 
     def _part(self, job: Followed, name: str) -> None:

@@ -21,7 +21,7 @@ from .engine_side import EngineSide
 from .fetching import Fetching
 from .following import ACTIVE, Followed, Following
 from .history import History
-from .language import said, whole
+from .language import whole
 from .leaving import leave
 from .pictures import PictureIn
 from .rejoining import Rejoining
@@ -75,18 +75,18 @@ class Session:
         self._unplaced = Unplaced(user_folder / "unplaced")
         self._fetching = Fetching(self._asking, clock, self._delivered)
         self._jobs = Following(clock, self._fetching.part, self._ended)
-        self._history = History(self._asking, self._unplaced, self._say)
+        self._banner = Banner(clock)
+        self._history = History(self._asking, self._unplaced, self._banner.say)
         self._rejoining = Rejoining(self._asking, self._jobs, self._unplaced)
         self.chosen = Chosen(self._asking, self._refresh)
         self.weights = Weights(self._asking, self._refresh)
         self._submitting = Submitting(
             self._asking, self._jobs, self.chosen, self._follow, self._forget
         )
-        self._engine = EngineSide(self._asking, self._say, program)
+        self._engine = EngineSide(self._asking, self._banner.say, program)
         self._welcome: replies.Welcome | None = None
-        self._banner = Banner(clock)
-        self._message = ""
         self._snapshot = Snapshot()
+        self._rejoining.recall()
 
     # What panels and the timer see
 
@@ -133,6 +133,15 @@ class Session:
         self._banner.file_opened()
         self._refresh()
 
+    def objects_seen(self, there: Callable[[int], bool]) -> None:
+        """What is told of jobs keeps to what is in the scenes: before each tick.
+
+        Args:
+            there: whether an object is in a scene of the open file, by ``session_uid``.
+        """
+        self._banner.objects_seen(there)
+        self._jobs.objects_seen(there, self._fetching.file)
+
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:
         """Send, receive, and say what is ready for the scene: at most one delivery, since to build
         one takes long enough. It is answered by ``placed`` before the next tick."""
@@ -151,7 +160,6 @@ class Session:
 
     def placed(self, delivery: Delivery, placed: Placed) -> None:
         """What became of a delivery in the scene."""
-        self._message = placed.sentence or self._message
         self._fetching.placed(delivery, placed)
         self._refresh()
 
@@ -339,7 +347,7 @@ class Session:
         try:
             self._take(told)
         except EngineError as error:
-            self._message = whole(error.message, error.hint)
+            self._banner.say(whole(error.message, error.hint))
 
     def _take(self, told: events.Event | replies.Reply) -> None:
         match told:
@@ -374,9 +382,12 @@ class Session:
         self._asking.renew()
         self._welcome = None
         self._unplaced.engine = self._engine.facts.used
+        self._rejoining.forget()
         for each in (self._engine, self._history, self.weights):
             each.renew()
-        self._message = leave(self._jobs, self._fetching, self._submitting, place) or self._message
+        if left := leave(self._jobs, self._fetching, self._submitting, place):
+            self._banner.say(left)
+        self._rejoining.recall()
         self.chosen.renew()
 
     def _follow(self, job: Followed) -> None:
@@ -394,17 +405,17 @@ class Session:
     def _ended(self, job: Followed) -> None:
         if job.state == "fetching":
             job.engine = self._welcome.engine if self._welcome else ""
+            self._unplaced.add(job.id)  # also where it was noted as interrupted
             self._fetching.ended(job)
             self._engine.describe()  # what such a job takes is known better now
-        else:
+            return
+        if job.state != "interrupted":
             self._fetching.drop(job)
-            self._unplaced.remove(job.id)
+        self._unplaced.note(job)
 
     def _delivered(self, job: Followed, placed: bool) -> None:
         if placed:
             self._unplaced.remove(job.id)
-        elif not job.notes:
-            self._say(said("{title} is in the history.", title=job.title or said("The result")))
         self._history.load()
 
     def _known(self, job: str) -> Followed:
@@ -415,21 +426,23 @@ class Session:
             )
         return found
 
-    def _say(self, sentence: str) -> None:
-        self._message = sentence
-
     def _refresh(self) -> None:
+        if self._engine.died:
+            self._jobs.engine_died()
+        engine = self._engine.view()
+        banner = self._banner.look(self._jobs)
         snapshot = Snapshot(
-            engine=self._engine.view(),
+            engine=engine,
             setup=self._engine.setup,
             checkpoint=self._engine.checkpoint(),
-            jobs=self._jobs.views(),
+            jobs=self._jobs.views(silent=engine.state == "gone"),
             history=self._history.rows,
             history_more=self._history.more,
             picture=self.chosen.view,
             weights=self.weights.view,
-            banner=self._banner.look(self._jobs),
-            message=self._message,
+            banner=banner,
+            message=self._banner.message,
+            news=self._banner.news,
         )
         if snapshot != self._snapshot:
             self._snapshot = snapshot

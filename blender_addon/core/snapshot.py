@@ -184,6 +184,7 @@ class JobView:
         problem, hint: why it failed, or empty.
         waiting_for: why a finished job is not in the scene yet, or empty.
         target: name of the object that it changes, or empty for a new one.
+        gone: that this object was deleted meanwhile, as a sentence; or empty.
     """
 
     id: str
@@ -202,24 +203,30 @@ class JobView:
     hint: str = ""
     waiting_for: str = ""
     target: str = ""
+    gone: str = ""
+
+
+JobVerb = Literal["", "show", "insert", "retry", "resume", "cancel"]
+"""What can be done about a job, as the name of a button."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BannerView:
-    """A job that has just ended, for somebody who looks elsewhere.
+    """What has just happened to a job, in the same words wherever it is told.
 
     Attributes:
         job: its id.
-        state: "done", "failed" or "interrupted".
-        title: of the object, or of the job.
-        problem: why it failed, or empty.
-        object: ``session_uid`` of what it made or changed; 0: it waits in the history.
+        state: "done", "failed", "interrupted", "cancelled"; another one: it goes on, but its object
+            was deleted.
+        sentence: what has happened.
+        verb: what can be done about it.
+        object: ``session_uid`` of what it made or changed; 0: nothing in a scene.
     """
 
     job: str
     state: JobState
-    title: str
-    problem: str = ""
+    sentence: str
+    verb: JobVerb = ""
     object: int = 0
 
 
@@ -341,4 +348,6 @@ class Snapshot:
     weights: WeightsView | None = None
     banner: BannerView | None = None
     message: str = ""
-    """One line about the last thing that ended, such as "Chair is at the 3D cursor."."""
+    """One line about the last thing that ended, such as "Chair is in the scene."."""
+    news: BannerView | None = None
+    """The job that ``message`` tells of; None: it tells of something else."""

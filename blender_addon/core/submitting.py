@@ -9,7 +9,7 @@ from ..protocol.finishes import FinishChoice
 from ..protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
 from ..protocol.limits import MatteMethod
 from ..protocol.references import Attached, Stored
-from ..protocol.replies import JobSnapshot
+from ..protocol.replies import JobSnapshot, Refused
 from ..protocol.requests import Attach, Retry, Submit, new_job_id
 from .asking import Asking
 from .chosen import Chosen
@@ -135,8 +135,22 @@ class Submitting:
             picture_sha256=old.picture_sha256,
             checkpoint=old.checkpoint,
         )
-        request = Retry(job=old.id, id=new.id, changed=changed, finish=finish)
-        self._asking.ask(request, lambda answer: self._jobs.submitted(new, answer.reply))
+
+        def then(answer: "Answer") -> None:
+            reply = answer.reply
+            if resumed and isinstance(reply, Refused) and reply.code == "job_not_interrupted":
+                # It has ended after all, before anybody could tell.
+                self._asking.ask(Attach(job=new.id), told)
+            else:
+                self._jobs.submitted(new, reply)
+
+        def told(answer: "Answer") -> None:
+            if isinstance(answer.reply, JobSnapshot):
+                self._jobs.take_snapshot(answer.reply)
+            else:
+                self._jobs.submitted(new, answer.reply)
+
+        self._asking.ask(Retry(job=old.id, id=new.id, changed=changed, finish=finish), then)
         self._forget(old)
         self._follow(new)
         return new.id

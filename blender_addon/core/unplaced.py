@@ -1,16 +1,42 @@
 """Jobs whose results are in no scene yet, on disk: a crash of Blender must not hide them."""
 
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-LONGEST = 300
-"""Characters of an address that are read."""
+if TYPE_CHECKING:
+    from .following import Followed
+
+LONGEST = 10_000
+"""Bytes of a file that are read."""
+MOST = 20
+"""Jobs that have ended badly and are kept in mind, so that a farm leaves no heap of them."""
+_BAD = ("failed", "interrupted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """What is known of a job without its engine.
+
+    Attributes:
+        engine: that has it: address of another machine's; empty: this machine's.
+        state: how it has ended badly; empty: it has not, as far as is known.
+        title, kind, problem, hint: as in ``JobView``.
+    """
+
+    engine: str = ""
+    state: Literal["", "failed", "interrupted"] = ""
+    title: str = ""
+    kind: str = ""
+    problem: str = ""
+    hint: str = ""
 
 
 class Unplaced:
-    """A folder with a file for each job, so that several Blenders can share it. In the file stands
-    which engine has the job.
+    """A folder with a file for each job, so that several Blenders can share it.
 
     Args:
         folder: is made when it is needed.
@@ -22,29 +48,50 @@ class Unplaced:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.engine = ""
-        self._jobs: dict[str, str] = {}
+        self._jobs: dict[str, Noted] = {}
         try:
             files = [file for file in folder.iterdir() if re.fullmatch("[0-9a-f]{32}", file.name)]
+            files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
         except OSError:
             files = []
+        bad = 0
         for file in files:
-            self._jobs[file.name] = _engine_in(file)
+            noted = _read(file)
+            bad += noted.state in _BAD
+            if noted.state in _BAD and bad > MOST:
+                self.remove(file.name)
+            else:
+                self._jobs[file.name] = noted
 
     def __contains__(self, job: str) -> bool:
         return job in self._jobs
 
+    def __getitem__(self, job: str) -> Noted:
+        return self._jobs[job]
+
     def __iter__(self) -> Iterator[str]:
         """Those that the engine in use has."""
-        return iter(sorted(job for job, engine in self._jobs.items() if engine == self.engine))
+        return iter(sorted(job for job, noted in self._jobs.items() if noted.engine == self.engine))
 
     def add(self, job: str) -> None:
         """Somebody waits for it. A disk that is full only costs the offer after a crash."""
-        self._jobs[job] = self.engine
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / job).write_text(self.engine, encoding="utf-8")
-        except OSError:
-            return
+        self._write(job, Noted(engine=self.engine))
+
+    def note(self, job: "Followed") -> None:
+        """It has no result. What ended badly is shown by the next Blender although no engine runs;
+        what the engine refused is nowhere but in this one."""
+        if job.resubmit is None and (job.state == "failed" or job.state == "interrupted"):
+            noted = Noted(
+                engine=self.engine,
+                state=job.state,
+                title=job.name,
+                kind=job.kind,
+                problem=job.problem,
+                hint=job.hint,
+            )
+            self._write(job.id, noted)
+        else:
+            self.remove(job.id)
 
     def remove(self, job: str) -> None:
         """It is in the scene, or nobody wants it."""
@@ -54,10 +101,27 @@ class Unplaced:
         except OSError:
             return
 
+    def _write(self, job: str, noted: Noted) -> None:
+        if self._jobs.get(job) == noted:
+            return
+        self._jobs[job] = noted
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / job).write_text(json.dumps(asdict(noted)), encoding="utf-8")
+        except OSError:
+            return
 
-def _engine_in(file: Path) -> str:
+
+def _read(file: Path) -> Noted:
+    """What a file says; one that cannot be read is of a job of this machine."""
     try:
         with file.open(encoding="utf-8", errors="replace") as opened:
-            return opened.read(LONGEST)
-    except OSError:
-        return ""
+            told: Any = json.loads(opened.read(LONGEST))
+    except (OSError, ValueError, RecursionError):
+        return Noted()
+    if not isinstance(told, dict):
+        return Noted()
+    values = cast("dict[str, Any]", told)
+    names = [field.name for field in fields(Noted)]
+    noted = Noted(**{n: values[n] for n in names if isinstance(values.get(n), str)})
+    return noted if noted.state in ("", *_BAD) else replace(noted, state="")

@@ -50,6 +50,9 @@ def wait(
                 told(view)
         bad = [v for v in views.values() if v.state in ("failed", "cancelled", "interrupted")]
         if bad:
+            for view in bad:
+                if view.state == "failed":  # told here: the next Blender need not show it
+                    session.dismiss(view.id)
             raise _bad(bad[0])
         # A job that was done long ago is not in the list any more.
         if all(id not in views or views[id].state == "done" for id in jobs):

@@ -111,7 +111,7 @@ class MAQUETTE_OT_engine_stop(Operator):
 
 
 class MAQUETTE_OT_engine_restart(Operator):
-    """Start the engine again; what it was doing is resumed"""
+    """Start the engine again; the job that ran can be resumed then"""
 
     bl_idname = "maquette.engine_restart"
     bl_label = "Restart the Engine"

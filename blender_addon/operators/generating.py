@@ -5,6 +5,7 @@ from typing import Any
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
+from ..core.language import said
 from ..properties import (
     QUALITIES,
     faces_property,
@@ -134,6 +135,18 @@ class MAQUETTE_OT_retry(OfJob, Operator):
 
     bl_idname = "maquette.retry"
     bl_label = "Try Again"
+
+    @classmethod
+    def description(cls, _context: Any, properties: Any) -> str:
+        """Of an interrupted job it is another thing."""
+        from ..bl import tick
+
+        job = next((job for job in tick.snapshot().jobs if job.id == properties.job), None)
+        if job is not None and job.state == "interrupted":
+            return said(
+                "Continue after the last finished stage; an engine that does not run is started"
+            )
+        return said("Try this job again as it was")
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: session().retry(self.job, None))

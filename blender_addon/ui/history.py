@@ -52,12 +52,13 @@ class MAQUETTE_PT_history(Sidebar, Panel):
 
 
 def draw_offered(layout: Any, context: Any, snapshot: Any) -> None:
-    """Results that wait since nobody could place them: their file was closed, Blender crashed."""
+    """Results that wait since nobody could place them: their object was deleted, their file was
+    closed, Blender crashed."""
     offered = [row for row in snapshot.history if row.offered]
     if not offered:
         return
     box = layout.box().column()
-    told = said("Made while their file was closed: {count}", count=len(offered))
+    told = said("Made, but in no scene yet: {count}", count=len(offered))
     text.say(box, context, told, icon="FILE_TICK", boxes=1)
     scale = context.preferences.system.ui_scale
     width = text.room(context, icon=True, boxes=1) - int(70 * scale)

@@ -18,7 +18,7 @@ STATES = {
     "queued": "Waiting for its turn",
     "fetching": "Fetching the result",
     "waiting": "Ready to be placed",
-    "interrupted": "The engine ended while it ran.",
+    "interrupted": "The engine ended while this job ran.",
 }
 KINDS = {
     "generate": "SHADERFX",
@@ -36,8 +36,32 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     failed = [job for job in snapshot.jobs if job.state in FAILED]
     for job in failed[-MOST_FAILED:]:
         draw_failed(layout, context, job)
-    if snapshot.message and not any(job.state in ACTIVE for job in snapshot.jobs):
-        text.say(layout, context, snapshot.message, icon="CHECKMARK")
+    news = snapshot.news
+    if any(job.state in ACTIVE for job in snapshot.jobs) or (news and news.state in FAILED):
+        return  # its box says it
+    text.say(layout, context, snapshot.message, icon=news_icon(news))
+    if news and news.verb == "insert":
+        news_verb(layout, news)
+
+
+def news_icon(news: Any) -> str:
+    """Before the sentence of news about a job, or of what is about none (None)."""
+    if news is None or news.state == "cancelled":
+        return "INFO"
+    return "CHECKMARK" if news.state == "done" else "ERROR"
+
+
+def news_verb(layout: Any, news: Any) -> None:
+    """The button for what can be done about a job, in the same words everywhere."""
+    if news.verb == "show":
+        layout.operator("maquette.show_result", icon="ZOOM_SELECTED").object = news.object
+    elif news.verb == "insert":
+        layout.operator("maquette.history_insert", icon="IMPORT").job = news.job
+    elif news.verb == "cancel":
+        layout.operator("maquette.cancel", icon="X").job = news.job
+    elif news.verb:
+        words = "Resume" if news.verb == "resume" else "Try Again"
+        layout.operator("maquette.retry", text=words, icon="FILE_REFRESH").job = news.job
 
 
 def known_notes(snapshot: Any) -> tuple[str, ...]:
@@ -62,6 +86,9 @@ def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = (
     else:
         text.say(box, context, stage_words(job), boxes=1)
         text.say(box, context, time_words(job), boxes=1, dim=True)
+    if job.gone:
+        text.say(box, context, job.gone, icon="ERROR", boxes=1)
+        box.operator("maquette.cancel", icon="X").job = job.id
     for note in job.notes:
         if note in known:
             continue
@@ -108,7 +135,8 @@ def draw_failed(layout: Any, context: Any, job: Any) -> None:
     row.operator("maquette.dismiss", text="", icon="X", emboss=False).job = job.id
     text.problem(box, context, job.problem or STATES.get(job.state, ""), job.hint, boxes=1)
     row = box.row(align=True)
-    row.operator("maquette.retry", text="Try Again", icon="FILE_REFRESH").job = job.id
+    again = "Resume" if job.state == "interrupted" else "Try Again"
+    row.operator("maquette.retry", text=again, icon="FILE_REFRESH").job = job.id
     row.operator("maquette.retry_changed", text="Settings…", icon="PREFERENCES").job = job.id
 
 

@@ -5,7 +5,6 @@ the verb that belongs to it.
 from typing import Any
 
 from ..bl import text, tick
-from ..core.language import said
 from . import jobs
 
 WIDTH = 360
@@ -28,32 +27,15 @@ def draw_banner(layout: Any, context: Any, banner: Any) -> None:
     """One line about what has ended, its verb, and a cross."""
     row = layout.row(align=True)
     line = row.row()
-    line.alert = banner.state != "done"
+    line.alert = banner.state in jobs.FAILED
     width = int(WIDTH * context.preferences.system.ui_scale)
     line.label(
-        text=text.short(context, sentence(banner), width),
-        icon="CHECKMARK" if banner.state == "done" else "ERROR",
+        text=text.short(context, banner.sentence, width),
+        icon=jobs.news_icon(banner),
         translate=False,
     )
-    if banner.object:
-        row.operator("maquette.show_result", icon="ZOOM_SELECTED").object = banner.object
-    elif banner.state == "done":
-        row.operator("maquette.history_insert", icon="IMPORT").job = banner.job
-    else:
-        again = "Resume" if banner.state == "interrupted" else "Try Again"
-        row.operator("maquette.retry", text=again, icon="FILE_REFRESH").job = banner.job
+    jobs.news_verb(row, banner)
     row.operator("maquette.dismiss_banner", text="", icon="X")
-
-
-def sentence(banner: Any) -> str:
-    """What has ended, and how."""
-    if banner.state == "failed":
-        return said("{title}: {problem}", title=banner.title, problem=banner.problem)
-    if banner.state == "interrupted":
-        return said("The engine ended while it made {title}.", title=banner.title)
-    if banner.object:
-        return said("{title} is in the scene.", title=banner.title)
-    return said("{title} waits in the history.", title=banner.title)
 
 
 def draw_running(layout: Any, context: Any, job: Any) -> None:

@@ -79,7 +79,8 @@ def test_a_generation_arrives_stage_by_stage(pump: Pump, begin: Callable[..., An
     assert bpy.data.objects["Toy"].session_uid == uid and changes
     assert "in the scene" in addon.module("bl.tick").snapshot().message
     banner = addon.module("bl.tick").snapshot().banner
-    assert (banner.state, banner.title, banner.object) == ("done", "Toy", uid)
+    assert (banner.state, banner.sentence) == ("done", "Toy is in the scene.")
+    assert (banner.verb, banner.object) == ("show", uid)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     pump.until(lambda: addon.module("bl.tick").snapshot().banner is None, 10)
 
@@ -125,9 +126,72 @@ def test_what_a_job_belongs_to_is_gone(pump: Pump, begin: Callable[..., Any], wh
     else:
         bpy.ops.ed.undo()
     pump.until(lambda: _ended(job), 60)
-    notes = " ".join(_job(job).notes) + addon.module("bl.tick").snapshot().message
-    assert "waits in the history" in notes and "deleted" in notes
+    snapshot = addon.module("bl.tick").snapshot()
+    assert "waits in the history" in snapshot.message and "deleted" in snapshot.message
+    assert snapshot.news.verb == snapshot.banner.verb == "insert"
     assert what == "scene" or not bpy.data.objects
+
+
+DIES = [*QUICK[:2], {"stage": "shape", "steps": 10, "seconds": 1.0}, {"crash": 9}]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_block_in_of_a_job_that_died_is_not_said_to_be_in_the_scene(
+    pump: Pump, begin: Callable[..., Any], deleted: bool
+) -> None:
+    begin(DIES)
+    job = _generate()
+    pump.until(lambda: _stage() == "structure", 60)
+    if deleted:
+        bpy.data.objects.remove(bpy.data.objects["Toy"])
+    pump.until(lambda: _ended(job), 60)
+    snapshot = addon.module("bl.tick").snapshot()
+    assert _job(job).state == "failed"
+    assert "in the scene" not in snapshot.message + snapshot.banner.sentence
+    assert snapshot.banner.verb == "retry"
+
+
+def test_a_deletion_is_told_at_the_next_tick_and_undone(
+    pump: Pump, begin: Callable[..., Any]
+) -> None:
+    """With the user's own verbs: X, Ctrl-Z."""
+    begin([*QUICK[:2], {"stage": "shape", "steps": 30, "seconds": 3.0}, *QUICK[3:]])
+    tick = addon.module("bl.tick")
+    job = _generate()
+    pump.until(lambda: _stage() == "structure", 60)
+    toy = bpy.data.objects["Toy"]
+    toy.select_set(True)
+    uid = toy.session_uid
+    del toy
+    bpy.ops.object.delete()
+    bpy.ops.ed.undo_push(message="Delete")
+    assert "Toy" not in bpy.data.objects
+    pump.run(0.3)
+    assert _job(job).gone == "Toy was deleted: its result will wait in the history."
+    assert tick.snapshot().banner.verb == "cancel"
+    bpy.ops.ed.undo()
+    pump.until(lambda: not _job(job).gone and tick.snapshot().banner is None, 10)
+    pump.until(lambda: _ended(job), 60)
+    assert bpy.data.objects["Toy"].session_uid == uid and _stage() == "finished"
+    assert tick.snapshot().message == "Toy is in the scene."
+    bpy.data.objects.remove(bpy.data.objects["Toy"])
+    pump.until(lambda: not tick.snapshot().message and tick.snapshot().banner is None, 10)
+
+
+def test_an_object_that_only_a_fake_user_keeps_is_deleted_for_its_user() -> None:
+    """Unlink of the outliner takes it out of the scene and leaves it in the file."""
+    open_file = addon.module("bl.open_file")
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    cube.asset_mark()
+    assert open_file.there(cube.session_uid)
+    cube.name = "Renamed"
+    assert open_file.there(cube.session_uid)
+    target = {"purpose": "replace", "object": cube.session_uid, "object_name": "Renamed"}
+    bpy.context.scene.collection.objects.unlink(cube)
+    assert "Renamed" in bpy.data.objects and not open_file.there(cube.session_uid)
+    placed = parts.deliver(**target)
+    assert placed.outcome == "lost" and placed.sentence.startswith("Renamed was deleted while")
 
 
 def test_it_waits_while_the_target_is_edited(pump: Pump, begin: Callable[..., Any]) -> None:

@@ -172,21 +172,53 @@ def test_words_are_offered_where_the_networks_know_some(
     assert session.calls == []
 
 
-def test_the_status_bar_says_how_a_job_has_ended(
+class Layout:
+    """Writes down what is drawn: (operator, words, its properties) and texts."""
+
+    def __init__(self) -> None:
+        self.operators: list[tuple[str, str, Any]] = []
+        self.texts: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: self
+
+    def label(self, text: str = "", **_: Any) -> None:
+        self.texts.append(text)
+
+    def operator(self, name: str, text: str = "", **_: Any) -> Any:
+        self.operators.append((name.removeprefix("maquette."), text, SimpleNamespace()))
+        return self.operators[-1][2]
+
+
+def test_one_event_has_one_sentence_and_one_verb_everywhere(
     session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status_bar = addon.module("ui.status_bar")
-    drawn = [
-        status_bar.sentence(known[name].banner)
-        for name in ("16_done", "14_failed", "17_gone", "26_in_history")
-    ]
-    assert drawn == [
-        "Mushroom is in the scene.",
-        "trophy: The graphics card ran out of memory while decoding the shape: 11.2 GB were needed "
-        "and 9.8 GB free.",
-        "The engine ended while it made mushroom.",
-        "rocket waits in the history.",
-    ]
+    jobs, status_bar = addon.module("ui.jobs"), addon.module("ui.status_bar")
+    monkeypatch.setattr(addon.module("bl.text"), "short", lambda context, text, width: text)
+    monkeypatch.setattr(
+        addon.module("bl.text"), "say", lambda layout, context, text, **_: layout.label(text)
+    )
+    monkeypatch.setattr(addon.module("bl.text"), "room", lambda *_, **__: 300)
+    verbs = {
+        "16_done": ("show_result", ""),
+        "14_failed": ("retry", "Try Again"),
+        "17_gone": ("retry", "Resume"),
+        "26_in_history": ("history_insert", ""),
+        "22_deleted": ("cancel", ""),
+        "24_cancelled": ("show_result", ""),
+    }
+    for name, verb in verbs.items():
+        state = known[name]
+        bar, panel = Layout(), Layout()
+        status_bar.draw_banner(bar, bpy.context, state.banner)
+        assert bar.texts == [state.banner.sentence]
+        assert [o[:2] for o in bar.operators] == [verb, ("dismiss_banner", "")]
+        jobs.draw_active(panel, bpy.context, state)
+        shown = [t for t in panel.texts if t]
+        # A box has the title above the problem, where the status bar has both in one line.
+        assert state.banner.sentence in (*shown, ": ".join(shown[:2])), name
+        if verb[0] != "show_result":
+            assert verb in [o[:2] for o in panel.operators], name
     bpy.ops.maquette.dismiss_banner()
     assert session.only() == ("dismiss_banner", (), {})
 

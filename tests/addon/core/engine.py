@@ -34,6 +34,7 @@ class Desk:
     Attributes:
         delivered: all that came, in order.
         answer: what the scene says to a delivery.
+        there: whether an object is in a scene.
     """
 
     def __init__(self, home: Path, folder: Path, **others: Any) -> None:
@@ -54,11 +55,14 @@ class Desk:
             sentence="It is here.",
         )
 
+        self.there: Callable[[int], bool] = lambda uid: True
+
     @property
     def snapshot(self) -> Snapshot:
         return self.session.snapshot
 
     def tick(self) -> None:
+        self.session.objects_seen(self.there)
         for delivery in self.session.tick(0.01):
             self.delivered.append(delivery)
             self.session.placed(delivery, self.answer(delivery))

@@ -56,6 +56,9 @@ def test_the_log_of_everyday_work_is_not_why_it_ended() -> None:
     for last in ([everyday], []):
         found = ending(None, last)
         assert found is not None and found.message == "The engine has ended without a word."
+    harmless = ["INFO engine.worker: warm", "The engine serves at tcp://127.0.0.1:50123."]
+    found = ending(-11, [*harmless, everyday])
+    assert found is not None and "last words" not in found.message
     found = ending(1, ["MemoryError", everyday])
     assert found is not None and found.message.endswith("MemoryError")
 

@@ -44,7 +44,9 @@ def test_an_engine_that_dies_leaves_a_job_that_can_be_resumed(spawn: Spawn, desk
     blender.until(lambda: blender.snapshot.engine.state == "gone")
     assert blender.snapshot.engine.verb == "restart"
     assert blender.snapshot.engine.sentence and blender.snapshot.engine.hint
+    # Nobody has seen its process end: it may be that it is only silent.
     assert blender.job(job).state == "running"
+    assert blender.job(job).stage == "No word from the engine" and blender.job(job).eta is None
     server.start()
     view = blender.reach(job, "interrupted")
     assert "Resume" in view.hint and blender.snapshot.engine.state == "ready"
@@ -62,7 +64,9 @@ def test_a_result_of_another_file_is_offered_and_not_placed(spawn: Spawn, desk: 
     blender.session.file_opened("file 2")
     blender.until(lambda: any(row.offered for row in blender.snapshot.history))
     assert not blender.delivered
-    assert blender.snapshot.message == "chair is in the history."
+    said = "chair waits in the history, since its file was closed."
+    assert blender.snapshot.message == said
+    assert blender.snapshot.news is not None and blender.snapshot.news.verb == "insert"
     row = blender.snapshot.history[0]
     assert row.id == job and row.title == "chair"
     blender.session.insert(job, replace(HERE, file="file 2"))

@@ -123,6 +123,30 @@ def states(view: Any) -> dict[str, Any]:
         running, state="waiting", fraction=1.0, title="rocket",
         waiting_for="Waits until you leave Edit mode: then it is placed.",
     )  # fmt: skip
+    interrupted = replace(
+        running, state="interrupted",
+        problem="The engine ended while this job ran.",
+        hint="Resume it: finished stages are kept.",
+    )  # fmt: skip
+    done = view.BannerView(
+        job="c" * 32, state="done", sentence="Mushroom is in the scene.", verb="show", object=7
+    )
+    in_history = view.BannerView(
+        job="b" * 32,
+        state="done",
+        sentence="rocket was deleted while its job ran: the result waits in the history.",
+        verb="insert",
+    )
+    deleted = view.BannerView(
+        job=running.id,
+        state="running",
+        sentence="mushroom was deleted: its result will wait in the history.",
+        verb="cancel",
+    )
+    cancelled = view.BannerView(
+        job=running.id, state="cancelled",
+        sentence="mushroom was cancelled: what was made so far stays.", verb="show", object=7,
+    )  # fmt: skip
     now = time.time()
     names = ("mushroom", "rocket", "lighthouse", "duck", "armchair", "trophy")
     history = tuple(
@@ -188,7 +212,10 @@ def states(view: Any) -> dict[str, Any]:
             chosen,
             jobs=(failed,),
             banner=view.BannerView(
-                job=failed.id, state="failed", title=failed.title, problem=failed.problem
+                job=failed.id,
+                state="failed",
+                sentence=f"{failed.title}: {failed.problem}",
+                verb="retry",
             ),
         ),
         "25_words": replace(
@@ -202,7 +229,15 @@ def states(view: Any) -> dict[str, Any]:
             ),
         ),
         "26_in_history": replace(
-            chosen, banner=view.BannerView(job="b" * 32, state="done", title="rocket")
+            chosen, banner=in_history, message=in_history.sentence, news=in_history
+        ),
+        "22_deleted": replace(
+            chosen,
+            jobs=(replace(running, gone=deleted.sentence, target="mushroom"),),
+            banner=deleted,
+        ),
+        "24_cancelled": replace(
+            chosen, banner=cancelled, message=cancelled.sentence, news=cancelled
         ),
         "27_several": replace(
             base,
@@ -217,19 +252,25 @@ def states(view: Any) -> dict[str, Any]:
         "15_waiting": replace(chosen, jobs=(waiting,)),
         "16_done": replace(
             chosen,
-            message="Mushroom is in the scene.",
-            banner=view.BannerView(job="c" * 32, state="done", title="Mushroom", object=7),
+            message=done.sentence,
+            news=done,
+            banner=done,
         ),
         "17_gone": replace(
             chosen,
             engine=view.EngineView(
                 state="gone",
                 sentence="The engine does not answer any more.",
-                hint="Restart it: the job that ran resumes after its last finished stage.",
+                hint="Restart the engine: jobs that were running can be resumed then.",
                 verb="restart",
             ),
-            jobs=(replace(running, state="interrupted"),),
-            banner=view.BannerView(job=running.id, state="interrupted", title=running.title),
+            jobs=(interrupted,),
+            banner=view.BannerView(
+                job=running.id,
+                state="interrupted",
+                sentence=f"{running.title}: {interrupted.problem}",
+                verb="resume",
+            ),
         ),
         "18_refused": replace(
             chosen,
