@@ -19,7 +19,7 @@ from .core.machine import Costs, costs, longest_home, this_machine
 from .core.online import Online, why_not_online
 from .core.order import Order
 from .core.places import Places
-from .core.plan import newer, wheel_identity, wheel_version
+from .core.plan import extras_of, newer, wheel_identity, wheel_version
 from .core.process_view import Known, engine_view, set_up_view
 from .core.set_up_watch import SetUpWatch
 from .protocol.errors import EngineError
@@ -79,6 +79,7 @@ class EngineProcess:
         self._python = python
         self._wheel = wheel or next(iter(sorted(extension.glob("engine/maquette-*.whl"))), None)
         self._wheel_identity = ""
+        self._extras: frozenset[str] = extras_of(self._wheel) if self._wheel else frozenset()
         self._choice = EngineChoice(user_folder)
         self._machine = this_machine(sys.platform, processor())
         self._watch = SetUpWatch(self._places, clock)
@@ -171,12 +172,14 @@ class EngineProcess:
         self._local.stop(self._installed, now=now)
         self.poll()
 
-    def set_up(self, *, agreed: bool = False, fresh: bool = False) -> None:
+    def set_up(self, *, agreed: bool = False, fresh: bool = False, extra: str = "") -> None:
         """Set up the engine, or its newer version.
 
         Args:
             agreed: to what the last one has asked.
             fresh: take over nothing of what is there: repair it.
+            extra: of the engine, besides those that it has or cannot do without; from then on
+                it belongs to it.
 
         Raises:
             EngineError: why it cannot begin.
@@ -187,9 +190,13 @@ class EngineProcess:
             raise EngineError("set_up_impossible", why_not, "")
         wheel, source = self._wheel, uv.wheel_for(self._machine)
         assert wheel is not None and source is not None  # else there was a why_not
+        there = own_engine(self._places)
+        self._extras |= there.extras if there else frozenset[str]()
+        self._extras |= {extra} if extra else set[str]()
         order = Order(
             home=str(self._places.home),
             wheel=str(wheel),
+            extras=tuple(sorted(self._extras)),
             uv_url=source.url,
             uv_size=source.size,
             uv_sha256=source.sha256,
@@ -367,7 +374,7 @@ class EngineProcess:
         return version if other and not newer(there.version, version) else ""
 
     def _costs(self) -> Costs:
-        return costs(self._machine)
+        return costs(self._machine, self._extras)
 
     def _why_not_set_up(self) -> str:
         if self._wheel is None:

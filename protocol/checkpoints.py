@@ -65,6 +65,7 @@ class CheckpointDescription:
         upscale_seconds: as ``QualityRow.seconds``, of such an upscale.
         texture_resolution: voxels an axis of a texture job that names none; None: it cannot.
         texture_seconds: as ``QualityRow.seconds``, of such a texture job.
+        game_seconds: as ``QualityRow.seconds``, of finishing an asset with the finish game.
         samplers: stages that sample, by kind of job, in the order in which they run.
         finishing: how its results are best finished.
         prompts: whether words may take the place of a picture.
@@ -83,6 +84,7 @@ class CheckpointDescription:
     upscale_seconds: float | None = None
     texture_resolution: int | None = None
     texture_seconds: float | None = None
+    game_seconds: float | None = None
     samplers: tuple[SamplerRow, ...] = ()
     finishing: FinishAdvice = field(default_factory=FinishAdvice)
     prompts: bool = False

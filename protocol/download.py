@@ -37,7 +37,7 @@ class Download:
         self._by_file = True
         self._asked = 0
         self._asked_head = False
-        self._data = bytearray()
+        self._data: mmap | bytearray = bytearray()
         self._hash = hashlib.sha256()
         self._file: mmap | None = None
         self._restarted = False
@@ -120,7 +120,7 @@ class Download:
         if self.head is None or self.done or self.reading or chunk.offset != self.have:
             return
         piece = memoryview(data)[: self.head.size - self.have]
-        self._data += piece
+        self._data[self.have : self.have + len(piece)] = piece
         self._hash.update(piece)
         self.have += len(piece)
         self._finish_if_complete()
@@ -155,8 +155,16 @@ class Download:
 
     def _begin(self, head: PartHead) -> None:
         self.head, self.have = head, 0
-        # It grows with what comes, so that nobody's word makes it large.
-        self._data = bytearray()
+        # The system gives memory only for what comes, so that nobody's word makes it large; a
+        # bytearray that grows would be copied as a whole, again and again.
+        try:
+            self._data = mmap(-1, head.size) if head.size else bytearray()
+        except (OSError, ValueError, MemoryError) as error:
+            raise EngineError(
+                "part_too_large",
+                f"There is no memory for the part {head.name} of {head.size} bytes.",
+                "Close other programs and fetch it again, or simplify the mesh.",
+            ) from error
         self._hash = hashlib.sha256()
 
     def _open(self, head: PartHead) -> None:

@@ -61,6 +61,8 @@ class Image:
         format: of the bytes.
         width, height: pixels.
         alpha_used: some pixel is not opaque, and the material must look at it.
+        mean: of a base colour its mean as linear RGB in [0, 1], which programs show that draw no
+            textures; else empty.
     """
 
     name: str
@@ -68,6 +70,11 @@ class Image:
     width: int
     height: int
     alpha_used: bool
+    mean: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mean and not (len(self.mean) == 3 and all(0 <= x <= 1 for x in self.mean)):
+            raise _invalid("mean", self.mean, "nothing, or three numbers from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)

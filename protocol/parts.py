@@ -104,11 +104,17 @@ def pack_mesh(
     return packed
 
 
-def pack_images(pictures: Mapping[str, tuple[bytes, bool]], **raw: Shaped) -> Packed:
+def pack_images(
+    pictures: Mapping[str, tuple[bytes, bool]],
+    *,
+    means: Mapping[str, tuple[float, ...]] | None = None,
+    **raw: Shaped,
+) -> Packed:
     """Encoded pictures.
 
     Args:
         pictures: by name, the bytes of a PNG or JPEG file and whether its alpha is used.
+        means: by name, as ``layout.Image.mean``.
         raw: further arrays, such as thumbnail_rgba (128, 128, 4) uint8, rows from the top.
 
     Raises:
@@ -119,7 +125,14 @@ def pack_images(pictures: Mapping[str, tuple[bytes, bool]], **raw: Shaped) -> Pa
         width, height = picture_size(data)
         kind = "png" if data.startswith(_PNG) else "jpeg"
         images.append(
-            Image(name=name, format=kind, width=width, height=height, alpha_used=alpha_used)
+            Image(
+                name=name,
+                format=kind,
+                width=width,
+                height=height,
+                alpha_used=alpha_used,
+                mean=(means or {}).get(name, ()),
+            )
         )
     shaped = {name: Shaped.of_file(data) for name, (data, _) in pictures.items()} | raw
     arrays = [Array(name=name, dtype=s.dtype, shape=s.shape) for name, s in shaped.items()]

@@ -84,7 +84,9 @@ def rows_of(image: Any) -> "NDArray[np.uint8]":
     step = -(-max(width, height) // LARGEST_ROWS)
     if step > 1:
         pixels = _smaller(pixels, step)
-    linear = image.is_float and image.colorspace_settings.name != "Non-Color"
+    # A render or a viewer node has no colour space; Blender warns when it is asked for one.
+    scene = image.source == "VIEWER"
+    linear = image.is_float and (scene or image.colorspace_settings.name != "Non-Color")
     return encoded(pixels, linear=linear)
 
 

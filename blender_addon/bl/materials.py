@@ -31,6 +31,16 @@ def is_ours(material: Any) -> bool:
     return material is not None and OURS in material
 
 
+def has_textures(thing: Any) -> bool:
+    """Whether an object shows textures that Maquette made."""
+    return any(
+        node.bl_idname == "ShaderNodeTexImage"
+        for slot in thing.material_slots
+        if is_ours(slot.material)
+        for node in slot.material.node_tree.nodes
+    )
+
+
 def plain_material(name: str, job: str, attribute: str, colors: "NDArray[Any] | None") -> Any:
     """A new material that shows a colour attribute, and metal and roughness where they are known.
 
@@ -83,6 +93,8 @@ def textured_material(name: str, job: str, textures: "Fetched", uv_map: str = ""
         color = node.outputs["Color"]
         if image.name == "base_color":
             links.new(color, shader.inputs["Base Color"])
+            if image.mean:  # what Solid shading shows
+                material.diffuse_color = (*image.mean, 1.0)
             if image.alpha_used:
                 links.new(node.outputs["Alpha"], shader.inputs["Alpha"])
                 material.surface_render_method = "DITHERED"

@@ -12,7 +12,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 
 from ..core.deliveries import Delivery, Placed
 from ..core.language import said
-from . import asset, build, contents, modes, open_file, recipe, replace, retexture
+from . import asset, build, contents, elbow_room, modes, open_file, recipe, replace, retexture
 
 COLLECTION = "Maquette"
 
@@ -117,6 +117,8 @@ def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     if target.matrix:
         m = target.matrix
         thing.matrix_world = Matrix((m[0:4], m[4:8], m[8:12], m[12:16]))
+    made_here = [t for t in elbow_room.seen_meshes(scene, thing) if recipe.job_of(t)]
+    elbow_room.step_aside(thing, made_here)
     recipe.write(thing, recipe.of_delivery(delivery))
     collection_for(scene).objects.link(thing)
     show_in_local_views(thing)

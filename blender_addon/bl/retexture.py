@@ -14,7 +14,7 @@ import numpy as np
 from ..core.deliveries import Delivery, Placed
 from ..core.language import said
 from ..protocol.errors import EngineError
-from . import build, looks, materials, mesh_out, recipe
+from . import build, elbow_room, looks, materials, mesh_out, recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -231,14 +231,20 @@ def _loop_uvs(
 def _beside(
     thing: Any, arrays: "dict[str, NDArray[Any]]", material: Any, uv_map: str, scene: Any
 ) -> Any:
-    """The preview: what the engine made, beside the object, as wide apart as it is wide."""
+    """The preview: what the engine made, beside the object and clear of others."""
+    from mathutils import Matrix  # pyright: ignore[reportMissingImports]
+
     mesh = build.mesh_of_arrays(f"{thing.name} Preview", arrays, build.Fit(), exact=False)
     mesh.uv_layers[0].name = uv_map
     mesh.materials.append(material)
     preview = bpy.data.objects.new(f"{thing.name} Preview", mesh)
-    width = float(np.ptp(arrays["position"][:, 0]))
-    x, y, z = thing.matrix_world.translation
-    preview.location = (x + 1.2 * width, y, z)
+    preview.matrix_world = Matrix.Translation(thing.matrix_world.translation)
+    around = elbow_room.box_of(preview)
+    others = elbow_room.seen_meshes(scene, thing)
+    # What the object itself stands in, such as a room or on a ground, is not in the way.
+    free = [other for other in others if not elbow_room.shift(around, [elbow_room.box_of(other)])]
+    # It is where its object is, as large, so that it has to leave its own place.
+    elbow_room.step_aside(preview, [preview, *free])
     collections = [c for c in thing.users_collection if c.library is None]
     (collections[0] if collections else scene.collection).objects.link(preview)
     from .place import show_in_local_views

@@ -14,13 +14,15 @@ from .asking import Asking
 from .given import PICTURE, Given, of_picture
 from .language import said
 from .pictures import PictureIn, cut_out_picture
-from .refusals import matte_note, remedy
+from .refusals import MASKABLE, READ, WANT_NETWORK, matte_note, remedy
 from .snapshot import PictureView
 
 if TYPE_CHECKING:
     from ..protocol.client import Answer
 
 PAINTED = "The painted mask is used."
+NO_PLAIN = "no_plain_background"
+"""Code of a remark of the engine's check of a picture."""
 USUAL_THRESHOLD = 0.5
 CutOutRows = tuple[int, int, bytes]
 serials = count(1)
@@ -143,12 +145,18 @@ class Candidate:
         self.view = replace(
             self.view,
             checking=False,
-            notes=(*self.view.notes[:-1], PAINTED),  # the last one told of the matte before
+            notes=(*self.view.notes[: self.view.warnings], PAINTED),
             cut_out=True,
             problem="",
             hint="",
+            wants_network=False,
             serial=next(serials),
         )
+
+    def network_came(self) -> None:
+        """A network that finds objects was downloaded: ask again where it was missed."""
+        if self.view.wants_network:
+            self._ask()
 
     def given(self) -> Given:
         """What a job is given. A corrected matte travels with it.
@@ -184,7 +192,7 @@ class Candidate:
             self._asked = self._asking.ask(self.matte.request(), self._take, buffers)
         except EngineError as error:
             self._asked = 0
-            self._refuse(error.message, error.hint)
+            self._refuse(error.code, error.message, error.hint)
             return
         self.view = replace(self.view, checking=True, problem="", hint="")
 
@@ -194,37 +202,47 @@ class Candidate:
         self._asked = 0
         reply = answer.reply
         if isinstance(reply, Refused):
-            self._refuse(reply.message, remedy(reply.code, reply.hint))
+            self._refuse(reply.code, reply.message, remedy(reply.code, reply.hint))
         elif isinstance(reply, CutOutPicture) and PICTURE in answer.buffers:
             rows = bytes(answer.buffers[PICTURE].data)
             self.cut_out = (reply.width, reply.height, rows)
-            self._note(reply.check, matte_note(reply.method, reply.note))
+            self._note(reply.check, reply.method, matte_note(reply.method, reply.note))
         if self._again:
             self._again = False
             self._ask()
         self._answered()
 
-    def _note(self, check: PictureNotes, matte: str) -> None:
+    def _note(self, check: PictureNotes, method: str, matte: str) -> None:
         self.seen = True
-        notes = [note.sentence for note in check.notes] + [matte] * bool(matte)
+        # That there is no plain background means nothing where something else found the object.
+        found = {NO_PLAIN} if method != "plain" else set[str]()
+        warnings = [note.sentence for note in check.notes if note.code not in found]
         self.view = replace(
             self.view,
             width=check.width,
             height=check.height,
             checking=False,
-            notes=tuple(notes),
+            notes=(*warnings, *[matte] * bool(matte)),
+            warnings=len(warnings),
             cut_out=True,
+            readable=True,
+            maskable=True,
+            wants_network=False,
             serial=next(serials),
         )
 
-    def _refuse(self, problem: str, hint: str) -> None:
+    def _refuse(self, code: str, problem: str, hint: str) -> None:
         self.cut_out, self.seen = None, True
         self.view = replace(
             self.view,
             checking=False,
             notes=(),
+            warnings=0,
             problem=problem,
             hint=hint,
             cut_out=False,
+            readable=code in READ,
+            maskable=code in MASKABLE,
+            wants_network=code in WANT_NETWORK,
             serial=next(serials),
         )

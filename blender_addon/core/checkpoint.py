@@ -35,6 +35,7 @@ def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
         upscale_seconds=told.upscale_seconds,
         texture_resolution=told.texture_resolution or 0,
         texture_seconds=told.texture_seconds,
+        game_seconds=told.game_seconds,
         closed=told.finishing.closed,
         faces=told.finishing.faces,
         words=told.prompts,

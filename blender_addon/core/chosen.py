@@ -64,7 +64,7 @@ class Chosen:
             left_out=shown.left_out,
             made=sum(one.used for one in self._all),
             unusable=sum(bool(view.problem) for view in views),
-            noted=sum(bool(view.notes) for view in views),
+            noted=sum(bool(view.warnings) for view in views),
             unseen=sum(not one.seen for one in self._all),
         )
 
@@ -144,6 +144,12 @@ class Chosen:
         """Another engine is used from here on: it is asked what the one before has not answered."""
         for one in self._all:
             one.renew()
+
+    def network_came(self) -> None:
+        """As ``Candidate.network_came``, of all of them."""
+        for one in self._all:
+            one.network_came()
+        self._changed()
 
     def _shown(self) -> Candidate:
         if not self._all:

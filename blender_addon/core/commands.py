@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..protocol.errors import EngineError
+from .disk import disk_full, is_full
 from .launch import NO_WINDOW
 from .places import Places
 from .uv_trouble import in_words
@@ -70,4 +71,6 @@ class Commands:
             text: of it.
             doing: what it was to do, such as "install the engine".
         """
+        if is_full(self._places.home):
+            return disk_full(self._places.home)
         return in_words(text, doing, self._places.home, self._places.set_up_log)

@@ -72,6 +72,11 @@ def cost_of_upscaling(checkpoint: CheckpointView | None) -> str:
     return cost_in_words(checkpoint.upscale_seconds if checkpoint else None, None)
 
 
+def cost_of_game_ready(checkpoint: CheckpointView | None, objects: int = 1) -> str:
+    """Of so many objects made ready for games."""
+    return cost_in_words(checkpoint.game_seconds if checkpoint else None, None, times=objects)
+
+
 def cost_of_texturing(checkpoint: CheckpointView | None, objects: int = 1) -> str:
     """Of new materials for so many objects."""
     return cost_in_words(checkpoint.texture_seconds if checkpoint else None, None, times=objects)

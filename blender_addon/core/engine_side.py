@@ -23,7 +23,9 @@ _VERBS: dict[str, Verb] = {
 }
 
 
-STOPPED = EngineView(state="stopped", sentence="The engine does not run.", verb="start")
+STOPPED = EngineView(
+    state="stopped", sentence="The engine is asleep: a job wakes it.", verb="start"
+)
 """What is assumed as long as nobody has looked for its process."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..protocol.errors import EngineError
-from .disk import disk_full, unwritable
+from .disk import unwritable
 
 CHUNK = 1 << 18
 SILENCE = 30.0
@@ -194,9 +194,9 @@ def _raise_final(url: str, file: Path, error: Exception, *, last: bool) -> None:
             f"{host} does not send {file.name}: HTTP {error.code} {error.reason}.",
             "Try again later; if it stays so, look whether your index or proxy lets it pass.",
         ) from error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise disk_full(file.parent) from error
-    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError):
+    refused = PermissionError | IsADirectoryError | NotADirectoryError
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError) and (error.errno in full or isinstance(error, refused)):
         raise unwritable(file.parent, error) from error
     if "407" in str(error):
         raise _proxy_login() from error

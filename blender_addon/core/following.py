@@ -254,8 +254,11 @@ class Following:
         job.picture_sha256 = job.picture_sha256 or row.picture_sha256
         job.notes[:] = [note.sentence for note in snapshot.notes if note.level == "user"]
         job.fraction = max(job.fraction, row.fraction) if row.state == "running" else job.fraction
-        for name in row.parts:
-            self._part(job, name)
+        if row.state == "done":
+            job.parts[:] = row.parts  # the whole result comes at once
+        else:
+            for name in row.parts:
+                self._part(job, name)
         if job.state in ("done", "waiting", "fetching"):
             return
         match row.state:

@@ -23,6 +23,7 @@ class Installed:
         wheel: ``plan.wheel_identity`` of the wheel that it came from; empty: not set up by us.
         notes: of the set-up, for the user.
         packages: ``Package.identity`` by name.
+        extras: of the engine that were asked for.
     """
 
     python: Path
@@ -30,6 +31,7 @@ class Installed:
     wheel: str = ""
     notes: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
+    extras: frozenset[str] = frozenset()
 
 
 def own_engine(places: Places) -> Installed | None:
@@ -47,6 +49,7 @@ def own_engine(places: Places) -> Installed | None:
                 str(record.get("wheel", "")),
                 tuple(map(str, record.get("notes", ()))),
                 dict(record.get("packages", {})),
+                frozenset(map(str, record.get("extras", ()))),
             )
     return None
 
@@ -70,9 +73,9 @@ def engine_in(folder: Path) -> Installed:
             )
     raise EngineError(
         "no_engine_there",
-        f"There is no Maquette engine in {folder}.",
-        "Choose the folder of its environment, or of a checkout that was set up "
-        "(python run.py setup).",
+        # Short: Blender shows it in the status bar, where the end would be cut off.
+        f"There is no Maquette engine in {folder.name or folder}.",
+        "Choose the folder that it is installed in.",
     )
 
 

@@ -2,14 +2,20 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from .plan import WORDS
+
 System = Literal["linux", "windows", "macos"]
 MEGABYTE = 1_000_000
+UV = 18
+"""Megabytes of uv's wheel."""
 SPEED = 50e6 / 8
 """Bytes a second that minutes are counted with: 50 Mbit/s."""
+ASKING = 10.0
+"""Seconds that finding a Python and asking for the list of packages take, about."""
 UNPACKING = 40e6
 """Bytes of disk a second that unpacking, trying and putting in place take, about."""
 
@@ -43,13 +49,13 @@ class Costs:
     @classmethod
     def of(cls, download: int, disk: int) -> "Costs":
         """With minutes at ``SPEED``, and what unpacking takes."""
-        return cls(download, disk, (download / SPEED + disk / UNPACKING) / 60)
+        return cls(download, disk, (ASKING + download / SPEED + disk / UNPACKING) / 60)
 
 
 # Megabytes of download and of disk. Linux was measured on 28 November 2026. The others are sums of
 # what the indexes list, their disk by ``plan.disk_guess``; Windows with a card is a guess.
 _COSTS: Mapping[tuple[System, bool], tuple[int, int]] = {
-    ("linux", False): (430, 1510),
+    ("linux", False): (440, 1510),
     ("linux", True): (2960, 5530),
     ("windows", False): (310, 1030),
     ("windows", True): (2900, 5500),
@@ -74,10 +80,25 @@ def this_machine(
     return Machine(system, arch, system != "macos" and exists(signs))
 
 
-def costs(machine: Machine) -> Costs:
-    """Estimates; the set-up knows better as soon as it has asked."""
+_WORDS = (95, 130)
+"""The same of the extra ``plan.WORDS``, which has one wheel for all systems."""
+
+
+def costs(machine: Machine, extras: Container[str] = ()) -> Costs:
+    """Estimates; the set-up knows better as soon as it has asked.
+
+    Args:
+        extras: of the engine; the figures of a machine count ``plan.CUT_OUT``.
+    """
     download, disk = _COSTS[machine.system, machine.nvidia]
+    if WORDS in extras:
+        download, disk = download + _WORDS[0], disk + _WORDS[1]
     return Costs.of(download * MEGABYTE, disk * MEGABYTE)
+
+
+def cost_of_words() -> int:
+    """Bytes of download that add ``plan.WORDS`` to an engine that is there; uv comes again."""
+    return (_WORDS[0] + UV) * MEGABYTE
 
 
 def longest_home(platform: str = sys.platform) -> int | None:

@@ -30,7 +30,7 @@ class Order:
 
     home: str
     wheel: str
-    extras: tuple[str, ...] = ("matte",)
+    extras: tuple[str, ...] = ()
     uv_url: str
     uv_size: int
     uv_sha256: str

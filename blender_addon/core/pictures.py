@@ -115,7 +115,10 @@ def check_picture(picture: PictureIn) -> None:
                 "Scale it down.",
             )
     else:
-        raise _unusable(said("{name} is empty.", name=name), "Choose another picture.")
+        raise _unusable(
+            said("The file of {name} has 0 bytes: there is no picture in it.", name=name),
+            "Choose another picture.",
+        )
 
 
 def _check_file(name: str, data: bytes) -> None:

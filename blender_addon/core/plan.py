@@ -13,6 +13,9 @@ from urllib.parse import unquote
 from ..protocol.errors import EngineError
 
 ENGINE = "maquette"
+CUT_OUT, WORDS = "matte", "text"
+"""Extras of the engine: what cuts objects out of photographs, and what reads words."""
+_READS_WORDS = "engine/embedded/ckpts/text_encoder.json"
 SMALL = 2_000_000
 """Bytes below which a wheel is left to uv, which gets several at once."""
 UNPACKED, UNPACKED_CUDA = 3.5, 1.4
@@ -130,6 +133,20 @@ def wheel_identity(wheel: Path) -> str:
             "Install the extension again.",
         ) from error
     return sha256("\n".join(sorted(content)).encode()).hexdigest()
+
+
+def extras_of(wheel: Path) -> frozenset[str]:
+    """The extras that an engine cannot do without, for all that the extension shows of it.
+
+    Words are read by 94 MB, which only an engine needs whose own networks know some. FBX and USD
+    are read by Blender, so that their readers are left out.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            words = _READS_WORDS in opened.namelist()
+    except (OSError, zipfile.BadZipFile):  # ``wheel_identity`` says so
+        words = False
+    return frozenset({CUT_OUT, WORDS} if words else {CUT_OUT})
 
 
 def newer(one: str, other: str) -> bool:

@@ -115,7 +115,7 @@ def _said(known: Known) -> tuple[EngineState, str, str, Verb]:
     if known.installed is not None:
         if known.update:
             return "stopped", *_outdated(known)
-        return "stopped", "The engine does not run.", _note(known), "start"
+        return "stopped", "The engine is asleep: a job wakes it.", _note(known), "start"
     if known.absent is not None:
         return "absent", known.absent.message, known.absent.hint, "set_up"
     return "absent", "There is no engine on this machine yet.", "", "set_up"

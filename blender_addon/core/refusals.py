@@ -8,19 +8,26 @@ from .costs import bytes_in_words, quality_of
 from .language import said, whole
 from .snapshot import EngineView, Snapshot, WeightsView
 
-_BY_HAND = (
-    "Paint the mask by hand (Adjust Cut-Out, below), or download the weights (Engine > Weights): "
-    "they find an object in front of any background."
+_BY_NETWORK = (
+    "Download a small network (220 MB) that finds the object in front of any background, or "
+    "paint the mask by hand (Adjust Cut-Out, below)."
 )
 _REMEDIES = {
-    "background_not_plain": _BY_HAND,
+    "background_not_plain": _BY_NETWORK,
     "image_no_foreground": "Paint the mask by hand (Adjust Cut-Out, below), or choose another "
     "picture.",
     "image_no_alpha": "Choose Automatic as Background (Adjust Cut-Out, below).",
-    "matte_not_installed": _BY_HAND,
-    "matte_weights_missing": _BY_HAND,
+    "matte_not_installed": "Choose Automatic as Background, or paint the mask by hand (Adjust "
+    "Cut-Out, below).",
+    "matte_weights_missing": _BY_NETWORK,
 }
 """What helps in Blender, where the engine's hint is for its command line: by code."""
+MASKABLE = frozenset(_REMEDIES)
+"""Codes of what is wrong with a picture that was read, and that a mask puts right."""
+READ = MASKABLE | {"image_too_small"}
+"""Codes of what is wrong with a picture that was read."""
+WANT_NETWORK = frozenset(code for code, words in _REMEDIES.items() if words == _BY_NETWORK)
+"""Codes of what a network that finds objects puts right."""
 
 
 def remedy(code: str, hint: str) -> str:
@@ -188,8 +195,8 @@ def why_not_finish(snapshot: Snapshot, *, made_here: bool = True) -> str:
     return why_not_engine(snapshot.engine)
 
 
-def why_not_download(snapshot: Snapshot) -> str:
-    """Why the missing weights cannot be downloaded."""
+def why_not_finder(snapshot: Snapshot) -> str:
+    """Why the network that finds objects cannot be downloaded."""
     engine, weights = snapshot.engine, snapshot.weights
     if engine.remote:
         return said(
@@ -198,10 +205,18 @@ def why_not_download(snapshot: Snapshot) -> str:
         )
     if engine.state != "ready":
         return why_not_engine(engine) or "The engine does not run: start it first."
+    if weights is not None and weights.running:
+        return "A download is running: cancel it to begin another one."
+    return ""
+
+
+def why_not_download(snapshot: Snapshot) -> str:
+    """Why the missing weights cannot be downloaded."""
+    weights = snapshot.weights
+    if refused := why_not_finder(snapshot):
+        return refused
     if weights is None:
         return "The engine has not told yet which weights there are: wait a moment."
-    if weights.running:
-        return "A download is running: cancel it to begin another one."
     if not weights.missing:
         return "All of these weights are here."
     return _why_no_room(weights)

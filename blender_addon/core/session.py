@@ -357,6 +357,7 @@ class Session:
                 self.weights.take(told)
                 if told.ended:
                     self._engine.describe()
+                    self.chosen.network_came()
             case replies.JobSnapshot():
                 self._jobs.take_snapshot(told)
             case _:

@@ -88,6 +88,7 @@ class SetUp:
             "wheel": identity,
             "version": wheel_version(Path(order.wheel)),
             "notes": self._notes,
+            "extras": order.extras,
             "packages": {package.name: package.identity for package in packages},
         }
         (places.new / RECORD).write_text(json.dumps(record), encoding="utf-8")

@@ -7,6 +7,7 @@ may belong to any other by now.
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -55,7 +56,8 @@ def take(lock: FileIO, token: str) -> bool:
         time.sleep(0.05)
     lock.seek(0)
     lock.truncate()
-    lock.write(f"{os.getpid()} {token}".encode())
+    with suppress(OSError):  # on a full disk it is held all the same, by nobody knows whom
+        lock.write(f"{os.getpid()} {token}".encode())
     return True
 
 

@@ -10,11 +10,12 @@ import time
 import traceback
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..protocol.errors import EngineError
-from .disk import disk_full, unwritable
+from .disk import FULL, unwritable
 from .order import Order
 from .places import Places
 from .set_up import Asks, SetUp
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     told, discard = places.told(order.token), "discard" in arguments
     with opened(places.lock) as lock:
         if discard:
-            Teller(told).done()  # nobody takes it for a set-up that runs
+            with suppress(OSError):  # no room, perhaps, which this is about to make
+                Teller(told).done()  # nobody takes it for a set-up that runs
         if not take(lock, order.token):
             return 4
         for old in places.work.glob(places.told("*").name):
@@ -49,8 +51,10 @@ def main(arguments: Sequence[str]) -> int:
                 remove(path)
             return 0
         teller = Teller(told)
-        with places.set_up_log.open("ab") as log:
-            log.write(f"\n=== {time.strftime('%Y-%m-%d %H:%M:%S')} {order.wheel}\n".encode())
+        with places.set_up_log.open("ab", buffering=0) as log:
+            begun = f"\n=== {time.strftime('%Y-%m-%d %H:%M:%S')} {order.wheel}\n"
+            with suppress(OSError):
+                log.write(begun.encode())
             return _told(order, teller, log, places)
 
 
@@ -61,22 +65,28 @@ def _told(order: Order, teller: Teller, log: BinaryIO, places: Places) -> int:
         teller.asks(*asked.args)
         return 3
     except EngineError as error:
-        teller.failed(error)
+        problem = error
     except zipfile.BadZipFile as error:
-        teller.failed(
-            EngineError("download_broken", f"A package is broken: {error}.", "Try again.")
-        )
+        problem = EngineError("download_broken", f"A package is broken: {error}.", "Try again.")
     except OSError as error:
-        if error.errno == 28 or getattr(error, "winerror", 0) == 112:
-            teller.failed(disk_full(places.home))
-        else:
-            log.write(traceback.format_exc().encode())
-            teller.failed(unwritable(Path(error.filename or places.home), error))
+        _write_down(log)
+        problem = unwritable(Path(error.filename or places.home), error)
     except Exception as error:  # noqa: BLE001  the user must hear of whatever it is
-        log.write(traceback.format_exc().encode())
+        _write_down(log)
         hint = f"Try again; if it stays so, send {places.set_up_log} with a report."
-        teller.failed(EngineError("set_up_failed", f"The set-up failed: {error!r}.", hint))
+        problem = EngineError("set_up_failed", f"The set-up failed: {error!r}.", hint)
     else:
         teller.done()
         return 0
+    if problem.code == FULL:
+        # What is made again from the downloads gives its room back, also for the sentence.
+        for folder in (places.new, places.work / "cache"):
+            remove(folder)
+    with suppress(OSError):  # whoever follows it sees that the disk is full
+        teller.failed(problem)
     return 1
+
+
+def _write_down(log: BinaryIO) -> None:
+    with suppress(OSError):
+        log.write(traceback.format_exc().encode())

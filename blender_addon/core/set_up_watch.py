@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..protocol.errors import EngineError
+from .disk import disk_full, is_full
 from .places import Places
 from .set_up_lock import Holder, holder
 from .telling import Tail, last_lines
@@ -176,6 +177,8 @@ class SetUpWatch:
             self.problem = EngineError(
                 "set_up_runs", "Another Blender is setting up the engine.", "Wait until it is done."
             )
+        elif not self._ended and is_full(self._places.home):
+            self.problem = disk_full(self._places.home)
         elif not self._ended:
             said = last_lines(self._places.process_log, 1)
             self.problem = EngineError(

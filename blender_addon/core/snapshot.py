@@ -145,6 +145,7 @@ class CheckpointView:
         upscale_resolution, upscale_seconds: voxels an axis that an upscale ends at, 0: it has none;
             seconds that it takes on this machine, None: nobody knows yet.
         texture_resolution, texture_seconds: the same of new materials for a mesh.
+        game_seconds: as ``upscale_seconds``, of making an object ready for games.
         closed, faces: what its results are best finished with; faces None: no bound.
         words: they may take the place of a picture.
         words_missing: what has to be installed for that first, as a sentence; empty: nothing.
@@ -160,6 +161,7 @@ class CheckpointView:
     upscale_seconds: float | None = None
     texture_resolution: int = 0
     texture_seconds: float | None = None
+    game_seconds: float | None = None
     closed: bool = False
     faces: int | None = None
     words: bool = False
@@ -264,7 +266,11 @@ class PictureView:
         title: name for people; empty: none is chosen.
         width, height: pixels; 0: not known yet.
         checking: the engine is being asked.
-        notes: what may go wrong, the worst first.
+        notes: what may go wrong, the worst first, and how the object was found.
+        warnings: how many of the notes, from the first, say what may go wrong.
+        readable: it can be shown, though perhaps not used.
+        maskable: its matte can be corrected.
+        wants_network: what is wrong with it, a network that finds objects puts right.
         problem, hint: why it cannot be used, or empty.
         cut_out: its matte is here (``session.chosen.cut_out``).
         serial: another number for another matte, so that previews know when to change.
@@ -273,7 +279,8 @@ class PictureView:
         place, count: of several pictures the one that is shown, from 0, and how many there are.
         left_out: nothing is made from the one that is shown.
         made: of how many pictures objects are made.
-        noted, unusable, unseen: how many have notes, cannot be used, were not looked at yet.
+        noted, unusable, unseen: with how many something may go wrong, how many cannot be used,
+            how many were not looked at yet.
     """
 
     title: str = ""
@@ -281,6 +288,10 @@ class PictureView:
     height: int = 0
     checking: bool = False
     notes: tuple[str, ...] = ()
+    warnings: int = 0
+    readable: bool = True
+    maskable: bool = True
+    wants_network: bool = False
     problem: str = ""
     hint: str = ""
     cut_out: bool = False

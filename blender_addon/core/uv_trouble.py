@@ -11,6 +11,7 @@ _UNREACHABLE = re.compile(
     r"|connection (?:was )?(?:closed|reset)|error decoding response body|network is unreachable",
     re.IGNORECASE,
 )
+_FULL = ("no space left", "quota exceeded", "(os error 28)", "(os error 112)")
 PYTORCH = "download.pytorch.org"
 
 
@@ -34,7 +35,7 @@ def in_words(text: str, doing: str, home: Path, log: Path) -> EngineError:
         log: where all of it stands.
     """
     lower, host = text.lower(), host_in(text)
-    if "no space left" in lower or "os error 28)" in lower or "os error 112)" in lower:
+    if any(word in lower for word in _FULL):
         return disk_full(home)
     if "invalid peer certificate" in lower or "unknownissuer" in lower:
         return EngineError(

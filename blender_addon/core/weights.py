@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "matte": "Background removal",
+    "matte_lite": "Background removal, small",
     "pipeline": "Settings",
     "image_encoder": "DINOv3: reads pictures",
     "structure_flow": "Rough shape",
@@ -26,6 +27,8 @@ _WORDS = {
     "material_decoder": "Materials, decoding",
 }
 """What a network is for, for people who make models and not networks: by its name."""
+STANDARD, FINDS_OBJECTS = "standard", "matte_lite"
+"""The group that is listed, and the small network that finds an object before any background."""
 HUB = "https://huggingface.co/"
 CANCELLED = "cancelled"
 
@@ -43,7 +46,7 @@ class Weights:
     def __init__(self, asking: Asking, changed: Callable[[], None]) -> None:
         self._asking, self._changed = asking, changed
         self._list: ModelList | None = None
-        self._group = "standard"
+        self._group = STANDARD
         self._request = 0
         self.view: WeightsView | None = None
 
@@ -51,7 +54,8 @@ class Weights:
         """Ask what there is.
 
         Args:
-            group: of ``protocol.limits.WEIGHT_GROUPS`` that is wanted; empty: as before.
+            group: of ``protocol.limits.WEIGHT_GROUPS`` or a network that is wanted; empty: as
+                before.
 
         Raises:
             EngineError: as ``Asking.ask``.
@@ -70,6 +74,8 @@ class Weights:
             EngineError: as ``Asking.ask``.
         """
         self._group = group
+        if self._list is None:
+            self._asking.ask(ListModels(), self._take)
         rows = self._list.rows if self._list else ()
         mirrors = {row.repository: row.mirror for row in rows if row.gated and row.mirror}
         request = DownloadModels(names=(group,), mirrors=mirrors if ungated else {})
@@ -91,12 +97,13 @@ class Weights:
             self._request = 0
             if event.message and event.code != CANCELLED:
                 self._show(problem=event.message, hint=event.hint)
-            self.load()
+            self.load(STANDARD)
 
     def lost(self) -> None:
         """The engine is another one, which does not continue the download of the one before."""
         if self._request:
-            self._request = 0
+            self._request, self._group = 0, STANDARD
+            self._make()
             self._show(
                 running=False,
                 problem="The engine ended during the download.",

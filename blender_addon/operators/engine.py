@@ -33,15 +33,19 @@ class MAQUETTE_OT_set_up(Operator):
 
     agreed: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
     fresh: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
+    extra: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
 
     @classmethod
     def description(cls, _context: Any, properties: Any) -> str:
         if properties.fresh:
             return "Install the engine again from the start; results and weights stay"
+        if properties.extra:
+            return "Add to the engine what it needs for this; the engine starts again afterwards"
         return cls.__doc__ or ""
 
     def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: process().set_up(agreed=self.agreed, fresh=self.fresh))
+        wanted = {"agreed": self.agreed, "fresh": self.fresh, "extra": self.extra}
+        return attempt(self, lambda: process().set_up(**wanted))
 
 
 class MAQUETTE_OT_dismiss_set_up(Operator):
@@ -141,7 +145,7 @@ class MAQUETTE_OT_use_folder(Operator):
     """Use an engine that is installed on this machine"""
 
     bl_idname = "maquette.use_folder"
-    bl_label = "Choose Its Folder…"
+    bl_label = "Use This Folder"  # stands on the button of the file browser
 
     directory: StringProperty(
         name="Folder",
@@ -288,6 +292,25 @@ class MAQUETTE_OT_download_weights(Operator):
         return attempt(self, lambda: session().weights.download("standard"))
 
 
+class MAQUETTE_OT_download_finder(Operator):
+    """Download a small network that finds the object in front of any background"""
+
+    bl_idname = "maquette.download_finder"
+    bl_label = "Download Background Removal"
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import tick
+        from ..core import refusals
+
+        return refuse(cls, refusals.why_not_finder(tick.snapshot()))
+
+    def execute(self, _context: Any) -> set[str]:
+        from ..core.weights import FINDS_OBJECTS
+
+        return attempt(self, lambda: session().weights.download(FINDS_OBJECTS))
+
+
 class MAQUETTE_OT_cancel_download(Operator):
     """Stop the download; what is here is kept for the next time"""
 
@@ -406,6 +429,7 @@ CLASSES = (
     MAQUETTE_OT_allow_online,
     MAQUETTE_OT_list_weights,
     MAQUETTE_OT_download_weights,
+    MAQUETTE_OT_download_finder,
     MAQUETTE_OT_cancel_download,
     MAQUETTE_OT_open_page,
     MAQUETTE_OT_use_copy,

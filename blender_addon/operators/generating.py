@@ -266,6 +266,22 @@ class MAQUETTE_OT_show_result(Operator):
         return done
 
 
+class MAQUETTE_OT_show_materials(Operator):
+    """Show this viewport in Material Preview: Solid shading shows no textures"""
+
+    bl_idname = "maquette.show_materials"
+    bl_label = "Show Materials"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        has = context.area is not None and context.area.type == "VIEW_3D"
+        return refuse(cls, "" if has else "Use it in a 3D viewport.")
+
+    def execute(self, context: Any) -> set[str]:
+        context.space_data.shading.type = "MATERIAL"
+        return {"FINISHED"}
+
+
 class MAQUETTE_OT_move(OfJob, Operator):
     """Move this job in the queue"""
 
@@ -300,5 +316,6 @@ CLASSES = (
     MAQUETTE_OT_dismiss,
     MAQUETTE_OT_dismiss_banner,
     MAQUETTE_OT_show_result,
+    MAQUETTE_OT_show_materials,
     MAQUETTE_OT_move,
 )

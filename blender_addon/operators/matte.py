@@ -56,6 +56,8 @@ class MAQUETTE_OT_paint_mask(Operator):
         from ..bl import tick
 
         picture = tick.snapshot().picture
+        if not picture.maskable:
+            return refuse(cls, "This picture cannot be cut out: choose another one.")
         can = picture.cut_out or (picture.title and not picture.checking)
         return refuse(cls, "" if can else "The cut-out is not here yet.")
 

@@ -92,7 +92,7 @@ class MAQUETTE_OT_open_picture(Files, Operator):
     """Choose a picture file; of several, each becomes an object"""
 
     bl_idname = "maquette.open_picture"
-    bl_label = "Open Picture…"
+    bl_label = "Use Picture"  # stands on the button of the file browser
 
     filter_glob: StringProperty(  # type: ignore[valid-type]
         default="*" + SUFFIXES.replace(";", ";*"), options={"HIDDEN"}

@@ -13,16 +13,24 @@ from .sidebar import VERBS, Sidebar, repair
 ICONS = {
     "absent": "ERROR",
     "installing": "SORTTIME",
-    "stopped": "PAUSE",
+    "stopped": "RADIOBUT_OFF",
     "starting": "SORTTIME",
     "ready": "CHECKMARK",
     "gone": "ERROR",
     "refused": "ERROR",
 }
+HEADINGS = {
+    "installing": "Setting Up",
+    "stopped": "Asleep",
+    "starting": "Starting",
+    "gone": "Not Answering",
+    "refused": "Does Not Fit",
+}
+"""What stands in the heading, for whoever has folded the panel."""
 STATES = {
     "absent": "No engine is set up",
     "installing": "Setting up",
-    "stopped": "Stopped; starts when needed",
+    "stopped": "Asleep: a job wakes it",
     "starting": "Starting",
     "ready": "Ready",
     "gone": "Does not answer",
@@ -74,7 +82,11 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header_preset(self, context: Any) -> None:
-        self.layout.label(icon=ICONS[tick.snapshot().engine.state])
+        state = tick.snapshot().engine.state
+        if state in HEADINGS:
+            self.layout.label(text=HEADINGS[state])
+        else:
+            self.layout.label(icon=ICONS[state])
 
     def draw(self, context: Any) -> None:
         layout, engine = self.layout, tick.snapshot().engine

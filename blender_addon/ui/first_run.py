@@ -159,7 +159,7 @@ class MAQUETTE_PT_other_engine(Sidebar, Panel):
         column.operator("maquette.use_remote", icon="LINKED")
         column.separator()
         text.say(column, context, "Installed on this machine before:")
-        column.operator("maquette.use_folder", icon="FILE_FOLDER")
+        column.operator("maquette.use_folder", text="Choose Its Folder…", icon="FILE_FOLDER")
 
 
 CLASSES = (MAQUETTE_PT_first_run, MAQUETTE_PT_other_engine)

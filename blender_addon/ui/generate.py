@@ -9,8 +9,8 @@ from ..core import costs
 from ..core.language import said
 from ..operators import choices, presets
 from ..properties import STAGES
-from . import first_run, jobs, source
-from .sidebar import Sidebar, card
+from . import source
+from .sidebar import Sidebar
 
 
 class MAQUETTE_PT_generate(Sidebar, Panel):
@@ -24,22 +24,11 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
 
     def draw(self, context: Any) -> None:
         layout, snapshot = self.layout, tick.snapshot()
-        first_run.draw_update(layout, context, snapshot.setup)
-        draw_engine_trouble(layout, context, snapshot.engine)
         source.draw(layout, context, snapshot)
         picture = snapshot.picture
         if picture.of_words or (picture.title and not picture.problem) or picture.count > 1:
             draw_quality(layout, context, snapshot)
         draw_button(layout, context, snapshot)
-        jobs.draw_active(layout, context, snapshot)
-
-
-def draw_engine_trouble(layout: Any, context: Any, engine: Any) -> None:
-    """An engine that is gone, of another version, or on its way."""
-    if engine.state in ("gone", "refused"):
-        card(layout, context, engine.sentence, engine.hint, engine.verb)
-    elif engine.state == "starting":
-        text.say(layout, context, engine.sentence or "The engine is starting.", icon="SORTTIME")
 
 
 def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
@@ -58,12 +47,9 @@ def draw_quality(layout: Any, context: Any, snapshot: Any) -> None:
         )
         text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
     if checkpoint and checkpoint.small:
-        text.say(
-            layout, context,
-            "The small model is in use: it knows simple toys. For pictures of anything, download "
-            "the weights: Engine, below.",
-            icon="INFO",
-        )  # fmt: skip
+        row = layout.row(align=True)
+        row.label(text="Small model: simple toys only", icon="INFO")
+        row.operator("maquette.open_preferences", text="", icon="IMPORT", emboss=False)
 
 
 def draw_button(layout: Any, context: Any, snapshot: Any) -> None:

@@ -7,8 +7,8 @@ from bpy.types import Panel
 from ..bl import text, tick
 from ..core import costs
 from ..core.language import said
-from . import words
-from .sidebar import Sidebar
+from . import first_run, words
+from .sidebar import Sidebar, card
 
 MOST_FAILED = 3
 ACTIVE = ("sending", "running", "fetching", "waiting")
@@ -28,6 +28,44 @@ KINDS = {
 }
 
 
+class MAQUETTE_PT_now(Sidebar, Panel):
+    """What happens now and what went wrong: above all else, and never folded."""
+
+    bl_label = "Now"
+    bl_options = {"HIDE_HEADER"}
+    bl_order = 0
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and is_news(tick.snapshot())
+
+    def draw(self, context: Any) -> None:
+        layout, snapshot = self.layout, tick.snapshot()
+        first_run.draw_update(layout, context, snapshot.setup)
+        draw_engine_trouble(layout, context, snapshot.engine)
+        draw_active(layout, context, snapshot)
+
+
+def is_news(snapshot: Any) -> bool:
+    """Whether there is anything to tell."""
+    setup = snapshot.setup
+    return bool(
+        snapshot.message
+        or snapshot.engine.state in ("gone", "refused", "starting")
+        or any(job.state in (*ACTIVE, *FAILED) for job in snapshot.jobs)
+        or setup.running
+        or setup.problem
+    )
+
+
+def draw_engine_trouble(layout: Any, context: Any, engine: Any) -> None:
+    """An engine that is gone, of another version, or on its way."""
+    if engine.state in ("gone", "refused"):
+        card(layout, context, engine.sentence, engine.hint, engine.verb)
+    elif engine.state == "starting":
+        text.say(layout, context, engine.sentence or "The engine is starting.", icon="SORTTIME")
+
+
 def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     """What runs and what failed, each in a box of its own, and what ended last."""
     for job in snapshot.jobs:
@@ -37,11 +75,14 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     for job in failed[-MOST_FAILED:]:
         draw_failed(layout, context, job)
     news = snapshot.news
-    if any(job.state in ACTIVE for job in snapshot.jobs) or (news and news.state in FAILED):
-        return  # its box says it
+    in_a_box = any(job.state in ACTIVE for job in snapshot.jobs) or (news and news.state in FAILED)
+    if in_a_box or not snapshot.message:
+        return
     text.say(layout, context, snapshot.message, icon=news_icon(news))
     if news and news.verb == "insert":
         news_verb(layout, news)
+    elif news and news.verb == "show":
+        draw_show_materials(layout, context)
 
 
 def news_icon(news: Any) -> str:
@@ -60,8 +101,15 @@ def news_verb(layout: Any, news: Any) -> None:
     elif news.verb == "cancel":
         layout.operator("maquette.cancel", icon="X").job = news.job
     elif news.verb:
-        words = "Resume" if news.verb == "resume" else "Try Again"
-        layout.operator("maquette.retry", text=words, icon="FILE_REFRESH").job = news.job
+        label = "Resume" if news.verb == "resume" else "Try Again"
+        layout.operator("maquette.retry", text=label, icon="FILE_REFRESH").job = news.job
+
+
+def draw_show_materials(layout: Any, context: Any) -> None:
+    """Solid shading shows no textures: the button that changes it, where it is what is seen."""
+    space = context.space_data  # none where nothing is drawn, such as without a window
+    if space is not None and space.shading.type in ("SOLID", "WIREFRAME"):
+        layout.operator("maquette.show_materials", icon="MATERIAL")
 
 
 def known_notes(snapshot: Any) -> tuple[str, ...]:
@@ -71,7 +119,7 @@ def known_notes(snapshot: Any) -> tuple[str, ...]:
 
 
 def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = ()) -> None:
-    """A job with its stage, step, elapsed and expected time, bar and cross.
+    """A job with its bar, expected time and cross; its stage, step and elapsed time.
 
     Args:
         known: notes that are not said again.
@@ -79,20 +127,19 @@ def draw_running(layout: Any, context: Any, job: Any, known: tuple[str, ...] = (
     box = layout.box().column()
     title_row(box, context, job, buttons=0)
     row = box.row(align=True)
-    row.progress(factor=job.fraction, type="BAR", text=bar_words(job), translate=False)
+    row.progress(factor=job.fraction, type="BAR", text=left_words(job), translate=False)
     row.operator("maquette.cancel", text="", icon="X").job = job.id
     if job.waiting_for:
         text.say(box, context, job.waiting_for, icon="PAUSE", boxes=1)
     else:
-        text.say(box, context, stage_words(job), boxes=1)
-        text.say(box, context, time_words(job), boxes=1, dim=True)
+        told = " · ".join(part for part in (stage_words(job), words.clock(job.elapsed)) if part)
+        text.say(box, context, told, boxes=1, dim=True)
     if job.gone:
         text.say(box, context, job.gone, icon="ERROR", boxes=1)
         box.operator("maquette.cancel", icon="X").job = job.id
-    for note in job.notes:
-        if note in known:
-            continue
-        text.say(box, context, note, icon="INFO", boxes=1)
+    for note in dict.fromkeys(job.notes):  # one that was resumed has told some of them twice
+        if note not in known:
+            text.say(box, context, note, icon="INFO", boxes=1)
 
 
 def title_row(layout: Any, context: Any, job: Any, *, buttons: int) -> Any:
@@ -119,13 +166,12 @@ def bar_words(job: Any) -> str:
     return f"{int(job.fraction * 100)} %"
 
 
-def time_words(job: Any) -> str:
-    """Elapsed, and about how much is left."""
-    elapsed = words.clock(job.elapsed)
-    if job.eta is None:
-        return said("{elapsed} so far", elapsed=elapsed)
+def left_words(job: Any) -> str:
+    """Percent, and about how much is left where that is known."""
+    if job.eta is None or job.waiting_for:
+        return bar_words(job)
     left = said("about {left} left", left=costs.seconds_in_words(job.eta))
-    return f"{elapsed} · {left}"
+    return f"{bar_words(job)} · {left}"
 
 
 def draw_failed(layout: Any, context: Any, job: Any) -> None:
@@ -167,4 +213,4 @@ class MAQUETTE_PT_queue(Sidebar, Panel):
             row.operator("maquette.cancel", text="", icon="X").job = job.id
 
 
-CLASSES = (MAQUETTE_PT_queue,)
+CLASSES = (MAQUETTE_PT_now, MAQUETTE_PT_queue)

@@ -53,7 +53,7 @@ class MAQUETTE_MT_engine(Menu):
             layout.operator("maquette.download_weights", icon="IMPORT")
         else:
             layout.operator("maquette.set_up", icon="IMPORT")
-            layout.operator("maquette.use_folder", icon="FILE_FOLDER")
+            layout.operator("maquette.use_folder", text="Choose Its Folder…", icon="FILE_FOLDER")
         layout.operator("maquette.use_remote", icon="LINKED")
         layout.separator()
         layout.operator("maquette.open_engine_folder", icon="FILE_FOLDER")

@@ -8,6 +8,7 @@ from ..bl import text, thumbnails, tick
 from ..core import costs
 from ..core.language import said
 from ..operators.selection import meshes, why_not
+from . import jobs
 from .sidebar import Sidebar
 
 
@@ -57,17 +58,22 @@ class OfObject(Sidebar):
         return super().poll(context) and bool(meshes(context))
 
 
-class MAQUETTE_PT_object(OfObject, Panel):
+class MAQUETTE_PT_object(Sidebar, Panel):
     """Which objects the sub-panels change."""
 
     bl_label = "Selected Object"
     bl_order = 3
-    bl_options = set()
 
     def draw(self, context: Any) -> None:
-        from ..bl import mesh_out
+        from ..bl import materials, mesh_out
 
         chosen = meshes(context)
+        if not chosen:
+            text.say(
+                self.layout, context,
+                "Select a mesh object to retexture, upscale or finish it.", dim=True,
+            )  # fmt: skip
+            return
         width = text.room(context, icon=True)
         column = self.layout.column(align=True)
         for ob in chosen[:3]:
@@ -80,11 +86,13 @@ class MAQUETTE_PT_object(OfObject, Panel):
         if mesh_out.not_local(chosen[0]):
             self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         draw_look(self.layout, context, chosen[0])
+        if any(materials.has_textures(ob) for ob in chosen):
+            jobs.draw_show_materials(self.layout, context)
 
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import looks, retexture
+    from ..bl import looks, materials, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -95,6 +103,8 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.scale_y = 1.3
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
+        if not materials.has_textures(thing):
+            jobs.draw_show_materials(box, context)
         return
     given = looks.of(thing)
     if not given:
@@ -180,9 +190,12 @@ class MAQUETTE_PT_finish(OfObject, Panel):
         draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
         text.say(
             layout, context,
-            "20,000 faces, normal map, four levels of detail, collision hull. Takes seconds.",
+            "20,000 faces, normal map, four levels of detail, collision hull.",
             dim=True,
         )  # fmt: skip
+        if checkpoint := tick.snapshot().checkpoint:
+            cost = costs.cost_of_game_ready(checkpoint, len(meshes(context)))
+            text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
         draw_replaced(layout, context, thing)
         layout.separator(factor=0.5)
         column = layout.column(align=True)

@@ -5,7 +5,10 @@ from typing import Any
 from bpy.types import Menu, Panel
 
 from ..bl import text, thumbnails, tick
+from ..core import costs, machine
 from ..core.language import said
+from ..core.plan import WORDS
+from . import engine
 from .sidebar import Sidebar
 
 PREVIEW = 8.0
@@ -22,9 +25,9 @@ SOURCES = (
 def draw(layout: Any, context: Any, snapshot: Any) -> None:
     """The chosen picture, or the ways to choose one."""
     if snapshot.picture.of_words:
-        draw_words(layout, context)
+        draw_words(layout, context, snapshot)
     elif snapshot.picture.title:
-        draw_picture(layout, context, snapshot.picture)
+        draw_picture(layout, context, snapshot)
     else:
         draw_choices(layout, context, snapshot)
 
@@ -35,7 +38,7 @@ def draw_choices(layout: Any, context: Any, snapshot: Any) -> None:
     text.say(column, context, "Choose a picture of one object, or drop it on the viewport.")
     row = column.row()
     row.scale_y = 1.4
-    row.operator("maquette.open_picture", icon="FILE_IMAGE")
+    row.operator("maquette.open_picture", text="Open Picture…", icon="FILE_IMAGE")
     grid = column.grid_flow(columns=2, even_columns=True, align=True, row_major=True)
     for operator, label, icon in SOURCES:
         grid.operator(operator, text=label, icon=icon)
@@ -43,16 +46,30 @@ def draw_choices(layout: Any, context: Any, snapshot: Any) -> None:
     checkpoint = snapshot.checkpoint
     if checkpoint and checkpoint.words:
         column.operator("maquette.use_words", icon="TEXT")
-        text.say(column, context, checkpoint.words_missing, icon="INFO")
+    if checkpoint and checkpoint.words_missing and not snapshot.setup.running:
+        draw_words_missing(column, context, snapshot)
 
 
-def draw_words(layout: Any, context: Any) -> None:
+def draw_words_missing(column: Any, context: Any, snapshot: Any) -> None:
+    """The networks know words, but the engine lacks what reads them."""
+    if snapshot.engine.remote or snapshot.engine.own_folder:  # not ours to change
+        text.say(column, context, snapshot.checkpoint.words_missing, icon="INFO")
+        return
+    size = costs.bytes_in_words(machine.cost_of_words())
+    text.say(column, context, said("Text needs {size} more.", size=size), icon="INFO")
+    column.operator("maquette.set_up", text="Download What Reads Text", icon="IMPORT").extra = WORDS
+
+
+def draw_words(layout: Any, context: Any, snapshot: Any) -> None:
     """The field for words in the place of a picture."""
     box = layout.box().column()
     row = box.row(align=True)
     row.label(text="Text", icon="TEXT")
     row.menu("MAQUETTE_MT_sources", text="", icon="FILE_IMAGE")
     row.operator("maquette.clear_picture", text="", icon="X")
+    if snapshot.checkpoint and snapshot.checkpoint.words_missing:
+        draw_words_missing(box, context, snapshot)
+        return
     box.prop(context.window_manager.maquette, "prompt", text="")
     text.say(
         box, context,
@@ -62,8 +79,9 @@ def draw_words(layout: Any, context: Any) -> None:
     )  # fmt: skip
 
 
-def draw_picture(layout: Any, context: Any, picture: Any) -> None:
+def draw_picture(layout: Any, context: Any, snapshot: Any) -> None:
     """The picture with its matte, its name, and the notes beside it."""
+    picture = snapshot.picture
     box = layout.box().column()
     row = box.row(align=True)
     width = text.room(context, boxes=1) - int(60 * context.preferences.system.ui_scale)
@@ -73,7 +91,8 @@ def draw_picture(layout: Any, context: Any, picture: Any) -> None:
     if picture.count > 1:
         draw_several(box, context, picture)
     window = context.window_manager.maquette
-    icon = 0 if picture.problem else thumbnails.picture_icon(window.show_original)
+    original = window.show_original or bool(picture.problem)
+    icon = thumbnails.picture_icon(original) if picture.readable else 0
     if icon:
         box.template_icon(icon_value=icon, scale=PREVIEW)
     if picture.cut_out:
@@ -84,8 +103,24 @@ def draw_picture(layout: Any, context: Any, picture: Any) -> None:
         text.say(box, context, "Looking at the picture…", icon="SORTTIME", boxes=1)
     if picture.problem:
         text.problem(box, context, picture.problem, picture.hint, boxes=1)
-    for note in picture.notes:
-        text.say(box, context, note, icon="INFO", boxes=1)
+    if picture.wants_network:
+        draw_finder(box, context, snapshot)
+    for number, note in enumerate(picture.notes):
+        icon = "ERROR" if number < picture.warnings else "CHECKMARK"
+        text.say(box, context, note, icon=icon, boxes=1)
+
+
+def draw_finder(box: Any, context: Any, snapshot: Any) -> None:
+    """The button that downloads the network that finds objects, and how far that is."""
+    if snapshot.weights is not None and snapshot.weights.running:
+        engine.draw_download(box, context, snapshot.weights, None)
+        return
+    if snapshot.weights is not None and snapshot.weights.problem:
+        text.problem(box, context, snapshot.weights.problem, snapshot.weights.hint, boxes=1)
+    row = box.row()
+    row.scale_y = 1.2
+    row.operator("maquette.download_finder", icon="IMPORT")
+    engine.draw_online(box, context)
 
 
 def draw_several(box: Any, context: Any, picture: Any) -> None:
@@ -112,7 +147,7 @@ def several_words(picture: Any) -> list[str]:
     used = said("Objects are made from {count} pictures.", count=picture.made)
     told = [] if picture.made == picture.count else [used]
     for count, sentence in (
-        (picture.noted, said("With notes: {count}")),
+        (picture.noted, said("With warnings: {count}")),
         (picture.unusable, said("Cannot be used: {count}")),
         (picture.unseen, said("Not looked at yet: {count}")),
     ):
@@ -127,7 +162,7 @@ class MAQUETTE_MT_sources(Menu):
 
     def draw(self, _context: Any) -> None:
         layout = self.layout
-        layout.operator("maquette.open_picture", icon="FILE_IMAGE")
+        layout.operator("maquette.open_picture", text="Open Picture…", icon="FILE_IMAGE")
         layout.separator()
         for operator, _, icon in SOURCES:
             layout.operator(operator, icon=icon)  # its whole name, which F3 looks for
@@ -149,7 +184,7 @@ class MAQUETTE_PT_cut_out(Sidebar, Panel):
     @classmethod
     def poll(cls, context: Any) -> bool:
         picture = tick.snapshot().picture
-        cut = bool(picture.title) and not picture.of_words
+        cut = bool(picture.title) and not picture.of_words and picture.maskable
         return super().poll(context) and cut
 
     def draw(self, context: Any) -> None:

@@ -158,11 +158,12 @@ def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
             see_through = None
         raw = voxels.grid_surface
         clean = clean_mesh(raw.vertices, raw.faces, limits, see_through=see_through)
-    if clean.one_sided_parts:
+    if clean.one_sided_parts and not settings.closed:  # a closed surface has an outside everywhere
         report.note(
             "1 part has only one side and keeps a seam."
             if clean.one_sided_parts == 1
-            else f"{clean.one_sided_parts:,} parts have only one side and keep a seam."
+            else f"{clean.one_sided_parts:,} parts have only one side and keep a seam.",
+            detail=True,
         )
     if clean.removed.get("inner_parts"):
         parts = clean.removed["inner_parts"]

@@ -75,7 +75,10 @@ class Pictures:
             if request.matte not in seen.removed:
                 network = matte_network(store, allow_download=False)
                 seen.removed[request.matte] = remove_background(
-                    seen.image, request.matte, network=network
+                    seen.image,
+                    request.matte,
+                    network=network,
+                    size=(seen.notes.width, seen.notes.height),
                 )
             matte = seen.removed[request.matte]
         image = corrected(matte.image, request.threshold, request.grow)

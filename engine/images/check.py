@@ -53,7 +53,7 @@ def check_picture(image: Image.Image) -> list[Remark]:
         cutout = small if own else remove_plain_background(opaque(small).convert("RGB"))
     except EngineError as error:
         if error.code == "image_too_small":
-            sentence = f"The picture is only {_pixels(image)} large, too small to see an object in."
+            sentence = f"The picture has {_pixels(image)}, too few to see an object in."
             return [Remark("too_small", sentence)]
         if error.code == "background_not_plain":
             return [

@@ -57,7 +57,11 @@ class MatteNetwork(Protocol):
 
 
 def remove_background(
-    image: Image.Image, method: MatteMethod = "auto", *, network: MatteNetwork | None = None
+    image: Image.Image,
+    method: MatteMethod = "auto",
+    *,
+    network: MatteNetwork | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Matte:
     """Make the background of a picture transparent.
 
@@ -70,6 +74,7 @@ def remove_background(
             is: its background was removed before.
         network: for "rembg" and "auto"; without one ``RembgMatte()`` serves, which downloads its
             weights only when ``method`` is "rembg".
+        size: of the picture before it was shrunk, for sentences; None: it was not.
 
     Raises:
         EngineError: ``image_no_foreground`` when nothing is in front, ``background_not_plain``
@@ -89,7 +94,7 @@ def remove_background(
         matte = _from_network(image, network or RembgMatte())
     else:
         matte = Matte(
-            remove_plain_background(image.convert("RGB")),
+            remove_plain_background(image.convert("RGB"), size=size),
             "plain",
             "The background was removed by the rule for plain backgrounds; check the outline, "
             f"or, for difficult pictures, {INSTALL}",

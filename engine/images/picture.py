@@ -50,10 +50,8 @@ def load_picture(
     Raises:
         EngineError: what ``read_image``, ``remove_background`` and ``crop_to_foreground`` raise.
     """
-    image = shrink(
-        source.convert("RGBA") if isinstance(source, Image.Image) else read_image(source)
-    )
-    removed = remove_background(image, matte, network=network)
+    whole = source.convert("RGBA") if isinstance(source, Image.Image) else read_image(source)
+    removed = remove_background(shrink(whole), matte, network=network, size=whole.size)
     square = crop_to_foreground(removed.image)
     identity = hashlib.sha256(f"{square.size}".encode() + square.tobytes()).hexdigest()
     return Picture(removed.image, square, identity, removed.note)

@@ -42,11 +42,14 @@ class Background(NamedTuple):
     noise: float  # standard deviation, grey levels
 
 
-def remove_plain_background(image: Image.Image) -> Image.Image:
+def remove_plain_background(
+    image: Image.Image, *, size: tuple[int, int] | None = None
+) -> Image.Image:
     """Find the object in front of a plain background.
 
     Args:
         image: mode "RGB", about 1024 pixels a side.
+        size: of the picture that it was shrunk from, for sentences; None: its own.
 
     Returns:
         mode "RGBA", straight alpha, soft at the outline; colours at the outline are freed from the
@@ -56,6 +59,8 @@ def remove_plain_background(image: Image.Image) -> Image.Image:
         EngineError: ``background_not_plain`` when the border is too uneven,
             ``image_no_foreground`` when nothing stands out from it, ``image_too_small``.
     """
+    if min(image.size) < SMALLEST:
+        raise _too_small(*(size or image.size))
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     background = _estimate(pixels)
     foreground = _solid(pixels, background)
@@ -76,6 +81,20 @@ def _not_plain(why: str) -> EngineError:
     )
 
 
+def _too_small(width: int, height: int) -> EngineError:
+    if min(width, height) < SMALLEST:
+        return EngineError(
+            "image_too_small",
+            f"The picture has {width} x {height} pixels, too few to tell what is background.",
+            f"Give a larger one, with {SMALLEST} pixels a side at the very least.",
+        )
+    return EngineError(
+        "image_too_small",
+        f"The picture has {width} x {height} pixels: so narrow a strip shows no object.",
+        "Cut the object out of it, and give that as a picture.",
+    )
+
+
 def _box_share(foreground: Mask) -> float:
     rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
     box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
@@ -88,14 +107,7 @@ def _estimate(pixels: Floats) -> Background:
     An object that reaches up to the last pixels fills most of a wide border, and then the outermost
     pixels are unlike what was found: a thinner border is asked.
     """
-    height, width, _ = pixels.shape
-    if min(height, width) < SMALLEST:
-        raise EngineError(
-            "image_too_small",
-            f"The picture has {width} x {height} pixels, too few to tell what is background.",
-            f"Give a larger one, with {SMALLEST} pixels a side at the very least.",
-        )
-    band = max(2, round(0.02 * min(height, width)))
+    band = max(2, round(0.02 * min(pixels.shape[:2])))
     first: EngineError | None = None
     while band:
         try:

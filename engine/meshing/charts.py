@@ -12,6 +12,8 @@ SEED_CONE = 0.80
 """Cosine of the half-angle of the cone of normals that a first, small chart may have,"""
 MERGED_CONE = 0.55
 """and of merged ones: the projection of a face shrinks to no less than this."""
+OUTSIDE = 0.005
+"""Share of a chart's area that may lie beyond the cone: single faces do not stop a join."""
 LOOK = 200
 """Joins between two looks at the clock."""
 
@@ -27,8 +29,8 @@ def cut_into_charts(
     """Chart of each face: connected, normals within a cone, none larger than a share.
 
     Small charts are grown breadth first while normals stay near the first one; then the pair with
-    the largest share of border in common is joined, again and again, while the cone allows it.
-    Normals are smoothed first, so noise does not cut; single faces may thus lie outside the cone.
+    the largest share of border in common is joined, again and again, while the cone holds all but
+    ``OUTSIDE`` of its area. Normals are smoothed first, so noise does not cut.
 
     Args:
         normals: (F, 3) float64, as long as the faces weigh.
@@ -112,7 +114,11 @@ def _merge(
         length = np.linalg.norm(together)
         if length == 0:
             continue
-        if any((normals[members[c]] @ (together / length)).min() < MERGED_CONE for c in (i, j)):
+        outside = sum(
+            areas[members[c]][normals[members[c]] @ (together / length) < MERGED_CONE].sum()
+            for c in (i, j)
+        )
+        if outside > OUTSIDE * (area[i] + area[j]):
             continue
         members[i] = np.concatenate([members[i], members[j]])
         members[j] = members[j][:0]

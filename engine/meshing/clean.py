@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.meshing.duplicates import is_repeated
-from engine.meshing.edges import face_areas, find_edges, parts_of
+from engine.meshing.edges import face_areas, find_edges, parts_by_edges, parts_of
 from engine.meshing.fins import is_fin
 from engine.meshing.holes import close_holes
 from engine.meshing.orient import orient_faces
@@ -27,6 +27,7 @@ class CleanSettings:
         weld_distance: vertices no farther apart become one; 0 joins equal positions only.
         floater_area: parts with less than this share of the largest part's area are dropped,
         floater_diagonal: and parts whose bounding box has less than this share of the whole one's.
+            A part is what edges hold together: crumbs that hang on a vertex go too.
         hole_perimeter: loops of open edges shorter than this are filled (the reference's limit),
             and stray flaps with a shorter outline dropped.
         remove_inner: drop parts that nobody outside can see, such as the inner of two shells.
@@ -114,7 +115,7 @@ def clean_mesh(
     faces, removed["t_junctions"] = split_t_junctions(vertices, faces, settings.weld_distance)
     drop("duplicate_split", is_repeated(faces, len(vertices)))
     drop("fin", is_fin(vertices, faces, settings.hole_perimeter))
-    part_of_face, _ = parts_of(faces, len(vertices))
+    part_of_face, _ = parts_by_edges(faces, len(vertices))
     floater = _is_floater(vertices, faces, part_of_face, settings)
     removed["floater_parts"] = int(floater.sum())
     drop("floater", floater[part_of_face])

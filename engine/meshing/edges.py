@@ -61,6 +61,28 @@ def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
     return neighbours.reshape(-1, 3)
 
 
+def faces_across(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F, 3) int64: the face that continues the surface across each side, or -1.
+
+    Of an edge with two sides, the other one. Where more meet, sheets cross: the two that lie
+    flattest to each other belong together, then the next two. Faces that walk their edge in the
+    same direction never do: across it one would be seen from behind.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32, none with a vertex twice.
+    """
+    edges = find_edges(faces, len(vertices))
+    neighbours = face_neighbours(faces, edges)
+    across = np.where((neighbours < 0) | (neighbours & 1 == 1), -1, neighbours >> 1)
+    crowded = np.flatnonzero(edges.counts > 2)
+    if len(crowded):
+        normals = face_normals(vertices, faces)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+        _pair_flattest(faces, normals, edges.sides, edges.first, crowded, across.reshape(-1))
+    return across
+
+
 def parts_of(simplices: np.ndarray, node_count: int) -> tuple[np.ndarray, int]:
     """Connected components of simplices that share nodes.
 
@@ -71,6 +93,18 @@ def parts_of(simplices: np.ndarray, node_count: int) -> tuple[np.ndarray, int]:
         (N,) int32 part of each row, numbered from 0 in order of first appearance; their count.
     """
     return _parts(np.ascontiguousarray(simplices, dtype=np.int32), node_count)
+
+
+def parts_by_edges(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, int]:
+    """As ``parts_of``, where a vertex in common is not enough to hold two faces together."""
+    edges = find_edges(faces, vertex_count)
+    same = np.repeat(np.arange(len(edges.counts)), edges.counts)
+    face = edges.sides // 3
+    on_one = same[1:] == same[:-1]
+    pairs = np.stack([face[:-1][on_one], face[1:][on_one]], axis=1)
+    alone = np.repeat(np.arange(len(faces)), 2).reshape(-1, 2)
+    parts, count = parts_of(np.concatenate([alone, pairs]), len(faces))
+    return parts[: len(faces)], count
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -148,6 +182,30 @@ def _group_sides(faces, vertex_count):
             last_low, last_high = low, high
     first[edge_count] = side_count
     return sides, first[: edge_count + 1].copy()
+
+
+@kernel
+def _pair_flattest(faces, normals, sides, first, crowded, across):
+    for edge in crowded:
+        while True:
+            best, at, other = -2.0, -1, -1
+            for i in range(first[edge], first[edge + 1]):
+                f, s = sides[i] // 3, sides[i] % 3
+                if across[sides[i]] >= 0:
+                    continue
+                for j in range(i + 1, first[edge + 1]):
+                    g, t = sides[j] // 3, sides[j] % 3
+                    if across[sides[j]] >= 0 or f == g or faces[f, s] == faces[g, t]:
+                        continue
+                    dot = 0.0
+                    for k in range(3):
+                        dot += normals[f, k] * normals[g, k]
+                    if dot > best:
+                        best, at, other = dot, sides[i], sides[j]
+            if at < 0:
+                break
+            across[at] = other // 3
+            across[other] = at // 3
 
 
 @kernel

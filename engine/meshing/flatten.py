@@ -1,7 +1,7 @@
 """Charts laid flat without overlap: projected, untangled, checked by rasterising, split."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from engine.meshing.charts import connected, of_polygons
 from engine.meshing.edges import face_normals
 
 ROUNDS = 8
+SMOOTHINGS = 4
+"""Rounds that take away noise of about the length of an edge."""
 UNTANGLINGS = 40
 MIN_SHARE = 0.05
 """A face must keep this share of its area, right side up, or it leaves the chart."""
@@ -45,9 +47,11 @@ def flatten_charts(
 ) -> FlatCharts | None:
     """Project each chart along its mean normal and take apart what overlaps.
 
-    Folds of single faces are undone by moving vertices between their neighbours; faces that stay
-    folded, or that cover a sample another face covers, leave for a chart of their own; charts with
-    much overlap are cut in two. What still overlaps after 8 rounds falls into single faces.
+    A chart that folds, as noise makes it do, is projected from smoothed places where that folds
+    less. Folds of single faces are undone by moving vertices between their neighbours; faces that
+    stay folded, or that cover a sample another face covers, leave for a chart of their own; charts
+    with much overlap are cut in two. What overlaps after 8 rounds leaves face by face, and after 16
+    its charts fall into single faces.
 
     Args:
         vertices: (V, 3) float32.
@@ -67,50 +71,66 @@ def flatten_charts(
     chart = chart_of_face
     pieces = np.arange(len(faces)) if piece_of is None else piece_of
     size_of_piece = np.bincount(pieces)
+    vertex_count = len(vertices)
     round_ = 0
     while True:
         if out_of_time():
             return None
-        flat = _project(vertices, faces, normals, areas, chart)
+        flat, order = _project(vertices, faces, normals, areas, chart)
         if out_of_time():
             return None
-        leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
+        leaves, covered, taken = _faults(flat, order, areas, neighbours, step)
         if out_of_time():
             return None
-        covered, taken = _overlap(flat, step)
         count = int(chart.max()) + 1
+        if round_ == 0 and leaves.any():
+            smoothed = _smoothed(vertices.astype(np.float64), faces, neighbours, SMOOTHINGS)
+            other_leaves, *_ = _faults(
+                *_project(smoothed, faces, normals, areas, chart), areas, neighbours, step
+            )
+            normals = face_normals(smoothed, faces)
+            fewer = np.bincount(chart, leaves.astype(int) - other_leaves, minlength=count) > 0
+            # Both places of each vertex; all faces of a chart take theirs from the same.
+            vertices = np.concatenate([vertices, smoothed])
+            faces = faces + vertex_count * fewer[chart][:, None]
+            round_ = 1
+            continue
         many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(
             np.bincount(chart, weights=covered, minlength=count), 1
         )
-        leaves |= taken > 0
         # A face by itself, if only without area, is as flat as it gets.
         leaves &= np.bincount(chart)[chart] > size_of_piece[pieces]
         if not leaves.any():
-            return flat
+            return replace(flat, source=flat.source % vertex_count)
         chart = chart.copy()
         wrong = np.zeros(count, dtype=bool)
         wrong[chart[leaves]] = True
         round_ += 1
+        # The folded and the covered go, ...
+        away = (np.bincount(pieces, leaves) > 0)[pieces]
         if round_ >= ROUNDS:
-            alone = wrong[chart]
+            alone = wrong[chart] if round_ >= 2 * ROUNDS else away
             chart[alone] = count + pieces[alone].astype(np.int32)
+            chart = connected(chart, neighbours)
         else:
-            # The folded and the covered go, each group of equally facing ones together.
-            away = (np.bincount(pieces, leaves) > 0)[pieces] & ~many[chart]
-            facing = np.abs(normals).argmax(axis=1) * 2
-            facing += np.take_along_axis(normals, facing[:, None] // 2, axis=1)[:, 0] > 0
+            # ... each group of equally facing ones together.
+            away = away & ~many[chart]
             half = many[chart] & _is_far_half(flat)
             if piece_of is not None:
-                facing, half = of_polygons(facing, piece_of), of_polygons(half, piece_of)
-            new = chart * 8
-            new[half] += 7
-            new[away] += 1 + facing[away].astype(np.int32)
+                half = of_polygons(half, piece_of)
+            new = chart * 3
+            new[half] += 2
+            new[away] += 1
+            # Where all leave together, nothing would change.
+            whole = np.bincount(chart, ~away, minlength=count)[chart] == 0
+            new[whole] = 3 * count + pieces[whole]
             chart = connected(new, neighbours)
         chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
 
 
-def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
-    """Charts along their mean normal, turned to their smallest box, in their true size."""
+def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.ndarray]:
+    """Charts along their mean normal, turned to their smallest box, in their true size; and (F,)
+    faces from the foremost to the last, as one sees them who looks along their chart's normal."""
     count = int(chart.max()) + 1
     keys, corner = np.unique(chart[:, None].astype(np.int64) * len(vertices) + faces,
                              return_inverse=True)  # fmt: skip
@@ -129,6 +149,7 @@ def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
     position = vertices[source].astype(np.float64)
     x = np.einsum("vi,vi->v", position, right[of_vertex])
     y = np.einsum("vi,vi->v", position, up[of_vertex])
+    front = np.einsum("vi,vi->v", position, axis[of_vertex])[new_faces].sum(axis=1)
     first = np.searchsorted(of_vertex, np.arange(count))
     best, angle = np.full(count, np.inf), np.zeros(count)
     for turn in np.arange(16) * (np.pi / 32):
@@ -147,7 +168,19 @@ def _project(vertices, faces, normals, areas, chart) -> FlatCharts:
     ]
     for k in range(2):
         points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
-    return FlatCharts(chart, source, new_faces, points, of_vertex)
+    return FlatCharts(chart, source, new_faces, points, of_vertex), np.argsort(
+        -front, kind="stable"
+    )
+
+
+def _faults(
+    flat: FlatCharts, order, areas, neighbours, step
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Untangles ``flat``; three (F,): which faces stay folded or cover what is covered already, how
+    many samples each covers, and how many of them were covered already."""
+    leaves = _untangle(flat.points, flat.faces, flat.chart_of_face, areas, neighbours)
+    covered, taken = _overlap(flat, order, step)
+    return leaves | (taken > 0), covered, taken
 
 
 def _flat_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -167,15 +200,51 @@ def _is_far_half(flat: FlatCharts) -> np.ndarray:
     return np.take_along_axis(centers, longer[:, None], axis=1)[:, 0] > middle
 
 
-def _overlap(flat: FlatCharts, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two (F,) int32: samples that each face covers, and those that were already taken."""
+def _overlap(flat: FlatCharts, order: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two (F,) int32: samples that each face covers, and those that were already taken.
+
+    By faces of ``order`` before it: of two sheets one above the other all of the hidden one leaves.
+    """
     count = int(flat.chart_of_vertex.max()) + 1
     first = np.searchsorted(flat.chart_of_vertex, np.arange(count))
     size = (np.maximum.reduceat(flat.points, first, axis=0) / step).astype(np.int64) + 2
     start = np.concatenate([[0], np.cumsum(size[:, 0] * size[:, 1])])
     # A bit a sample would do; a byte is simpler.
     taken = np.zeros(int(start[-1]), dtype=np.uint8)
-    return _cover(flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken)
+    return _cover(
+        order, flat.points / step, flat.faces, flat.chart_of_face, start, size[:, 0], taken
+    )
+
+
+@kernel
+def _smoothed(vertices, faces, neighbours, rounds):
+    """(V, 3) float64: each vertex half way to the mean of those beside it, ``rounds`` times.
+
+    Those on a rim look along it only, so that it keeps its place and loses its teeth.
+    """
+    on_rim = np.zeros(vertices.shape[0], np.bool_)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            if neighbours[f, s] < 0:
+                on_rim[faces[f, s]] = on_rim[faces[f, (s + 1) % 3]] = True
+    places = vertices.copy()
+    total = np.empty((vertices.shape[0], 4))
+    for _ in range(rounds):
+        total[:] = 0.0
+        for f in range(faces.shape[0]):
+            for s in range(3):
+                i, j = faces[f, s], faces[f, (s + 1) % 3]
+                rim = neighbours[f, s] < 0
+                for v, w in ((i, j), (j, i)):
+                    if rim or not on_rim[v]:
+                        for k in range(3):
+                            total[v, k] += places[w, k]
+                        total[v, 3] += 1.0
+        for v in range(places.shape[0]):
+            if total[v, 3] > 0:
+                for k in range(3):
+                    places[v, k] = (places[v, k] + total[v, k] / total[v, 3]) / 2
+    return places
 
 
 @kernel
@@ -208,10 +277,14 @@ def _untangle(points, faces, chart, areas, neighbours):
         total[:] = 0.0
         for f in range(faces.shape[0]):
             for s in range(3):
-                v = faces[f, s]
-                if moves[v] and not on_border[v]:
-                    for o in range(1, 3):
-                        w = faces[f, (s + o) % 3]
+                i, j = faces[f, s], faces[f, (s + 1) % 3]
+                if not (moves[i] or moves[j]):
+                    continue
+                g = neighbours[f, s]
+                border = g < 0 or chart[g] != chart[f]
+                for v, w in ((i, j), (j, i)):
+                    # On the border only along it.
+                    if moves[v] and (border or not on_border[v]):
                         total[v, 0] += points[w, 0]
                         total[v, 1] += points[w, 1]
                         total[v, 2] += 1
@@ -223,11 +296,11 @@ def _untangle(points, faces, chart, areas, neighbours):
 
 
 @kernel
-def _cover(points, faces, chart, start, width, taken):
+def _cover(order, points, faces, chart, start, width, taken):
     """Sample each face of each chart at whole numbers plus a half."""
     covered = np.zeros(faces.shape[0], np.int32)
     again = np.zeros(faces.shape[0], np.int32)
-    for f in range(faces.shape[0]):
+    for f in order:
         ax, ay = points[faces[f, 0], 0], points[faces[f, 0], 1]
         bx, by = points[faces[f, 1], 0], points[faces[f, 1], 1]
         cx, cy = points[faces[f, 2], 0], points[faces[f, 2], 1]

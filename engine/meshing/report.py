@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from engine.meshing.distortion import distortion
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import Edges, face_areas, find_edges, parts_of, side_ends
 from engine.meshing.visibility import hidden_parts, look_from_outside
@@ -28,6 +29,8 @@ class MeshReport:
         texel_density: median over charts of UV length per length of surface; times the side of the
             texture gives texels per unit. None without UVs.
         texel_density_spread: densest over thinnest chart, without 5 % of the area at either end.
+        area_distortion, area_distortion_95, angle_distortion, angle_distortion_95: of the layout,
+            see ``Distortion``; 1 is none. None without UVs.
     """
 
     vertices: int
@@ -43,6 +46,10 @@ class MeshReport:
     charts: int | None = None
     texel_density: float | None = None
     texel_density_spread: float | None = None
+    area_distortion: float | None = None
+    area_distortion_95: float | None = None
+    angle_distortion: float | None = None
+    angle_distortion_95: float | None = None
 
     def to_dict(self) -> dict[str, int | float]:
         """For a recipe: what was counted, without what was not looked for or is infinite."""
@@ -98,8 +105,10 @@ def report_mesh(
             else 0
         )
     charts, density, spread = (None, None, None)
+    area, area_95, angle, angle_95 = (None, None, None, None)
     if uvs is not None and len(faces):
         charts, density, spread = _layout(uvs, faces, face_areas(vertices, faces))
+        area, area_95, angle, angle_95 = distortion(vertices, faces, uvs)
     return MeshReport(
         vertices=len(vertices),
         faces=len(faces),
@@ -114,6 +123,10 @@ def report_mesh(
         charts=charts,
         texel_density=density,
         texel_density_spread=spread,
+        area_distortion=area,
+        area_distortion_95=area_95,
+        angle_distortion=angle,
+        angle_distortion_95=angle_95,
     )
 
 

@@ -9,17 +9,17 @@ import numpy as np
 from engine.kernels import kernel
 from engine.meshing.charts import connected, cut_into_charts, of_polygons
 from engine.meshing.clean import checked_mesh
-from engine.meshing.edges import face_neighbours, face_normals, find_edges
+from engine.meshing.edges import face_normals, faces_across
 from engine.meshing.flatten import flatten_charts
 from engine.meshing.pack import pack_charts
 from protocol.errors import EngineError
 from protocol.finishes import check_texture_size
 
-MAX_SHARES = (1.0, 1 / 40)
+MAX_SHARES = (1.0, 1 / 25)
 """Charts may be as large as this share of the surface; smaller ones, which pack better, are tried
 when large ones leave much of the texture empty."""
 GOOD_COVER = 0.65
-MANY_CHARTS = 200
+MANY_CHARTS = 300
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +99,7 @@ def unwrap_mesh(
     def out_of_time() -> bool:
         return time.process_time() - spent >= settings.time_limit
 
-    neighbours = face_neighbours(faces, find_edges(faces, len(vertices)))
-    # Across an edge where faces disagree one would be seen from behind: a seam.
-    neighbours = np.where((neighbours < 0) | (neighbours & 1 == 1), -1, neighbours >> 1)
+    neighbours = faces_across(vertices, faces)
     piece_of = None if polygons is None else np.unique(polygons, return_inverse=True)[1]
     best, best_cover = None, 0.0
     for max_share in MAX_SHARES:

@@ -201,6 +201,9 @@ class Running:
             qualities=qualities,
             upscale_seconds=seconds(UpscaleJob(source=mesh)),
             texture_seconds=seconds(TextureJob(mesh=mesh, picture=picture)),
+            game_seconds=self._total(
+                rough_profile(FinishJob(source=mesh, finish="game"), None, None)
+            ),
         )
 
     # What the supervisor tells

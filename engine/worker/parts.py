@@ -19,9 +19,10 @@ from PIL import Image
 
 from engine.export.gltf import encode_picture
 from engine.finishing.finish import Finished
+from engine.host.color import linear_from_srgb
 from engine.host.files import atomic_path
 from engine.images.writing import png_bytes
-from engine.mesh import Mesh
+from engine.mesh import Mesh, Texture
 from engine.pipe.messages import PartFile, Run
 from protocol.finishes import Finish
 from protocol.layout import Array, Layout
@@ -34,6 +35,9 @@ from protocol.parts import (
     pack_picture,
     pack_structure,
 )
+
+ENOUGH = 512
+"""Texels a side that are enough for a mean."""
 
 
 def packed_parts(name: str, value: Any) -> Iterator[tuple[str, Packed]]:
@@ -86,7 +90,17 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
         for name, texture in textures.items()
         if texture is not None
     }
-    return pack_images(pictures) if pictures else None
+    base = material.base_color_texture
+    means = {} if base is None else {"base_color": mean_color(base)}
+    return pack_images(pictures, means=means) if pictures else None
+
+
+def mean_color(texture: Texture) -> tuple[float, ...]:
+    """The mean of a texture of three or four channels as linear RGB in [0, 1]."""
+    step = 1 + max(texture.pixels.shape[:2]) // ENOUGH
+    some = texture.pixels[::step, ::step, :3].reshape(-1, 3)
+    light = linear_from_srgb(np.arange(256) / 255)
+    return tuple(float(x) for x in light[some].mean(axis=0, dtype=np.float64))
 
 
 def packed_thumbnail(file: Path) -> Packed:

@@ -9,6 +9,9 @@ import numpy as np
 
 from tests.blender import addon
 
+MEAN = (0.58, 0.19, 0.02)
+"""Of the base colour, as the engine tells it."""
+
 
 def fetched(name: str, packed: Any, job: str = "0" * 32) -> Any:
     """A part that is here."""
@@ -108,7 +111,7 @@ def textures_part(
     }
     if normal:
         pictures["normal"] = png(side, (128, 128, 255)), False
-    return fetched("textures", pack_images(pictures))
+    return fetched("textures", pack_images(pictures, means={"base_color": MEAN}))
 
 
 def structure_part(side: int = 16) -> Any:

@@ -1,6 +1,7 @@
 """Pictures for the engine from images of every kind, converted or refused: report 14."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -188,6 +189,22 @@ def test_the_last_render_is_taken_as_it_is_seen(tmp_path: Path) -> None:
     data = capture.last_render(bpy.context).data
     assert data.startswith(b"\x89PNG") and data[16:24] == bytes((0, 0, 0, 32, 0, 0, 0, 16))
     assert settings.file_format == "OPEN_EXR"
+
+
+def test_a_viewer_node_has_no_colour_space_of_which_blender_would_warn() -> None:
+    class Viewer:
+        """Of what ``rows_of`` reads; where nothing is drawn, Blender makes none."""
+
+        name, source, size, channels, is_float = "Viewer Node", "VIEWER", (2, 2), 4, True
+        has_data = True
+        pixels = SimpleNamespace(foreach_get=lambda flat: flat.fill(0.5))
+
+        @property
+        def colorspace_settings(self) -> None:
+            raise AssertionError("Blender warns of this")
+
+    rows = addon.module("bl.images_out").rows_of(Viewer())
+    assert rows.shape == (2, 2, 4) and rows[0, 0, 0] == 255  # linear, alpha multiplied in
 
 
 def test_views_need_a_camera_and_a_graphics_card() -> None:

@@ -98,6 +98,8 @@ def test_the_material_is_wired_by_name(alpha: bool) -> None:
     both = {"finished": parts.mesh_part(), "textures": parts.textures_part(alpha=alpha)}
     thing = _object(parts.deliver(parts=both))
     shader = _node(thing, "ShaderNodeBsdfPrincipled")
+    shown = thing.material_slots[0].material.diffuse_color
+    assert tuple(shown) == pytest.approx((*parts.MEAN, 1.0))  # Solid shading is not grey
     base = shader.inputs["Base Color"].links[0].from_node
     assert base.image.colorspace_settings.name == "sRGB"
     separate = shader.inputs["Roughness"].links[0]

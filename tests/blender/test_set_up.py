@@ -10,14 +10,13 @@ server offers it, which is not reached from everywhere.
 """
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import pytest
 from tests.blender import addon, fresh, zips
 from tests.blender.pump import Pump
 from tests.blender.way_out import WayOut
+from tests.small_disk import fill, mounted
 
 INDEX = "pypi.org"
 PICTURE = Path(__file__).resolve().parents[2] / "examples" / "mushroom.png"
@@ -225,24 +225,8 @@ def test_no_network_is_a_sentence_and_what_is_here_is_kept(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """Mounts a file system in memory that has so many bytes."""
-    mounted: list[Path] = []
-
-    def mount(size: int) -> Path:
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except OSError as error:
-            pytest.skip(str(error))
-        if done.returncode != 0:
-            pytest.skip(f"no file system can be mounted: {done.stderr}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    with ExitStack() as disks:
+        yield lambda size: disks.enter_context(mounted(tmp_path / "disk", size))
 
 
 def test_a_disk_that_is_too_small_is_known_before_anything_large_comes(
@@ -272,7 +256,7 @@ def test_a_disk_that_fills_up_meanwhile(
         panel.until_bytes(0.3)
     else:
         panel.pump.until(lambda: panel.setup.step.startswith("Installing"), MINUTES)
-    _fill(filler, left=30_000_000)
+    fill(filler, left=30_000_000)
     panel.until_done()
     assert "is full" in panel.setup.problem and panel.engine.state == "absent"
     here = _here(panel)
@@ -283,11 +267,6 @@ def test_a_disk_that_fills_up_meanwhile(
     panel.until_done()
     assert panel.setup.problem == ""
     panel.pump.until(lambda: panel.engine.state == "stopped")
-
-
-def _fill(file: Path, left: int) -> None:
-    with file.open("wb") as opened:
-        os.posix_fallocate(opened.fileno(), 0, shutil.disk_usage(file.parent).free - left)
 
 
 def _here(panel: Panel) -> int:
@@ -414,6 +393,7 @@ def test_what_it_costs_is_what_the_panel_says_and_two_press_at_once(
     _say(f"at most {max(most) / 1e9:.2f} GB on the disk; the other Blender: {seen['problems']}")
     assert download == pytest.approx(said.download, rel=0.1)
     assert disk == pytest.approx(said.disk, rel=0.1)
+    assert said.minutes / 1.5 < wall / 60 < said.minutes * 1.5
 
 
 def _used(folder: Path) -> int:

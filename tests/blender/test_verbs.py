@@ -190,6 +190,34 @@ class Layout:
         return self.operators[-1][2]
 
 
+def test_what_reads_words_is_a_button_for_the_engine_that_was_set_up_here(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = known["30_words_missing"]
+    show(monkeypatch, state)
+    with pytest.raises(RuntimeError, match="What reads words is missing"):
+        bpy.ops.maquette.use_words()
+    asked: list[dict[str, Any]] = []
+    engine = SimpleNamespace(set_up=lambda **given: asked.append(given))
+    monkeypatch.setattr(addon.module("bl.tick"), "engine", lambda: engine)
+    assert bpy.ops.maquette.set_up(extra="text") == {"FINISHED"}
+    assert asked == [{"agreed": False, "fresh": False, "extra": "text"}]
+    source = addon.module("ui.source")
+    monkeypatch.setattr(source.text, "say", lambda layout, context, text, **_: layout.label(text))
+    for words, button, change in (
+        ("Text needs 113 MB more.", True, {}),
+        ("What reads words is missing.", False, {"remote": True}),
+        ("What reads words is missing.", False, {"own_folder": True}),
+    ):
+        drawn = Layout()
+        shown = replace(state, engine=replace(state.engine, **change))
+        source.draw_words_missing(drawn, bpy.context, shown)
+        assert drawn.texts == [words]
+        assert [(name, row.extra) for name, _, row in drawn.operators] == (
+            [("set_up", "text")] if button else []
+        )
+
+
 def test_one_event_has_one_sentence_and_one_verb_everywhere(
     session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,4 +430,7 @@ def test_set_up_agrees_only_where_the_question_was_shown(
     show(monkeypatch, known["01_no_engine"])
     bpy.ops.maquette.set_up()
     bpy.ops.maquette.set_up(agreed=True)
-    assert asked == [{"agreed": False, "fresh": False}, {"agreed": True, "fresh": False}]
+    assert asked == [
+        {"agreed": False, "fresh": False, "extra": ""},
+        {"agreed": True, "fresh": False, "extra": ""},
+    ]

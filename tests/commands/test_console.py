@@ -56,7 +56,7 @@ def test_a_log_file_gets_a_line_for_each_stage(capsys: pytest.CaptureFixture[str
     assert [line.strip() for line in lines if "%" in line] == [
         "0%  Preparing the picture",
         "28%  Looking at the picture",
-        "44%  Sampling the shape",
+        "44%  Making the shape",
     ]
     assert lines[-1] == "It is small."
 

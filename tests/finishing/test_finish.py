@@ -21,11 +21,11 @@ from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
 from protocol.errors import EngineError
-from protocol.events import Progress
+from protocol.events import Event, Note, Progress
 from protocol.finishes import FINISHES
 from tests.events import progress_to
 from tests.finishing.shapes import box
-from tests.meshes import sphere
+from tests.meshes import moebius, sphere
 
 SMALL = replace(FINISHES["standard"], faces=800, texture_size=256)
 
@@ -171,6 +171,17 @@ def test_a_closed_surface_of_as_many_cells_as_are_asked_for(ball: OVoxels) -> No
         faces[cells] = log["cleaned_faces"]
     assert faces[None] == faces[64] > 4 * faces[24]
     assert finish(bowl, SMALL, Report()).log["levels"][0]["after"]["open_edges"] > 0
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_part_with_one_side_is_told_to_who_wants_to_know_more(closed: bool) -> None:
+    vertices, faces = moebius()
+    strip = OVoxels.plain(mesh_to_dual_grid(vertices, faces, grid_size=64))
+    told: list[Event] = []
+    log = finish(strip, replace(SMALL, closed=closed), Report(told.append)).log
+    assert log["one_sided_parts"] == 1
+    levels = [e.level for e in told if isinstance(e, Note) and "only one side" in e.sentence]
+    assert levels == ([] if closed else ["detail"])
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.images.picture import load_picture
 from engine.images.plain_background import remove_plain_background
 from protocol.errors import EngineError
 from tests.images.scenes import SCENES, cup, photograph, plant, statue, street
@@ -99,6 +100,12 @@ def test_a_tiny_picture_wants_a_larger_one(size):
         remove_plain_background(Image.new("RGB", size, (255, 255, 255)))
     assert caught.value.code == "image_too_small"
     assert "larger" in caught.value.hint and "pip" not in caught.value.hint
+
+
+def test_a_narrow_strip_is_told_by_the_size_of_its_file():
+    with pytest.raises(EngineError, match="4000 x 20 pixels") as caught:
+        load_picture(Image.new("RGB", (4000, 20), (255, 255, 255)), "plain")
+    assert caught.value.code == "image_too_small" and "Cut the object out" in caught.value.hint
 
 
 def test_checkered_floors_are_refused():

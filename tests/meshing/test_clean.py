@@ -124,6 +124,16 @@ def test_floaters_go() -> None:
     assert len(result.faces) == len(SPHERE[1])
 
 
+def test_crumbs_that_hang_on_a_vertex_go() -> None:
+    vertices, faces = meshes.sphere(40)
+    far = vertices * np.float32(1.01)
+    crumb = faces[np.random.default_rng(0).choice(len(faces), 20)] + len(vertices)
+    crumb[:, 0] -= len(vertices)
+    result = clean_mesh(np.concatenate([vertices, far]), np.concatenate([faces, crumb]))
+    assert result.removed["floater_parts"] == len(crumb)
+    assert len(result.faces) == len(faces)
+
+
 def test_a_moebius_strip_is_left_alone_and_reported() -> None:
     vertices, faces = meshes.moebius()
     result = clean_mesh(vertices, faces)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,12 +143,16 @@ def test_pictures_say_their_size_and_alpha() -> None:
     raw = Shaped(bytes(THUMBNAIL_SIDE**2 * 4), "uint8", (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 4))
     packed = pack_images(
         {"base_color": (picture("PNG", (7, 5)), True), "normal": (picture("JPEG", (9, 8)), False)},
+        means={"base_color": (0.5, 0.25, 0)},
         thumbnail_rgba=raw,
     )
     color, normal = packed.layout.images
     assert (color.name, color.format, color.width, color.height) == ("base_color", "png", 7, 5)
     assert (normal.format, normal.width, normal.height) == ("jpeg", 9, 8)
     assert color.alpha_used and not normal.alpha_used
+    assert color.mean == (0.5, 0.25, 0) and normal.mean == ()
+    with pytest.raises(EngineError, match="mean"):
+        replace(color, mean=(0.5, 2.0, 0))
     check_part(packed.layout, file_of(packed))
     found = views(packed.layout, file_of(packed))
     assert Image.open(io.BytesIO(found["base_color"])).size == (7, 5)

@@ -19,6 +19,7 @@ from protocol.references import Attached
 from protocol.wire import Shaped
 from tests.service.local import Local
 from tests.service.peer import ROOT, Server, gone
+from tests.small_disk import fill, mounted
 
 Serve = Callable[..., Local]
 Spawn = Callable[..., Server]
@@ -33,13 +34,8 @@ def job_id() -> str:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place))
-    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield place
-    subprocess.run(("umount", "-l", str(place)), check=True)
+    with mounted(tmp_path / "disk", 2 << 20) as place:
+        yield place
 
 
 def test_a_full_disk_refuses_a_job_and_the_next_one_works(serve: Serve, small_disk: Path) -> None:
@@ -47,9 +43,7 @@ def test_a_full_disk_refuses_a_job_and_the_next_one_works(serve: Serve, small_di
     try:
         peer = local.peer()
         ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError):
-            while True:
-                file.write(bytes(4096))
+        fill(ballast)
         job, after = job_id(), job_id()
         refused = peer.submit(job)
         assert refused.code == "disk_full" and str(small_disk) in refused.message

@@ -22,6 +22,7 @@ from engine.weights.store import Progress, Store
 from engine.weights.weight import Weight
 from protocol.errors import EngineError
 from tests.checkpoints import tiny
+from tests.small_disk import fill, mounted
 from tests.weights.fake_hub import FakeHub, serving, weight
 
 BIG = np.random.default_rng(1).bytes(3_000_000)
@@ -214,6 +215,32 @@ def test_a_disk_that_fills_up_keeps_what_came(bench: Bench, monkeypatch: pytest.
         store.download([net])
     (part,) = fetch.parts_of(target.with_suffix(".json"))
     assert part.read_bytes() == b"half"
+
+
+def test_a_small_disk_that_fills_up_resumes_when_there_is_room(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("engine.weights.store.RESERVE", 0)
+    with mounted(tmp_path / "disk", 8 << 20) as disk:
+        store = Store(disk / "models", origin=Origin(hub.url))
+        net, ballast = weight("net", FILES), disk / "ballast"
+        target = store.folder / "me/mine/ckpts/net.safetensors"
+
+        def fill_up(progress: Progress) -> None:
+            if progress.file.endswith("safetensors") and not ballast.exists():
+                fill(ballast, left=1 << 20)
+
+        with refused("disk_full", "cannot hold the rest of ckpts/net.safetensors"):
+            store.download([net], fill_up)
+        (part,) = fetch.parts_of(target)
+        here = part.stat().st_size
+        assert 0 < here < len(BIG) and not target.exists()
+        assert part.read_bytes() == BIG[:here]
+        ballast.unlink()
+        hub.requests.clear()
+        store.download([net])
+        assert target.read_bytes() == BIG
+        assert [span for _, span in hub.gets()] == [f"bytes={here}-"]
 
 
 def test_one_download_at_a_time(bench: Bench):

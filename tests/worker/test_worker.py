@@ -1,5 +1,6 @@
 """A worker in this process, on a toy checkpoint: jobs to events and parts, and what goes wrong."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from engine.assets.folder import load_asset
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
+from engine.host.color import linear_from_srgb
 from engine.meshing.unwrap import uvs_are_valid
 from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
 from engine.readers.load import load_mesh
@@ -117,8 +120,13 @@ def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, im
     assert len(structure["coords"]) > 0
     told, mesh = bench.part("finished")
     assert len(mesh["corner_uv"]) == 2 * len(mesh["corner_vert"])
-    _, textures = bench.part("textures")
+    told, textures = bench.part("textures")
     assert {"base_color", "metallic_roughness"} <= set(textures)
+    shown = np.asarray(Image.open(io.BytesIO(textures["base_color"])).convert("RGB"))
+    mean = linear_from_srgb(shown / 255).mean(axis=(0, 1))
+    means = {image.name: image.mean for image in told.layout.images}
+    assert means.pop("base_color") == pytest.approx(mean, abs=0.02)
+    assert set(means.values()) == {()}
     _, thumbnail = bench.part("thumbnail")
     assert len(thumbnail["thumbnail_rgba"]) == 128 * 128 * 4
     told, source = bench.part("source")

@@ -41,10 +41,11 @@ class Index:
     Attributes:
         folder: of its files.
         wheels: folder for the engine's wheels, which no index has.
+        hold: as long as this file exists, nothing is installed.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.wheels = folder, folder / "wheels"
+        self.folder, self.wheels, self.hold = folder, folder / "wheels", folder / "hold"
         for path in (folder / "files", self.wheels):
             path.mkdir(parents=True)
         self._projects: dict[str, list[dict[str, Any]]] = {}
@@ -58,6 +59,7 @@ class Index:
         self.address = f"http://127.0.0.1:{port.read_text()}"
         self.add("torch", "2.9", {"torch/__init__.py": TORCH}, size=LARGE)
         self.add("rembg", "2.0", {"rembg.py": ""})
+        self.add("sentences", "1.0", {"sentences.py": ""})
         self.uv = self._add_uv()
 
     def close(self) -> None:
@@ -99,16 +101,35 @@ class Index:
         self._list(name, wheel, claimed)
         return wheel
 
-    def add_engine(self, version: str, *, requires: Sequence[str] = (), main: str = ENGINE) -> Path:
-        """The engine's wheel, as an extension brings it."""
+    def add_engine(
+        self,
+        version: str,
+        *,
+        requires: Sequence[str] = (),
+        main: str = ENGINE,
+        reads_words: bool = False,
+    ) -> Path:
+        """The engine's wheel, as an extension brings it.
+
+        Args:
+            reads_words: its own networks know words.
+        """
         files = {"engine/__init__.py": f'__version__ = "{version}"\n', "engine/__main__.py": main}
-        wants = ("torch", 'rembg; extra == "matte"', *requires)
+        if reads_words:
+            files["engine/embedded/ckpts/text_encoder.json"] = "{}"
+        wants = (*("torch", 'rembg; extra == "matte"', 'sentences; extra == "text"'), *requires)
         return make_wheel(self.wheels, "maquette", version, files, requires=wants)
 
     def order(self, home: Path, wheel: Path, **changes: Any) -> Order:
         """A set-up with all from here."""
         url, size, sha256 = self.uv
-        given: dict[str, Any] = {"uv_url": url, "agreed": 10**9, "backend": "", **changes}
+        given: dict[str, Any] = {
+            "uv_url": url,
+            "agreed": 10**9,
+            "backend": "",
+            "extras": ("matte",),
+            **changes,
+        }
         return Order(home=str(home), wheel=str(wheel), uv_size=size, uv_sha256=sha256, **given)
 
     def environment(self) -> dict[str, str]:
@@ -145,7 +166,8 @@ class Index:
             pytest.skip("the package uv is not installed (extra dev)")
         from uv import find_uv_bin
 
-        script = f'#!/bin/sh\nexec "{find_uv_bin()}" "$@"\n'
+        wait = f'while [ "$2" = install ] && [ -e "{self.hold}" ]; do sleep 0.05; done'
+        script = f'#!/bin/sh\n{wait}\nexec "{find_uv_bin()}" "$@"\n'
         wheel = self.folder / "files" / f"uv-{VERSION}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as opened:
             opened.writestr(f"uv-{VERSION}.data/scripts/uv", script)
@@ -168,7 +190,8 @@ def make_wheel(
     info = f"{name}-{version}.dist-info"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
     metadata += [f"Requires-Dist: {each}" for each in requires]
-    metadata += ["Provides-Extra: matte"] if any("extra ==" in each for each in requires) else []
+    extras = [each.split('"')[1] for each in requires if "extra ==" in each]
+    metadata += [f"Provides-Extra: {extra}" for extra in extras]
     content = {path: text.encode() for path, text in files.items()}
     if size:
         content[f"{name}/padding"] = random.Random(name + version).randbytes(size)

@@ -5,22 +5,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from blender_addon.core import machine, uv
+from blender_addon.core.installed import own_engine
 from blender_addon.core.places import Places
 from blender_addon.core.running import alive
 from blender_addon.core.set_up_lock import holder
 from blender_addon.core.set_up_watch import SetUpWatch
 from blender_addon.core.snapshot import SetupView
-from blender_addon.engine_process import EngineProcess
 from tests.addon.core.index import LARGE, TORCH, Index
+from tests.addon.core.set_up_runs import Desk
 
-EXTENSION = Path(__file__).resolve().parents[3] / "blender_addon"
 SLOW = {"torch-2.9-py3-none-any.whl": {"slow": 1_000_000}}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake uv is a shell script")
 
@@ -33,32 +32,6 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     monkeypatch.setattr(uv, "WHEELS", {(here.system, arch): wheel for arch in ("x64", "arm64")})
     yield made
     made.close()
-
-
-class Desk:
-    """A Blender that polls."""
-
-    def __init__(self, index: Index, folder: Path, wheel: Path) -> None:
-        self.process = EngineProcess(
-            folder / "home",
-            folder / "user",
-            extension=EXTENSION,
-            version="0.1.0",
-            environment=index.environment(),
-            python=Path(sys.executable),
-            wheel=wheel,
-        )
-
-    @property
-    def setup(self) -> SetupView:
-        return self.process.facts.setup
-
-    def until(self, condition: Callable[[], Any]) -> None:
-        end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end, self.process.facts
-            self.process.poll()
-            time.sleep(0.05)
 
 
 def set_up_pid(folder: Path) -> int:
@@ -158,6 +131,38 @@ def test_the_update_that_an_extension_brings_is_offered(index: Index, tmp_path: 
         ).process.facts.engine.verb
         == "start"
     )
+
+
+def test_what_reads_words_comes_with_networks_that_know_some(index: Index, tmp_path: Path) -> None:
+    without = Desk(index, tmp_path / "a", index.add_engine("1.0"))
+    desk = Desk(index, tmp_path, index.add_engine("1.1", reads_words=True))
+    assert desk.setup.download == without.setup.download + 95_000_000
+    assert desk.setup.disk > without.setup.disk and desk.setup.minutes > without.setup.minutes
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    assert packages(tmp_path) == {"torch", "rembg", "sentences"}
+
+
+def test_what_reads_words_is_added_by_its_button_and_stays(index: Index, tmp_path: Path) -> None:
+    desk = Desk(index, tmp_path, index.add_engine("1.0"))
+    desk.process.set_up()
+    desk.until(lambda: not desk.setup.running)
+    assert packages(tmp_path) == {"torch", "rembg"}
+    index.got()
+    desk.process.set_up(extra="text")
+    desk.until(lambda: not desk.setup.running)
+    assert packages(tmp_path) == {"torch", "rembg", "sentences"}
+    assert not any(name.startswith("torch") for name, _ in index.got())
+    newer = Desk(index, tmp_path, index.add_engine("1.1"))  # another Blender, who never asked
+    newer.process.set_up()
+    newer.until(lambda: not newer.setup.running)
+    assert packages(tmp_path) == {"torch", "rembg", "sentences"}
+
+
+def packages(folder: Path) -> set[str]:
+    found = own_engine(Places(folder / "home"))
+    assert found is not None
+    return set(found.packages)
 
 
 def test_one_that_dies_without_a_word_is_noticed(index: Index, tmp_path: Path) -> None:

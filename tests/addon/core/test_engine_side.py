@@ -6,13 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from blender_addon.core import asking
-from blender_addon.core.costs import quality_of
-from blender_addon.core.refusals import gate_sentence, why_not_download, why_not_generate
-from blender_addon.core.settings import GenerateSettings
+from blender_addon.core.costs import UNKNOWN, cost_of_game_ready, quality_of
+from blender_addon.core.pictures import PictureIn
+from blender_addon.core.refusals import (
+    gate_sentence,
+    why_not_download,
+    why_not_finder,
+    why_not_generate,
+)
+from blender_addon.core.settings import FinishSettings, GenerateSettings
 from blender_addon.core.snapshot import EngineView, WeightsView
+from blender_addon.core.weights import FINDS_OBJECTS
 from blender_addon.protocol.errors import EngineError
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import ROOT, Server
@@ -53,6 +61,10 @@ def test_what_a_job_took_is_told_after_it(spawn: Spawn, desk: MakeDesk) -> None:
     (job,) = blender.session.generate(settings, HERE, picture())
     blender.reach(job, "done")
     blender.until(lambda: seconds() is not None, patience=10)
+    assert cost_of_game_ready(blender.snapshot.checkpoint) == UNKNOWN
+    finished = blender.session.finish(FinishSettings(finish="game"), HERE, source=job)
+    blender.reach(finished, "done")
+    blender.until(lambda: "about" in cost_of_game_ready(blender.snapshot.checkpoint), patience=10)
 
 
 def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeDesk) -> None:
@@ -76,6 +88,29 @@ def test_weights_are_downloaded_and_a_download_stopped(spawn: Spawn, desk: MakeD
     assert not weights(blender).running
     assert why_not_download(blender.snapshot) == "All of these weights are here."
     assert gate_sentence(blender.snapshot.weights) == ""
+
+
+def test_the_small_network_for_backgrounds_is_downloaded_alone(
+    spawn: Spawn, desk: MakeDesk
+) -> None:
+    spawn({"jobs": [QUICK], "download": {"seconds": 1.0}})
+    blender = desk()
+    blender.ready()
+    dots = np.random.default_rng(1).integers(0, 255, (128, 128, 4), np.uint8)
+    dots[..., 3] = 255
+    busy = PictureIn(title="busy", rows=dots.tobytes(), width=128, height=128)
+    blender.session.chosen.choose(busy)
+    blender.until(lambda: blender.snapshot.picture.problem)
+    shown = blender.snapshot.picture
+    assert shown.wants_network and shown.readable and shown.maskable
+    assert shown.hint.startswith("Download a small network (220 MB)")
+    blender.session.weights.download(FINDS_OBJECTS)
+    blender.until(lambda: weights(blender).done > 0)
+    assert weights(blender).missing == pytest.approx(220e6, rel=0.05)
+    assert "running" in why_not_finder(blender.snapshot)
+    blender.until(lambda: not weights(blender).running)
+    assert blender.snapshot.picture.checking  # asked again by itself
+    blender.until(lambda: weights(blender).total > 1e9)  # the usual list again
 
 
 def test_a_download_that_fails_says_why(spawn: Spawn, desk: MakeDesk) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from blender_addon.core.asking import Asking
 from blender_addon.core.candidate import Matte
-from blender_addon.core.pictures import PictureIn
+from blender_addon.core.pictures import PictureIn, read_picture
 from blender_addon.core.recipes import summary
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.protocol.errors import EngineError
 from blender_addon.protocol.references import Prompt
 from blender_addon.protocol.requests import Attach, CutOut
 from tests.addon.core.engine import HERE, Desk, picture
-from tests.service.peer import Server
+from tests.service.peer import ROOT, Server
 
 Spawn = Callable[..., Server]
 MakeDesk = Callable[..., Desk]
@@ -54,6 +54,7 @@ def test_the_matte_is_shown_and_corrected(spawn: Spawn, desk: MakeDesk) -> None:
     assert view.cut_out and not view.problem
     assert (view.title, view.width, view.height) == ("chair", 128, 128)
     assert any("only" in note or "small" in note for note in view.notes)  # of 64 pixels
+    assert view.warnings == len(view.notes) - 1 and "outline" in view.notes[-1]
     found = alphas(blender)
     assert found[0] == 0 and found[64 * 128 + 64] == 255
     (job,) = blender.session.generate(SEED, HERE)
@@ -153,6 +154,32 @@ def test_answers_about_an_earlier_picture_do_not_count(spawn: Spawn, desk: MakeD
     assert blender.snapshot.picture.title == "" and blender.session.chosen.cut_out is None
 
 
+def test_good_news_is_no_warning(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    chosen(blender, read_picture(ROOT / "blender_addon" / "ui" / "mushroom.png"))
+    view = blender.snapshot.picture
+    assert view.notes and view.warnings == view.noted == 0
+    chosen(blender, picture(side=128))
+    assert blender.snapshot.picture.noted == 1
+
+
+def test_a_refused_picture_is_shown_where_it_was_read(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    chosen(blender, PictureIn(title="notes", data=b"Dear diary"))
+    view = blender.snapshot.picture
+    assert view.problem and not view.readable and not view.maskable
+    chosen(blender, PictureIn(title="white", rows=b"\xff" * 4 * 64 * 64, width=64, height=64))
+    view = blender.snapshot.picture
+    assert view.problem and view.readable and view.maskable and not view.wants_network
+    chosen(blender, PictureIn(title="strip", rows=b"\xff" * 4 * 6 * 64, width=64, height=6))
+    view = blender.snapshot.picture
+    assert "64 x 6" in view.problem and view.readable and not view.maskable
+
+
 def test_what_the_engine_cannot_read_is_said(spawn: Spawn, desk: MakeDesk) -> None:
     spawn({"jobs": [QUICK]})
     blender = desk()
@@ -166,7 +193,7 @@ def test_what_the_engine_cannot_read_is_said(spawn: Spawn, desk: MakeDesk) -> No
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "is empty"),
+        (b"", "has 0 bytes"),
         (b"\x76\x2f\x31\x01" + b"0" * 50, "OpenEXR"),
         (b"\0\0\0\x1cftypisom0000", "film"),
         (b"\0\0\0\x1cftypheic0000", "HEIC"),

@@ -130,7 +130,7 @@ def test_the_summary_is_for_people() -> None:
         "Faces": "5000",
         "Texture size": "1024",
         "Surface": "closed",
-        "Sampling the shape": "7 steps, guidance 2.5",
+        "Making the shape": "7 steps, guidance 2.5",
         "Engine": "maquette 0.1.0",
     }
     assert recipes.summary({"settings": 3, "finish": [], "kind": {}}) == ()

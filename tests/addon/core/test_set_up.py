@@ -1,24 +1,20 @@
 """The set-up of the engine, with the real uv: cut, killed, spoilt, full; and what stays."""
 
-import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from blender_addon.core import launch, uv
+from blender_addon.core import launch
 from blender_addon.core.installed import own_engine
-from blender_addon.core.order import Order
 from blender_addon.core.places import Places, python_in
 from tests.addon.core.index import LARGE, Index
 from tests.addon.core.index import TORCH as TORCH_CODE
+from tests.addon.core.set_up_runs import EXTENSION, Run, version_of, wait_for
 
-EXTENSION = Path(__file__).resolve().parents[3] / "blender_addon"
 TORCH = "torch-2.9-py3-none-any.whl"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake uv is a shell script")
 
@@ -28,38 +24,6 @@ def index(tmp_path: Path) -> Iterator[Index]:
     made = Index(tmp_path / "index")
     yield made
     made.close()
-
-
-class Run:
-    """A set-up in its process."""
-
-    def __init__(self, index: Index, order: Order, *arguments: str) -> None:
-        self.places, self.token = Places(Path(order.home)), order.token
-        self.places.work.mkdir(parents=True, exist_ok=True)
-        self.process = launch.start(
-            launch.set_up_command(Path(sys.executable), EXTENSION, *arguments),
-            log=self.places.process_log,
-            environment=uv.environment_for(index.environment(), self.places),
-            folder=self.places.home,
-            given=order.to_json(),
-        )
-
-    def wait(self) -> int:
-        status = self.process.wait(120)
-        assert self.places.process_log.read_text() == ""
-        return status
-
-    def told(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.places.told(self.token).read_text().splitlines()]
-
-    def failed(self) -> list[str]:
-        assert self.wait() == 1
-        return self.told()[-1]["failed"]
-
-
-def version_of(places: Places) -> str:
-    command = [str(python_in(places.engine)), "-I", "-m", "engine", "--version"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_from_nothing_to_an_engine_that_answers(index: Index, tmp_path: Path) -> None:
@@ -285,13 +249,6 @@ def test_uv_is_got_from_the_users_own_index(index: Index, tmp_path: Path) -> Non
     )
     run = Run(index, order)
     assert run.wait() == 0, run.told()
-
-
-def wait_for(condition: Any, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_the_set_up_imports_no_wheel() -> None:

@@ -9,6 +9,7 @@ from blender_addon.core.deliveries import Delivery, Placed
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.core.snapshot import EngineView
 from blender_addon.core.unplaced import MOST, Unplaced
+from protocol.stages import STAGES
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import Server
 
@@ -137,7 +138,7 @@ def killed(server: Server, blender: Desk, job: str) -> None:
     """The engine is killed while the job runs, and whoever watches its process has seen it."""
     blender.session.engine_facts(ALIVE)
     blender.ready()
-    blender.until(lambda: blender.job(job).stage == "Sampling the shape")
+    blender.until(lambda: blender.job(job).stage == STAGES["shape"].label)
     server.kill()
     blender.session.engine_facts(DEAD)
     blender.reach(job, "interrupted")

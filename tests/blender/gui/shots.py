@@ -41,6 +41,8 @@ OPENED = {
     "43_weights": ("20_weights", ("MAQUETTE_PT_engine", "MAQUETTE_PT_weights")),
     "44_downloading": ("21_downloading", ("MAQUETTE_PT_engine", "MAQUETTE_PT_weights")),
     "45_remote": ("23_remote", ("MAQUETTE_PT_engine",)),
+    "48_nothing_selected": ("08_picture", OBJECT),
+    "49_engine_asleep": ("47_asleep", ("MAQUETTE_PT_engine",)),
 }
 PREFERENCES = {
     "50_prefs_none": "01_no_engine",
@@ -134,6 +136,7 @@ def prepare(name: str) -> None:
     """What a state needs beside its snapshot."""
     chosen, thing = bpy.context.scene.maquette, bpy.context.view_layer.objects.active
     thing.name = "Mushroom"
+    thing.select_set(name != "48_nothing_selected")
     recipe, retexture = window.module("bl.recipe"), window.module("bl.retexture")
     if name == "37_recipe":
         recipe.write(thing, RECIPE)

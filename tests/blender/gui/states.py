@@ -47,6 +47,7 @@ def states(view: Any) -> dict[str, Any]:
         stages=small.stages,
         upscale_resolution=1536,
         upscale_seconds=420,
+        game_seconds=37,
         texture_resolution=1024,
         texture_seconds=95,
     )
@@ -94,13 +95,15 @@ def states(view: Any) -> dict[str, Any]:
         picture,
         notes=(
             "The object touches the lower edge of the picture: what is cut off will be missing.",
-            "The picture is small (512 pixels): fine detail will be guessed.",
+            "The object is only 180 x 212 pixels large; fine details will be missing.",
+            "The plain background was taken away by rule: look at the outline.",
         ),
+        warnings=2,
     )
     chosen = replace(base, picture=picture)
     running = view.JobView(
         id="a" * 32, title="mushroom", kind="generate", state="running",
-        stage="Sampling the shape", step=7, steps=12, fraction=0.43, elapsed=42, eta=68,
+        stage="Making the shape", step=7, steps=12, fraction=0.43, elapsed=42, eta=68,
     )  # fmt: skip
     queued = tuple(
         view.JobView(id=str(n) * 32, title=t, kind=k, state="queued", position=n, target=g)
@@ -189,6 +192,12 @@ def states(view: Any) -> dict[str, Any]:
         "02_offline": offline,
         "03_installing": installing,
         "04_setup_cut": cut,
+        "47_asleep": replace(
+            chosen,
+            engine=view.EngineView(
+                state="stopped", sentence="The engine is asleep: a job wakes it.", verb="start"
+            ),
+        ),
         "05_starting": replace(
             base, checkpoint=None,
             engine=view.EngineView(state="starting", sentence="The engine is starting…", verb=""),
@@ -204,6 +213,20 @@ def states(view: Any) -> dict[str, Any]:
                 title="sunset.exr",
                 problem="sunset is an OpenEXR picture, whose white level is not known.",
                 hint="Save it as PNG or JPEG and choose that file.",
+                readable=False,
+                maskable=False,
+            ),
+        ),
+        "46_busy": replace(
+            base,
+            picture=view.PictureView(
+                title="mushroom in the wood",
+                serial=1,
+                problem="The background is not plain enough to be removed by rule: its border "
+                "has many colours.",
+                hint="Download a small network (220 MB) that finds the object in front of any "
+                "background, or paint the mask by hand (Adjust Cut-Out, below).",
+                wants_network=True,
             ),
         ),
         "12_running": replace(chosen, jobs=(running,)),
@@ -249,6 +272,11 @@ def states(view: Any) -> dict[str, Any]:
             base, picture=replace(picture, place=4, count=5, made=4, left_out=True)
         ),
         "29_choices_words": replace(base, engine=cpu, checkpoint=replace(small, words=True)),
+        "30_words_missing": replace(
+            base,
+            engine=cpu,
+            checkpoint=replace(small, words=True, words_missing="What reads words is missing."),
+        ),
         "15_waiting": replace(chosen, jobs=(waiting,)),
         "16_done": replace(
             chosen,
