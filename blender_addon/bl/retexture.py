@@ -151,7 +151,7 @@ def _give(
     users = [o for o in bpy.data.objects if o.data == mesh] if all_users else [thing]
     for user in users:
         looks.add(user, material)
-        recipe.write(user, story)
+        recipe.give(user, story)
 
 
 def _still_fits(

@@ -316,6 +316,29 @@ def test_what_was_not_made_here_is_not_finished_again(session: Recorder) -> None
     assert named == {"source": "a" * 32}
 
 
+def test_a_retextured_object_is_made_finer_from_what_made_its_shape(session: Recorder) -> None:
+    recipe = addon.module("bl.recipe")
+    bpy.ops.mesh.primitive_cube_add()
+    thing = bpy.context.object
+    duck = {"job": "a" * 32, "kind": "generate"}
+    trophy = {"job": "b" * 32, "kind": "texture", "sent": {"matrix": [2.0] * 16}}
+    recipe.write(thing, duck)
+    for number in range(2):
+        recipe.give(thing, {**trophy, "job": f"{number}" * 32})
+    recipe.give(thing, {"job": "c" * 32, "kind": "finish"})
+    assert recipe.job_of(thing) == "c" * 32 and not recipe.is_of_look(thing)
+    bpy.ops.maquette.upscale()
+    name, (_, target), named = session.only()
+    assert (name, named) == ("upscale", {"source": "a" * 32}) and target.matrix == ()
+    recipe.give(thing, {"job": "d" * 32, "kind": "upscale"})
+    assert recipe.job_of(thing, of_shape=True) == "d" * 32
+    recipe.write(thing, trophy)  # its shape was not made here
+    assert recipe.is_of_look(thing)
+    bpy.ops.maquette.upscale()
+    _, (_, target), named = session.only()
+    assert named == {"source": "b" * 32} and target.matrix == (2.0,) * 16
+
+
 def test_history_turns_and_filters(
     session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
