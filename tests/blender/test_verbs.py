@@ -251,6 +251,13 @@ def test_one_event_has_one_sentence_and_one_verb_everywhere(
     assert session.only() == ("dismiss_banner", (), {})
 
 
+def test_nothing_is_said_to_be_made_from_no_picture(session: Recorder) -> None:
+    View, words = addon.module("core.snapshot").PictureView, addon.module("ui.source").several_words
+    assert words(View(title="a", count=4, made=0, unusable=4)) == ["Cannot be used: 4"]
+    some = words(View(title="a", count=4, made=3, unusable=1))
+    assert some[0] == "Objects are made from 3 pictures."
+
+
 def test_what_was_made_is_shown(session: Recorder) -> None:
     bpy.ops.mesh.primitive_cube_add(location=(3, 4, 5))
     made = bpy.context.object
