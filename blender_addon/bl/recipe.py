@@ -11,6 +11,9 @@ from ..protocol.errors import EngineError
 SENT = "sent"
 """Entry with what was done to the object's mesh before it was sent (``sent_of``)."""
 
+SHAPE = "shape"
+"""Entry with ``job`` and ``SENT`` of what made the shape, where a new look came after that."""
+
 
 def write(thing: Any, recipe: Mapping[str, Any]) -> None:
     """Put a recipe on an object."""
@@ -33,10 +36,32 @@ def of_delivery(delivery: Delivery) -> dict[str, Any]:
     return found
 
 
-def sent_of(thing: Any | None) -> dict[str, tuple[Any, ...]]:
+def give(thing: Any, story: Mapping[str, Any]) -> None:
+    """Put the recipe of a new look or finish on an object, or of a new shape. A look does not make
+    the shape: what did is kept, since its picture is the one that shows the shape."""
+    origin = _origin(thing) if story.get("kind") in ("texture", "finish") else {}
+    write(thing, {**story, SHAPE: origin} if origin else story)
+
+
+def _origin(thing: Any | None) -> dict[str, Any]:
+    """``job`` and ``SENT`` of what made the shape of an object; empty: nobody knows."""
+    recipe = read(thing)
+    origin = recipe.get(SHAPE)
+    if isinstance(origin, dict) and isinstance(origin.get("job"), str):
+        return origin
+    if recipe.get("kind") not in ("generate", "upscale"):
+        return {}
+    return {name: recipe[name] for name in ("job", SENT) if name in recipe}
+
+
+def sent_of(thing: Any | None, *, of_shape: bool = False) -> dict[str, tuple[Any, ...]]:
     """``matrix``, ``bounds`` and ``modifiers`` of ``core.deliveries.Target`` for what is made
-    from the stored result of an object, as its recipe says; what is wrong there is left out."""
-    said = read(thing).get(SENT)
+    from the stored result of an object, as its recipe says; what is wrong there is left out.
+
+    Args:
+        of_shape: what made the shape, not a look that came later.
+    """
+    said = ((of_shape and _origin(thing)) or read(thing)).get(SENT)
     said = said if isinstance(said, dict) else {}
     found: dict[str, tuple[Any, ...]] = {}
     for name, count in (("matrix", 16), ("bounds", 6)):
@@ -64,7 +89,12 @@ def read(thing: Any | None) -> dict[str, Any]:
         return {}  # somebody edited it
 
 
-def job_of(thing: Any | None) -> str:
-    """Id of the job that made an object, or empty."""
-    job = read(thing).get("job", "")
+def is_of_look(thing: Any | None) -> bool:
+    """Whether all that is known is what made its look: its shape was not made here."""
+    return read(thing).get("kind") == "texture" and not _origin(thing)
+
+
+def job_of(thing: Any | None, *, of_shape: bool = False) -> str:
+    """Id of the job that made an object, or empty; ``of_shape`` as ``sent_of``."""
+    job = ((of_shape and _origin(thing)) or read(thing)).get("job", "")
     return job if isinstance(job, str) else ""

@@ -35,11 +35,23 @@ def what_is_lost(thing: Any) -> list[str]:
     return [said(words) for words, there in lost.items() if there]
 
 
-def modifiers_in(thing: Any) -> tuple[str, ...]:
+def looks_lost(thing: Any) -> str:
+    """That the looks of an object go with its old mesh, or empty."""
+    names = [look.name for look in looks.of(thing)]
+    if not names:
+        return ""
+    return said(
+        "The new mesh brings its own look: {original}, {looks} go with the old mesh.",
+        original=said("Original"),
+        looks=", ".join(names),
+    )
+
+
+def modifiers_in(thing: Any, *, of_shape: bool = False) -> tuple[str, ...]:
     """Names of the modifiers that will be part of the new mesh of an object, and are switched off
-    when it comes."""
+    when it comes; ``of_shape`` as ``recipe.sent_of``."""
     if recipe.job_of(thing):
-        before = recipe.sent_of(thing).get("modifiers", ())
+        before = recipe.sent_of(thing, of_shape=of_shape).get("modifiers", ())
         return tuple(name for name in mesh_out.shown_modifiers(thing) if name in before)
     return mesh_out.shown_modifiers(thing)
 
@@ -88,7 +100,7 @@ def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: b
         looks.forget(user)
         user.data = new.mesh
         user.material_slots[place].link = "DATA"
-        recipe.write(user, recipe.of_delivery(delivery))
+        recipe.give(user, recipe.of_delivery(delivery))
     remove_unused(old, before)
     new.mesh.name = name
     if new.material is not None and delivery.stage != "structure":

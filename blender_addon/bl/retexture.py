@@ -14,7 +14,7 @@ import numpy as np
 from ..core.deliveries import Delivery, Placed
 from ..core.language import said
 from ..protocol.errors import EngineError
-from . import build, elbow_room, looks, materials, mesh_out, recipe
+from . import build, elbow_room, looks, materials, mesh_out, open_file, recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +86,12 @@ def preview_of(thing: Any | None) -> Any | None:
     return next((p for p in previews() if _original(p) == thing), None)
 
 
+def holds(uid: int, job: str) -> bool:
+    """Whether an object, by ``session_uid``, has the result of a job, or is the preview of one."""
+    thing = open_file.by_uid(bpy.data.objects, uid)
+    return thing is not None and (PREVIEW in thing or recipe.job_of(thing) == job)
+
+
 def keep(preview: Any) -> Any:
     """Give the look of a preview to its object, and remove the preview; the object.
 
@@ -151,7 +157,7 @@ def _give(
     users = [o for o in bpy.data.objects if o.data == mesh] if all_users else [thing]
     for user in users:
         looks.add(user, material)
-        recipe.write(user, story)
+        recipe.give(user, story)
 
 
 def _still_fits(

@@ -21,6 +21,7 @@ from ..protocol.errors import EngineError
 from . import asset, matte, open_file, thumbnails
 
 if TYPE_CHECKING:
+    from ..core.banner import Holds
     from ..core.deliveries import Delivery, Placed
     from ..core.session import Session
     from ..engine_process import EngineProcess
@@ -43,6 +44,8 @@ _wanted = False
 _shown: Snapshot = Snapshot()
 _facts: Any = None
 _told: set[str] = set()
+_looks_again = False
+"""Something was undone since the last tick."""
 
 
 def snapshot() -> Snapshot:
@@ -205,7 +208,7 @@ def _tick() -> float:
 def _work() -> float:
     current = session()
     poll_engine()
-    current.objects_seen(open_file.there)
+    current.objects_seen(open_file.there, _holds_after_undo())
     for delivery in current.tick(BUDGET):
         current.placed(delivery, deliver(delivery))
     icons, before = thumbnails.update(current), _shown
@@ -215,6 +218,16 @@ def _work() -> float:
     if current.busy:
         return FETCHING
     return WORKING if current.working or _shown.setup.running else IDLE
+
+
+def _holds_after_undo() -> "Holds | None":
+    global _looks_again
+    if not _looks_again:
+        return None
+    from . import retexture
+
+    _looks_again = False
+    return retexture.holds
 
 
 def _tell(error: Exception) -> None:
@@ -235,10 +248,20 @@ def _file_opened(*_: object) -> None:
 
 
 @bpy.app.handlers.persistent
+def _undone(*_: object) -> None:
+    global _looks_again
+    _looks_again = True
+
+
+@bpy.app.handlers.persistent
 def _file_saved(*_: object) -> None:
     asset.write_catalog()
 
 
 def _handlers() -> list[tuple[Any, Any]]:
     handlers = bpy.app.handlers
-    return [(handlers.load_post, _file_opened), (handlers.save_post, _file_saved)]
+    return [
+        (handlers.load_post, _file_opened),
+        (handlers.save_post, _file_saved),
+        (handlers.undo_post, _undone),
+    ]

@@ -12,6 +12,8 @@ from .snapshot import BannerView, JobState
 
 ENDS: tuple[JobState, ...] = ("done", "failed", "interrupted", "cancelled")
 BAD: tuple[JobState, ...] = ("failed", "interrupted")
+Holds = Callable[[int, str], bool]
+"""Whether an object, by ``session_uid``, has the result of a job."""
 SECONDS = 30.0
 """That good news stays. What went wrong stays until it is tried again or taken away."""
 
@@ -67,17 +69,23 @@ class Banner:
         """Another file is open: the object that was told of is not in it."""
         self.objects_seen(lambda uid: False)
 
-    def objects_seen(self, there: Callable[[int], bool]) -> None:
-        """Nothing is said any more of an object that is gone.
+    def objects_seen(self, there: Callable[[int], bool], holds: Holds | None = None) -> None:
+        """Nothing is said any more of an object that is gone, or of a result that it has no longer.
 
         Args:
             there: whether an object is in a scene, by ``session_uid``.
+            holds: after an undo, else None: whether an object has the result of a job.
         """
-        objects = {each.object for each in (self._shown, self.news) if each and each.object}
-        gone = {uid for uid in objects if not there(uid)}
-        if self._shown is not None and self._shown.object in gone:
+
+        def gone(told: BannerView | None) -> bool:
+            if told is None or not told.object:
+                return False
+            undone = holds is not None and told.state == "done" and not holds(told.object, told.job)
+            return undone or not there(told.object)
+
+        if gone(self._shown):
             self._shown = None
-        if self.news is not None and self.news.object in gone:
+        if gone(self.news):
             self.say("")
 
     def _tell(self, view: BannerView) -> None:

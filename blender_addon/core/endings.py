@@ -43,8 +43,10 @@ def ending(status: int | None, last: Sequence[str]) -> EngineError | None:
     if status in (-9, 137):
         return EngineError(
             "engine_killed",
-            "The engine was ended by the system, most likely because memory was full.",
-            "Close other programs or choose a lower quality, then restart the engine.",
+            "The engine was ended by the system.",
+            # The memory that is free now says nothing of that moment: its own is free again.
+            "Restart the engine. Full memory is one frequent reason: if it happens again, close "
+            "other programs or choose a lower quality.",
         )
     if status in (-15, -2, 130, 143) or status == 0xC000013A:
         return EngineError(

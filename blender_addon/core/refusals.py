@@ -116,6 +116,8 @@ def why_not_generate(snapshot: Snapshot, quality: str = "") -> str:
 def why_not_any(snapshot: Snapshot) -> str:
     """Why none of several pictures can be used."""
     picture = snapshot.picture
+    if picture.unusable == picture.count:
+        return said("None of the {count} pictures can be used: choose others.", count=picture.count)
     if not picture.made:
         return "No picture is left to use: take one in again, or choose others."
     if picture.checking and snapshot.engine.state == "ready":

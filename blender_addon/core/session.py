@@ -14,7 +14,7 @@ from ..protocol import events, replies
 from ..protocol.errors import EngineError
 from ..protocol.requests import Cancel, Reorder
 from .asking import Asking
-from .banner import Banner
+from .banner import Banner, Holds
 from .chosen import Chosen
 from .deliveries import Delivery, Placed, Target
 from .engine_side import EngineSide
@@ -133,13 +133,14 @@ class Session:
         self._banner.file_opened()
         self._refresh()
 
-    def objects_seen(self, there: Callable[[int], bool]) -> None:
+    def objects_seen(self, there: Callable[[int], bool], holds: Holds | None = None) -> None:
         """What is told of jobs keeps to what is in the scenes: before each tick.
 
         Args:
             there: whether an object is in a scene of the open file, by ``session_uid``.
+            holds: after an undo, as ``Banner``.
         """
-        self._banner.objects_seen(there)
+        self._banner.objects_seen(there, holds)
         self._jobs.objects_seen(there, self._fetching.file)
 
     def tick(self, budget_s: float = 0.01) -> list[Delivery]:

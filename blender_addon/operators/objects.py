@@ -72,8 +72,10 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
         settings = choices.upscale(context.scene.maquette)
 
         def begin(thing: Any) -> None:
-            if job := recipe.job_of(thing):
-                session().upscale(settings, targets.of(context, thing, "replace"), source=job)
+            # A look's picture need not show the shape, which would become another one by it.
+            if job := recipe.job_of(thing, of_shape=True):
+                target = targets.of(context, thing, "replace", of_shape=True)
+                session().upscale(settings, target, source=job)
                 return
             sent = mesh_out.shape_of(thing)
             target = targets.of(context, thing, "replace", sent)

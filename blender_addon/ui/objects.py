@@ -26,15 +26,17 @@ def draw_button(
     text.say(layout, context, why_not(operator, thing), icon="INFO")
 
 
-def draw_replaced(layout: Any, context: Any, thing: Any) -> None:
-    """What a new mesh cannot keep, and whether other objects with the mesh change too."""
+def draw_replaced(layout: Any, context: Any, thing: Any, *, of_shape: bool = False) -> None:
+    """What a new mesh cannot keep, and whether other objects with the mesh change too; ``of_shape``
+    as ``recipe.sent_of``."""
     from ..bl import replace
 
     lost = replace.what_is_lost(thing)
     if lost:
         told = said("The new mesh will not have its {what}.", what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
-    if modifiers := replace.modifiers_in(thing):
+    text.say(layout, context, replace.looks_lost(thing), icon="ERROR")
+    if modifiers := replace.modifiers_in(thing, of_shape=of_shape):
         told = said("Part of the new mesh, and switched off then: {what}.")
         text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
@@ -175,7 +177,13 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
                 layout, context,
                 "This mesh was not made here: the chosen picture says what it shows.", icon="INFO",
             )  # fmt: skip
-        draw_replaced(layout, context, thing)
+        elif recipe.is_of_look(thing):
+            text.say(
+                layout, context,
+                "The picture of its look says what it shows: if it shows something else, the shape "
+                "becomes that.", icon="ERROR",
+            )  # fmt: skip
+        draw_replaced(layout, context, thing, of_shape=True)
         draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
 
 

@@ -145,7 +145,7 @@ def draw_several(box: Any, context: Any, picture: Any) -> None:
 def several_words(picture: Any) -> list[str]:
     """What is to be known of all of them."""
     used = said("Objects are made from {count} pictures.", count=picture.made)
-    told = [] if picture.made == picture.count else [used]
+    told = [used] if 0 < picture.made < picture.count else []
     for count, sentence in (
         (picture.noted, said("With warnings: {count}")),
         (picture.unusable, said("Cannot be used: {count}")),

@@ -162,3 +162,13 @@ def test_a_build_that_fails_leaves_nothing_half_made(monkeypatch: pytest.MonkeyP
     assert placed.outcome == "lost" and "no room" in placed.sentence
     after = {kind: len(getattr(bpy.data, kind)) for kind in before}
     assert after == before and thing.name in bpy.data.objects
+
+
+def test_which_looks_go_with_the_old_mesh_is_said_before() -> None:
+    replace = addon.module("bl.replace")
+    thing = thing_of(quads("good"))
+    assert replace.looks_lost(thing) == ""
+    for number in range(2):
+        retextured(thing, preview=False, job=f"{number}" * 32)
+    told = replace.looks_lost(thing)
+    assert "Original, Thing Look, Thing Look.001 go with the old mesh" in told

@@ -178,6 +178,21 @@ def test_a_deletion_is_told_at_the_next_tick_and_undone(
     pump.until(lambda: not tick.snapshot().message and tick.snapshot().banner is None, 10)
 
 
+def test_after_an_undo_it_is_looked_at_whose_result_an_object_has() -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    uid, tick = bpy.context.object.session_uid, addon.module("bl.tick")
+    holds = addon.module("bl.retexture").holds
+    assert tick._undone in bpy.app.handlers.undo_post and tick._holds_after_undo() is None
+    bpy.ops.ed.undo_push(message="Before")
+    assert not holds(uid, "a" * 32)
+    placed = parts.deliver(purpose="replace", object=uid, object_name="Cube")
+    job = addon.module("bl.recipe").job_of(bpy.data.objects["Cube"])
+    assert placed.outcome == "placed" and holds(uid, job) and not holds(uid, "b" * 32)
+    bpy.ops.ed.undo()
+    assert tick._holds_after_undo() is holds and tick._holds_after_undo() is None
+    assert addon.module("bl.open_file").there(uid) and not holds(uid, job)
+
+
 def test_an_object_that_only_a_fake_user_keeps_is_deleted_for_its_user() -> None:
     """Unlink of the outliner takes it out of the scene and leaves it in the file."""
     open_file = addon.module("bl.open_file")

@@ -251,6 +251,13 @@ def test_one_event_has_one_sentence_and_one_verb_everywhere(
     assert session.only() == ("dismiss_banner", (), {})
 
 
+def test_nothing_is_said_to_be_made_from_no_picture(session: Recorder) -> None:
+    View, words = addon.module("core.snapshot").PictureView, addon.module("ui.source").several_words
+    assert words(View(title="a", count=4, made=0, unusable=4)) == ["Cannot be used: 4"]
+    some = words(View(title="a", count=4, made=3, unusable=1))
+    assert some[0] == "Objects are made from 3 pictures."
+
+
 def test_what_was_made_is_shown(session: Recorder) -> None:
     bpy.ops.mesh.primitive_cube_add(location=(3, 4, 5))
     made = bpy.context.object
@@ -314,6 +321,29 @@ def test_what_was_not_made_here_is_not_finished_again(session: Recorder) -> None
     name, (settings, target), named = session.only()
     assert (name, settings.finish, target.purpose) == ("finish", "game", "replace")
     assert named == {"source": "a" * 32}
+
+
+def test_a_retextured_object_is_made_finer_from_what_made_its_shape(session: Recorder) -> None:
+    recipe = addon.module("bl.recipe")
+    bpy.ops.mesh.primitive_cube_add()
+    thing = bpy.context.object
+    duck = {"job": "a" * 32, "kind": "generate"}
+    trophy = {"job": "b" * 32, "kind": "texture", "sent": {"matrix": [2.0] * 16}}
+    recipe.write(thing, duck)
+    for number in range(2):
+        recipe.give(thing, {**trophy, "job": f"{number}" * 32})
+    recipe.give(thing, {"job": "c" * 32, "kind": "finish"})
+    assert recipe.job_of(thing) == "c" * 32 and not recipe.is_of_look(thing)
+    bpy.ops.maquette.upscale()
+    name, (_, target), named = session.only()
+    assert (name, named) == ("upscale", {"source": "a" * 32}) and target.matrix == ()
+    recipe.give(thing, {"job": "d" * 32, "kind": "upscale"})
+    assert recipe.job_of(thing, of_shape=True) == "d" * 32
+    recipe.write(thing, trophy)  # its shape was not made here
+    assert recipe.is_of_look(thing)
+    bpy.ops.maquette.upscale()
+    _, (_, target), named = session.only()
+    assert named == {"source": "b" * 32} and target.matrix == (2.0,) * 16
 
 
 def test_history_turns_and_filters(

@@ -77,6 +77,18 @@ def test_nothing_is_said_of_an_object_that_was_deleted_afterwards(clock: Clock) 
     assert (banner.message, banner.news) == ("", None)
 
 
+def test_nothing_is_said_of_a_result_whose_delivery_was_undone(clock: Clock) -> None:
+    """The object is there again as it was before."""
+    banner, job = Banner(clock), made()
+    ended(banner, job, "done")
+    banner.look([job])
+    banner.objects_seen(lambda uid: True, lambda uid, id: (uid, id) == (7, job.id))
+    assert banner.look([job]) is not None and banner.message  # something else was undone
+    banner.objects_seen(lambda uid: True, lambda uid, id: False)
+    assert banner.look([job]) is None
+    assert (banner.message, banner.news) == ("", None)
+
+
 def test_what_is_in_no_scene_is_in_the_history(clock: Clock) -> None:
     banner, job = Banner(clock), Followed("a", "chair", None)
     ended(banner, job, "done")

@@ -29,8 +29,8 @@ def index(tmp_path: Path) -> Iterator[Index]:
 @pytest.mark.parametrize(
     ("status", "last", "code", "says"),
     [
-        (-9, ["x"], "engine_killed", "memory was full"),
-        (137, [], "engine_killed", "memory was full"),
+        (-9, ["x"], "engine_killed", "ended by the system."),
+        (137, [], "engine_killed", "ended by the system."),
         (-15, [], "engine_stopped", "from outside"),
         (130, [], "engine_stopped", "from outside"),
         (-11, ["loading kernels"], "engine_crashed", "loading kernels"),
@@ -49,6 +49,12 @@ def test_how_it_ended(status: int | None, last: list[str], code: str, says: str)
     assert found.code == code
     assert says in found.message
     assert found.hint
+
+
+def test_why_it_was_killed_is_not_guessed() -> None:
+    found = ending(-9, [])
+    assert found is not None and found.message == "The engine was ended by the system."
+    assert "one frequent reason" in found.hint and "likely" not in found.message + found.hint
 
 
 def test_the_log_of_everyday_work_is_not_why_it_ended() -> None:

@@ -149,6 +149,10 @@ def test_one_of_several_pictures_that_cannot_be_used_stops_nothing() -> None:
     assert "film" in refusals.why_not_retexture(replace(ALL_WELL, picture=shown))
     none = replace(ALL_WELL, picture=replace(shown, made=0))
     assert "No picture is left" in refusals.why_not_generate(none)
+    bad = replace(ALL_WELL, picture=replace(shown, made=0, unusable=3))
+    assert refusals.why_not_generate(bad) == (
+        "None of the 3 pictures can be used: choose others."
+    )  # none of them was left out, so none can be taken in again
     looking = replace(ALL_WELL, picture=replace(shown, problem="", checking=True))
     assert "takes a moment" in refusals.why_not_generate(looking)
 
