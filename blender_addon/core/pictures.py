@@ -155,6 +155,12 @@ def read_picture(file: Path, remedy: str = "Choose another file.") -> PictureIn:
     Raises:
         EngineError: ``file_unreadable``.
     """
+    if file.is_dir():
+        raise EngineError(
+            "file_unreadable",
+            said("{name} is a folder, not a picture.", name=file.name or file),
+            "Open it and choose a picture in it.",
+        )
     try:
         return PictureIn(title=file.stem, data=file.read_bytes(), path=str(file))
     except OSError as error:

@@ -99,7 +99,8 @@ def begin_work(
             ready = written(picture.text)
         else:
             ready = load_picture(picture, matte, network=models.matte)
-    report.note(ready.note)
+    # That a stored picture is cut out already tells a user nothing.
+    report.note(ready.note, detail=not isinstance(picture, Prompt) and matte == "cutout")
     report.part("source", lambda: ready.cutout)
     return Work(models, report, spec, ready, noise, samplers, max_tokens, inputs.kept)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,6 +219,14 @@ def test_what_is_no_picture_is_refused_before_it_is_sent(
 )
 def test_what_may_be_a_picture_is_left_to_the_engine(data: bytes) -> None:
     assert PictureIn(title="it", data=data).buffer().shape == (len(data),)
+
+
+def test_a_folder_is_refused_in_a_plain_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        EngineError, match=f"^{tmp_path.name} is a folder, not a picture"
+    ) as refused:
+        read_picture(tmp_path)
+    assert refused.value.hint == "Open it and choose a picture in it."
 
 
 def test_without_a_picture_nothing_is_generated(desk: MakeDesk) -> None:
