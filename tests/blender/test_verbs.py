@@ -10,6 +10,7 @@ import pytest
 
 from tests.blender import addon
 from tests.blender.gui.states import states
+from tests.blender.layout import Layout
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -170,24 +171,6 @@ def test_words_are_offered_where_the_networks_know_some(
     assert bpy.context.window_manager.maquette.prompt == known["25_words"].picture.words
     bpy.context.scene.maquette.grow = 3  # there is no matte to correct
     assert session.calls == []
-
-
-class Layout:
-    """Writes down what is drawn: (operator, words, its properties) and texts."""
-
-    def __init__(self) -> None:
-        self.operators: list[tuple[str, str, Any]] = []
-        self.texts: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: self
-
-    def label(self, text: str = "", **_: Any) -> None:
-        self.texts.append(text)
-
-    def operator(self, name: str, text: str = "", **_: Any) -> Any:
-        self.operators.append((name.removeprefix("maquette."), text, SimpleNamespace()))
-        return self.operators[-1][2]
 
 
 def test_what_reads_words_is_a_button_for_the_engine_that_was_set_up_here(

@@ -152,7 +152,7 @@ def test_its_death_is_noticed_and_a_restart_offered(blenders: Blenders) -> None:
     os.kill(blenders.pid(), signal.SIGKILL)
     both = lambda: one.facts.engine.state == two.facts.engine.state == "gone"  # noqa: E731
     assert blenders.until(both) < NOTICED
-    assert "memory was full" in one.facts.engine.sentence
+    assert "ended by the system" in one.facts.engine.sentence
     assert one.facts.engine.verb == two.facts.engine.verb == "restart"
     one.restart()
     blenders.state(one, "ready")
