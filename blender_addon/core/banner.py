@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 
 from .following import ACTIVE, Followed
 from .language import said
-from .snapshot import BannerView, JobState
+from .snapshot import ENDED_BADLY, BannerView, JobState
 
-ENDS: tuple[JobState, ...] = ("done", "failed", "interrupted", "cancelled")
-BAD: tuple[JobState, ...] = ("failed", "interrupted")
+ENDS: tuple[JobState, ...] = ("done", *ENDED_BADLY, "cancelled")
 Holds = Callable[[int, str], bool]
 """Whether an object, by ``session_uid``, has the result of a job."""
 SECONDS = 30.0
@@ -48,16 +47,17 @@ class Banner:
             before = self._states.get(id)
             if before is None or before == (job.state, bool(job.gone)):
                 continue
-            if job.state in ENDS and before[0] != job.state:
-                self._tell(_view(job))
-                self.message, self.news = _view(job).sentence, self._shown
-            elif job.gone and not before[1]:
-                self._tell(_view(job))
+            ended = job.state in ENDS and before[0] != job.state
+            if ended or (job.gone and not before[1]):
+                view = _view(job)
+                self._shown, self._since = view, self._clock()
+                if ended:
+                    self.message, self.news = view.sentence, view
         self._states = {id: (job.state, bool(job.gone)) for id, job in by_id.items()}
         shown, news = self._shown, self.news
         if shown is not None and not self._holds(shown, by_id.get(shown.job)):
             self._shown = None
-        if news is not None and news.state in BAD and not _lasts(news, by_id.get(news.job)):
+        if news is not None and news.state in ENDED_BADLY and not _lasts(news, by_id.get(news.job)):
             self.say("")
         return self._shown
 
@@ -88,9 +88,6 @@ class Banner:
         if gone(self.news):
             self.say("")
 
-    def _tell(self, view: BannerView) -> None:
-        self._shown, self._since = view, self._clock()
-
     def _holds(self, shown: BannerView, job: Followed | None) -> bool:
         if shown.state in ("done", "cancelled"):
             return self._clock() - self._since < SECONDS
@@ -101,7 +98,7 @@ def _lasts(told: BannerView, job: Followed | None) -> bool:
     """Whether it is still so."""
     if job is None:
         return False
-    return job.state == told.state if told.state in BAD else bool(job.gone)
+    return job.state == told.state if told.state in ENDED_BADLY else bool(job.gone)
 
 
 def _view(job: Followed) -> BannerView:

@@ -20,6 +20,11 @@ def is_full(folder: Path) -> bool:
     return False
 
 
+def lacks_room(error: OSError) -> bool:
+    """Whether it was for want of room on the disk, or of a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "winerror", 0) == 112
+
+
 def disk_full(folder: Path, need: int = 0) -> EngineError:
     """
     Args:
@@ -37,7 +42,7 @@ def disk_full(folder: Path, need: int = 0) -> EngineError:
 
 def unwritable(folder: Path, error: OSError) -> EngineError:
     """For a folder that cannot be written; ``disk_full`` where that is why."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "winerror", 0) == 112:
+    if lacks_room(error):
         return disk_full(folder)
     return EngineError(
         "unwritable",

@@ -3,7 +3,6 @@
 Only for the set-up's own process: it waits for the network.
 """
 
-import errno
 import hashlib
 import http.client
 import re
@@ -17,7 +16,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..protocol.errors import EngineError
-from .disk import unwritable
+from .disk import lacks_room, unwritable
 
 CHUNK = 1 << 18
 SILENCE = 30.0
@@ -195,8 +194,7 @@ def _raise_final(url: str, file: Path, error: Exception, *, last: bool) -> None:
             "Try again later; if it stays so, look whether your index or proxy lets it pass.",
         ) from error
     refused = PermissionError | IsADirectoryError | NotADirectoryError
-    full = (errno.ENOSPC, errno.EDQUOT)
-    if isinstance(error, OSError) and (error.errno in full or isinstance(error, refused)):
+    if isinstance(error, OSError) and (lacks_room(error) or isinstance(error, refused)):
         raise unwritable(file.parent, error) from error
     if "407" in str(error):
         raise _proxy_login() from error

@@ -6,6 +6,7 @@ from ..protocol.replies import JobSnapshot, Refused
 from ..protocol.requests import Attach
 from .asking import Asking
 from .following import Followed, Following
+from .snapshot import ENDED_BADLY
 from .unplaced import Unplaced
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Rejoining:
         engine to ask."""
         for id in self._unplaced:
             noted = self._unplaced[id]
-            if noted.state not in ("failed", "interrupted") or id in self._jobs:
+            if noted.state not in ENDED_BADLY or id in self._jobs:
                 continue
             self._recalled.add(id)
             self._jobs.add(

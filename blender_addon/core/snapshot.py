@@ -20,6 +20,8 @@ JobState = Literal[
 ]  # fmt: skip
 """Of a job as this Blender sees it: "fetching" gets the parts of what ended; "waiting" has them and
 waits until the scene can take them (``waiting_for`` says what for)."""
+ENDED_BADLY: tuple[Literal["failed"], Literal["interrupted"]] = ("failed", "interrupted")
+"""States of a job that can be tried again or resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)

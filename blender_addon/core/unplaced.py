@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from .snapshot import ENDED_BADLY
+
 if TYPE_CHECKING:
     from .following import Followed
 
@@ -14,7 +16,6 @@ LONGEST = 10_000
 """Bytes of a file that are read."""
 MOST = 20
 """Jobs that have ended badly and are kept in mind, so that a farm leaves no heap of them."""
-_BAD = ("failed", "interrupted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,8 @@ class Unplaced:
         bad = 0
         for file in files:
             noted = _read(file)
-            bad += noted.state in _BAD
-            if noted.state in _BAD and bad > MOST:
+            bad += noted.state in ENDED_BADLY
+            if noted.state in ENDED_BADLY and bad > MOST:
                 self.remove(file.name)
             else:
                 self._jobs[file.name] = noted
@@ -80,7 +81,7 @@ class Unplaced:
     def note(self, job: "Followed") -> None:
         """It has no result. What ended badly is shown by the next Blender although no engine runs;
         what the engine refused is nowhere but in this one."""
-        if job.resubmit is None and (job.state == "failed" or job.state == "interrupted"):
+        if job.resubmit is None and job.state in ENDED_BADLY:
             noted = Noted(
                 engine=self.engine,
                 state=job.state,
@@ -124,4 +125,4 @@ def _read(file: Path) -> Noted:
     values = cast("dict[str, Any]", told)
     names = [field.name for field in fields(Noted)]
     noted = Noted(**{n: values[n] for n in names if isinstance(values.get(n), str)})
-    return noted if noted.state in ("", *_BAD) else replace(noted, state="")
+    return noted if noted.state in ("", *ENDED_BADLY) else replace(noted, state="")

@@ -81,6 +81,12 @@ def refuse(cls: Any, why_not: str) -> bool:
     return not why_not
 
 
+def why_no_viewport(context: Any) -> str:
+    """Why what needs a 3D viewport cannot be used here; or empty."""
+    area = context.area
+    return "" if area is not None and area.type == "VIEW_3D" else "Use it in a 3D viewport."
+
+
 def redraw() -> None:
     """Draw all places that show the snapshot again."""
     import bpy

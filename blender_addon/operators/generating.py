@@ -16,7 +16,7 @@ from ..properties import (
     texture_property,
 )
 from . import choices, targets
-from .acting import attempt, refuse, session, session_as_it_is
+from .acting import attempt, refuse, session, session_as_it_is, why_no_viewport
 
 
 def generate_now(context: Any, picture: Any = None) -> None:
@@ -274,8 +274,7 @@ class MAQUETTE_OT_show_materials(Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        has = context.area is not None and context.area.type == "VIEW_3D"
-        return refuse(cls, "" if has else "Use it in a 3D viewport.")
+        return refuse(cls, why_no_viewport(context))
 
     def execute(self, context: Any) -> set[str]:
         context.space_data.shading.type = "MATERIAL"

@@ -11,7 +11,7 @@ from ..core.language import said
 from ..properties import is_a_picture
 from ..protocol.errors import EngineError
 from . import matte
-from .acting import attempt, refuse, session, session_as_it_is
+from .acting import attempt, refuse, session, session_as_it_is, why_no_viewport
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
 EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
@@ -221,8 +221,7 @@ class MAQUETTE_OT_viewport_picture(Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        has = context.area is not None and context.area.type == "VIEW_3D"
-        return refuse(cls, "" if has else "Use it in a 3D viewport.")
+        return refuse(cls, why_no_viewport(context))
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import capture
@@ -238,9 +237,8 @@ class MAQUETTE_OT_camera_picture(Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        if context.area is None or context.area.type != "VIEW_3D":
-            return refuse(cls, "Use it in a 3D viewport.")
-        return refuse(cls, "" if context.scene.camera else "The scene has no camera. Add one.")
+        no_camera = "" if context.scene.camera else "The scene has no camera. Add one."
+        return refuse(cls, why_no_viewport(context) or no_camera)
 
     def execute(self, context: Any) -> set[str]:
         from ..bl import capture

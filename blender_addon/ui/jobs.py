@@ -7,12 +7,12 @@ from bpy.types import Panel
 from ..bl import text, tick
 from ..core import costs
 from ..core.language import said
+from ..core.snapshot import ENDED_BADLY
 from . import first_run, words
 from .sidebar import Sidebar, card
 
 MOST_FAILED = 3
 ACTIVE = ("sending", "running", "fetching", "waiting")
-FAILED = ("failed", "interrupted")
 STATES = {
     "sending": "Sending the picture",
     "queued": "Waiting for its turn",
@@ -52,7 +52,7 @@ def is_news(snapshot: Any) -> bool:
     return bool(
         snapshot.message
         or snapshot.engine.state in ("gone", "refused", "starting")
-        or any(job.state in (*ACTIVE, *FAILED) for job in snapshot.jobs)
+        or any(job.state in (*ACTIVE, *ENDED_BADLY) for job in snapshot.jobs)
         or setup.running
         or setup.problem
     )
@@ -71,11 +71,13 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     for job in snapshot.jobs:
         if job.state in ACTIVE:
             draw_running(layout, context, job, known_notes(snapshot))
-    failed = [job for job in snapshot.jobs if job.state in FAILED]
+    failed = [job for job in snapshot.jobs if job.state in ENDED_BADLY]
     for job in failed[-MOST_FAILED:]:
         draw_failed(layout, context, job)
     news = snapshot.news
-    in_a_box = any(job.state in ACTIVE for job in snapshot.jobs) or (news and news.state in FAILED)
+    in_a_box = any(job.state in ACTIVE for job in snapshot.jobs) or (
+        news and news.state in ENDED_BADLY
+    )
     if in_a_box or not snapshot.message:
         return
     text.say(layout, context, snapshot.message, icon=news_icon(news))

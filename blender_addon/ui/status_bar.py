@@ -5,6 +5,7 @@ the verb that belongs to it.
 from typing import Any
 
 from ..bl import text, tick
+from ..core.snapshot import ENDED_BADLY
 from . import jobs
 
 WIDTH = 360
@@ -27,7 +28,7 @@ def draw_banner(layout: Any, context: Any, banner: Any) -> None:
     """One line about what has ended, its verb, and a cross."""
     row = layout.row(align=True)
     line = row.row()
-    line.alert = banner.state in jobs.FAILED
+    line.alert = banner.state in ENDED_BADLY
     width = int(WIDTH * context.preferences.system.ui_scale)
     line.label(
         text=text.short(context, banner.sentence, width),

@@ -102,30 +102,27 @@ def flatten_charts(
         leaves &= np.bincount(chart)[chart] > size_of_piece[pieces]
         if not leaves.any():
             return replace(flat, source=flat.source % vertex_count)
-        chart = chart.copy()
-        wrong = np.zeros(count, dtype=bool)
-        wrong[chart[leaves]] = True
         round_ += 1
         # The folded and the covered go, ...
         away = (np.bincount(pieces, leaves) > 0)[pieces]
+        new = chart * 3
         if round_ >= ROUNDS:
-            alone = wrong[chart] if round_ >= 2 * ROUNDS else away
-            chart[alone] = count + pieces[alone].astype(np.int32)
-            chart = connected(chart, neighbours)
+            # ... each by itself in the end, or all of its chart, ...
+            alone = away
+            if round_ >= 2 * ROUNDS:
+                alone = (np.bincount(chart, leaves, minlength=count) > 0)[chart]
         else:
-            # ... each group of equally facing ones together.
-            away = away & ~many[chart]
+            # ... but at first those side by side together, and charts with much overlap in halves.
+            away &= ~many[chart]
             half = many[chart] & _is_far_half(flat)
             if piece_of is not None:
                 half = of_polygons(half, piece_of)
-            new = chart * 3
             new[half] += 2
             new[away] += 1
             # Where all leave together, nothing would change.
-            whole = np.bincount(chart, ~away, minlength=count)[chart] == 0
-            new[whole] = 3 * count + pieces[whole]
-            chart = connected(new, neighbours)
-        chart = np.unique(chart, return_inverse=True)[1].astype(np.int32)
+            alone = np.bincount(chart, ~away, minlength=count)[chart] == 0
+        new[alone] = 3 * count + pieces[alone]
+        chart = connected(new, neighbours)
 
 
 def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.ndarray]:
@@ -168,9 +165,8 @@ def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.nda
     ]
     for k in range(2):
         points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
-    return FlatCharts(chart, source, new_faces, points, of_vertex), np.argsort(
-        -front, kind="stable"
-    )
+    flat = FlatCharts(chart, source, new_faces, points, of_vertex)
+    return flat, np.argsort(-front, kind="stable")
 
 
 def _faults(

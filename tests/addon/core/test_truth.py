@@ -51,6 +51,19 @@ class Scene:
         )
 
 
+def with_block_in(
+    spawn: Spawn, desk: MakeDesk, steps: list[dict[str, Any]]
+) -> tuple[Desk, Scene, str]:
+    """A job whose object is in the scene for the first time."""
+    spawn({"jobs": [steps]})
+    blender = desk()
+    scene = Scene(blender)
+    blender.ready()
+    (job,) = blender.session.generate(SEED, HERE, picture())
+    blender.until(lambda: scene.object)
+    return blender, scene, job
+
+
 def test_a_block_in_of_a_job_that_died_is_no_result_in_the_scene(
     spawn: Spawn, desk: MakeDesk
 ) -> None:
@@ -67,12 +80,7 @@ def test_a_block_in_of_a_job_that_died_is_no_result_in_the_scene(
 
 def test_an_object_that_was_deleted_is_not_in_the_scene(spawn: Spawn, desk: MakeDesk) -> None:
     """It is deleted; nothing is killed."""
-    spawn({"jobs": [WHOLE]})
-    blender = desk()
-    scene = Scene(blender)
-    blender.ready()
-    (job,) = blender.session.generate(SEED, HERE, picture())
-    blender.until(lambda: scene.object)
+    blender, scene, job = with_block_in(spawn, desk, WHOLE)
     scene.object = 0
     seen: set[str] = set()
     blender.until(lambda: seen.add(blender.snapshot.message) or blender.job(job).state == "done")
@@ -86,12 +94,7 @@ def test_an_object_that_was_deleted_is_not_in_the_scene(spawn: Spawn, desk: Make
 def test_a_deletion_is_told_at_once_and_taken_back_with_an_undo(
     spawn: Spawn, desk: MakeDesk
 ) -> None:
-    spawn({"jobs": [WHOLE]})
-    blender = desk()
-    scene = Scene(blender)
-    blender.ready()
-    (job,) = blender.session.generate(SEED, HERE, picture())
-    blender.until(lambda: scene.object)
+    blender, scene, job = with_block_in(spawn, desk, WHOLE)
     scene.object = 0
     blender.tick()
     told = "chair was deleted: its result will wait in the history."
@@ -106,24 +109,14 @@ def test_a_deletion_is_told_at_once_and_taken_back_with_an_undo(
 
 
 def test_deleted_and_killed(spawn: Spawn, desk: MakeDesk) -> None:
-    spawn({"jobs": [DIES]})
-    blender = desk()
-    scene = Scene(blender)
-    blender.ready()
-    (job,) = blender.session.generate(SEED, HERE, picture())
-    blender.until(lambda: scene.object)
+    blender, scene, job = with_block_in(spawn, desk, DIES)
     scene.object = 0
     blender.reach(job, "failed")
     assert "in the scene" not in blender.snapshot.message
 
 
 def test_after_a_cancel_no_old_good_news_stays(spawn: Spawn, desk: MakeDesk) -> None:
-    spawn({"jobs": [SLOW]})
-    blender = desk()
-    scene = Scene(blender)
-    blender.ready()
-    (job,) = blender.session.generate(SEED, HERE, picture())
-    blender.until(lambda: scene.object)
+    blender, _, job = with_block_in(spawn, desk, SLOW)
     blender.session.cancel(job)
     blender.reach(job, "cancelled")
     assert "in the scene" not in blender.snapshot.message

@@ -187,6 +187,11 @@ def states(view: Any) -> dict[str, Any]:
         missing=int(14.2 * GB),
         free=212 * GB,
     )  # fmt: skip
+
+    def told(news: Any) -> Any:
+        """The last word is about a job, in the panel and in the status bar."""
+        return replace(chosen, banner=news, message=news.sentence, news=news)
+
     return {
         "01_no_engine": absent,
         "02_offline": offline,
@@ -251,17 +256,13 @@ def states(view: Any) -> dict[str, Any]:
                 of_words=True,
             ),
         ),
-        "26_in_history": replace(
-            chosen, banner=in_history, message=in_history.sentence, news=in_history
-        ),
+        "26_in_history": told(in_history),
         "22_deleted": replace(
             chosen,
             jobs=(replace(running, gone=deleted.sentence, target="mushroom"),),
             banner=deleted,
         ),
-        "24_cancelled": replace(
-            chosen, banner=cancelled, message=cancelled.sentence, news=cancelled
-        ),
+        "24_cancelled": told(cancelled),
         "27_several": replace(
             base,
             picture=replace(
@@ -278,12 +279,7 @@ def states(view: Any) -> dict[str, Any]:
             checkpoint=replace(small, words=True, words_missing="What reads words is missing."),
         ),
         "15_waiting": replace(chosen, jobs=(waiting,)),
-        "16_done": replace(
-            chosen,
-            message=done.sentence,
-            news=done,
-            banner=done,
-        ),
+        "16_done": told(done),
         "17_gone": replace(
             chosen,
             engine=view.EngineView(

@@ -19,8 +19,9 @@ def test_that_a_stored_picture_is_cut_out_already_is_a_detail(
     monkeypatch.setattr(work, "load_picture", lambda *_, **__: ready)
     told: list[events.Event] = []
     nothing: Any = None
+    inputs: Any = SimpleNamespace(kept=nothing)
     work.begin_work(
-        models, Report(told.append), SimpleNamespace(kept=nothing), nothing,  # type: ignore
+        models, Report(told.append), inputs, nothing,
         spec=nothing, picture=nothing, matte=matte, noise=nothing, samplers={},
     )  # fmt: skip
     notes = [event for event in told if isinstance(event, events.Note)]
