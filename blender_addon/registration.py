@@ -14,7 +14,7 @@ from .bl import languages, tick
 from .operators import acting, generating, history, matte, objects, presets, several, sources
 from .operators import engine as engine_operators
 from .ui import engine as engine_panels
-from .ui import first_run, generate, jobs, menus
+from .ui import first_run, generate, jobs, menus, status_bar
 from .ui import history as history_panels
 from .ui import objects as object_panels
 from .ui import source as source_menus
@@ -33,8 +33,8 @@ MODULES: tuple[ModuleType, ...] = (
     engine_operators,
     source_menus,
     first_run,
-    generate,
     jobs,
+    generate,
     object_panels,
     history_panels,
     engine_panels,
@@ -52,7 +52,7 @@ def register() -> None:
     properties.attach()
     menus.attach()
     tick.register()
-    tick.on_change.append(acting.redraw)
+    tick.on_change += [acting.redraw, status_bar.redraw]
 
 
 def unregister() -> None:
