@@ -130,32 +130,6 @@ def test_a_file_is_chosen_and_several_are_a_queue(session: Recorder) -> None:
     assert more["matte"].grow == 3
 
 
-def test_the_file_browser_opens_where_the_last_picture_was(
-    session: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    sources = addon.module("operators.sources")
-    monkeypatch.setattr(sources, "last_folder", None)
-
-    def opened() -> str:
-        operator = SimpleNamespace(directory="")
-        shown: list[Any] = []
-        manager = SimpleNamespace(fileselect_add=shown.append)
-        context = SimpleNamespace(window_manager=manager)
-        sources.MAQUETTE_OT_open_picture.invoke(operator, context, None)
-        assert shown == [operator]
-        return operator.directory
-
-    assert opened() == ""  # Blender's own choice
-    copy = tmp_path / "duck.png"
-    copy.write_bytes((EXAMPLES / "duck.png").read_bytes())
-    bpy.ops.maquette.open_picture(filepath=str(copy))
-    bpy.ops.maquette.example_picture()  # which lies where nobody wants to be
-    assert Path(opened()) == tmp_path
-    copy.unlink()
-    tmp_path.rmdir()
-    assert opened() == ""
-
-
 def test_stepping_shows_the_corrections_of_each_picture(
     session: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
