@@ -85,7 +85,7 @@ def hidden_parts(
 def _look(vertices, faces, center, frame, size):
     """(3, F) int32: votes, seen and covered of each face, from both ends of one axis."""
     points = to_pixels(vertices, center, frame, size)
-    near, far, near_face, far_face, front, covered = draw_depths(points, faces, size)
+    _, _, near_face, far_face, front, covered = draw_depths(points, faces, size)
     counts = np.zeros((3, faces.shape[0]), np.int32)
     counts[2] = covered
     for y in range(size):

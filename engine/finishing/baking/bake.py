@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.finishing.baking.atlas import BAND_ROWS, bands_of, fill_atlas, place_corners
+from engine.finishing.baking.detail import Detail, detail_of
 from engine.finishing.baking.edges import has_open_edges
 from engine.finishing.baking.fill import fill_unknown
-from engine.finishing.baking.occlusion import sky_of_vertices
-from engine.finishing.baking.project import project, source_of
+from engine.finishing.baking.project import project
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.mesh import AlphaMode, Material, Mesh, Texture
@@ -50,8 +50,8 @@ def bake(
     voxels: OVoxels,
     *,
     size: int = 2048,
+    detail: Detail | None = None,
     normal_map: bool = False,
-    occlusion: bool = True,
     crease_degrees: float = CREASE_DEGREES,
     name: str = "material",
     on_progress: Callable[[int, int], None] | None = None,
@@ -70,8 +70,8 @@ def bake(
             its own ``normals`` are kept if there are any.
         voxels: what it was made from, at least one; materials beyond [0, 1] are clamped.
         size: side of the square textures in texels, 16 to 8192.
+        detail: of the surface that was simplified; None: of the voxels' own.
         normal_map: whether to bake the detailed surface's normals.
-        occlusion: whether to bake what hides the sky; without, R is 255.
         crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
         name: of the material.
         on_progress: called with (bands done, bands in all); may raise to stop.
@@ -92,15 +92,10 @@ def bake(
     tangents = None
     if normal_map and mesh.uvs is not None:
         tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
-    grid, detailed = voxels.grid, voxels.grid_surface
-    detailed_points = np.ascontiguousarray(grid.in_voxels(detailed.vertices), np.float32)
-    surface = source_of(detailed_points, detailed.faces, threads=threads)
-    if occlusion:
-        sky = sky_of_vertices(
-            detailed_points, surface.faces, surface.normals, threads=threads
-        )
-    else:
-        sky = np.ones((len(detailed_points), 2), np.float32)
+    grid = voxels.grid
+    if detail is None:
+        raw = voxels.grid_surface
+        detail = detail_of(grid, raw.vertices, raw.faces, threads=threads)
     lookup = build_lookup(grid.coords)
     # The last column becomes 1 where any voxel was found.
     materials = np.clip(np.asarray(voxels.materials, np.float32), 0, 1)
@@ -120,16 +115,18 @@ def bake(
             return
         owner, weights = face[some].ravel()[inside], weights.reshape(-1, 3)[inside]
         points, facing = _on_mesh(in_voxels, faces, normals, owner, weights)
-        landed = project(surface, points, facing)
+        landed = project(detail.surface, points, facing)
         found, open_to_sky = landed.triangle >= 0, np.ones(len(points), np.float32)
-        detail = np.zeros_like(points)
-        _on_surface(surface, landed, facing, sky, points, detail, open_to_sky)
+        relief_normals = np.zeros_like(points)
+        _on_surface(detail, landed, facing, points, relief_normals, open_to_sky)
         values = sample_attributes(grid.coords, feats, points, lookup=lookup, threads=1)
         _nearest_voxels(lookup, feats, points, values)
         values[:, 6] *= found
         _write(values, open_to_sky, inside, base[some], orm[some], known[some])
         if tangents is not None:
-            _write_normals(normals, tangents, owner, weights, detail, found, inside, relief[some])
+            _write_normals(
+                normals, tangents, owner, weights, relief_normals, found, inside, relief[some]
+            )
 
     map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
     charts = face >= 0
@@ -178,6 +175,7 @@ def _materials_of(
         metallic_factor=1.0,
         base_color_texture=Texture(np.ascontiguousarray(base[..., :3]), wrap="clamp"),
         metallic_roughness_texture=Texture(orm, wrap="clamp"),
+        occlusion=True,
         normal_texture=Texture(relief, wrap="clamp") if relief.size else None,
         double_sided=has_open_edges(mesh.vertices, mesh.faces),
     )
@@ -215,10 +213,11 @@ def _on_mesh(vertices, faces, normals, owner, weights):
 
 
 @kernel
-def _on_surface(source, landed, facing, sky, points, normals, open_to_sky):
+def _on_surface(detail, landed, facing, points, normals, open_to_sky):
     """Move points to where they landed; its unit normals, and the share of the sky that the side
     on which the point lies sees there."""
-    corners, faces, corner_normals = source.corners, source.faces, source.normals
+    surface, sky = detail.surface, detail.sky
+    corners, faces, corner_normals = surface.corners, surface.faces, surface.normals
     triangle, weights = landed.triangle, landed.weights
     for p in range(len(points)):
         t = triangle[p]
