@@ -39,11 +39,11 @@ def test_the_nearest_triangle_of_all(count: int) -> None:
 def test_a_wall_without_thickness_has_its_right_side_and_far_away_is_nothing() -> None:
     square = np.array([[0, 0, 0], [9, 0, 0], [9, 9, 0], [0, 9, 0]], np.float32)
     up = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
-    walls = np.concatenate([square, square + np.float32([0, 0, 0.2])])
+    walls = np.concatenate([square, square + np.array([0, 0, 0.2], np.float32)])
     source = source_of(walls, np.concatenate([up[:, ::-1], up + 4]))
-    points = np.array([[4, 4, 0.1], [5, 4, 0.02], [4, 5, 0.18], [4, 4, FARTHEST + 1]], np.float32)
+    points = np.asarray([[4, 4, 0.1], [5, 4, 0.02], [4, 5, 0.18], [4, 4, FARTHEST + 1]], np.float32)
     for sign, height in ((1.0, 0.2), (-1.0, 0.0)):
-        landed = project(source, points, np.tile(np.float32([0, 0, sign]), (4, 1)))
+        landed = project(source, points, np.tile(np.array([0, 0, sign], np.float32), (4, 1)))
         heights = source.corners[landed.triangle[:3], 0, 2]
         np.testing.assert_allclose(heights, height)
         assert landed.triangle[3] == -1
