@@ -5,6 +5,7 @@ Start it with ``--by-hand`` and ``--zip``.
 """
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,18 +88,20 @@ def story() -> window.Steps:
     yield from install()
     tick = window.module("bl.tick")
     running = states(window.module("core.snapshot"))["12_running"]
-    share = [0.0]
-    tick.snapshot = lambda: replace(
-        running, jobs=(replace(running.jobs[0], fraction=share[0], eta=None),)
-    )
+    begin = time.monotonic()
+
+    def snapshot() -> Any:
+        """A job that is twelve seconds long, again and again."""
+        fraction = (time.monotonic() - begin) / 12 % 1
+        return replace(running, jobs=(replace(running.jobs[0], fraction=fraction, eta=None),))
+
+    tick.snapshot = snapshot
 
     def work() -> float:
-        """What the timer does ten times a second; it tells when there is another snapshot."""
-        share[0] = min(1.0, share[0] + 0.01)
+        """What the timer does ten times a second."""
         tick.tell()
         return 0.1
 
-    tick.snapshot()
     tick._wanted, tick._work = True, work
     yield from moves("with_preferences")
     with bpy.context.temp_override(window=shown("PREFERENCES")[0]):
