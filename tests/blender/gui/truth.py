@@ -2,7 +2,16 @@
 real Ctrl-Z; its engine is killed, and the job is resumed; its object is deleted for good.
 
 An engine that plays a slow job has to run in ``MAQUETTE_HOME`` (``serve --fake``, see
-engine/service/fake.py), and somebody has to start it again some seconds after it was killed.
+engine/service/fake.py), and somebody has to start it again some seconds after it was killed::
+
+    while true; do maquette serve --fake slow.json; sleep 6; done
+
+with a block-in after seconds, 40 seconds for the shape, and all that an object needs::
+
+    {"jobs": [[{"part": "source"}, {"stage": "structure", "steps": 4, "seconds": 1},
+               {"part": "structure"}, {"stage": "shape", "steps": 12, "seconds": 40},
+               {"part": "mesh"}, {"part": "finished"}, {"part": "textures", "side": 64},
+               {"part": "thumbnail"}, {"part": "recipe"}]]}
 """
 
 import os
