@@ -277,10 +277,12 @@ class DescribeCheckpoint:
     Attributes:
         checkpoint: as in ``Submit``; None: what a job that names none would use.
         finish: that the expected seconds include; None: none.
+        upscale_finish: the same of an upscale, whose finer surface is rarely finished alike.
     """
 
     checkpoint: str | None = None
     finish: FinishChoice | None = field(default_factory=FinishChoice)
+    upscale_finish: FinishChoice | None = field(default_factory=FinishChoice)
 
 
 @dataclass(frozen=True, kw_only=True)

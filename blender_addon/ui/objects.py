@@ -170,7 +170,7 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
         side = checkpoint.upscale_resolution if checkpoint else 0
         label = said("Upscale to {side}³", side=side) if side else ""
         if side:
-            cost = costs.cost_of_upscaling(checkpoint)
+            cost = costs.cost_of_upscaling(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
         if not recipe.job_of(thing):
             text.say(

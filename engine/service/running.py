@@ -35,6 +35,7 @@ from protocol.events import (
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
 from protocol.references import Attached, File, Stored
+from protocol.requests import DescribeCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -178,28 +179,27 @@ class Running:
     def expected(
         self,
         description: CheckpointDescription,
-        checkpoint: str | None,
-        finish: FinishChoice | None,
+        asked: DescribeCheckpoint,
     ) -> CheckpointDescription:
-        """A checkpoint's description with the seconds that such jobs took here.
+        """A checkpoint's description with the seconds that such jobs took here."""
 
-        Args:
-            checkpoint: as jobs name it.
-            finish: that comes after them.
-        """
+        def seconds(job: Job, finish: FinishChoice | None = asked.finish) -> float | None:
+            return self._total(rough_profile(job, finish, asked.checkpoint))
 
-        def seconds(job: Job) -> float | None:
-            return self._total(rough_profile(job, finish, checkpoint))
+        def generating(quality: str) -> float | None:
+            found = seconds(GenerateJob(picture=picture, quality=quality))
+            if found is None and quality == description.quality:
+                return seconds(GenerateJob(picture=picture))  # which names none
+            return found
 
         picture = mesh = Attached("any")
         qualities = tuple(
-            replace(row, seconds=seconds(GenerateJob(picture=picture, quality=row.name)))
-            for row in description.qualities
+            replace(row, seconds=generating(row.name)) for row in description.qualities
         )
         return replace(
             description,
             qualities=qualities,
-            upscale_seconds=seconds(UpscaleJob(source=mesh)),
+            upscale_seconds=seconds(UpscaleJob(source=mesh), asked.upscale_finish),
             texture_seconds=seconds(TextureJob(mesh=mesh, picture=picture)),
             game_seconds=self._total(
                 rough_profile(FinishJob(source=mesh, finish="game"), None, None)
