@@ -60,7 +60,7 @@ def engine() -> "EngineProcess":
     global _engine
     if _engine is None:
         from .. import engine_process
-        from ..core.online import online
+        from . import network
 
         _engine = engine_process.EngineProcess(
             engine_process.home(),
@@ -68,7 +68,7 @@ def engine() -> "EngineProcess":
             extension=EXTENSION,
             version=version(),
             client=client_name(),
-            online=lambda: online(bpy.app.online_access, bpy.app.online_access_override),
+            online=network.access,
         )
     return _engine
 

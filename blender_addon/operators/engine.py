@@ -162,12 +162,25 @@ class MAQUETTE_OT_use_folder(Operator):
         return attempt(self, lambda: process().use_folder(Path(bpy.path.abspath(self.directory))))
 
 
+def why_not_remote() -> str:
+    """Why no other machine can be used, whatever is entered; where the switch is all that lacks,
+    the dialog has it."""
+    from ..bl import network
+    from ..core.online import why_not_online
+
+    return why_not_online("overridden") if network.access() == "overridden" else ""
+
+
 class MAQUETTE_OT_use_remote(Operator):
     """Use the engine of another machine"""
 
     bl_idname = "maquette.use_remote"
     bl_label = "Use Another Machine…"
     bl_options = set()  # not REGISTER: the Info editor would show the code
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        return refuse(cls, why_not_remote())
 
     code: StringProperty(  # type: ignore[valid-type]
         name="Pairing Code",
@@ -275,18 +288,23 @@ class MAQUETTE_OT_list_weights(Operator):
         return attempt(self, lambda: session().weights.load())
 
 
-class MAQUETTE_OT_download_weights(Operator):
+class OfDownload:
+    """A verb that downloads weights which are listed."""
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        from ..bl import network, tick
+        from ..core import online, refusals
+
+        why_not = refusals.why_not_download(tick.snapshot())
+        return refuse(cls, why_not or online.why_no_download(network.access()))
+
+
+class MAQUETTE_OT_download_weights(OfDownload, Operator):
     """Download the weights that are missing; what was cut off continues"""
 
     bl_idname = "maquette.download_weights"
     bl_label = "Download Weights"
-
-    @classmethod
-    def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
-
-        return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: session().weights.download("standard"))
@@ -300,10 +318,11 @@ class MAQUETTE_OT_download_finder(Operator):
 
     @classmethod
     def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
+        from ..bl import network, tick
+        from ..core import online, refusals
 
-        return refuse(cls, refusals.why_not_finder(tick.snapshot()))
+        why_not = refusals.why_not_finder(tick.snapshot())
+        return refuse(cls, why_not or online.why_no_download(network.access()))
 
     def execute(self, _context: Any) -> set[str]:
         from ..core.weights import FINDS_OBJECTS
@@ -338,18 +357,11 @@ class MAQUETTE_OT_open_page(Operator):
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_use_copy(Operator):
+class MAQUETTE_OT_use_copy(OfDownload, Operator):
     """Download a copy of these weights that needs no login; the owner's licence still applies"""
 
     bl_idname = "maquette.use_copy"
     bl_label = "Use Open Copy"
-
-    @classmethod
-    def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
-
-        return refuse(cls, refusals.why_not_download(tick.snapshot()))
 
     def execute(self, _context: Any) -> set[str]:
         return attempt(self, lambda: session().weights.download("standard", ungated=True))

@@ -42,7 +42,7 @@ def states(view: Any) -> dict[str, Any]:
         qualities=(
             view.QualityView(name="draft", resolution=512, seconds=40, memory=9 * GB),
             view.QualityView(name="standard", resolution=1024, seconds=150, memory=11 * GB),
-            view.QualityView(name="high", resolution=1536, seconds=420, memory=14 * GB),
+            view.QualityView(name="high", resolution=1536, seconds=420, memory=12 * GB),
         ),
         stages=small.stages,
         upscale_resolution=1536,
