@@ -67,7 +67,7 @@ class MAQUETTE_PT_object(Sidebar, Panel):
     bl_order = 3
 
     def draw(self, context: Any) -> None:
-        from ..bl import materials, mesh_out
+        from ..bl import materials, mesh_out, retexture
 
         chosen = meshes(context)
         if not chosen:
@@ -88,13 +88,15 @@ class MAQUETTE_PT_object(Sidebar, Panel):
         if mesh_out.not_local(chosen[0]):
             self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         draw_look(self.layout, context, chosen[0])
-        if any(materials.has_textures(ob) for ob in chosen):
+        textured = any(materials.has_textures(ob) for ob in chosen)
+        seen = textured or retexture.preview_of(chosen[0]) is not None
+        if seen and not jobs.shows_materials(tick.snapshot()):  # the news above may have it
             jobs.draw_show_materials(self.layout, context)
 
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import looks, materials, retexture
+    from ..bl import looks, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -105,8 +107,6 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.scale_y = 1.3
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
-        if not materials.has_textures(thing):
-            jobs.draw_show_materials(box, context)
         return
     given = looks.of(thing)
     if not given:
