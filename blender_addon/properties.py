@@ -303,6 +303,11 @@ class MaquetteScene(PropertyGroup):
         ),
         default="keep",
     )
+    drop_edits: BoolProperty(  # type: ignore[valid-type]
+        name="Drop the Edits",
+        description="Start from the stored result, so that what was edited by hand since is lost; "
+        "otherwise from the mesh as it is now",
+    )
     all_users: BoolProperty(  # type: ignore[valid-type]
         name="All Objects with This Mesh",
         description="Change all objects that share the mesh, not just the selected one",

@@ -200,6 +200,12 @@ def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True) -> str:
     return "" if made_here else why_not_picture(snapshot)
 
 
+ONLY_LOOK = (
+    "The mesh was not made here, only its look: there is no stored result to finish. Retexture it "
+    "for other textures."
+)
+
+
 def why_not_finish(snapshot: Snapshot, *, made_here: bool = True) -> str:
     """Why an object cannot be finished again.
 

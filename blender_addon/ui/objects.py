@@ -11,6 +11,9 @@ from ..operators.selection import meshes, why_not
 from . import jobs
 from .sidebar import Sidebar
 
+EDITS_USED = "It was edited by hand: the mesh as it is now is used."
+EDITS_LOST = "It was edited by hand: the edits will be lost."
+
 
 def draw_button(
     layout: Any, context: Any, operator: str, thing: Any, icon: str, label: str = "",
@@ -26,9 +29,23 @@ def draw_button(
     text.say(layout, context, why_not(operator, thing), icon="INFO")
 
 
-def draw_replaced(layout: Any, context: Any, thing: Any, *, of_shape: bool = False) -> None:
-    """What a new mesh cannot keep, and whether other objects with the mesh change too; ``of_shape``
-    as ``recipe.sent_of``."""
+def draw_edits(layout: Any, context: Any, thing: Any) -> bool:
+    """What becomes of what was edited by hand since a mesh came, and the choice; whether the mesh
+    is sent as it is now."""
+    from ..bl import edits, recipe
+
+    if not recipe.job_of(thing) or not edits.seen(thing):
+        return False
+    chosen = context.scene.maquette
+    told = EDITS_LOST if chosen.drop_edits else EDITS_USED
+    text.say(layout, context, told, icon="ERROR" if chosen.drop_edits else "INFO")
+    layout.prop(chosen, "drop_edits")
+    return not chosen.drop_edits
+
+
+def draw_replaced(layout: Any, context: Any, thing: Any, *, as_it_is: bool = False) -> None:
+    """What a new mesh cannot keep, and whether other objects with the mesh change too; ``as_it_is``
+    as ``replace.modifiers_in``."""
     from ..bl import replace
 
     lost = replace.what_is_lost(thing)
@@ -36,7 +53,7 @@ def draw_replaced(layout: Any, context: Any, thing: Any, *, of_shape: bool = Fal
         told = said("The new mesh will not have its {what}.", what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
     text.say(layout, context, replace.looks_lost(thing), icon="ERROR")
-    if modifiers := replace.modifiers_in(thing, of_shape=of_shape):
+    if modifiers := replace.modifiers_in(thing, as_it_is=as_it_is):
         told = said("Part of the new mesh, and switched off then: {what}.")
         text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
@@ -183,7 +200,8 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
                 "The picture of its look says what it shows: if it shows something else, the shape "
                 "becomes that.", icon="ERROR",
             )  # fmt: skip
-        draw_replaced(layout, context, thing, of_shape=True)
+        as_it_is = draw_edits(layout, context, thing)
+        draw_replaced(layout, context, thing, as_it_is=as_it_is)
         draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
 
 
@@ -194,6 +212,8 @@ class MAQUETTE_PT_finish(OfObject, Panel):
     bl_parent_id = "MAQUETTE_PT_object"
 
     def draw(self, context: Any) -> None:
+        from ..bl import edits, recipe
+
         layout, chosen, thing = self.layout, context.scene.maquette, meshes(context)[0]
         draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
         text.say(
@@ -204,6 +224,8 @@ class MAQUETTE_PT_finish(OfObject, Panel):
         if checkpoint := tick.snapshot().checkpoint:
             cost = costs.cost_of_game_ready(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        if recipe.job_of(thing) and edits.seen(thing):
+            text.say(layout, context, EDITS_LOST, icon="ERROR")
         draw_replaced(layout, context, thing)
         layout.separator(factor=0.5)
         column = layout.column(align=True)

@@ -84,6 +84,18 @@ def test_an_upscaled_asset_is_made_again_from_its_folder(
         assert repeated.recipe[name] == asset.recipe[name], name
 
 
+def test_a_mesh_is_made_finer_with_the_picture_of_an_asset(models: Models) -> None:
+    made = GenerateJob(picture=given(picture()), type="64", seed=3)
+    asset = generate(made, models, Report(), INPUTS)
+    mesh = box((2.0, 1.0, 0.5))
+    shown, alike = (
+        upscale(UpscaleJob(source=given(mesh), picture=given(one)), models, Report(), INPUTS)
+        for one in (asset, asset.picture)
+    )
+    same_asset(shown, alike)
+    assert shown.recipe["mesh_sha256"]
+
+
 @pytest.mark.parametrize("source", ["asset", "mesh"])
 def test_the_stages_that_come_are_those_that_were_expected(
     models: Models, tmp_path: Path, source: str
