@@ -380,7 +380,8 @@ class MaquetteWindow(PropertyGroup):
 
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",
-        description="Show results whose name has these letters",
+        description="Show results that have these words in their name or in what was done, such "
+        "as: high seed 42",
         options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
         update=_history_filtered,
     )

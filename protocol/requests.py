@@ -152,7 +152,9 @@ class ListJobs:
         limit: how many at most, 1 to 100.
         after: id of the last job of the page before; None: the first page.
         picture_sha256: only those of this picture; empty: of any.
-        search: only those whose title has this in it, in small or capital letters; empty: any.
+        search: words, in small or capital letters, each of which stands in the title or in what
+            was done: texture, upscale, finish, quality, "seed 42"; "high|hoch": one of them will
+            do. Empty: any.
         begins: only those whose id begins so; empty: any.
     """
 
