@@ -11,9 +11,6 @@ from ..operators.selection import meshes, why_not
 from . import jobs
 from .sidebar import Sidebar
 
-EDITS_USED = "It was edited by hand: the mesh as it is now is used."
-EDITS_LOST = "It was edited by hand: the edits will be lost."
-
 
 def draw_button(
     layout: Any, context: Any, operator: str, thing: Any, icon: str, label: str = "",
@@ -29,18 +26,24 @@ def draw_button(
     text.say(layout, context, why_not(operator, thing), icon="INFO")
 
 
-def draw_edits(layout: Any, context: Any, thing: Any) -> bool:
-    """What becomes of what was edited by hand since a mesh came, and the choice; whether the mesh
-    is sent as it is now."""
+def edited_by_hand(things: list[Any]) -> list[Any]:
+    """Those whose mesh is no longer what their stored result shows, as far as it is known."""
     from ..bl import edits, recipe
 
-    if not recipe.job_of(thing) or not edits.seen(thing):
-        return False
-    chosen = context.scene.maquette
-    told = EDITS_LOST if chosen.drop_edits else EDITS_USED
-    text.say(layout, context, told, icon="ERROR" if chosen.drop_edits else "INFO")
-    layout.prop(chosen, "drop_edits")
-    return not chosen.drop_edits
+    return [thing for thing in things if recipe.job_of(thing) and edits.seen(thing)]
+
+
+def draw_edits(layout: Any, context: Any, things: list[Any], *, lost: bool) -> None:
+    """What becomes of what was edited by hand since the meshes of some objects came."""
+    if not things:
+        return
+    names = ", ".join(thing.name for thing in things)
+    told = (
+        said("Edited by hand: {names}. The edits will be lost.", names=names)
+        if lost
+        else said("Edited by hand: {names}. The mesh as it is now is used.", names=names)
+    )
+    text.say(layout, context, told, icon="ERROR" if lost else "INFO")
 
 
 def draw_replaced(layout: Any, context: Any, thing: Any, *, as_it_is: bool = False) -> None:
@@ -200,8 +203,11 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
                 "The picture of its look says what it shows: if it shows something else, the shape "
                 "becomes that.", icon="ERROR",
             )  # fmt: skip
-        as_it_is = draw_edits(layout, context, thing)
-        draw_replaced(layout, context, thing, as_it_is=as_it_is)
+        edited, lost = edited_by_hand(meshes(context)), context.scene.maquette.drop_edits
+        draw_edits(layout, context, edited, lost=lost)
+        if edited:
+            layout.prop(context.scene.maquette, "drop_edits")
+        draw_replaced(layout, context, thing, as_it_is=thing in edited and not lost)
         draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
 
 
@@ -212,8 +218,6 @@ class MAQUETTE_PT_finish(OfObject, Panel):
     bl_parent_id = "MAQUETTE_PT_object"
 
     def draw(self, context: Any) -> None:
-        from ..bl import edits, recipe
-
         layout, chosen, thing = self.layout, context.scene.maquette, meshes(context)[0]
         draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
         text.say(
@@ -224,8 +228,7 @@ class MAQUETTE_PT_finish(OfObject, Panel):
         if checkpoint := tick.snapshot().checkpoint:
             cost = costs.cost_of_game_ready(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
-        if recipe.job_of(thing) and edits.seen(thing):
-            text.say(layout, context, EDITS_LOST, icon="ERROR")
+        draw_edits(layout, context, edited_by_hand(meshes(context)), lost=True)
         draw_replaced(layout, context, thing)
         layout.separator(factor=0.5)
         column = layout.column(align=True)

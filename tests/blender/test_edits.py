@@ -149,6 +149,9 @@ def test_panels_say_what_becomes_of_edits_and_read_no_mesh(
             getattr(objects, panel).draw(SimpleNamespace(layout=layout), bpy.context)
             return [told for told in layout.texts if "by hand" in told]
 
+    used = "Edited by hand: Chair. The mesh as it is now is used."
+    lost = "Edited by hand: Chair. The edits will be lost."
+
     def looked() -> bool:
         monkeypatch.setattr(edits, "_not_before", 0.0)
         return edits.look()
@@ -160,17 +163,20 @@ def test_panels_say_what_becomes_of_edits_and_read_no_mesh(
     bpy.context.view_layer.update()
     assert [drawn(panel) for panel in both] == [[], []]  # nobody has looked yet
     assert looked() and not looked()
-    assert [drawn(panel) for panel in both] == [[objects.EDITS_USED], [objects.EDITS_LOST]]
+    assert [drawn(panel) for panel in both] == [[used], [lost]]
     bpy.context.scene.maquette.drop_edits = True
-    assert drawn(both[0]) == [objects.EDITS_LOST]
+    assert drawn(both[0]) == [lost]
     move_one(thing, -0.01)
     bpy.context.view_layer.update()
     drawn(both[0])
     looked()
     assert [drawn(panel) for panel in both] == [[], []]
-    # What has other faces is seen at once.
+    # What has other faces is seen at once, also where it is not the active one of several.
     dissolve(thing)
-    assert drawn(both[1]) == [objects.EDITS_LOST]
+    assert drawn(both[1]) == [lost]
+    bpy.ops.mesh.primitive_cube_add()
+    thing.select_set(True)
+    assert drawn(both[1]) == [lost]
 
 
 def test_a_large_mesh_is_not_looked_at_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
