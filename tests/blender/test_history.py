@@ -9,6 +9,7 @@ import pytest
 
 from tests.blender import addon
 from tests.blender.layout import Layout
+from tests.blender.recorder import Recorder, show
 
 LONGEST = 123_456
 
@@ -45,3 +46,22 @@ def test_what_tells_results_apart_is_drawn_whole(
     whole = SimpleNamespace(**vars(context), area=bpy.context.area)
     history.draw_grid(drawn, whole, page, bpy.context.window_manager.maquette)
     assert [text for text in drawn.texts if text] == [line for lines in told for line in lines]
+
+
+def test_a_name_that_is_cut_on_its_button_is_whole_elsewhere(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "the old lighthouse at the pier of the second harbour"
+    row = replace(known["19_history"].history[0], title=name)
+    show(monkeypatch, replace(known["19_history"], history=(row,)))
+    choose = addon.module("operators.history").MAQUETTE_OT_history_choose
+    told = choose.description(bpy.context, SimpleNamespace(job=row.id))
+    assert told.splitlines() == [name, "Show what can be done with this result"]
+    style = SimpleNamespace(widget=SimpleNamespace(points=11))
+    context = SimpleNamespace(
+        region=SimpleNamespace(type="UI", width=220),
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), ui_styles=[style]),
+    )
+    drawn = Layout()
+    addon.module("ui.history").draw_chosen(drawn, context, row)
+    assert " ".join(drawn.texts).startswith(name)
