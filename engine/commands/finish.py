@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, results, seconds_line, settings_of
-from engine.commands.options import Closed, Faces, Force, Hull, Levels, NormalMap, RequireTextures
+from engine.commands.options import (
+    Closed,
+    Faces,
+    Force,
+    Hull,
+    Levels,
+    NormalMap,
+    Occlusion,
+    RequireTextures,
+)
 from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
@@ -31,6 +40,7 @@ def finish(
     ] = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     keep_inner: Annotated[
@@ -54,8 +64,8 @@ def finish(
 
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull, keep_inner=keep_inner,
-            image_format=image_format,  # pyright: ignore[reportArgumentType]
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         _check_image_format(image_format, output)
         report = follow.report()

@@ -34,6 +34,7 @@ from engine.commands.options import (
     Matte,
     MaxTokens,
     NormalMap,
+    Occlusion,
     Picture,
     Quality,
     RequireTextures,
@@ -71,6 +72,7 @@ def generate(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: Quality = None,
@@ -106,7 +108,7 @@ def generate(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -165,6 +167,7 @@ def upscale(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: FinerQuality = None,
@@ -195,7 +198,7 @@ def upscale(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -215,6 +218,7 @@ def finish(
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     keep_inner: Annotated[
@@ -234,8 +238,9 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
-            keep_inner=keep_inner, resolution=resolution, require_textures=require_textures,
+            closed=closed, normal_map=normal_map, occlusion=occlusion, levels=levels,
+            collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
+            require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)

@@ -81,8 +81,8 @@ def test_an_asset_comes_home_and_is_finished_again(
 
 STAGES = (
     *("picture", "encode", "structure", "decode_structure", "shape", "texture", "decode_shape"),
-    *("decode_material", "saving", "clean", "remesh", "simplify", "unwrap", "bake", "writing"),
-    "thumbnail",
+    *("decode_material", "saving", "clean", "remesh", "detail", "simplify", "unwrap", "bake"),
+    *("writing", "thumbnail"),
 )
 
 
