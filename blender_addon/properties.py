@@ -303,6 +303,11 @@ class MaquetteScene(PropertyGroup):
         ),
         default="keep",
     )
+    drop_edits: BoolProperty(  # type: ignore[valid-type]
+        name="Drop the Edits",
+        description="Start from the stored result, so that what was edited by hand since is lost; "
+        "otherwise from the mesh as it is now",
+    )
     all_users: BoolProperty(  # type: ignore[valid-type]
         name="All Objects with This Mesh",
         description="Change all objects that share the mesh, not just the selected one",
@@ -375,7 +380,8 @@ class MaquetteWindow(PropertyGroup):
 
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",
-        description="Show results whose name has these letters",
+        description="Show results that have these words in their name or in what was done, such "
+        "as: high seed 42",
         options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
         update=_history_filtered,
     )

@@ -113,7 +113,7 @@ class UpscaleJob:
 
     Args:
         source: the asset, or the mesh.
-        picture: None: the asset's.
+        picture: or another asset, whose picture is used; None: the asset's.
         quality, type: finer than the asset; both None: the quality ``high``.
         seed: None: the asset's, or else 42.
         require_textures: as in ``TextureJob``.
