@@ -43,7 +43,8 @@ def generate(
         picture: path of a PNG, JPEG or WebP file.
         settings: quality, seed, faces and so on: ``core.settings.GenerateSettings``; None: the
             checkpoint's own. Variants become several objects, of which the first is returned.
-        location: where its base stands, in metres; None: at the 3D cursor.
+        location: where its base stands, in metres, whatever stands there (variants stand in a row
+            from there); None: at the 3D cursor, beside what would hide it.
         height: in metres; 0: about 1.
         as_asset: mark it as an asset, with a preview.
         told: called with the job whenever it has moved on.
@@ -68,6 +69,7 @@ def generate(
         file=open_file.key(),
         scene=scene.session_uid,
         matrix=place.at_cursor(scene) if location is None else place.upright(location),
+        exact=location is not None and (settings is None or settings.variants == 1),
         height=height,
         as_asset=as_asset,
         block_in=False,

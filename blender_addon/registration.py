@@ -24,7 +24,7 @@ from .operators import (
 )
 from .operators import engine as engine_operators
 from .ui import engine as engine_panels
-from .ui import first_run, generate, jobs, menus
+from .ui import first_run, generate, jobs, menus, status_bar
 from .ui import history as history_panels
 from .ui import objects as object_panels
 from .ui import source as source_menus
@@ -44,8 +44,8 @@ MODULES: tuple[ModuleType, ...] = (
     weights,
     source_menus,
     first_run,
-    generate,
     jobs,
+    generate,
     object_panels,
     history_panels,
     engine_panels,
@@ -63,7 +63,7 @@ def register() -> None:
     properties.attach()
     menus.attach()
     tick.register()
-    tick.on_change.append(acting.redraw)
+    tick.on_change += [acting.redraw, status_bar.redraw]
 
 
 def unregister() -> None:

@@ -129,8 +129,10 @@ def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     if target.matrix:
         m = target.matrix
         thing.matrix_world = Matrix((m[0:4], m[4:8], m[8:12], m[12:16]))
-    made_here = [t for t in elbow_room.seen_meshes(scene, thing) if recipe.job_of(t)]
-    elbow_room.step_aside(thing, made_here)
+    if not target.exact:
+        seen = elbow_room.seen_meshes(scene, thing)
+        ours = [other for other in seen if recipe.job_of(other)]
+        elbow_room.stand_free(thing, ours, [other for other in seen if other not in ours])
     recipe.write(thing, recipe.of_delivery(delivery))
     collection_for(scene).objects.link(thing)
     show_in_local_views(thing)

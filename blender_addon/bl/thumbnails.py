@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy.utils.previews  # pyright: ignore[reportMissingImports]
 import numpy as np
 
+from ..core.pictures import size_of_file
 from .asset import set_preview
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..core.session import Session
 
 LARGEST = 512
+THIN = 8
+"""So many times as long as wide: Blender would draw a hair, or wait for it forever."""
 _MOST = 400
 _CHECKER = 16
 _previews: Any = None
@@ -109,13 +112,36 @@ def _icon_of_picture(session: "Session", original: bool, serial: int) -> int:
     if not original and cut_out is not None:
         width, height, rows = cut_out
         rgba = np.frombuffer(rows, np.uint8).reshape(height, width, 4)
-        return _make(name, over_checkerboard(_small(rgba)))
+        return _make(name, over_checkerboard(not_thin(_small(rgba))))
     if picture is None:
         return 0
     if picture.rows:
         rgba = np.frombuffer(picture.rows, np.uint8).reshape(picture.height, picture.width, 4)
-        return _make(name, over_checkerboard(_small(rgba)))
-    return _collection().load(name, str(file_of(picture)), "IMAGE").icon_id
+        return _make(name, over_checkerboard(not_thin(_small(rgba))))
+    loaded = _collection().load(name, str(file_of(picture)), "IMAGE")
+    sides = size_of_file(picture.data)
+    if sides is None or max(sides) <= THIN * min(sides):
+        return loaded.icon_id  # Blender reads it in a thread of its own
+    rgba = _pixels(loaded)
+    _previews.pop(name)
+    return _make(name, over_checkerboard(not_thin(rgba)))
+
+
+def not_thin(rgba: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """(H, W, 4); one that is too thin to be seen in the middle of transparent rows or columns."""
+    height, width = rgba.shape[:2]
+    least = -(-max(height, width) // THIN)
+    missing = max(0, least - height), max(0, least - width)
+    sides = [(one // 2, one - one // 2) for one in missing]
+    return np.pad(rgba, (*sides, (0, 0)))
+
+
+def _pixels(preview: Any) -> "NDArray[np.uint8]":
+    """(H, W, 4), rows from the top; reads the file at once."""
+    width, height = preview.image_size
+    flat = np.empty(width * height * 4, np.float32)
+    preview.image_pixels_float.foreach_get(flat)
+    return (flat.reshape(height, width, 4)[::-1] * 255 + 0.5).astype(np.uint8)
 
 
 def file_of(picture: "PictureIn") -> Path:

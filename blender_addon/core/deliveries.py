@@ -28,9 +28,10 @@ class Target:
         scene: ``session_uid`` of the scene.
         object, object_name: of the object to change; 0 and empty for a new one.
         matrix: 4 rows of 4. For a new object the world transform of its place: cursor, on the
-            ground; it steps aside where another of ours stands. For others that of the object when
-            its mesh was sent as it stood in the world, also where the source is the stored result
-            of such a mesh; empty where it never was.
+            ground; it steps aside where it would stand in another (``bl.elbow_room``). For others
+            that of the object when its mesh was sent as it stood in the world, also where the
+            source is the stored result of such a mesh; empty where it never was.
+        exact: a new object stays at its place, whatever stands there.
         bounds: lowest and highest corner, in the space of the object, of what was sent, where its
             own mesh is smaller or larger: modifiers and shape keys were in it. Else empty.
         modifiers: names of those that were in what was sent.
@@ -48,6 +49,7 @@ class Target:
     object: int = 0
     object_name: str = ""
     matrix: tuple[float, ...] = ()
+    exact: bool = False
     bounds: tuple[float, ...] = ()
     modifiers: tuple[str, ...] = ()
     height: float = 0.0

@@ -1,6 +1,7 @@
 """A picture that somebody chose, and what of it is sent to the engine."""
 
 import hashlib
+import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,24 @@ class PictureIn:
         if self.data:
             return Shaped.of_file(self.data)
         return Shaped(self.rows, "uint8", (self.height, self.width, 4))
+
+
+def size_of_file(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the head of a PNG or JPEG file says; None: another kind, or broken."""
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            width, height = struct.unpack_from(">II", data, 16)
+            return width, height
+        at = 2
+        while data.startswith(b"\xff\xd8") and data[at] == 0xFF:
+            marker = data[at + 1]
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # begins a frame
+                height, width = struct.unpack_from(">HH", data, at + 5)
+                return width, height
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    except (struct.error, IndexError):
+        pass
+    return None
 
 
 def cut_out_picture(

@@ -88,7 +88,7 @@ def why_no_viewport(context: Any) -> str:
 
 
 def redraw() -> None:
-    """Draw all places that show the snapshot again."""
+    """Draw all areas that show the snapshot again."""
     import bpy
 
     shown = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
@@ -97,7 +97,3 @@ def redraw() -> None:
             for region in area.regions:
                 if shown.get(area.type) == region.type:
                     region.tag_redraw()
-        # The status bar is in no list of areas; it is drawn again with its text. A modal operator
-        # has words of its own there.
-        if not window.modal_operators:
-            window.workspace.status_text_set(None)

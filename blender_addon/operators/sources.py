@@ -15,6 +15,8 @@ from .acting import attempt, refuse, session, session_as_it_is, why_no_viewport
 
 SUFFIXES = ".png;.jpg;.jpeg;.webp;.bmp;.tif;.tiff;.avif"
 EXAMPLE = Path(__file__).parents[1] / "ui" / "mushroom.png"
+last_folder: Path | None = None
+"""Of the last picture file that was chosen since Blender started."""
 
 
 def choose(operator: Any, make: Any) -> set[str]:
@@ -70,6 +72,8 @@ def take_files(operator: Any, context: Any, paths: list[Path]) -> set[str]:
     if not paths:
         operator.report({"ERROR"}, said("No file was chosen."))
         return {"CANCELLED"}
+    global last_folder
+    last_folder = paths[0].parent
     show_tab(context)
     if len(paths) == 1:
         return choose(operator, lambda: read_picture(paths[0]))
@@ -101,6 +105,8 @@ class MAQUETTE_OT_open_picture(Files, Operator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
+        if not self.directory and last_folder is not None and last_folder.is_dir():
+            self.directory = str(last_folder)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

@@ -17,7 +17,7 @@ class MAQUETTE_PT_generate(Sidebar, Panel):
     """From a picture to an object."""
 
     bl_label = "Generate"
-    bl_order = 1
+    bl_order = 0  # as that of what may stand above it: see MAQUETTE_PT_now
 
     def draw_header_preset(self, context: Any) -> None:
         self.layout.operator("maquette.open_preferences", text="", icon="PREFERENCES", emboss=False)

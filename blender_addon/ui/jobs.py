@@ -29,10 +29,13 @@ KINDS = {
 
 
 class MAQUETTE_PT_now(Sidebar, Panel):
-    """What happens now and what went wrong: above all else, and never folded."""
+    """What happens now and what went wrong: above all else, and gone where there is nothing.
+
+    It has a header: Blender lists the tab of a panel without one before its own, so that ours would
+    jump there and back. It is also why Generate, which stays, has the same order as this.
+    """
 
     bl_label = "Now"
-    bl_options = {"HIDE_HEADER"}
     bl_order = 0
 
     @classmethod

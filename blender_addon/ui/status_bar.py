@@ -4,6 +4,8 @@ the verb that belongs to it.
 
 from typing import Any
 
+import bpy
+
 from ..bl import text, tick
 from ..core.snapshot import ENDED_BADLY
 from . import jobs
@@ -22,6 +24,20 @@ def draw(header: Any, context: Any) -> None:
     running = next((job for job in snapshot.jobs if job.state in jobs.ACTIVE), None)
     if running is not None:
         draw_running(header.layout, context, running)
+
+
+def redraw() -> None:
+    """Draw it again, in all windows, where Blender may have dropped our entry.
+
+    It does so whenever a text is set there, as by its own installation of extensions: what stood
+    there at the first text ever is what stands there after each. The bar is in no list of areas,
+    and a text of ours would take away that of a modal operator; but it is drawn again when it hears
+    of another view layer.
+    """
+    bar = bpy.types.STATUSBAR_HT_header
+    if draw not in getattr(bar.draw, "_draw_funcs", ()):
+        bar.append(draw)
+    bpy.msgbus.publish_rna(key=(bpy.types.Window, "view_layer"))
 
 
 def draw_banner(layout: Any, context: Any, banner: Any) -> None:

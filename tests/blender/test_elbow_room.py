@@ -59,7 +59,105 @@ def test_each_stage_stays_where_the_first_stood() -> None:
         assert first.location.x == beside
 
 
-def test_what_the_user_has_made_is_not_in_the_way_nor_what_it_stands_on() -> None:
+def cube(
+    name: str = "Cube", at: tuple[float, ...] = (0, 0, 0), size: tuple[float, ...] = (2, 2, 2)
+) -> Any:
+    """A solid box of the user, its faces outwards; without arguments Blender's default cube."""
+    bpy.ops.mesh.primitive_cube_add(size=1, location=at, scale=size)
+    thing = bpy.context.view_layer.objects.active
+    thing.name = name
+    bpy.context.view_layer.update()
+    return thing
+
+
+def without(thing: Any, *normals: tuple[int, ...]) -> None:
+    """Take away the faces that look so."""
+    import bmesh  # only there once bpy is
+
+    mesh = bmesh.new()
+    mesh.from_mesh(thing.data)
+    gone = [f for f in mesh.faces if tuple(round(x) for x in f.normal) in normals]
+    assert len(gone) == len(normals)
+    bmesh.ops.delete(mesh, geom=gone, context="FACES")
+    mesh.to_mesh(thing.data)
+    mesh.free()
+
+
+@pytest.mark.parametrize("height", [0.45, 1.0, 3.0])
+def test_it_does_not_hide_in_the_default_cube(height: float) -> None:
+    other = cube()
+    assert apart(made(height=height), other) == (height < 3)  # a tall one towers above it
+
+
+def test_it_stands_beside_what_it_reaches_into_after_it_has_moved() -> None:
+    first, second = cube(), cube("Second", (2.3, 0, 0))
+    room = cube("Room", (0, 0, 4), (20, 20, 20))
+    thing = made(height=1.0)
+    assert apart(thing, first) and apart(thing, second) and not apart(thing, room)
+    assert thing.location.x == pytest.approx(3.3 + 0.5 + 0.2, abs=1e-3)
+    assert tuple(thing.location)[1:] == (0, 0)
+
+
+@pytest.mark.parametrize("where", ["on", "sunk", "beside", "far", "touching"])
+def test_what_is_not_in_the_way(where: str) -> None:
+    if where == "on":
+        bpy.ops.mesh.primitive_plane_add(size=10)
+    elif where == "sunk":
+        cube("Ground", (0, 0, 0), (4, 4, 0.8))  # less than half of the object is in it
+    elif where == "beside":
+        cube(at=(1.2, 0, 0))
+    elif where == "far":
+        cube(at=(9, 0, 0))
+    else:
+        cube(at=(0, 0, -1))
+    assert tuple(made(height=1.0).location) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("room", ["large", "open", "inwards", "shelf", "ceiling"])
+def test_a_room_is_not_in_the_way(room: str) -> None:
+    thing = cube("Room", (0, 0, 1), (8, 8, 6) if room == "large" else (4, 4, 3))
+    if room == "open":
+        without(thing, (0, -1, 0))
+    elif room == "ceiling":
+        without(thing, (0, 0, 1), (1, 0, 0))
+    elif room == "inwards":
+        thing.data.flip_normals()
+    elif room == "shelf":
+        thing.modifiers.new("Boards", "SOLIDIFY").thickness = 0.1
+        without(thing, (0, -1, 0))
+    assert tuple(made(height=1.0).location) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("how", ["eye", "screen", "wire", "collection", "scene"])
+def test_what_is_hidden_is_not_in_the_way(how: str) -> None:
+    thing = cube()
+    if how == "eye":
+        thing.hide_set(True)
+    elif how == "screen":
+        thing.hide_viewport = True
+    elif how == "wire":
+        thing.display_type = "WIRE"
+    elif how == "collection":
+        own = bpy.data.collections.new("Own")
+        bpy.context.scene.collection.children.link(own)
+        own.objects.link(thing)
+        bpy.context.scene.collection.objects.unlink(thing)
+        bpy.context.view_layer.layer_collection.children["Own"].exclude = True
+    else:
+        other = bpy.data.scenes.new("Other")
+        assert tuple(made(height=1.0, scene=other.session_uid).location) == (0, 0, 0)
+        return
+    assert tuple(made(height=1.0).location) == (0, 0, 0)
+
+
+def test_an_exact_place_is_kept() -> None:
+    cube()
+    here = made(height=1.0, job="1" * 32, exact=True)
+    also = made(height=1.0, job="2" * 32, exact=True)
+    assert tuple(here.location) == tuple(also.location) == (0, 0, 0)
+
+
+def test_our_own_are_avoided_but_not_what_it_stands_on_nor_what_is_hidden() -> None:
     slab("Ground", (-5, -5, -0.1), (5, 5, 0.4))
     table = made(height=1.0, job="1" * 32)
     assert tuple(table.location) == (0, 0, 0)

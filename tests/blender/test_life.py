@@ -92,6 +92,26 @@ def test_ten_reloads_leave_nothing(pump: Pump) -> None:
     assert (pump.registered, _handlers(), _menus(), _properties()) == before
 
 
+def test_the_status_bar_keeps_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blender's installation of extensions sets a text there before the extension is enabled, and
+    from then on every end of a text drops what was appended since."""
+    bar, tell = bpy.types.STATUSBAR_HT_header, addon.module("bl.tick").tell
+    entry = f"{addon.MODULE}.ui.status_bar.draw"
+    extended = bar.draw
+    monkeypatch.setattr(bar, "_draw_orig", extended._draw_funcs[0], raising=False)
+    monkeypatch.setattr(bar, "draw", extended)
+    bpy.data.workspaces[0].status_text_set(None)
+    assert entry not in _menus()
+    for _ in range(3):
+        tell()
+    assert _menus().count(entry) == 1
+    addon.disable()
+    assert entry not in _menus()
+    monkeypatch.undo()
+    addon.enable()
+    assert _menus().count(entry) == 1
+
+
 def _handlers() -> list[str]:
     lists = [getattr(bpy.app.handlers, name) for name in dir(bpy.app.handlers)]
     return _names(each for one in lists if isinstance(one, list) for each in one)

@@ -1,5 +1,6 @@
 """The chosen picture: what the engine says of it, its matte, and what a job is given."""
 
+import io
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from blender_addon.core.asking import Asking
 from blender_addon.core.candidate import Matte
-from blender_addon.core.pictures import PictureIn, read_picture
+from blender_addon.core.pictures import PictureIn, read_picture, size_of_file
 from blender_addon.core.recipes import summary
 from blender_addon.core.settings import GenerateSettings
 from blender_addon.protocol.errors import EngineError
@@ -342,3 +343,16 @@ def test_words_take_the_place_of_a_picture(spawn: Spawn, desk: MakeDesk) -> None
     # Found together, by the engine's own reckoning of the words.
     assert len({each.recipe["picture_sha256"] for each in blender.delivered}) == 1
     assert recipe["picture_sha256"] == sha256(made.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("kind, more", [("PNG", {}), ("JPEG", {"exif": b"x" * 5000})])
+def test_the_size_of_a_file_is_read_from_its_head(kind: str, more: dict[str, Any]) -> None:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 20)).save(file, kind, **more)
+    data = file.getvalue()
+    assert size_of_file(data) == (4000, 20)
+    for cut in (0, 3, 20, 200):
+        assert size_of_file(data[:cut]) in (None, (4000, 20))
+    assert size_of_file(b"RIFF....WEBP") is None

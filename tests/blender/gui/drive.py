@@ -5,7 +5,8 @@ standard library::
 
     python3 tests/blender/gui/drive.py tests/blender/gui/shots.py --out /tmp/shots --scale 2
 
-The extension is a built zip (``--zip``), or else a copy of the folder of this checkout.
+The extension is a built zip (``--zip``), or else a copy of the folder of this checkout. With
+``--by-hand`` too the script installs the zip itself; its path is then the first of its arguments.
 """
 
 import argparse
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--size", default="1280x800")
     parser.add_argument("--display", default=":77", help="of Xvfb; each run needs its own")
     parser.add_argument("--zip", type=Path)
+    parser.add_argument("--by-hand", action="store_true")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("rest", nargs="*")
     given = parser.parse_args()
@@ -53,7 +55,9 @@ def main() -> int:
         "MAQUETTE_GUI_SCALE": str(given.scale),
         "PYTHONPATH": str(ROOT),
     }
-    install(given.zip, user, environment)
+    if given.by_hand:
+        given.rest.insert(0, str(given.zip))
+    install(given.zip, user, environment, by_hand=given.by_hand)
     width, height = given.size.split("x")
     screen = subprocess.Popen(
         ["Xvfb", given.display, "-screen", "0", f"{width}x{height}x24"], stderr=subprocess.DEVNULL
@@ -72,11 +76,16 @@ def main() -> int:
         screen.wait()
 
 
-def install(zip_file: Path | None, user: Path, environment: dict[str, str]) -> None:
-    """Put the extension where an installation from disk puts it, and switch the splash off."""
+def install(
+    zip_file: Path | None, user: Path, environment: dict[str, str], *, by_hand: bool
+) -> None:
+    """Put the extension where an installation from disk puts it, unless the script does, and switch
+    the splash off."""
     begin = "import bpy; p = bpy.context.preferences; p.view.show_splash = False; "
     begin += f"p.view.ui_scale = {environment['MAQUETTE_GUI_SCALE']}; "
-    if zip_file is None:
+    if by_hand:
+        pass
+    elif zip_file is None:
         folder = user / "extensions" / "user_default" / "maquette"
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "blender_addon", folder, ignore=ignore)
@@ -86,7 +95,8 @@ def install(zip_file: Path | None, user: Path, environment: dict[str, str]) -> N
     else:
         run = ["blender", "--command", "extension", "install-file", "-r", "user_default", "-e"]
         subprocess.run([*run, str(zip_file)], env=environment, check=True)
-    begin += "assert 'bl_ext.user_default.maquette' in p.addons, 'not enabled'; "
+    if not by_hand:
+        begin += "assert 'bl_ext.user_default.maquette' in p.addons, 'not enabled'; "
     begin += "bpy.ops.wm.save_userpref()"
     command = ["blender", "-b", "--python-exit-code", "3", "--python-expr", begin]
     subprocess.run(command, env=environment, check=True)
