@@ -76,7 +76,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
             remain += not has_both
             for s in range(3):
                 w = faces[f, s]
-                if w == here or w == other or counts[w, 0] == 0 or counts[w, 1] == 0:
+                if w in (here, other) or counts[w, 0] == 0 or counts[w, 1] == 0:
                     continue
                 # A face with all three is in each count, at each end it is met.
                 after = counts[w, 0] + counts[w, 1] - counts[w, 2]
@@ -107,7 +107,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
 
 @tight
 def turns_no_face(points, faces, alive, start, members, u, v, place):
-    """Whether no face that remains turns over or becomes a needle when u and v move to ``place``."""
+    """Whether no face that remains turns over or becomes a needle when both ends go to ``place``."""
     for end in range(2):
         moved, other = (u, v) if end == 0 else (v, u)
         for i in range(start[moved], start[moved + 1]):

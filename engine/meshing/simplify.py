@@ -26,6 +26,9 @@ from engine.meshing.orient import orient_faces
 from engine.meshing.sheets import separate_sheets
 
 BORDER_WEIGHT = 4.0
+LOOSENED = 4
+"""A surface that strict collapses cannot bring to its target is treated with more freedom from so
+many times the faces on at which they ended: before they have crumpled all but the borders."""
 SEAM_CONTRAST = 0.15
 """Colours farther apart than this in a channel are different ones,"""
 MAX_SEAM_SHARE = 0.1
@@ -62,9 +65,10 @@ def simplify_mesh(
     three faces: holes, handles and open borders stay. Borders, edges of three faces and seams
     between colours keep their lines; their ends and crossings stay where they are.
 
-    Where that does not reach the target, lines move as their quadrics allow, small holes close, and
-    surfaces that cross are taken apart, in turns; then the smallest parts go. No step makes an edge
-    of three faces, or one that its faces walk in the same direction, or turns a face.
+    Where that does not reach the target, the last part of the way is gone again with more freedom:
+    lines move as their quadrics allow, small holes close, and surfaces that cross are taken apart;
+    then the smallest parts go. Still no collapse makes an edge of three faces, or one that its
+    faces walk in the same direction, or turns a face.
 
     Args:
         vertices: (V, 3) float32.
@@ -76,9 +80,24 @@ def simplify_mesh(
         EngineError: ``mesh_empty`` or ``mesh_broken``.
     """
     vertices, faces = checked_mesh(vertices, faces)
-    source = np.arange(len(vertices))
     if target >= len(faces):
-        return Simplified(vertices, faces, source)
+        return Simplified(vertices, faces, np.arange(len(vertices)))
+    low = _simplified(vertices, faces, target, colors, loosen_at=0)
+    if len(low.faces) > target:
+        low = _simplified(vertices, faces, target, colors, loosen_at=LOOSENED * len(low.faces))
+    return low
+
+
+def _simplified(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    target: int,
+    colors: np.ndarray | None,
+    *,
+    loosen_at: int,
+) -> Simplified:
+    """``simplify_mesh``, with more freedom from ``loosen_at`` faces on."""
+    source = np.arange(len(vertices))
     center = vertices.mean(axis=0, dtype=np.float64)
     points = vertices - center
     faces = faces.copy()
@@ -87,31 +106,42 @@ def simplify_mesh(
     keep_colors = colors if 0 < seams.sum() <= MAX_SEAM_SHARE * len(seams) else None
     quadrics = _quadrics(points, faces, face_normals(points, faces),
                          edges.sides, edges.first, (edges.counts != 2) | seams)  # fmt: skip
-    share, loosely, at_last_cut = 0.3, False, len(faces)
+    share, fewest = 0.3, 0
     while len(faces) > target:
+        loosely = len(faces) <= loosen_at
         is_line = edges.counts != 2
         if keep_colors is not None:
             is_line |= _seams(faces, edges, keep_colors[source])
         alive, removed = _pass(
-            points, faces, source, quadrics, edges, is_line, share, target, loosely
+            points,
+            faces,
+            source,
+            quadrics,
+            edges,
+            is_line,
+            share,
+            target if loosely else max(target, loosen_at),
+            loosely,
         )
         faces = faces[alive]
         if removed == 0 and share == 1.0:
+            if not loosen_at or len(faces) == fewest:
+                break
             # Beside edges of three faces two faces may have become one.
             faces = faces[~is_repeated(faces, len(points))]
-            if loosely and len(faces) == at_last_cut:
-                break
+            loosen_at, share = max(loosen_at, len(faces)), 0.3
             if loosely:
-                at_last_cut = len(faces)
+                fewest = len(faces)
                 origin, faces = separate_sheets(points, faces)
                 points, source, quadrics = points[origin], source[origin], quadrics[origin]
-            share, loosely = 0.3, True
         elif removed < 0.002 * len(alive):
             share = 1.0
         edges = find_edges(faces, len(points))
     faces = faces[~is_repeated(faces, len(points))]
-    faces, left_out = _without_small_parts(points, faces, target)
-    # Two faces wound against each other may have become neighbours.
+    left_out = 0
+    if loosen_at:
+        faces, left_out = _without_small_parts(points, faces, target)
+    # And two others wound against each other may have become neighbours.
     faces = orient_faces(points, faces, votes=np.ones(len(faces), np.int64))
     used = np.zeros(len(points), dtype=bool)
     used[faces] = True
@@ -120,7 +150,7 @@ def simplify_mesh(
         (np.cumsum(used, dtype=np.int32) - 1)[faces],
         source[used],
         int(seams.sum()) if keep_colors is not None else 0,
-        loosely,
+        loosen_at > 0,
         left_out,
     )
 
