@@ -52,8 +52,6 @@ from protocol.jobs import Job, MakingJob
 
 FINISH = "finish"
 """The entry of a recipe about finishing."""
-MISSED = 1.02
-"""A result of so many times the faces that were asked for missed its target, which is said."""
 
 
 @dataclass(frozen=True)
@@ -204,12 +202,6 @@ def finish_source(
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
-    got = len(finished.meshes[0].mesh.faces)
-    if wanted is not None and got > MISSED * wanted:
-        report.note(
-            f"{wanted:,} faces were asked for, and {got:,} is as few as this surface allows: its "
-            "open borders stay." + ("" if settings.closed else " --closed has none.")
-        )
     report.part("finished", lambda: (finished, settings))
     return finished, settings
 

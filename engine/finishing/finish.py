@@ -10,6 +10,7 @@ from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
+from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -116,20 +117,18 @@ def finish(
     log["cleaned_faces"] = len(faces)
 
     meshes: list[NamedMesh] = []
-    shares = settings.lod_shares
-    for level, share in enumerate(shares):
+    for level, target in enumerate(targets_of(settings, len(faces))):
         with report.stage("simplify"):
-            simple = simplify_mesh(
-                vertices, faces, max(4, int(settings.faces * share)), colors=colors
-            )
+            simple = simplify_mesh(vertices, faces, target, colors=colors)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
+        tell_target(simple, target, level, settings.closed, report)
         size = _texture_size(settings, level)
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         baked = _baked(mesh, voxels, settings, size, name, report)
-        suffix = f"_LOD{level}" if len(shares) > 1 else ""
+        suffix = f"_LOD{level}" if len(settings.lod_shares) > 1 else ""
         meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
     if settings.collision_hull:

@@ -10,6 +10,8 @@ from engine.kernels import tight
 
 _HEAVIEST_TURN = 0.2
 """Cosine of the angle by which a face may turn, about 78 degrees."""
+_FOLDED = -0.9
+"""Cosine of the angle between neighbours that lie on each other, about 154 degrees."""
 
 
 @tight
@@ -58,7 +60,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
             f = members[i]
             if not alive[f]:
                 continue
-            has_both = faces[f, 0] == other or faces[f, 1] == other or faces[f, 2] == other
+            has_both = _has(faces, f, other)
             for s in range(3):
                 w = faces[f, s]
                 if w != here and w != other:
@@ -72,7 +74,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
             f = members[i]
             if not alive[f]:
                 continue
-            has_both = faces[f, 0] == other or faces[f, 1] == other or faces[f, 2] == other
+            has_both = _has(faces, f, other)
             remain += not has_both
             for s in range(3):
                 w = faces[f, s]
@@ -92,9 +94,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
                         g = members[j]
                         if not alive[g]:
                             continue
-                        has_w = faces[g, 0] == w or faces[g, 1] == w or faces[g, 2] == w
-                        has_x = faces[g, 0] == x or faces[g, 1] == x or faces[g, 2] == x
-                        if has_w and has_x:
+                        if _has(faces, g, w) and _has(faces, g, x):
                             allowed = False
     for end in range(2):
         here = u if end == 0 else v
@@ -107,7 +107,7 @@ def crowds_no_edge(faces, alive, start, members, u, v, counts):
 
 @tight
 def turns_no_face(points, faces, alive, start, members, u, v, place):
-    """Whether no face that remains turns over or becomes a needle when both ends go to ``place``."""
+    """Whether no face that remains turns over or becomes a needle, with both ends at ``place``."""
     for end in range(2):
         moved, other = (u, v) if end == 0 else (v, u)
         for i in range(start[moved], start[moved + 1]):
@@ -147,3 +147,63 @@ def turns_no_face(points, faces, alive, start, members, u, v, place):
             ):
                 return False
     return True
+
+
+@tight
+def folds_no_edge(points, faces, alive, start, members, u, v, place):
+    """Whether no two neighbours come to lie on each other when u and v become one at ``place``."""
+    for end in range(2):
+        here, other = (u, v) if end == 0 else (v, u)
+        for i in range(start[here], start[here + 1]):
+            f = members[i]
+            if not alive[f] or _has(faces, f, other):
+                continue
+            new = _normal(points, faces, f, u, v, place)
+            old = _normal(points, faces, f, -1, -1, place)
+            for s in range(3):
+                a, b = faces[f, s], faces[f, (s + 1) % 3]
+                for turn in range(2):
+                    # What lies across a side: around either of its ends, a merged one has two.
+                    middle, far = (a, b) if turn == 0 else (b, a)
+                    if a == here or b == here:  # noqa: SIM109
+                        middle, far = u if turn == 0 else v, a + b - here
+                    for j in range(start[middle], start[middle + 1]):
+                        g = members[j]
+                        if g == f or not alive[g] or not _has(faces, g, far):
+                            continue
+                        if (_has(faces, g, u) and _has(faces, g, v)) or not _has(faces, g, middle):
+                            continue
+                        to = _normal(points, faces, g, u, v, place)
+                        was = _normal(points, faces, g, -1, -1, place)
+                        if (
+                            new[0] * to[0] + new[1] * to[1] + new[2] * to[2] < _FOLDED
+                            and old[0] * was[0] + old[1] * was[1] + old[2] * was[2] >= _FOLDED
+                        ):
+                            return False
+    return True
+
+
+@tight
+def _has(faces, f, w):
+    return faces[f, 0] == w or faces[f, 1] == w or faces[f, 2] == w
+
+
+@tight
+def _normal(points, faces, f, u, v, place):
+    """Unit normal of a face whose corners u and v lie at ``place``; zeros without an area."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    moved = 0 if a in (u, v) else (1 if b in (u, v) else (2 if c in (u, v) else -1))
+    ax = place[0] if moved == 0 else points[a, 0]
+    ay = place[1] if moved == 0 else points[a, 1]
+    az = place[2] if moved == 0 else points[a, 2]
+    bx = (place[0] if moved == 1 else points[b, 0]) - ax
+    by = (place[1] if moved == 1 else points[b, 1]) - ay
+    bz = (place[2] if moved == 1 else points[b, 2]) - az
+    cx = (place[0] if moved == 2 else points[c, 0]) - ax
+    cy = (place[1] if moved == 2 else points[c, 1]) - ay
+    cz = (place[2] if moved == 2 else points[c, 2]) - az
+    x, y, z = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+    length = np.sqrt(x * x + y * y + z * z)
+    if length > 0:
+        x, y, z = x / length, y / length, z / length
+    return x, y, z

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
-from engine.meshing.collapsible import crowds_no_edge, keeps_topology, turns_no_face
+from engine.meshing.collapsible import crowds_no_edge, folds_no_edge, keeps_topology, turns_no_face
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import (
     Edges,
@@ -369,6 +369,8 @@ def _collapse(
             token += 3
             on_line = degree[u] > 0 or degree[v] > 0
             fits = keeps_topology(faces, alive, start, members, u, v, on_line, mark, token)
+        if fits and loosely:
+            fits = folds_no_edge(points, faces, alive, start, members, u, v, position[e])
         if not fits or not turns_no_face(points, faces, alive, start, members, u, v, position[e]):
             continue
         to_u, to_v = 0.0, 0.0
