@@ -165,7 +165,7 @@ def folds_no_edge(points, faces, alive, start, members, u, v, place):
                 for turn in range(2):
                     # What lies across a side: around either of its ends, a merged one has two.
                     middle, far = (a, b) if turn == 0 else (b, a)
-                    if a == here or b == here:  # noqa: SIM109
+                    if a == here or b == here:
                         middle, far = u if turn == 0 else v, a + b - here
                     for j in range(start[middle], start[middle + 1]):
                         g = members[j]

@@ -29,6 +29,8 @@ BORDER_WEIGHT = 4.0
 LOOSENED = 4
 """A surface that strict collapses cannot bring to its target is treated with more freedom from so
 many times the faces on at which they ended: before they have crumpled all but the borders."""
+_STRICT, _LOOSE, _FREE = range(3)
+"""How much a collapse may change; the last one may also lay neighbours on each other."""
 SEAM_CONTRAST = 0.15
 """Colours farther apart than this in a channel are different ones,"""
 MAX_SEAM_SHARE = 0.1
@@ -66,9 +68,10 @@ def simplify_mesh(
     between colours keep their lines; their ends and crossings stay where they are.
 
     Where that does not reach the target, the last part of the way is gone again with more freedom:
-    lines move as their quadrics allow, small holes close, and surfaces that cross are taken apart;
-    then the smallest parts go. Still no collapse makes an edge of three faces, or one that its
-    faces walk in the same direction, or turns a face.
+    lines move as their quadrics allow and small holes close; when that ends, neighbours may lie on
+    each other, and then surfaces that cross are taken apart, in turns. At last the smallest parts
+    go. Still no collapse makes an edge of three faces, or one that its faces walk in the same
+    direction, or turns a face.
 
     Args:
         vertices: (V, 3) float32.
@@ -106,9 +109,10 @@ def _simplified(
     keep_colors = colors if 0 < seams.sum() <= MAX_SEAM_SHARE * len(seams) else None
     quadrics = _quadrics(points, faces, face_normals(points, faces),
                          edges.sides, edges.first, (edges.counts != 2) | seams)  # fmt: skip
-    share, fewest = 0.3, 0
+    share, fewest, freedom = 0.3, 0, _STRICT
     while len(faces) > target:
-        loosely = len(faces) <= loosen_at
+        if freedom == _STRICT and len(faces) <= loosen_at:
+            freedom = _LOOSE
         is_line = edges.counts != 2
         if keep_colors is not None:
             is_line |= _seams(faces, edges, keep_colors[source])
@@ -120,20 +124,22 @@ def _simplified(
             edges,
             is_line,
             share,
-            target if loosely else max(target, loosen_at),
-            loosely,
+            target if freedom else max(target, loosen_at),
+            freedom,
         )
         faces = faces[alive]
         if removed == 0 and share == 1.0:
-            if not loosen_at or len(faces) == fewest:
+            if not loosen_at or (freedom == _FREE and len(faces) == fewest):
                 break
             # Beside edges of three faces two faces may have become one.
             faces = faces[~is_repeated(faces, len(points))]
-            loosen_at, share = max(loosen_at, len(faces)), 0.3
-            if loosely:
-                fewest = len(faces)
+            share = 0.3
+            if freedom == _FREE:
+                freedom, fewest = _LOOSE, len(faces)
                 origin, faces = separate_sheets(points, faces)
                 points, source, quadrics = points[origin], source[origin], quadrics[origin]
+            else:
+                freedom += 1
         elif removed < 0.002 * len(alive):
             share = 1.0
         edges = find_edges(faces, len(points))
@@ -164,7 +170,7 @@ def _pass(
     is_line: np.ndarray,
     share: float,
     target: int,
-    loosely: bool,
+    freedom: int,
 ) -> tuple[np.ndarray, int]:
     """Collapse the cheapest ``share`` of the edges, all arrays in place.
 
@@ -173,7 +179,7 @@ def _pass(
     """
     ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1)
     degree = np.bincount(ends[is_line].reshape(-1), minlength=len(points))
-    cost, position = _costs(points, ends, quadrics, degree, is_line, loosely)
+    cost, position = _costs(points, ends, quadrics, degree, is_line, freedom)
     possible = int(np.isfinite(cost).sum())
     wanted = min(int(share * len(cost)) + 1, 2 * (len(faces) - target) + 100, possible)
     if wanted == 0:
@@ -183,7 +189,7 @@ def _pass(
     start, corners = faces_around(faces, len(points))
     return _collapse(
         points, faces, source, quadrics, degree, ends, order, position, start, corners // 3,
-        len(faces) - target, loosely,
+        len(faces) - target, freedom,
     )  # fmt: skip
 
 
@@ -282,7 +288,7 @@ def _quadrics(points, faces, normals, sides, first, is_line):
 
 
 @kernel
-def _costs(points, ends, quadrics, degree, is_line, loosely):
+def _costs(points, ends, quadrics, degree, is_line, freedom):
     """(E,) float64 error that each collapse adds, infinite where forbidden; (E, 3) where to."""
     cost = np.full(ends.shape[0], np.inf)
     position = np.empty((ends.shape[0], 3))
@@ -291,13 +297,13 @@ def _costs(points, ends, quadrics, degree, is_line, loosely):
         u, v = ends[e, 0], ends[e, 1]
         on_u, on_v = degree[u] > 0, degree[v] > 0
         # An inner edge between two lines would join them.
-        if on_u and on_v and not is_line[e] and not loosely:
+        if on_u and on_v and not is_line[e] and freedom == _STRICT:
             continue
         # Ends and crossings of lines stay; so does a line that an inner vertex falls onto.
         stay_u = (degree[u] != 2) if is_line[e] else on_u
         stay_v = (degree[v] != 2) if is_line[e] else on_v
         if stay_u and stay_v:
-            if not loosely:
+            if freedom == _STRICT:
                 continue
             stay_u = stay_v = False
         length2 = 0.0
@@ -345,7 +351,7 @@ def _costs(points, ends, quadrics, degree, is_line, loosely):
 
 @kernel
 def _collapse(
-    points, faces, source, quadrics, degree, ends, order, position, start, members, surplus, loosely
+    points, faces, source, quadrics, degree, ends, order, position, start, members, surplus, freedom
 ):
     """Collapse edges in ``order`` until ``surplus`` faces are gone; alive faces, faces gone.
 
@@ -354,7 +360,7 @@ def _collapse(
     alive = np.ones(faces.shape[0], np.bool_)
     locked = np.zeros(points.shape[0], np.bool_)
     mark = np.zeros(points.shape[0], np.int64)
-    counts = np.zeros((points.shape[0] if loosely else 0, 4), np.int32)
+    counts = np.zeros((points.shape[0] if freedom else 0, 4), np.int32)
     token = 0
     removed = 0
     for e in order:
@@ -363,13 +369,13 @@ def _collapse(
         u, v = ends[e, 0], ends[e, 1]
         if locked[u] or locked[v]:
             continue
-        if loosely:
+        if freedom:
             fits = crowds_no_edge(faces, alive, start, members, u, v, counts)
         else:
             token += 3
             on_line = degree[u] > 0 or degree[v] > 0
             fits = keeps_topology(faces, alive, start, members, u, v, on_line, mark, token)
-        if fits and loosely:
+        if fits and freedom == _LOOSE:
             fits = folds_no_edge(points, faces, alive, start, members, u, v, position[e])
         if not fits or not turns_no_face(points, faces, alive, start, members, u, v, position[e]):
             continue

@@ -107,16 +107,16 @@ def test_a_moebius_strip_stays_one() -> None:
     assert report.flipped_edges > 0
 
 
-def folded_share(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Of the edges of two faces, those whose faces lie nearly on each other."""
+def folds(vertices: np.ndarray, faces: np.ndarray) -> int:
+    """How many edges have two faces that lie nearly on each other."""
     normals = face_normals(vertices, faces)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     pairs = find_edges(faces, len(vertices)).pairs() // 3
-    return float(((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(axis=1) < -0.95).mean())
+    return int(((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(axis=1) < -0.95).sum())
 
 
-@pytest.mark.parametrize("target", [2000, 500, 100])
-def test_torn_surfaces_reach_their_target(target: int) -> None:
+@pytest.mark.parametrize(("target", "shrunk"), [(2000, 0.05), (500, 0.1), (100, 0.25)])
+def test_torn_surfaces_reach_their_target(target: int, shrunk: float) -> None:
     """A noisy shell, torn all over, whose sheets meet at thousands of edges: the strict collapses
     end at 2,900 faces."""
     noisy = meshes.punched(meshes.sphere(40, noise=0.02, seed=1), 100, seed=1)
@@ -128,10 +128,9 @@ def test_torn_surfaces_reach_their_target(target: int) -> None:
     after = report_mesh(low.vertices, low.faces)
     assert after.non_manifold_edges < clean.after.non_manifold_edges / 10
     assert after.flipped_edges == after.degenerate_faces == after.duplicate_faces == 0
-    before = folded_share(clean.vertices, clean.faces)
-    assert folded_share(low.vertices, low.faces) <= max(before, 0.01)
+    assert folds(low.vertices, low.faces) < folds(clean.vertices, clean.faces) / 4
     np.testing.assert_allclose(
-        np.ptp(low.vertices, axis=0), np.ptp(clean.vertices, axis=0), rtol=0.1
+        np.ptp(low.vertices, axis=0), np.ptp(clean.vertices, axis=0), rtol=shrunk
     )
     np.testing.assert_array_less(low.source, len(clean.vertices))
 
