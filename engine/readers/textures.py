@@ -7,7 +7,6 @@ from engine.images.reading import MAX_TEXTURE_PIXELS, decode
 from engine.mesh import Filter, Texture, Wrap
 from protocol.errors import EngineError
 
-
 _KEPT = (b"\x89PNG", b"\xff\xd8\xff")
 """How pictures begin that every format here can hold: PNG and JPEG."""
 

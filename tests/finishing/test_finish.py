@@ -223,7 +223,8 @@ def test_the_command(tmp_path: Path) -> None:
 
 def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
     source, target = tmp_path / "in.obj", tmp_path / "out.glb"
-    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64".split()
+    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64 --rebuild"
+    command = command.split()
     source.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 2\n")
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2 and "No face of the mesh has an area" in result.stderr
@@ -278,6 +279,7 @@ def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     source, target = tmp_path / "box.ply", tmp_path / "x.glb"
     save_mesh(box((1, 1, 1), (0, 0, 0)), source)
     words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]
+    words.append("--rebuild")
     result = CliRunner().invoke(app, [*words, "--faces", "100"])
     assert result.exit_code == 0, result.output
     faces = len(load_mesh(target).faces)
