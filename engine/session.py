@@ -286,7 +286,7 @@ def mesh_or_ovoxels(
     """
     if rebuild:
         return ovoxels_of(mesh, resolution, report)
-    if can_stay(mesh, choice.settled()):
+    if can_stay(mesh, choice):
         return mesh
     return Rebuilt(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 

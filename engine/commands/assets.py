@@ -41,6 +41,7 @@ from engine.commands.options import (
     Memory,
     NormalMap,
     NoService,
+    Occlusion,
     Offline,
     Output,
     Picture,
@@ -77,6 +78,7 @@ def generate(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: Quality = None,
@@ -102,7 +104,7 @@ def generate(
 
         chosen = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -172,6 +174,7 @@ def upscale(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: FinerQuality = None,
@@ -198,7 +201,7 @@ def upscale(
 
         chosen = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),

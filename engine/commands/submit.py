@@ -34,6 +34,7 @@ from engine.commands.options import (
     Matte,
     MaxTokens,
     NormalMap,
+    Occlusion,
     Picture,
     Quality,
     Rebuild,
@@ -72,6 +73,7 @@ def generate(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: Quality = None,
@@ -107,7 +109,7 @@ def generate(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -166,6 +168,7 @@ def upscale(
     faces: Faces = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: FinerQuality = None,
@@ -196,7 +199,7 @@ def upscale(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -216,6 +219,7 @@ def finish(
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     keep_inner: Annotated[
@@ -236,8 +240,8 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
-            keep_inner=keep_inner, resolution=resolution, rebuild=rebuild,
+            closed=closed, normal_map=normal_map, occlusion=occlusion, levels=levels,
+            collision_hull=hull, keep_inner=keep_inner, resolution=resolution, rebuild=rebuild,
             require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])

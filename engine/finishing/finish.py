@@ -10,6 +10,7 @@ from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
+from engine.finishing.baking.detail import Detail, detail_of
 from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
@@ -76,9 +77,10 @@ class Finished:
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
     """The stages of ``finish``, in order; ``given_mesh``: for a mesh that was textured."""
     if given_mesh:
-        return ("check_uvs", "bake")
+        return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
-    return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(settings.lod_shares))
+    levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
+    return ("clean", *remeshing, "detail", *levels)
 
 
 def finish(
@@ -122,6 +124,8 @@ def finish(
             closed = remesh(vertices, faces, _remesh_resolution(settings, voxels.grid.grid_size))
             vertices, faces, colors = closed.vertices, closed.faces, None
     log["cleaned_faces"] = len(faces)
+    with report.stage("detail"):
+        detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
 
     meshes: list[NamedMesh] = []
     for level, target in enumerate(targets_of(settings, len(faces))):
@@ -134,7 +138,7 @@ def finish(
         tell_target(simple, target, level, settings.closed, report)
         size = _texture_size(settings, level)
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
-        baked = _baked(mesh, voxels, settings, size, name, report)
+        baked = _baked(mesh, voxels, detail, settings, size, name, report)
         suffix = f"_LOD{level}" if len(settings.lod_shares) > 1 else ""
         meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
@@ -216,7 +220,12 @@ def _textured(
         if mesh.uvs is not None:
             report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
         mesh, method = _unwrapped(mesh, size, report)
-    baked = _baked(mesh, voxels, settings, size, name, report)
+    surface = voxels.grid_surface
+    with report.stage("detail"):
+        detail = detail_of(
+            voxels.grid, surface.vertices, surface.faces, occlusion=settings.occlusion
+        )
+    baked = _baked(mesh, voxels, detail, settings, size, name, report)
     finished = replace(_placed(baked.mesh, voxels.placement), vertices=given.vertices)
     log = {"levels": [_level(baked, size, method)]}
     return Finished((NamedMesh(name, finished),), log)
@@ -239,12 +248,19 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
 
 
 def _baked(
-    mesh: Mesh, voxels: OVoxels, settings: Finish, size: int, name: str, report: Report
+    mesh: Mesh,
+    voxels: OVoxels,
+    detail: Detail,
+    settings: Finish,
+    size: int,
+    name: str,
+    report: Report,
 ) -> Baked:
     with report.stage("bake", 100) as step:
         baked = bake(
             mesh,
             voxels,
+            detail=detail,
             size=size,
             normal_map=settings.normal_map,
             name=name,

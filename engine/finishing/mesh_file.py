@@ -13,18 +13,21 @@ from engine.meshing.duplicates import is_repeated
 from engine.meshing.report import report_mesh
 from engine.meshing.weld import weld_positions
 from engine.report import Report
-from protocol.finishes import Finish, FinishChoice
+from protocol.finishes import FinishChoice
 
 _IN_ORDER = 0.005
 """A mesh with a greater share of edges that are not as they should be is told to be so."""
 
 
-def can_stay(mesh: Mesh, settings: Finish) -> bool:
-    """Whether a mesh is what was asked for already, as far as that can be without new faces."""
+def can_stay(mesh: Mesh, choice: FinishChoice) -> bool:
+    """Whether a mesh is what was asked for already. It loses no detail that a normal map had to
+    keep, but one that is asked for, or occlusion, wants textures of its own."""
+    settings = choice.settled()
+    new_textures = choice.normal_map or choice.occlusion
     return (
         len(mesh.faces) <= settings.faces
         and settings.has_one_mesh
-        and not (settings.closed or settings.normal_map)
+        and not (settings.closed or new_textures)
     )
 
 
