@@ -14,6 +14,7 @@ from engine.commands.options import (
     Levels,
     NormalMap,
     Occlusion,
+    Rebuild,
     RequireTextures,
 )
 from engine.commands.outputs import Outputs
@@ -47,6 +48,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    rebuild: Rebuild = False,
     require_textures: RequireTextures = False,
     force: Force = False,
     verbose: Annotated[
@@ -72,12 +74,13 @@ def finish(
         report.expect(session.stages_of_finishing(source, choice))
         with session.claimed([output], finished=True), report.ending():
             opened = session.open_source(
-                source, resolution, report, require_textures=require_textures
-            )
+                source, resolution, report, choice,
+                rebuild=rebuild, require_textures=require_textures,
+            )  # fmt: skip
             finished, settings = session.finish_source(opened, choice, output, report)
             folder = source if source.is_dir() else None
             session.write_finished(finished, output, settings, report, folder=folder)
-        for line in result_lines(output, None, finished.meshes[0].mesh):
+        for line in result_lines(output, None, finished.mesh):
             show(line)
         if verbose:
             for line in (*finishing_figures(finished), seconds_line(report)):

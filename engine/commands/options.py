@@ -87,6 +87,12 @@ Closed = Annotated[
         help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
     ),
 ]
+Rebuild = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild", help="Make a mesh new from O-Voxels, even where its own faces could stay."
+    ),
+]
 NormalMap = Annotated[
     bool | None,
     typer.Option(

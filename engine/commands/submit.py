@@ -37,6 +37,7 @@ from engine.commands.options import (
     Occlusion,
     Picture,
     Quality,
+    Rebuild,
     RequireTextures,
     Seed,
     Steps,
@@ -225,6 +226,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    rebuild: Rebuild = False,
     require_textures: RequireTextures = False,
     batch: Batch = False,
     wait: Wait = False,
@@ -239,7 +241,7 @@ def finish(
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
             closed=closed, normal_map=normal_map, occlusion=occlusion, levels=levels,
-            collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
+            collision_hull=hull, keep_inner=keep_inner, resolution=resolution, rebuild=rebuild,
             require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])

@@ -11,6 +11,7 @@ from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
 from engine.finishing.baking.detail import Detail, detail_of
+from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -30,7 +31,7 @@ _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
-_GIVEN = "given"
+GIVEN = "given"
 """Stands for a way of unwrapping in logs."""
 
 _FAR = 1e4
@@ -44,18 +45,25 @@ class Finished:
     Args:
         meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
+        whole: all of ``meshes`` in one, where these are objects beside each other.
     """
 
     meshes: tuple[NamedMesh, ...]
     log: dict[str, Any]
+    whole: Mesh | None = None
+
+    @property
+    def mesh(self) -> Mesh:
+        """All that is seen at once: the finest level, or all objects."""
+        return self.meshes[0].mesh if self.whole is None else self.whole
 
     @property
     def uvs_given(self) -> bool:
         """Whether the mesh keeps the UVs with which it was given."""
-        return self.log["levels"][0]["unwrap"] == _GIVEN
+        return self.log["levels"][0]["unwrap"] == GIVEN
 
     def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with the first one.
+        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
@@ -63,7 +71,7 @@ class Finished:
         if Path(path).suffix.lower() == ".glb":
             save_scene(self.meshes, path, image_format=image_format)
         else:
-            save_mesh(self.meshes[0].mesh, path)
+            save_mesh(self.mesh, path)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -120,20 +128,18 @@ def finish(
         detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
 
     meshes: list[NamedMesh] = []
-    shares = settings.lod_shares
-    for level, share in enumerate(shares):
+    for level, target in enumerate(targets_of(settings, len(faces))):
         with report.stage("simplify"):
-            simple = simplify_mesh(
-                vertices, faces, max(4, int(settings.faces * share)), colors=colors
-            )
+            simple = simplify_mesh(vertices, faces, target, colors=colors)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
+        tell_target(simple, target, level, settings.closed, report)
         size = _texture_size(settings, level)
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         baked = _baked(mesh, voxels, detail, settings, size, name, report)
-        suffix = f"_LOD{level}" if len(shares) > 1 else ""
+        suffix = f"_LOD{level}" if len(settings.lod_shares) > 1 else ""
         meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
     if settings.collision_hull:
@@ -207,7 +213,7 @@ def _textured(
         colors=None,
         metallic_roughness=None,
     )
-    size, method = settings.texture_size, _GIVEN
+    size, method = settings.texture_size, GIVEN
     with report.stage("check_uvs"):
         valid = uvs_are_valid(mesh.uvs)
     if not valid:

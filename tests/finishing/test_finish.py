@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from protocol.events import Event, Note, Progress
 from protocol.finishes import FINISHES
 from tests.events import progress_to
 from tests.finishing.shapes import box
-from tests.meshes import moebius, sphere
+from tests.meshes import moebius, punched, sphere
 
 SMALL = replace(FINISHES["standard"], faces=800, texture_size=256)
 
@@ -85,6 +86,27 @@ def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
     low, high = first.vertices.min(axis=0), first.vertices.max(axis=0)
     np.testing.assert_allclose(hull.vertices.min(axis=0), low, atol=0.05)
     np.testing.assert_allclose(hull.vertices.max(axis=0), high, atol=0.05)
+
+
+def test_levels_are_halves_of_a_surface_with_fewer_faces_than_were_asked_for() -> None:
+    grid = mesh_to_dual_grid(*sphere(20), grid_size=24)
+    settings = replace(FINISHES["game"], texture_size=64, normal_map=False)
+    meshes = finish(OVoxels.plain(grid), settings, Report()).meshes
+    counts = [len(named.mesh.faces) for named in meshes[:4]]
+    assert counts[0] < settings.faces / 2
+    assert all(0.98 * one / 2 <= two <= one / 2 for one, two in pairwise(counts))
+
+
+def test_what_a_low_target_did_to_a_torn_shape_is_told() -> None:
+    grid = mesh_to_dual_grid(*punched(sphere(40, noise=0.02, seed=1), 100, seed=1), grid_size=64)
+    for closed, remedy in ((False, "or --closed, keep more"), (True, None)):
+        report = Report()
+        settings = replace(SMALL, faces=200, texture_size=64, closed=closed)
+        (named,) = finish(OVoxels.plain(grid), settings, report).meshes
+        assert 190 <= len(named.mesh.faces) <= 200
+        told = [note for note in report.notes if "200 faces are so few" in note]
+        assert len(told) == (0 if remedy is None else 1)
+        assert remedy is None or remedy in told[0]
 
 
 def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
@@ -203,7 +225,8 @@ def test_the_command(tmp_path: Path) -> None:
 
 def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
     source, target = tmp_path / "in.obj", tmp_path / "out.glb"
-    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64".split()
+    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64 --rebuild"
+    command = command.split()
     source.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 2\n")
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2 and "No face of the mesh has an area" in result.stderr
@@ -258,6 +281,7 @@ def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     source, target = tmp_path / "box.ply", tmp_path / "x.glb"
     save_mesh(box((1, 1, 1), (0, 0, 0)), source)
     words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]
+    words.append("--rebuild")
     result = CliRunner().invoke(app, [*words, "--faces", "100"])
     assert result.exit_code == 0, result.output
     faces = len(load_mesh(target).faces)
