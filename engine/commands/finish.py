@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from engine.commands.console import errors_shown, results, seconds_line, settings_of
-from engine.commands.options import Closed, Faces, Force, Hull, Levels, NormalMap, RequireTextures
+from engine.commands.options import (
+    Closed,
+    Faces,
+    Force,
+    Hull,
+    Levels,
+    NormalMap,
+    RequireTextures,
+    Solid,
+    Wall,
+)
 from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
@@ -20,7 +30,9 @@ def finish(
         Path,
         typer.Argument(metavar="ASSET|MESH", help="An asset's folder, a .vxz or a mesh file."),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .glb or .obj file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .glb, .obj, .stl or .3mf file.")
+    ],
     finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
     texture: Annotated[
@@ -30,6 +42,8 @@ def finish(
         str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
     ] = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     levels: Levels = None,
     hull: Hull = None,
@@ -55,11 +69,12 @@ def finish(
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
             normal_map=normal_map, levels=levels, collision_hull=hull, keep_inner=keep_inner,
+            solid=solid, wall=wall,
             image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         _check_image_format(image_format, output)
         report = follow.report()
-        report.expect(session.stages_of_finishing(source, choice))
+        report.expect(session.stages_of_finishing(source, choice, output))
         with session.claimed([output], finished=True), report.ending():
             opened = session.open_source(
                 source, resolution, report, require_textures=require_textures

@@ -38,10 +38,12 @@ from engine.commands.options import (
     Quality,
     RequireTextures,
     Seed,
+    Solid,
     Steps,
     TextureSteps,
     Type,
     Wait,
+    Wall,
 )
 from engine.commands.outputs import Outputs, Source
 from engine.commands.remotely import (
@@ -70,6 +72,8 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     levels: Levels = None,
     hull: Hull = None,
@@ -105,7 +109,7 @@ def generate(
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
         choice = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
@@ -164,6 +168,8 @@ def upscale(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     levels: Levels = None,
     hull: Hull = None,
@@ -194,7 +200,7 @@ def upscale(
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
@@ -214,6 +220,8 @@ def finish(
     faces: Faces = None,
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     levels: Levels = None,
     hull: Hull = None,
@@ -234,8 +242,9 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, normal_map=normal_map, levels=levels, collision_hull=hull,
-            keep_inner=keep_inner, resolution=resolution, require_textures=require_textures,
+            closed=closed, solid=solid, wall=wall, normal_map=normal_map, levels=levels,
+            collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
+            require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)

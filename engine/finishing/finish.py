@@ -13,9 +13,11 @@ from engine.finishing.baking.bake import Baked, bake
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
+from engine.meshing.crossings import uncrossed
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
-from engine.meshing.simplify import simplify_mesh
+from engine.meshing.simplify import Simplified, simplify_mesh
+from engine.meshing.solidify import solidify
 from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
 from engine.meshing.weld import weld_positions
 from engine.ovoxel.ovoxels import OVoxels
@@ -28,6 +30,9 @@ from protocol.limits import ImageFormat
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
+
+_MOST_CELLS_OF_SOLIDS = 256
+"""0.4 mm of a print of 10 cm, which is the width of a usual nozzle."""
 
 _GIVEN = "given"
 """Stands for a way of unwrapping in logs."""
@@ -51,7 +56,7 @@ class Finished:
     @property
     def uvs_given(self) -> bool:
         """Whether the mesh keeps the UVs with which it was given."""
-        return self.log["levels"][0]["unwrap"] == _GIVEN
+        return self.log["levels"][0].get("unwrap") == _GIVEN
 
     def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
         """Write a .glb file with all meshes, or a .obj file with the first one.
@@ -70,7 +75,8 @@ def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str
     if given_mesh:
         return ("check_uvs", "bake")
     remeshing = ("remesh",) if settings.closed else ()
-    return ("clean", *remeshing, *("simplify", "unwrap", "bake") * len(settings.lod_shares))
+    level = ("simplify", "unwrap", "bake") if settings.textured else ("simplify",)
+    return ("clean", *remeshing, *level * len(settings.lod_shares))
 
 
 def finish(
@@ -113,20 +119,24 @@ def finish(
         with report.stage("remesh"):
             closed = remesh(vertices, faces, _remesh_resolution(settings, voxels.grid.grid_size))
             vertices, faces, colors = closed.vertices, closed.faces, None
+            if settings.solid:
+                vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
     log["cleaned_faces"] = len(faces)
 
     meshes: list[NamedMesh] = []
     shares = settings.lod_shares
     for level, share in enumerate(shares):
         with report.stage("simplify"):
-            simple = simplify_mesh(
-                vertices, faces, max(4, int(settings.faces * share)), colors=colors
-            )
+            simple = _simplified(vertices, faces, settings, share, colors, report)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
         size = _texture_size(settings, level)
+        if not settings.textured:
+            meshes.append(NamedMesh(name, _placed(Mesh(vertices, faces), voxels.placement)))
+            log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
+            continue
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         baked = _baked(mesh, voxels, settings, size, name, report)
         suffix = f"_LOD{level}" if len(shares) > 1 else ""
@@ -139,6 +149,41 @@ def finish(
     return Finished(tuple(meshes), log)
 
 
+def _solid(
+    vertices: np.ndarray, faces: np.ndarray, settings: Finish, grid_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    wall = settings.wall * float(np.ptp(vertices, axis=0).max())
+    return solidify(vertices, faces, wall, _remesh_resolution(settings, grid_size))
+
+
+def _simplified(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    settings: Finish,
+    share: float,
+    colors: np.ndarray | None,
+    report: Report,
+) -> Simplified:
+    """Solids get as many more faces as it takes for none to cross."""
+    target = max(4, int(settings.faces * share))
+    simple = simplify_mesh(vertices, faces, target, colors=colors)
+    if not settings.solid:
+        return simple
+    enough = target
+    most = settings.wall / 4 * float(np.ptp(vertices, axis=0).max())
+    points, sound = uncrossed(simple.vertices, simple.faces, most)
+    while not sound and enough < len(faces):
+        enough *= 2
+        simple = simplify_mesh(vertices, faces, enough)
+        points, sound = uncrossed(simple.vertices, simple.faces, most)
+    simple = replace(simple, vertices=points)
+    if enough > target:
+        report.note(
+            f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
+        )
+    return simple
+
+
 def _texture_size(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
@@ -146,7 +191,8 @@ def _texture_size(settings: Finish, level: int) -> int:
 
 def _remesh_resolution(settings: Finish, grid_size: int) -> int:
     """Cells along the longest side: the voxels' own size, within what ``remesh`` can do."""
-    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), MOST_CELLS)
+    most = _MOST_CELLS_OF_SOLIDS if settings.solid else MOST_CELLS
+    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), most)
 
 
 def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:

@@ -189,7 +189,7 @@ def _decide(state, way, inside, open_share):
     ``way`` is 2 where the middle of a ball that comes from outside may be; ``inside`` are the flat
     indices of the enclosed cells.
     """
-    width, height, depth = state.shape
+    height, depth = state.shape[1:]
     stride = (height * depth, depth, 1)
     cells, ways = state.reshape(-1), way.reshape(-1)
     space = np.empty(inside.shape[0], np.int64)
@@ -220,4 +220,3 @@ def _decide(state, way, inside, open_share):
         if passed or lids > open_share * (lids + walls):
             for i in range(tail):
                 cells[space[i]] = 2
-    return

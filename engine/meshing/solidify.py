@@ -63,7 +63,7 @@ def solidify(
 def _field(
     points: np.ndarray, faces: np.ndarray, shape: np.ndarray, wall: float, band: float
 ) -> np.ndarray:
-    """(X, Y, Z) float32 at the nodes of the grid, in cells; beyond the band only the sign counts."""
+    """(X, Y, Z) float32 at the nodes, in cells; beyond the band only the sign counts."""
     inside = _inside(points, faces, *shape.tolist())
     field = np.full(shape, np.float32(band))
     _measure(points, faces, _growth(points, faces, wall), inside, field)
@@ -147,22 +147,22 @@ def _inside(points, faces, width, height, depth):
     """
     change = np.zeros((width, height, depth), np.int8)
     for f in range(faces.shape[0]):
-        first_x, last_x, first_y, last_y = np.inf, -np.inf, np.inf, -np.inf
-        for k in range(3):
-            first_x, last_x = min(first_x, points[faces[f, k], 0]), max(last_x, points[faces[f, k], 0])
-            first_y, last_y = min(first_y, points[faces[f, k], 1]), max(last_y, points[faces[f, k], 1])
-        for x in range(int(np.ceil(first_x)), int(np.floor(last_x)) + 1):
-            for y in range(int(np.ceil(first_y)), int(np.floor(last_y)) + 1):
-                a, up_a = _side(points, faces[f, 1], faces[f, 2], x, y)
-                b, up_b = _side(points, faces[f, 2], faces[f, 0], x, y)
-                c, up_c = _side(points, faces[f, 0], faces[f, 1], x, y)
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        first_x = int(np.ceil(min(points[i, 0], points[j, 0], points[k, 0])))
+        last_x = int(np.floor(max(points[i, 0], points[j, 0], points[k, 0])))
+        first_y = int(np.ceil(min(points[i, 1], points[j, 1], points[k, 1])))
+        last_y = int(np.floor(max(points[i, 1], points[j, 1], points[k, 1])))
+        for x in range(first_x, last_x + 1):
+            for y in range(first_y, last_y + 1):
+                a, up_a = _side(points, j, k, x, y)
+                b, up_b = _side(points, k, i, x, y)
+                c, up_c = _side(points, i, j, x, y)
                 if up_a != up_b or up_b != up_c:
                     continue
                 total = a + b + c
                 if total == 0.0:
                     continue
-                z = (a * points[faces[f, 0], 2] + b * points[faces[f, 1], 2]
-                     + c * points[faces[f, 2], 2]) / total  # fmt: skip
+                z = (a * points[i, 2] + b * points[j, 2] + c * points[k, 2]) / total
                 at = min(depth - 1, max(0, int(np.ceil(z))))
                 change[x, y, at] += -1 if up_a else 1
     inside = np.zeros((width, height, depth), np.bool_)
@@ -193,8 +193,9 @@ _WAYS = np.array([(1, 2), (2, 1), (2, 4), (4, 2), (4, 1), (1, 4)], np.int64)
 """The first two steps from a cube's corner 0 to its corner 7, of each of six tetrahedra; every
 second one is left-handed."""
 _ALONE = np.array([(0, 1, 2, 3), (1, 0, 3, 2), (2, 0, 1, 3), (3, 0, 2, 1)], np.int64)
-_PAIRS = np.array([(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2), (1, 2, 0, 3), (1, 3, 2, 0), (2, 3, 0, 1)],
-                  np.int64)  # fmt: skip
+_PAIRS = np.array(
+    [(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2), (1, 2, 0, 3), (1, 3, 2, 0), (2, 3, 0, 1)], np.int64
+)
 """Even orders of a tetrahedron's corners with one, or two, of them first."""
 
 
@@ -218,11 +219,8 @@ def _polygonise(field):
                 if below == 0 or below == 8:
                     continue
                 if count + 36 > names.shape[0]:
-                    more_names, more_places = np.empty(2 * names.shape[0], np.int64), np.empty(
-                        (2 * names.shape[0], 3)
-                    )
-                    more_names[:count], more_places[:count] = names[:count], places[:count]
-                    names, places = more_names, more_places
+                    names = np.concatenate((names, np.empty_like(names)))
+                    places = np.concatenate((places, np.empty_like(places)))
                 for t in range(6):
                     corner[0], corner[1] = 0, _WAYS[t, 0]
                     corner[2], corner[3] = _WAYS[t, 0] | _WAYS[t, 1], 7
@@ -259,11 +257,11 @@ def _polygonise(field):
                             n, way = corner[p], corner[q] - corner[p]
                             share = value[p] / (value[p] - value[q])
                             share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
-                            i, j, l = x + (n & 1), y + (n >> 1 & 1), z + (n >> 2)
-                            names[count] = ((i * height + j) * depth + l) * 8 + way
+                            i, j, h = x + (n & 1), y + (n >> 1 & 1), z + (n >> 2)
+                            names[count] = ((i * height + j) * depth + h) * 8 + way
                             places[count, 0] = i + share * (way & 1)
                             places[count, 1] = j + share * (way >> 1 & 1)
-                            places[count, 2] = l + share * (way >> 2)
+                            places[count, 2] = h + share * (way >> 2)
                             count += 1
     return names[:count], places[:count]
 

@@ -165,9 +165,7 @@ def _solid_angle(corners, f, x, y, z):
     a = np.sqrt(ax * ax + ay * ay + az * az)
     b = np.sqrt(bx * bx + by * by + bz * bz)
     c = np.sqrt(cx * cx + cy * cy + cz * cz)
-    volume = (
-        ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
-    )
+    volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
     share = (
         a * b * c
         + (ax * bx + ay * by + az * bz) * c
