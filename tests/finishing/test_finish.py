@@ -14,9 +14,12 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
+from engine.meshing.crossings import crossing_faces
+from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
+from engine.ovoxel.ovoxel_file import save_ovoxels
 from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
@@ -171,6 +174,23 @@ def test_a_closed_surface_of_as_many_cells_as_are_asked_for(ball: OVoxels) -> No
         faces[cells] = log["cleaned_faces"]
     assert faces[None] == faces[64] > 4 * faces[24]
     assert finish(bowl, SMALL, Report()).log["levels"][0]["after"]["open_edges"] > 0
+
+
+def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
+    settings = replace(SMALL, closed=True, solid=True, remesh_cells=24)
+    textured = finish(ball, settings, Report())
+    mesh = textured.meshes[0].mesh
+    assert mesh.materials and not crossing_faces(mesh.vertices, mesh.faces).any()
+    assert textured.log["levels"][0]["after"]["open_edges"] == 0
+    target = tmp_path / "ball.stl"
+    save_ovoxels(tmp_path / "ball.vxz", ball)
+    done = CliRunner().invoke(
+        app, ["finish", str(tmp_path / "ball.vxz"), "-o", str(target), "--solid", "--faces", "900"]
+    )
+    assert done.exit_code == 0 and "100.0 x" in done.stdout and "mm" in done.stdout
+    printed = load_mesh(target)
+    assert len(printed.faces) <= 900 and not printed.materials
+    assert report_mesh(printed.vertices, printed.faces).open_edges == 0
 
 
 @pytest.mark.parametrize("closed", [False, True])
