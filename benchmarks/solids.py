@@ -148,9 +148,8 @@ def line(name: str, kind: str, given: Arrays, result: Arrays, seconds: float) ->
 
 def main(cells: int, files: list[Path]) -> None:
     shapes = {f.stem: lambda f=f: welded(load_mesh(f)) for f in files} if files else TEN
-    print(
-        "shape        kind      faces  open n-man  flip  shells volume true     Hausd.   thick  CPU s"
-    )
+    head = "kind      faces  open n-man  flip  sh.   volume true    Hausd.  thick  CPU s"
+    print(f"{'shape':12s} {head}")
     for name, make in shapes.items():
         given = make()
         begin = time.process_time()
@@ -166,7 +165,7 @@ def main(cells: int, files: list[Path]) -> None:
         solid = solidify(closed.vertices, closed.faces, wall, cells)
         seconds += time.process_time() - begin
         simple = simplify_mesh(*solid, FACES)
-        points, sound = uncrossed(simple.vertices, simple.faces, wall / 4)
+        points, sound = uncrossed(simple.vertices, simple.faces, wall / 2)
         line(name, "solid" if sound else "crossed", given, (points, simple.faces), seconds)
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

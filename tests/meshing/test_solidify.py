@@ -87,7 +87,7 @@ def test_a_solid_is_a_manifold_without_crossings(name: str, true: float | None) 
         assert volume(made) == pytest.approx(true, rel=0.01)
     manifold3d = pytest.importorskip("manifold3d", reason="needs manifold3d, of the extra dev")
     few = simplify_mesh(*made, 3000)
-    points, sound = uncrossed(few.vertices, few.faces, WALL / 4)
+    points, sound = uncrossed(few.vertices, few.faces, WALL / 2)
     assert sound
     solid = manifold3d.Manifold(manifold3d.Mesh(points, few.faces.astype(np.uint32)))
     assert solid.status() == manifold3d.Error.NoError
@@ -121,15 +121,14 @@ def test_crossing_faces() -> None:
 
 def test_crossings_are_smoothed_away() -> None:
     vertices, faces = meshes.sphere(20)
-    vertices[100] *= 0.8  # through nothing yet
-    assert not crossing_faces(vertices, faces).any()
+    ring = np.unique(faces[(faces == 100).any(axis=1)])
+    wider = np.unique(faces[np.isin(faces, ring).any(axis=1)])
+    other = np.setdiff1d(wider, ring)[0]
     folded = vertices.copy()
-    beside = np.setdiff1d(faces[(faces == 100).any(axis=1)], 100)[0]
-    folded[beside] = vertices[beside] + 2.5 * (vertices[100] - vertices[beside])
-    crossing = crossing_faces(folded, faces)
-    assert crossing.any()
+    folded[[100, other]] = vertices[[other, 100]]
+    assert crossing_faces(folded, faces).any()
     points, sound = uncrossed(folded, faces, 1.0)
     assert sound and not crossing_faces(points, faces).any()
-    untouched = np.setdiff1d(np.arange(len(vertices)), faces[(faces == beside).any(axis=1)])
-    assert np.array_equal(points[untouched[:50]], folded[untouched[:50]])
+    far = np.linalg.norm(vertices - vertices[100], axis=1) > 0.3
+    assert np.array_equal(points[far], folded[far])
     assert not uncrossed(folded, faces, 1e-6)[1]
