@@ -1,15 +1,15 @@
 """A new, closed surface around a mesh, whatever state that one is in.
 
-All cells that the mesh touches, and all that these enclose, are solid; the border between solid and
-outside is a closed surface of squares, one or two cells off the mesh, whose vertices are then laid
-onto the mesh's nearest points.
+All cells that the mesh touches, and all that these or a torn surface enclose
+(engine/meshing/enclosed.py), are solid; the border between solid and outside is a closed surface of
+squares, one or two cells off the mesh, whose vertices are then laid onto the mesh's nearest points.
 
 What it can and cannot do:
 - One surface comes out for any number of shells, and nothing that cannot be reached from outside.
 - Nothing gets thicker: thin plates keep their thickness, down to none, and a cloth gets a front and
   a back a fiftieth of a cell apart. So an open surface ends up closed.
-- Holes narrower than a cell are closed. Through wider ones the outside gets in, and what lies
-  behind is then kept, as a wall with two sides.
+- Holes of up to a tenth of the size close, when the surface around them encloses a space. What is
+  wider is meant: a cup of a single sheet stays a cup, as a wall with two sides.
 - Gaps and crevices narrower than two cells close: parts that nearly touch grow together.
 - Convex edges stay sharp where vertices happen to fall on them; concave ones are bevelled.
 """
@@ -55,7 +55,7 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
 
     Args:
         vertices: (V, 3) float32, finite.
-        faces: (F, 3) int32.
+        faces: (F, 3) int32, wound consistently; else only holes narrower than a cell close.
         resolution: cells along the longest side of the mesh, 8 to 512. Needs that many cubed bytes.
 
     Raises:
