@@ -187,7 +187,7 @@ def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
     done = CliRunner().invoke(
         app, ["finish", str(tmp_path / "ball.vxz"), "-o", str(target), "--solid", "--faces", "900"]
     )
-    assert done.exit_code == 0 and "100.0 x" in done.stdout and "mm" in done.stdout
+    assert done.exit_code == 0 and "100.0 mm there" in done.stdout and "slicer" in done.stdout
     printed = load_mesh(target)
     assert len(printed.faces) <= 900 and not printed.materials
     assert report_mesh(printed.vertices, printed.faces).open_edges == 0
@@ -215,7 +215,7 @@ def test_the_command(tmp_path: Path) -> None:
     extent = np.ptp(original.vertices, axis=0)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
     assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
-    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
+    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.ply")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
 
 
