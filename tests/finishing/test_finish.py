@@ -189,7 +189,7 @@ def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
     )
     assert done.exit_code == 0 and "100.0 mm there" in done.stdout and "slicer" in done.stdout
     printed = load_mesh(target)
-    assert len(printed.faces) <= 900 and not printed.materials
+    assert 800 < len(printed.faces) <= 900 and printed.uvs is None
     assert report_mesh(printed.vertices, printed.faces).open_edges == 0
 
 
