@@ -17,7 +17,7 @@ OPENING = 0.1
 """Openings wider than this share of the longest side are meant."""
 OPEN_SHARE = 0.2
 """And so are those that are more than this share of a space's border."""
-SURE = 0.3
+SURE = 0.15
 """A winding number so far from a half speaks for all cells of a block that are connected in it."""
 
 

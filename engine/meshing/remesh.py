@@ -29,7 +29,7 @@ from protocol.finishes import check_remesh_cells
 MARGIN = 2
 OFFSET = 0.02
 """How far off the mesh vertices stay, in cells, so that two sides of a sheet do not coincide."""
-LID_ROUNDS = 20
+LID_ROUNDS = 30
 """Of smoothing where a hole is closed and no mesh is near."""
 
 
@@ -81,14 +81,14 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
         pass
     points, quads = _border(solid)
     in_lid = _is_free(state, points)
-    points = (points + _mean_of_neighbours(points, quads)) / 2
-    for _ in range(LID_ROUNDS if in_lid.any() else 0):
-        points[in_lid] = _mean_of_neighbours(points, quads)[in_lid]
-    points = origin + cell * points
+    points = origin + cell * (points + _mean_of_neighbours(points, quads)) / 2
     on_mesh, face = nearest_on_surface(vertices, faces, points)
     away = points - on_mesh
     away *= OFFSET * cell / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3 * cell)
-    result = np.where(in_lid[:, None], points, on_mesh + away).astype(np.float32)
+    points = np.where(in_lid[:, None], points, on_mesh + away)
+    for _ in range(LID_ROUNDS if in_lid.any() else 0):
+        points[in_lid] = _mean_of_neighbours(points, quads)[in_lid]
+    result = points.astype(np.float32)
     near = np.linalg.norm(vertices[faces[face]] - result[:, None], axis=2).argmin(axis=1)
     return Remeshed(result, _triangles(result, quads), faces[face, near].astype(np.int64), cell)
 
