@@ -205,7 +205,7 @@ def normal_map_property(**more: Any) -> Any:
     return BoolProperty(
         name="Normal Map",
         description="Detail that fewer faces cannot show goes into a normal map",
-        default=False,
+        default=True,
         **more,
     )
 

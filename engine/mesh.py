@@ -40,6 +40,7 @@ class Material:
     Args:
         base_color_texture: RGB or RGBA; its A is used unless ``alpha_mode`` is opaque.
         metallic_roughness_texture: roughness in G, metallic in B, as in glTF.
+        occlusion: whether its R says how much of the sky a point sees.
         alpha_mode: opaque ignores alpha, mask compares it with ``alpha_cutoff``, blend keeps it.
         normal_texture: tangent-space normals, X right, Y up (green) in the picture, as in glTF.
         double_sided: whether back faces are visible too.
@@ -54,6 +55,7 @@ class Material:
     alpha_cutoff: float = 0.5
     base_color_texture: Texture | None = None
     metallic_roughness_texture: Texture | None = None
+    occlusion: bool = False
     normal_texture: Texture | None = None
     double_sided: bool = True
 

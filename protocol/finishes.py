@@ -91,6 +91,7 @@ class Finish:
         faces: target of the simplification.
         texture_size: side of the textures in texels.
         normal_map: whether the detail that simplification removes goes into a normal map.
+        occlusion: whether what hides the sky goes into R of the ORM texture.
         lod_shares: faces of LOD0, LOD1, ... as shares of ``faces``; one level has no _LOD suffix.
         collision_hull: whether a convex hull UCX_ goes along.
         image_format: of pictures without alpha in a .glb file.
@@ -108,7 +109,8 @@ class Finish:
 
     faces: int
     texture_size: int
-    normal_map: bool = False
+    normal_map: bool = True
+    occlusion: bool = True
     lod_shares: tuple[float, ...] = (1.0,)
     collision_hull: bool = False
     image_format: ImageFormat = "png"
@@ -157,7 +159,6 @@ FINISHES: dict[str, Finish] = {
     "game": Finish(
         faces=20_000,
         texture_size=2048,
-        normal_map=True,
         lod_shares=LOD_SHARES,
         collision_hull=True,
     ),
@@ -170,7 +171,6 @@ def finish_help() -> str:
     told: list[str] = []
     for name, finish in FINISHES.items():
         words = [f"{finish.faces:,} faces", f"{finish.texture_size}^2 texels"]
-        words += ["normal map"] * finish.normal_map
         words += ["levels of detail"] * (len(finish.lod_shares) > 1)
         words += ["collision hull"] * finish.collision_hull
         told.append(f"{name} ({', '.join(words)})")
@@ -230,6 +230,7 @@ class FinishChoice:
         faces, texture_size, image_format: other than the finish's.
         closed: whether to remesh to a closed surface.
         normal_map: whether detail that simplification removes goes into a normal map.
+        occlusion: whether ambient occlusion is baked.
         levels: of detail, 1 to 4, each with half the faces of the one before.
         collision_hull: whether a convex hull goes along.
         keep_inner: keep parts that nobody outside can see.
@@ -247,6 +248,7 @@ class FinishChoice:
     image_format: ImageFormat | None = None
     closed: bool | None = None
     normal_map: bool | None = None
+    occlusion: bool | None = None
     levels: int | None = None
     collision_hull: bool | None = None
     keep_inner: bool = False
@@ -256,7 +258,8 @@ class FinishChoice:
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
         check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
-        for name in ("closed", "normal_map", "collision_hull", "keep_inner", "solid"):
+        flags = ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner", "solid")
+        for name in flags:
             if type(getattr(self, name) or False) is not bool:
                 raise EngineError("job_invalid", f"{name} is true or false.", "Give one of these.")
         check_whole("levels", self.levels, 1, len(LOD_SHARES))
@@ -278,6 +281,7 @@ class FinishChoice:
             texture_size=usual.texture_size if self.texture_size is None else self.texture_size,
             image_format=self.image_format or usual.image_format,
             normal_map=usual.normal_map if self.normal_map is None else self.normal_map,
+            occlusion=usual.occlusion if self.occlusion is None else self.occlusion,
             lod_shares=usual.lod_shares if self.levels is None else LOD_SHARES[: self.levels],
             collision_hull=usual.collision_hull
             if self.collision_hull is None

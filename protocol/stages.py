@@ -43,6 +43,7 @@ STAGES: dict[str, Stage] = {
         Stage("simplify", "Simplifying", 1.0),
         Stage("check_uvs", "Checking the UVs", 0.3),
         Stage("unwrap", "Unwrapping", 1.5),
+        Stage("detail", "Preparing to bake", 1.0),
         Stage("bake", "Baking textures", 2.0),
         Stage("writing", "Writing the file", 0.7),
         Stage("thumbnail", "Taking a thumbnail", 0.7),

@@ -41,6 +41,7 @@ from engine.commands.options import (
     Memory,
     NormalMap,
     NoService,
+    Occlusion,
     Offline,
     Output,
     Picture,
@@ -81,6 +82,7 @@ def generate(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: Quality = None,
@@ -106,7 +108,7 @@ def generate(
 
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -178,6 +180,7 @@ def upscale(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: FinerQuality = None,
@@ -204,7 +207,7 @@ def upscale(
 
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),

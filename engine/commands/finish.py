@@ -13,6 +13,7 @@ from engine.commands.options import (
     Hull,
     Levels,
     NormalMap,
+    Occlusion,
     RequireTextures,
     Solid,
     Wall,
@@ -45,6 +46,7 @@ def finish(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     keep_inner: Annotated[
@@ -68,9 +70,9 @@ def finish(
 
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
-            normal_map=normal_map, levels=levels, collision_hull=hull, keep_inner=keep_inner,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             solid=solid, wall=wall,
-            image_format=image_format,  # pyright: ignore[reportArgumentType]
+            keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         _check_image_format(image_format, output)
         report = follow.report()

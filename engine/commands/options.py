@@ -106,6 +106,10 @@ NormalMap = Annotated[
         "--normal-map/--no-normal-map", help="For the detail that is lost; as the finish if absent."
     ),
 ]
+Occlusion = Annotated[
+    bool | None,
+    typer.Option("--occlusion/--no-occlusion", help="Ambient occlusion; as the finish if absent."),
+]
 Levels = Annotated[
     int | None,
     typer.Option(help=f"Levels of detail, 1 to {len(LOD_SHARES)}; as the finish if absent."),

@@ -34,6 +34,7 @@ from engine.commands.options import (
     Matte,
     MaxTokens,
     NormalMap,
+    Occlusion,
     Picture,
     Quality,
     RequireTextures,
@@ -75,6 +76,7 @@ def generate(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: Quality = None,
@@ -110,7 +112,7 @@ def generate(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -171,6 +173,7 @@ def upscale(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     quality: FinerQuality = None,
@@ -201,7 +204,7 @@ def upscale(
         )  # fmt: skip
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
-            normal_map=normal_map, levels=levels, collision_hull=hull,
+            normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -223,6 +226,7 @@ def finish(
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
+    occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
     keep_inner: Annotated[
@@ -242,7 +246,8 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, solid=solid, wall=wall, normal_map=normal_map, levels=levels,
+            closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
+            levels=levels,
             collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
             require_textures=require_textures,
         )  # fmt: skip

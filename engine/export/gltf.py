@@ -219,6 +219,8 @@ class _Writer:
         orm = material.metallic_roughness_texture
         if orm is not None:
             pbr["metallicRoughnessTexture"] = {"index": self._texture(orm)}
+            if material.occlusion:
+                described["occlusionTexture"] = {"index": self._texture(orm)}
         if material.normal_texture is not None:
             described["normalTexture"] = {"index": self._texture(material.normal_texture)}
         if material.alpha_mode != "opaque":

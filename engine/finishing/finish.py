@@ -10,6 +10,7 @@ from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
+from engine.finishing.baking.detail import Detail, detail_of
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -73,10 +74,12 @@ class Finished:
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
     """The stages of ``finish``, in order; ``given_mesh``: for a mesh that was textured."""
     if given_mesh:
-        return ("check_uvs", "bake")
+        return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
-    level = ("simplify", "unwrap", "bake") if settings.textured else ("simplify",)
-    return ("clean", *remeshing, *level * len(settings.lod_shares))
+    if not settings.textured:
+        return ("clean", *remeshing, *("simplify",) * len(settings.lod_shares))
+    levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
+    return ("clean", *remeshing, "detail", *levels)
 
 
 def finish(
@@ -122,6 +125,10 @@ def finish(
             if settings.solid:
                 vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
     log["cleaned_faces"] = len(faces)
+    detail = None
+    if settings.textured:
+        with report.stage("detail"):
+            detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
 
     meshes: list[NamedMesh] = []
     shares = settings.lod_shares
@@ -133,12 +140,12 @@ def finish(
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
         size = _texture_size(settings, level)
-        if not settings.textured:
+        if detail is None:
             meshes.append(NamedMesh(name, _placed(Mesh(vertices, faces), voxels.placement)))
             log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
             continue
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
-        baked = _baked(mesh, voxels, settings, size, name, report)
+        baked = _baked(mesh, voxels, detail, settings, size, name, report)
         suffix = f"_LOD{level}" if len(shares) > 1 else ""
         meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
@@ -257,7 +264,12 @@ def _textured(
         if mesh.uvs is not None:
             report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
         mesh, method = _unwrapped(mesh, size, report)
-    baked = _baked(mesh, voxels, settings, size, name, report)
+    surface = voxels.grid_surface
+    with report.stage("detail"):
+        detail = detail_of(
+            voxels.grid, surface.vertices, surface.faces, occlusion=settings.occlusion
+        )
+    baked = _baked(mesh, voxels, detail, settings, size, name, report)
     finished = replace(_placed(baked.mesh, voxels.placement), vertices=given.vertices)
     log = {"levels": [_level(baked, size, method)]}
     return Finished((NamedMesh(name, finished),), log)
@@ -280,12 +292,19 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
 
 
 def _baked(
-    mesh: Mesh, voxels: OVoxels, settings: Finish, size: int, name: str, report: Report
+    mesh: Mesh,
+    voxels: OVoxels,
+    detail: Detail,
+    settings: Finish,
+    size: int,
+    name: str,
+    report: Report,
 ) -> Baked:
     with report.stage("bake", 100) as step:
         baked = bake(
             mesh,
             voxels,
+            detail=detail,
             size=size,
             normal_map=settings.normal_map,
             name=name,

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
+from engine.meshing.depth_maps import draw_depths, frame_of, spread_axes, to_pixels
 
 SAMPLES = 384
 FIRST_DIRECTIONS = 7
@@ -42,10 +43,10 @@ def look_from_outside(
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     center = (low.astype(np.float64) + high) / 2
     scale = SAMPLES / max(float((high - low).max()), 1e-30)
-    axes = _axes(directions)
+    axes = spread_axes(directions)
 
     def look(axis: np.ndarray) -> np.ndarray:
-        return _look(vertices, faces, center, _frame(axis) * scale, int(SAMPLES * 3**0.5) + 4)
+        return _look(vertices, faces, center, frame_of(axis) * scale, int(SAMPLES * 3**0.5) + 4)
 
     # A few axes at a time: each answer has three numbers a face.
     counts = np.zeros((3, len(faces)), dtype=np.int64)
@@ -80,63 +81,13 @@ def hidden_parts(
     return hidden
 
 
-def _axes(count: int) -> np.ndarray:
-    """(count, 3) directions spread over a half sphere (a Fibonacci spiral), none along an axis."""
-    i = np.arange(count) + 0.5
-    z = 1 - i / count
-    turn = i * (np.pi * (5**0.5 - 1)) + 0.3
-    ring = np.sqrt(1 - z * z)
-    return np.stack([ring * np.cos(turn), ring * np.sin(turn), z], axis=1)
-
-
-def _frame(axis: np.ndarray) -> np.ndarray:
-    """(3, 3): columns right, up and towards the viewer in front; right-handed."""
-    right = np.cross((0.0, 0.0, 1.0) if abs(axis[2]) < 0.9 else (1.0, 0.0, 0.0), axis)
-    right /= np.linalg.norm(right)
-    return np.stack([right, np.cross(axis, right), axis], axis=1)
-
-
 @kernel
 def _look(vertices, faces, center, frame, size):
     """(3, F) int32: votes, seen and covered of each face, from both ends of one axis."""
-    points = np.empty(vertices.shape, np.float32)
-    for i in range(vertices.shape[0]):
-        x, y, z = vertices[i, 0] - center[0], vertices[i, 1] - center[1], vertices[i, 2] - center[2]
-        for k in range(3):
-            points[i, k] = x * frame[0, k] + y * frame[1, k] + z * frame[2, k] + size / 2
+    points = to_pixels(vertices, center, frame, size)
+    _, _, near_face, far_face, front, covered = draw_depths(points, faces, size)
     counts = np.zeros((3, faces.shape[0]), np.int32)
-    near = np.full((size, size), -np.inf, np.float32)
-    far = np.full((size, size), np.inf, np.float32)
-    near_face = np.full((size, size), -1, np.int32)
-    far_face = np.full((size, size), -1, np.int32)
-    front = np.zeros(faces.shape[0], np.int8)
-    for f in range(faces.shape[0]):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, az = np.float64(points[i, 0]), np.float64(points[i, 1]), points[i, 2]
-        bx, by, bz = np.float64(points[j, 0]), np.float64(points[j, 1]), points[j, 2]
-        cx, cy, cz = np.float64(points[k, 0]), np.float64(points[k, 1]), points[k, 2]
-        x0, x1 = int(np.ceil(min(ax, bx, cx))), int(np.floor(max(ax, bx, cx)))
-        y0, y1 = int(np.ceil(min(ay, by, cy))), int(np.floor(max(ay, by, cy)))
-        if x0 > x1 or y0 > y1:
-            continue
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0.0:
-            continue
-        front[f] = 1 if area > 0 else -1
-        for y in range(y0, y1 + 1):
-            for x in range(x0, x1 + 1):
-                # Borders count as covered, so there is no crack between neighbours.
-                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
-                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
-                w = 1.0 - u - v
-                if u < -1e-9 or v < -1e-9 or w < -1e-9:
-                    continue
-                counts[2, f] += 1
-                z = np.float32(u * az + v * bz + w * cz)
-                if z > near[y, x]:
-                    near[y, x], near_face[y, x] = z, f
-                if z < far[y, x]:
-                    far[y, x], far_face[y, x] = z, f
+    counts[2] = covered
     for y in range(size):
         for x in range(size):
             f = near_face[y, x]

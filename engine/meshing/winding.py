@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
+from engine.meshing.box_tree import curve_codes
 from engine.meshing.edges import face_normals, find_edges, side_ends
 
 LEAF = 8
@@ -57,7 +58,7 @@ def dipole_tree(vertices: np.ndarray, faces: np.ndarray) -> DipoleTree:
         faces: (F, 3) int32, at least one, wound outwards.
     """
     vertices = np.asarray(vertices, np.float64)
-    faces = faces[_along_a_curve(vertices[faces].mean(axis=1))]
+    faces = faces[np.argsort(curve_codes(vertices[faces].astype(np.float32)), kind="stable")]
     levels = max(0, int(np.ceil(np.log2(len(faces) / LEAF))))
     leaf_start = np.arange(2**levels + 1) * len(faces) // 2**levels
     corners = vertices[faces]
@@ -77,15 +78,6 @@ def winding_numbers(tree: DipoleTree, points: np.ndarray) -> np.ndarray:
 
     parts = map_chunks(count, range(0, len(points), CHUNK))
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _along_a_curve(points: np.ndarray) -> np.ndarray:
-    """(N,) order along a Morton curve, so that what is near each other follows each other."""
-    low = points.min(axis=0)
-    cells = ((points - low) / max(float(np.ptp(points, axis=0).max()), 1e-30) * 1023).astype("i8")
-    for shift, mask in ((16, 0x30000FF), (8, 0x300F00F), (4, 0x30C30C3), (2, 0x9249249)):
-        cells = (cells | cells << shift) & mask
-    return np.argsort(cells[:, 0] << 2 | cells[:, 1] << 1 | cells[:, 2], kind="stable")
 
 
 @kernel

@@ -17,7 +17,7 @@ from engine.readers.load import load_mesh
 from engine.remote import Engine, RemoteJob, sendable
 from protocol.client import Answer
 from protocol.errors import EngineError
-from protocol.events import Cancelled, Done, Progress
+from protocol.events import Cancelled, Done, Event, Progress
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, GenerateJob
 from protocol.references import Attached, File, Stored
@@ -81,8 +81,8 @@ def test_an_asset_comes_home_and_is_finished_again(
 
 STAGES = (
     *("picture", "encode", "structure", "decode_structure", "shape", "texture", "decode_shape"),
-    *("decode_material", "saving", "clean", "remesh", "simplify", "unwrap", "bake", "writing"),
-    "thumbnail",
+    *("decode_material", "saving", "clean", "remesh", "detail", "simplify", "unwrap", "bake"),
+    *("writing", "thumbnail"),
 )
 
 
@@ -99,19 +99,33 @@ def test_these_are_all_stages(engine: Engine, made: str) -> None:
     assert stages == set(STAGES)
 
 
+def one_cancelled_in(
+    engine: Engine, stage: str, choice: FinishChoice | None, *, seed: int
+) -> tuple[RemoteJob, Event]:
+    """A job that was cancelled at its first progress of ``stage``, and its last event.
+
+    Newer progress replaces what has not been read, so on a busy machine a short stage can pass
+    unseen. Such a job runs to its end, and another one is made.
+    """
+    for _ in range(5):
+        job = submitted(engine, choice, seed=seed)
+        seen, last = False, None
+        for event in job.events():
+            if isinstance(event, Progress) and event.stage == stage and not seen:
+                job.cancel()
+                seen = True
+            last = event
+        if seen and last is not None:
+            return job, last
+    raise AssertionError(f"no progress of {stage} was seen in five jobs")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_cancel_in_a_stage_and_the_engine_still_works(engine: Engine, stage: str) -> None:
-    job = submitted(engine, SMALL, seed=2)
-    cancelled, ended = False, None
-    for event in job.events():
-        if isinstance(event, Progress) and event.stage == stage and not cancelled:
-            job.cancel()
-            cancelled = True
-        ended = event
-    assert cancelled
+    job, last = one_cancelled_in(engine, stage, SMALL, seed=2)
     # Of the last stage the end may have been on its way.
-    assert isinstance(ended, Cancelled) or stage == STAGES[-1]
-    state = "cancelled" if isinstance(ended, Cancelled) else "done"
+    assert isinstance(last, Cancelled) or stage == STAGES[-1]
+    state = "cancelled" if isinstance(last, Cancelled) else "done"
     assert job.snapshot().row.state == state
 
 
@@ -140,21 +154,12 @@ def test_a_picture_that_was_cut_out_first_gives_the_same(engine: Engine, made: s
 
 
 def test_a_retry_of_a_cancelled_job_begins_after_its_samples(engine: Engine) -> None:
-    job = submitted(engine, seed=3)
-    cancelled = False
-    for event in job.events():
-        if isinstance(event, Progress) and event.stage == "decode_shape" and not cancelled:
-            job.cancel()
-            cancelled = True
-    assert cancelled
-    stages: list[str] = []
+    job, last = one_cancelled_in(engine, "decode_shape", None, seed=3)
+    assert isinstance(last, Cancelled)
     again = job.retry()
-    for event in again.events():
-        if isinstance(event, Progress):
-            stages.append(event.stage)
-        elif isinstance(event, Done):
-            assert set(event.seconds) <= set(stages) | {"picture", "encode"}
-    assert not {"structure", "shape", "texture"} & set(stages)
+    done = [event for event in again.events() if isinstance(event, Done)][-1]
+    assert "decode_shape" in done.seconds
+    assert not {"structure", "shape", "texture"} & set(done.seconds)
     assert again.snapshot().row.state == "done"
 
 

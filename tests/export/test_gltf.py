@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,12 @@ def test_alpha_of_vertices_is_judged_like_that_of_texels(alpha: list[float], mod
     (size,) = struct.unpack_from("<I", data, 12)
     material = json.loads(data[20 : 20 + size])["materials"][0]
     assert material.get("alphaMode", "OPAQUE") == mode
+
+
+def test_baked_occlusion_is_named_and_other_pictures_are_not(tmp_path: Path) -> None:
+    baked = textured_ball()
+    plain = replace(baked, materials=(replace(baked.materials[0], occlusion=False),))
+    for mesh, named in ((baked, True), (plain, False)):
+        save_mesh(mesh, tmp_path / "ball.glb")
+        material = document_of(tmp_path / "ball.glb")["materials"][0]
+        assert ("occlusionTexture" in material) == named

@@ -119,7 +119,9 @@ def test_cancel(ball: OVoxels, when: str) -> None:
     with pytest.raises(Cancelled):
         finish(ball, settings, Report(progress_to(watch), cancel=token))
     stages = [progress.stage for progress in seen if progress.step == 0]
-    assert stages == ([] if when == "at once" else ["clean", "simplify", "unwrap", "bake"])
+    assert stages == (
+        [] if when == "at once" else ["clean", "detail", "simplify", "unwrap", "bake"]
+    )
     if when == "within a stage":
         assert seen[-1].stage == "bake" and 0 < seen[-1].step < seen[-1].steps
 

@@ -43,8 +43,13 @@ def test_a_choice_goes_before_advice_and_advice_before_the_table() -> None:
 def test_what_a_finish_has_can_be_added_and_left_out() -> None:
     rich = FinishChoice(normal_map=True, levels=3, collision_hull=True).settled()
     assert (rich.normal_map, rich.lod_shares, rich.collision_hull) == (True, (1, 0.5, 0.25), True)
-    bare = FinishChoice(finish="game", normal_map=False, levels=1, collision_hull=False).settled()
-    assert not bare.normal_map and bare.has_one_mesh
+    bare = FinishChoice(
+        finish="game", normal_map=False, occlusion=False, levels=1, collision_hull=False
+    ).settled()
+    assert not bare.normal_map and not bare.occlusion and bare.has_one_mesh
+    for name in FINISHES:
+        usual = FinishChoice(finish=name).settled()
+        assert usual.normal_map and usual.occlusion
     assert FinishChoice(finish="game").settled().lod_shares == (1.0, 0.5, 0.25, 0.125)
 
 
@@ -61,6 +66,7 @@ def test_what_a_finish_has_can_be_added_and_left_out() -> None:
         ({"levels": 5}, "job_invalid"),
         ({"levels": True}, "job_invalid"),
         ({"normal_map": 1}, "job_invalid"),
+        ({"occlusion": "no"}, "job_invalid"),
         ({"collision_hull": "yes"}, "job_invalid"),
     ],
 )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.finishing.baking.atlas import BAND_ROWS, bands_of, fill_atlas, place_corners
+from engine.finishing.baking.detail import Detail, detail_of
 from engine.finishing.baking.edges import has_open_edges
 from engine.finishing.baking.fill import fill_unknown
-from engine.finishing.baking.project import project, source_of
+from engine.finishing.baking.project import project
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.mesh import AlphaMode, Material, Mesh, Texture
@@ -49,6 +50,7 @@ def bake(
     voxels: OVoxels,
     *,
     size: int = 2048,
+    detail: Detail | None = None,
     normal_map: bool = False,
     crease_degrees: float = CREASE_DEGREES,
     name: str = "material",
@@ -59,15 +61,17 @@ def bake(
 
     Each texel's point on the mesh moves to the nearest point of the detailed surface and takes the
     trilinear mean of the voxels around it, over those that are there (as TRELLIS.2 does); where
-    there is none, the nearest voxel's values. ORM has occlusion 255 in R, roughness in G, metallic
-    in B. Normals are in tangent space by MikkTSpace, green upwards, as glTF wants them. All texels
-    outside of charts are padding.
+    there is none, the nearest voxel's values. ORM has in R how much of the sky the detailed surface
+    sees, roughness in G, metallic in B. Normals are in tangent space by MikkTSpace, green upwards,
+    as glTF wants them. All texels outside of charts are padding.
 
     Args:
         mesh: simplified, with UVs inside 0..1 that do not overlap, in the box of the grid;
             its own ``normals`` are kept if there are any.
         voxels: what it was made from, at least one; materials beyond [0, 1] are clamped.
         size: side of the square textures in texels, 16 to 8192.
+        detail: of the surface that was simplified; None: of the voxels' own.
+        normal_map: whether to bake the detailed surface's normals.
         crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
         name: of the material.
         on_progress: called with (bands done, bands in all); may raise to stop.
@@ -88,8 +92,10 @@ def bake(
     tangents = None
     if normal_map and mesh.uvs is not None:
         tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
-    grid, detailed = voxels.grid, voxels.grid_surface
-    surface = source_of(grid.in_voxels(detailed.vertices), detailed.faces, threads=threads)
+    grid = voxels.grid
+    if detail is None:
+        raw = voxels.grid_surface
+        detail = detail_of(grid, raw.vertices, raw.faces, threads=threads)
     lookup = build_lookup(grid.coords)
     # The last column becomes 1 where any voxel was found.
     materials = np.clip(np.asarray(voxels.materials, np.float32), 0, 1)
@@ -109,14 +115,18 @@ def bake(
             return
         owner, weights = face[some].ravel()[inside], weights.reshape(-1, 3)[inside]
         points, facing = _on_mesh(in_voxels, faces, normals, owner, weights)
-        detail, found = np.zeros_like(points), np.zeros(len(points), bool)
-        project(surface, points, facing, detail, found)
+        landed = project(detail.surface, points, facing)
+        found, open_to_sky = landed.triangle >= 0, np.ones(len(points), np.float32)
+        relief_normals = np.zeros_like(points)
+        _on_surface(detail, landed, facing, points, relief_normals, open_to_sky)
         values = sample_attributes(grid.coords, feats, points, lookup=lookup, threads=1)
         _nearest_voxels(lookup, feats, points, values)
         values[:, 6] *= found
-        _write(values, inside, base[some], orm[some], known[some])
+        _write(values, open_to_sky, inside, base[some], orm[some], known[some])
         if tangents is not None:
-            _write_normals(normals, tangents, owner, weights, detail, found, inside, relief[some])
+            _write_normals(
+                normals, tangents, owner, weights, relief_normals, found, inside, relief[some]
+            )
 
     map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
     charts = face >= 0
@@ -165,6 +175,7 @@ def _materials_of(
         metallic_factor=1.0,
         base_color_texture=Texture(np.ascontiguousarray(base[..., :3]), wrap="clamp"),
         metallic_roughness_texture=Texture(orm, wrap="clamp"),
+        occlusion=True,
         normal_texture=Texture(relief, wrap="clamp") if relief.size else None,
         double_sided=has_open_edges(mesh.vertices, mesh.faces),
     )
@@ -202,6 +213,34 @@ def _on_mesh(vertices, faces, normals, owner, weights):
 
 
 @kernel
+def _on_surface(detail, landed, facing, points, normals, open_to_sky):
+    """Move points to where they landed; its unit normals, and the share of the sky that the side
+    on which the point lies sees there."""
+    surface, sky = detail.surface, detail.sky
+    corners, faces, corner_normals = surface.corners, surface.faces, surface.normals
+    triangle, weights = landed.triangle, landed.weights
+    for p in range(len(points)):
+        t = triangle[p]
+        if t < 0:
+            continue
+        size, along = 0.0, 0.0
+        for i in range(3):
+            x, n = np.float32(0), np.float32(0)
+            for k in range(3):
+                x += weights[p, k] * corners[t, k, i]
+                n += weights[p, k] * corner_normals[t, k, i]
+            points[p, i], normals[p, i] = x, n
+            size += n * n
+            along += n * facing[p, i]
+        for i in range(3):
+            normals[p, i] /= max(np.sqrt(size), 1e-12)
+        side = 0 if along >= 0 else 1
+        open_to_sky[p] = 0
+        for k in range(3):
+            open_to_sky[p] += weights[p, k] * sky[faces[t, k], side]
+
+
+@kernel
 def _nearest_voxels(lookup, feats, points, values):
     """Values of the nearest voxel where trilinear sampling found none (last column 0)."""
     for p in range(len(points)):
@@ -223,14 +262,14 @@ def _nearest_voxels(lookup, feats, points, values):
 
 
 @kernel
-def _write(values, inside, base, orm, known):
+def _write(values, open_to_sky, inside, base, orm, known):
     size = base.shape[1]
     for p in range(len(inside)):
         if values[p, 6] < 0.5:
             continue
         y, x = inside[p] // size, inside[p] % size
         known[y, x] = True
-        orm[y, x, 0] = 255
+        orm[y, x, 0] = np.uint8(np.rint(min(max(open_to_sky[p], 0.0), 1.0) * 255))
         for channel in range(6):
             byte = np.uint8(np.rint(min(max(values[p, channel], 0.0), 1.0) * 255))
             if channel < 3:
