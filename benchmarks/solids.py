@@ -9,6 +9,7 @@ manifold3d says of it and its genus, processor seconds. FILE: meshes instead of 
 """
 
 import argparse
+import importlib
 import resource
 import time
 from collections.abc import Callable
@@ -20,11 +21,13 @@ from benchmarks.gallery_meshes import lathe
 from benchmarks.raw_surfaces import SHAPES, in_unit_cube, noisy, torn
 from engine.mesh import Mesh
 from engine.meshing.clean import CleanSettings, clean_mesh
+from engine.meshing.crossings import uncrossed
 from engine.meshing.edges import face_areas, face_normals
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
+from engine.meshing.solidify import solidify
 from engine.meshing.weld import weld_positions
 from engine.ovoxel.dual_grid import mesh_to_dual_grid
 from engine.ovoxel.extract import dual_grid_to_mesh
@@ -126,7 +129,7 @@ def farthest(first: Arrays, second: Arrays) -> float:
 
 def verdict(arrays: Arrays) -> str:
     try:
-        import manifold3d
+        manifold3d = importlib.import_module("manifold3d")
     except ImportError:
         return "not asked"
     solid = manifold3d.Manifold(manifold3d.Mesh(arrays[0], arrays[1].astype(np.uint32)))
@@ -160,9 +163,6 @@ def main(cells: int, files: list[Path]) -> None:
         seconds = time.process_time() - begin
         simple = simplify_mesh(closed.vertices, closed.faces, FACES)
         line(name, "closed", given, (simple.vertices, simple.faces), seconds)
-        from engine.meshing.crossings import uncrossed
-        from engine.meshing.solidify import solidify
-
         begin = time.process_time()
         wall = WALL * float(np.ptp(closed.vertices, axis=0).max())
         solid = solidify(closed.vertices, closed.faces, wall, cells)
