@@ -140,8 +140,9 @@ TEXTURE_SIZES = (
 )
 SURFACES = (
     ("auto", "As Advised", "Open or closed, as suits the networks in use best"),
-    ("closed", "Closed", "One closed surface: for 3D print, booleans, simulation"),
+    ("closed", "Closed", "One closed surface: for booleans, simulation"),
     ("open", "Open", "Thin parts such as leaves and cloth stay single surfaces"),
+    ("solid", "Solid", "For 3D print: closed, no faces cross, thin parts get walls"),
 )
 MATTES = (
     ("auto", "Automatic", "The picture's own transparency where it has one, else found"),
@@ -163,7 +164,7 @@ def texture_property(**more: Any) -> Any:
 
 
 def surface_property(**more: Any) -> Any:
-    """Open or closed."""
+    """Open, closed or solid."""
     return EnumProperty(
         name="Surface",
         description="Whether the mesh becomes one closed surface",

@@ -27,7 +27,7 @@ from engine.assets.folder import (
     save_asset,
 )
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
-from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
+from engine.export.mesh_file import FINISHED_SUFFIXES, SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
 from engine.finishing.mesh_file import can_stay, keep_mesh
@@ -148,7 +148,8 @@ def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Rep
     The folder comes first, so that minutes of sampling are safe whatever finishing does.
 
     Args:
-        target: a .glb or .obj file; without a choice also .ply. The folder is named after it.
+        target: a .glb, .obj, .stl or .3mf file; without a choice also .ply. The folder is named
+            after it.
         choice: what it leaves open is as the asset's checkpoint advises.
 
     Raises:
@@ -319,12 +320,17 @@ def delivery_stages(
     return ("saving", *_finishing(choice, advice, given_mesh), "writing", "thumbnail")
 
 
-def stages_of_finishing(source: Path, choice: FinishChoice) -> tuple[str, ...]:
+def stages_of_finishing(
+    source: Path, choice: FinishChoice, target: Path | None = None
+) -> tuple[str, ...]:
     """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
     of the source tells."""
     is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
     voxels = ("voxels", "materials") if is_mesh else ()
-    return ("reading", *voxels, *_finishing(choice, None, False), "writing")
+    settings = choice.settled()
+    if target is not None:
+        settings, _ = settings.fitting(target.name)
+    return ("reading", *voxels, *finishing_stages(settings), "writing")
 
 
 def _finishing(
@@ -355,6 +361,11 @@ def fitting(settings: Finish, target: Path, report: Report) -> Finish:
     settings, note = settings.fitting(target.name)
     if note is not None:
         report.note(note)
+    if not settings.textured and not settings.solid:
+        report.note(
+            f"{target.name} is for 3D printing, but its surface may be open or cross itself; "
+            "--solid makes it a solid."
+        )
     return settings
 
 
@@ -405,11 +416,12 @@ def _lock(target: Path) -> FileLock:
 
 
 def _check_format(target: Path, finished: bool) -> None:
-    if finished and target.suffix.lower() not in TEXTURED_SUFFIXES:
+    if finished and target.suffix.lower() not in FINISHED_SUFFIXES:
         raise EngineError(
             "mesh_format",
             f"{target.name} cannot hold a textured asset.",
-            "Use a name that ends in .glb or .obj; with --finish none also .ply.",
+            "Use a name that ends in .glb or .obj, for printing in .stl or .3mf; with "
+            "--finish none also .ply.",
         )
     if target.suffix.lower() not in SUFFIXES:
         raise EngineError(

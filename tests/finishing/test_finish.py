@@ -15,9 +15,12 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
+from engine.meshing.crossings import crossing_faces
+from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
+from engine.ovoxel.ovoxel_file import save_ovoxels
 from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
@@ -197,6 +200,23 @@ def test_a_closed_surface_of_as_many_cells_as_are_asked_for(ball: OVoxels) -> No
     assert finish(bowl, SMALL, Report()).log["levels"][0]["after"]["open_edges"] > 0
 
 
+def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
+    settings = replace(SMALL, closed=True, solid=True, remesh_cells=24)
+    textured = finish(ball, settings, Report())
+    mesh = textured.meshes[0].mesh
+    assert mesh.materials and not crossing_faces(mesh.vertices, mesh.faces).any()
+    assert textured.log["levels"][0]["after"]["open_edges"] == 0
+    target = tmp_path / "ball.stl"
+    save_ovoxels(tmp_path / "ball.vxz", ball)
+    done = CliRunner().invoke(
+        app, ["finish", str(tmp_path / "ball.vxz"), "-o", str(target), "--solid", "--faces", "900"]
+    )
+    assert done.exit_code == 0 and "100.0 mm there" in done.stdout and "slicer" in done.stdout
+    printed = load_mesh(target)
+    assert 800 < len(printed.faces) <= 900 and printed.uvs is None
+    assert report_mesh(printed.vertices, printed.faces).open_edges == 0
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_part_with_one_side_is_told_to_who_wants_to_know_more(closed: bool) -> None:
     vertices, faces = moebius()
@@ -219,7 +239,7 @@ def test_the_command(tmp_path: Path) -> None:
     extent = np.ptp(original.vertices, axis=0)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
     assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
-    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
+    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.ply")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
 
 
