@@ -20,6 +20,7 @@ class MaquettePreferences(AddonPreferences):
 
     def draw(self, context: Any) -> None:
         from .bl import text, tick
+        from .operators import engine as operators
         from .ui import engine, first_run
 
         layout, snapshot = self.layout, tick.snapshot()
@@ -38,6 +39,7 @@ class MaquettePreferences(AddonPreferences):
         row.operator("maquette.use_folder", text="Engine in a Folder…", icon="FILE_FOLDER")
         row.operator("maquette.use_remote", text="Engine of Another Machine…", icon="LINKED")
         row.operator("maquette.copy_diagnosis", icon="COPYDOWN")
+        text.say(layout, context, operators.why_not_remote(), icon="INFO", width=width)
         if snapshot.engine.state != "absent":
             first_run.draw_update(layout, context, snapshot.setup)
             row = layout.row(align=True)

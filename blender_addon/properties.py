@@ -140,8 +140,9 @@ TEXTURE_SIZES = (
 )
 SURFACES = (
     ("auto", "As Advised", "Open or closed, as suits the networks in use best"),
-    ("closed", "Closed", "One closed surface: for 3D print, booleans, simulation"),
+    ("closed", "Closed", "One closed surface: for booleans, simulation"),
     ("open", "Open", "Thin parts such as leaves and cloth stay single surfaces"),
+    ("solid", "Solid", "For 3D print: closed, no faces cross, thin parts get walls"),
 )
 MATTES = (
     ("auto", "Automatic", "The picture's own transparency where it has one, else found"),
@@ -163,7 +164,7 @@ def texture_property(**more: Any) -> Any:
 
 
 def surface_property(**more: Any) -> Any:
-    """Open or closed."""
+    """Open, closed or solid."""
     return EnumProperty(
         name="Surface",
         description="Whether the mesh becomes one closed surface",
@@ -303,6 +304,11 @@ class MaquetteScene(PropertyGroup):
         ),
         default="keep",
     )
+    drop_edits: BoolProperty(  # type: ignore[valid-type]
+        name="Drop the Edits",
+        description="Start from the stored result, so that what was edited by hand since is lost; "
+        "otherwise from the mesh as it is now",
+    )
     all_users: BoolProperty(  # type: ignore[valid-type]
         name="All Objects with This Mesh",
         description="Change all objects that share the mesh, not just the selected one",
@@ -375,7 +381,8 @@ class MaquetteWindow(PropertyGroup):
 
     history_search: StringProperty(  # type: ignore[valid-type]
         name="Search",
-        description="Show results whose name has these letters",
+        description="Show results that have these words in their name or in what was done, such "
+        "as: high seed 42",
         options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
         update=_history_filtered,
     )

@@ -11,7 +11,17 @@ import bpy
 
 from . import preferences, properties
 from .bl import languages, tick
-from .operators import acting, generating, history, matte, objects, presets, several, sources
+from .operators import (
+    acting,
+    generating,
+    history,
+    matte,
+    objects,
+    presets,
+    several,
+    sources,
+    weights,
+)
 from .operators import engine as engine_operators
 from .ui import engine as engine_panels
 from .ui import first_run, generate, jobs, menus, status_bar
@@ -31,6 +41,7 @@ MODULES: tuple[ModuleType, ...] = (
     objects,
     history,
     engine_operators,
+    weights,
     source_menus,
     first_run,
     jobs,

@@ -18,11 +18,14 @@ class Texture:
         pixels: (H, W, C) uint8, C of 1 to 4, first row at the top.
         filter: how values between texels are found.
         wrap: what lies outside of UV 0..1, for both axes, or one for u and one for v.
+        encoded: the bytes of the .png or .jpg that ``pixels`` were decoded from, unchanged, so that
+            they can be written as they were; None where there are none.
     """
 
     pixels: np.ndarray
     filter: Filter = "linear"
     wrap: Wrap | tuple[Wrap, Wrap] = "repeat"
+    encoded: bytes | None = field(default=None, repr=False)
 
     @property
     def wraps(self) -> tuple[Wrap, Wrap]:
@@ -78,6 +81,9 @@ class Mesh:
             normal maps refer to; None without.
         polygons: (F,) int32 the polygon that each triangle is a piece of, in any numbers; new UVs
             do not cut it. None where every triangle is one.
+        objects: names of what ``face_object`` points into, which need not differ; empty where a
+            file has no objects.
+        face_object: (F,) int32; None when all faces are of object 0.
     """
 
     vertices: np.ndarray
@@ -90,6 +96,8 @@ class Mesh:
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
     polygons: np.ndarray | None = None
+    objects: tuple[str, ...] = ()
+    face_object: np.ndarray | None = None
 
 
 def far_centre(vertices: np.ndarray) -> np.ndarray | None:
@@ -118,3 +126,11 @@ def drop_unused_vertices(mesh: Mesh) -> Mesh:
         colors=None if mesh.colors is None else mesh.colors[used],
         metallic_roughness=None if values is None else values[used],
     )
+
+
+def some_faces(mesh: Mesh, chosen: np.ndarray) -> Mesh:
+    """The same mesh with only some faces, (F,) bool, and the vertices that these use."""
+    per_face = ("faces", "uvs", "face_material", "normals", "tangents", "polygons", "face_object")
+    given = {name: getattr(mesh, name) for name in per_face}
+    kept = {name: values[chosen] for name, values in given.items() if values is not None}
+    return drop_unused_vertices(replace(mesh, **kept))

@@ -27,9 +27,10 @@ from engine.assets.folder import (
     save_asset,
 )
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
-from engine.export.mesh_file import SUFFIXES, TEXTURED_SUFFIXES, save_mesh
+from engine.export.mesh_file import FINISHED_SUFFIXES, SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
+from engine.finishing.mesh_file import can_stay, keep_mesh
 from engine.host.files import check_place
 from engine.host.machine import known_device
 from engine.mesh import Mesh
@@ -52,8 +53,14 @@ from protocol.jobs import Job, MakingJob
 
 FINISH = "finish"
 """The entry of a recipe about finishing."""
-MISSED = 1.02
-"""A result of so many times the faces that were asked for missed its target, which is said."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """O-Voxels of a mesh, which gets no more faces than it had."""
+
+    voxels: OVoxels
+    most_faces: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,8 @@ def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Rep
     The folder comes first, so that minutes of sampling are safe whatever finishing does.
 
     Args:
-        target: a .glb or .obj file; without a choice also .ply. The folder is named after it.
+        target: a .glb, .obj, .stl or .3mf file; without a choice also .ply. The folder is named
+            after it.
         choice: what it leaves open is as the asset's checkpoint advises.
 
     Raises:
@@ -171,7 +179,7 @@ def write(
             save_mesh(mesh, target)
     else:
         finished, settings = finish_source(asset, choice, target, report)
-        mesh = finished.meshes[0].mesh
+        mesh = finished.mesh
         write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
         save_thumbnail(mesh, folder / THUMBNAIL)
@@ -179,9 +187,9 @@ def write(
 
 
 def finish_source(
-    source: Asset | OVoxels, choice: FinishChoice, target: Path, report: Report
+    source: Asset | OVoxels | Mesh | Rebuilt, choice: FinishChoice, target: Path, report: Report
 ) -> tuple[Finished, Finish]:
-    """Finish an asset, or O-Voxels, as a file can hold it.
+    """Finish an asset, O-Voxels or a mesh as a file can hold it.
 
     Args:
         choice: what it leaves open is as the asset's checkpoint advises.
@@ -194,22 +202,23 @@ def finish_source(
         Cancelled: through ``report.cancel``.
         EngineError: ``given_mesh``, and what finishing raises.
     """
+    if isinstance(source, Mesh):
+        settings = fitting(choice.settled(), target, report)
+        finished = keep_mesh(source, choice, target.stem, report)
+        report.part("finished", lambda: (finished, settings))
+        return finished, settings
     asset = source if isinstance(source, Asset) else None
     given = asset.given_mesh if asset else None
-    voxels = source.voxels if isinstance(source, Asset) else source
+    voxels = source if isinstance(source, OVoxels) else source.voxels
     if given is not None:
         check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
+    if isinstance(source, Rebuilt):
+        settings = replace(settings, faces=min(settings.faces, source.most_faces))
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
-    got = len(finished.meshes[0].mesh.faces)
-    if wanted is not None and got > MISSED * wanted:
-        report.note(
-            f"{wanted:,} faces were asked for, and {got:,} is as few as this surface allows: its "
-            "open borders stay." + ("" if settings.closed else " --closed has none.")
-        )
     report.part("finished", lambda: (finished, settings))
     return finished, settings
 
@@ -229,12 +238,18 @@ def check_faces_stay(choice: FinishChoice) -> None:
 
 
 def open_source(
-    source: Path, resolution: int, report: Report, *, require_textures: bool = False
-) -> Asset | OVoxels:
-    """What can be finished: the asset in a folder, the O-Voxels in a file, or those of a mesh.
+    source: Path,
+    resolution: int,
+    report: Report,
+    choice: FinishChoice,
+    *,
+    rebuild: bool = False,
+    require_textures: bool = False,
+) -> Asset | OVoxels | Mesh | Rebuilt:
+    """What can be finished: the asset in a folder, the O-Voxels in a file, or a mesh.
 
     Args:
-        resolution: voxels an axis, for a mesh.
+        resolution, choice, rebuild: as in ``mesh_or_ovoxels``, for a mesh.
         require_textures: as in ``load_mesh``.
 
     Raises:
@@ -255,7 +270,26 @@ def open_source(
             return load_ovoxels(source)
     with report.stage("reading"):
         mesh = open_mesh(source, require_textures=require_textures, tell=report.note)
-    return ovoxels_of(mesh, resolution, report)
+    return mesh_or_ovoxels(mesh, resolution, report, choice, rebuild=rebuild)
+
+
+def mesh_or_ovoxels(
+    mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
+) -> OVoxels | Mesh | Rebuilt:
+    """A mesh as it is where it has what was chosen, else its O-Voxels.
+
+    Args:
+        resolution: voxels an axis.
+        rebuild: whether it is O-Voxels in any case, and may get more faces than it had.
+
+    Raises:
+        Cancelled, EngineError: as ``voxelise``.
+    """
+    if rebuild:
+        return ovoxels_of(mesh, resolution, report)
+    if can_stay(mesh, choice):
+        return mesh
+    return Rebuilt(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
 
 def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
@@ -286,12 +320,17 @@ def delivery_stages(
     return ("saving", *_finishing(choice, advice, given_mesh), "writing", "thumbnail")
 
 
-def stages_of_finishing(source: Path, choice: FinishChoice) -> tuple[str, ...]:
+def stages_of_finishing(
+    source: Path, choice: FinishChoice, target: Path | None = None
+) -> tuple[str, ...]:
     """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
     of the source tells."""
     is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
     voxels = ("voxels", "materials") if is_mesh else ()
-    return ("reading", *voxels, *_finishing(choice, None, False), "writing")
+    settings = choice.settled()
+    if target is not None:
+        settings, _ = settings.fitting(target.name)
+    return ("reading", *voxels, *finishing_stages(settings), "writing")
 
 
 def _finishing(
@@ -322,6 +361,11 @@ def fitting(settings: Finish, target: Path, report: Report) -> Finish:
     settings, note = settings.fitting(target.name)
     if note is not None:
         report.note(note)
+    if not settings.textured and not settings.solid:
+        report.note(
+            f"{target.name} is for 3D printing, but its surface may be open or cross itself; "
+            "--solid makes it a solid."
+        )
     return settings
 
 
@@ -372,11 +416,12 @@ def _lock(target: Path) -> FileLock:
 
 
 def _check_format(target: Path, finished: bool) -> None:
-    if finished and target.suffix.lower() not in TEXTURED_SUFFIXES:
+    if finished and target.suffix.lower() not in FINISHED_SUFFIXES:
         raise EngineError(
             "mesh_format",
             f"{target.name} cannot hold a textured asset.",
-            "Use a name that ends in .glb or .obj; with --finish none also .ply.",
+            "Use a name that ends in .glb or .obj, for printing in .stl or .3mf; with "
+            "--finish none also .ply.",
         )
     if target.suffix.lower() not in SUFFIXES:
         raise EngineError(

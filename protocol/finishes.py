@@ -19,6 +19,11 @@ LOD_SHARES = (1.0, 0.5, 0.25, 0.125)
 """Faces of the levels of detail, each half as many as the one before."""
 LEAST_CELLS, MOST_CELLS = 8, 512
 """Cells along the longest side that remeshing to a closed surface can work with."""
+WALL = 0.015
+"""Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
+THINNEST_WALL, THICKEST_WALL = 0.006, 0.2
+PRINT_SUFFIXES = (".stl", ".3mf")
+"""Of files that hold a shape for 3D printing, without textures."""
 
 
 def check_faces(faces: int) -> None:
@@ -63,6 +68,21 @@ def check_remesh_cells(cells: int | None) -> None:
         )
 
 
+def check_wall(wall: float | None) -> None:
+    """Refuse a thickness that a solid cannot have; None leaves it to the finish.
+
+    Raises:
+        EngineError: ``wall`` unless 0.006 <= wall <= 0.2, or None.
+    """
+    number = isinstance(wall, int | float) and type(wall) is not bool
+    if wall is not None and not (number and THINNEST_WALL <= wall <= THICKEST_WALL):
+        raise EngineError(
+            "wall",
+            f"Walls of {short(wall)} of the longest side are not possible.",
+            f"Choose {THINNEST_WALL} to {THICKEST_WALL}; {WALL} is usual.",
+        )
+
+
 @dataclass(frozen=True)
 class Finish:
     """How an asset is finished, all decided.
@@ -78,9 +98,13 @@ class Finish:
         closed: whether to remesh to a closed surface before simplifying; not with a given mesh.
         remesh_cells: cells along the longest side when remeshing; None: as many as the grid has.
         keep_inner: whether to keep parts that nobody outside can see.
+        solid: whether the closed surface becomes a solid for printing: nothing thinner than
+            ``wall`` and nothing that crosses itself.
+        wall: share of the longest side.
+        textured: whether there are UVs and textures.
 
     Raises:
-        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``.
+        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``.
     """
 
     faces: int
@@ -93,8 +117,12 @@ class Finish:
     closed: bool = False
     remesh_cells: int | None = None
     keep_inner: bool = False
+    solid: bool = False
+    wall: float = WALL
+    textured: bool = True
 
     def __post_init__(self) -> None:
+        check_wall(self.wall)
         check_faces(self.faces)
         check_texture_size(self.texture_size)
         check_remesh_cells(self.remesh_cells)
@@ -106,7 +134,8 @@ class Finish:
     def fitting(self, name: str) -> "tuple[Finish, str | None]":
         """What a file of that name can hold of it, and a note when that is less.
 
-        Only a .glb file holds several meshes, and pictures of other kinds than PNG.
+        Only a .glb file holds several meshes, and pictures of other kinds than PNG; files for
+        printing hold no textures.
         """
         if name.lower().endswith(".glb"):
             return self, None
@@ -116,7 +145,8 @@ class Finish:
                 f"{name} holds one mesh, without further levels of detail and hull; "
                 "a .glb file holds them too."
             )
-        return replace(self.with_one_mesh(), image_format="png"), note
+        textured = not name.lower().endswith(PRINT_SUFFIXES)
+        return replace(self.with_one_mesh(), image_format="png", textured=textured), note
 
     def with_one_mesh(self) -> "Finish":
         """The same without further levels of detail and hull."""
@@ -204,10 +234,12 @@ class FinishChoice:
         levels: of detail, 1 to 4, each with half the faces of the one before.
         collision_hull: whether a convex hull goes along.
         keep_inner: keep parts that nobody outside can see.
+        solid: make a solid for printing, which is always closed.
+        wall: its least thickness, as a share of the longest side.
 
     Raises:
         EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``,
-            ``job_invalid``.
+            ``wall``, ``job_invalid``.
     """
 
     finish: str = "standard"
@@ -220,14 +252,22 @@ class FinishChoice:
     levels: int | None = None
     collision_hull: bool | None = None
     keep_inner: bool = False
+    solid: bool = False
+    wall: float | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
         check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
-        for name in ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner"):
+        flags = ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner", "solid")
+        for name in flags:
             if type(getattr(self, name) or False) is not bool:
                 raise EngineError("job_invalid", f"{name} is true or false.", "Give one of these.")
         check_whole("levels", self.levels, 1, len(LOD_SHARES))
+        if self.solid and self.closed is False:
+            raise EngineError(
+                "job_invalid", "A solid is closed, and cannot be open.", "Leave one of both out."
+            )
+        check_wall(self.wall)
         self.settled()
 
     def settled(self, advice: FinishAdvice | None = None) -> Finish:
@@ -246,7 +286,9 @@ class FinishChoice:
             collision_hull=usual.collision_hull
             if self.collision_hull is None
             else self.collision_hull,
-            closed=advice.closed if self.closed is None else self.closed,
+            closed=self.solid or (advice.closed if self.closed is None else self.closed),
             remesh_cells=advice.resolution,
             keep_inner=self.keep_inner,
+            solid=self.solid,
+            wall=usual.wall if self.wall is None else self.wall,
         )

@@ -113,7 +113,7 @@ class UpscaleJob:
 
     Args:
         source: the asset, or the mesh.
-        picture: None: the asset's.
+        picture: or another asset, whose picture is used; None: the asset's.
         quality, type: finer than the asset; both None: the quality ``high``.
         seed: None: the asset's, or else 42.
         require_textures: as in ``TextureJob``.
@@ -153,6 +153,7 @@ class FinishJob(FinishChoice):
     Args:
         source: an asset, a .vxz file or a mesh.
         resolution: voxels an axis, for a mesh.
+        rebuild: whether a mesh is made new from O-Voxels even where its own faces could stay.
         require_textures: as in ``TextureJob``.
 
     Raises:
@@ -161,10 +162,13 @@ class FinishJob(FinishChoice):
 
     source: Reference
     resolution: int = 512
+    rebuild: bool = False
     require_textures: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if type(self.rebuild) is not bool:
+            raise EngineError("job_invalid", "rebuild is true or false.", "Give one of these.")
         check_reference("source", self.source)
         check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
 

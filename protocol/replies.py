@@ -103,6 +103,9 @@ class JobRow:
         retry_of: id of the job that this one tries again, or empty.
         failure: why it failed; None unless it did.
         picture_sha256: of the picture that it was made from, as ``Submit`` says; empty: of none.
+        quality: that its settings name, or else their type; empty: neither.
+        seed: that its settings name; None: none.
+        finish: that a job of the kind finish makes, such as game; else empty.
     """
 
     id: str
@@ -124,6 +127,9 @@ class JobRow:
     retry_of: str = ""
     failure: Failed | None = None
     picture_sha256: str = ""
+    quality: str = ""
+    seed: int | None = None
+    finish: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

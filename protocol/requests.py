@@ -152,7 +152,9 @@ class ListJobs:
         limit: how many at most, 1 to 100.
         after: id of the last job of the page before; None: the first page.
         picture_sha256: only those of this picture; empty: of any.
-        search: only those whose title has this in it, in small or capital letters; empty: any.
+        search: words, in small or capital letters, each of which stands in the title or in what
+            was done: texture, upscale, finish, quality, "seed 42"; "high|hoch": one of them will
+            do. Empty: any.
         begins: only those whose id begins so; empty: any.
     """
 
@@ -277,10 +279,12 @@ class DescribeCheckpoint:
     Attributes:
         checkpoint: as in ``Submit``; None: what a job that names none would use.
         finish: that the expected seconds include; None: none.
+        upscale_finish: the same of an upscale, whose finer surface is rarely finished alike.
     """
 
     checkpoint: str | None = None
     finish: FinishChoice | None = field(default_factory=FinishChoice)
+    upscale_finish: FinishChoice | None = field(default_factory=FinishChoice)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,18 @@ import bpy  # pyright: ignore[reportMissingImports]
 
 from ..core.deliveries import Delivery, Placed
 from ..core.language import said
-from . import asset, build, contents, elbow_room, modes, open_file, recipe, replace, retexture
+from . import (
+    asset,
+    build,
+    contents,
+    edits,
+    elbow_room,
+    modes,
+    open_file,
+    recipe,
+    replace,
+    retexture,
+)
 
 COLLECTION = "Maquette"
 
@@ -113,6 +124,7 @@ def _new_object(delivery: Delivery, scene: Any) -> tuple[Any, build.Fit]:
     name = delivery.title or "Maquette"
     new = contents.main_of(delivery, name, lambda points: build.standing(points, target.height))
     new.mesh.materials.append(new.material)
+    edits.remember(new.mesh)
     thing = bpy.data.objects.new(name, new.mesh)
     if target.matrix:
         m = target.matrix

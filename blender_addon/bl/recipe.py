@@ -54,19 +54,16 @@ def _origin(thing: Any | None) -> dict[str, Any]:
     return {name: recipe[name] for name in ("job", SENT) if name in recipe}
 
 
-def _made_by(thing: Any | None, of_shape: bool) -> dict[str, Any]:
+def _made_by(thing: Any | None, *, of_shape: bool) -> dict[str, Any]:
     """What made an object: its shape where that is asked and known, else what came last."""
     return (of_shape and _origin(thing)) or read(thing)
 
 
-def sent_of(thing: Any | None, *, of_shape: bool = False) -> dict[str, tuple[Any, ...]]:
+def sent_of(thing: Any | None) -> dict[str, tuple[Any, ...]]:
     """``matrix``, ``bounds`` and ``modifiers`` of ``core.deliveries.Target`` for what is made
-    from the stored result of an object, as its recipe says; what is wrong there is left out.
-
-    Args:
-        of_shape: what made the shape, not a look that came later.
-    """
-    said = _made_by(thing, of_shape).get(SENT)
+    from the stored result of an object's shape, as its recipe says; what is wrong there is left
+    out."""
+    said = _made_by(thing, of_shape=True).get(SENT)
     said = said if isinstance(said, dict) else {}
     found: dict[str, tuple[Any, ...]] = {}
     for name, count in (("matrix", 16), ("bounds", 6)):
@@ -100,6 +97,10 @@ def is_of_look(thing: Any | None) -> bool:
 
 
 def job_of(thing: Any | None, *, of_shape: bool = False) -> str:
-    """Id of the job that made an object, or empty; ``of_shape`` as ``sent_of``."""
-    job = _made_by(thing, of_shape).get("job", "")
+    """Id of the job that made an object, or empty.
+
+    Args:
+        of_shape: what made the shape, not a look that came later.
+    """
+    job = _made_by(thing, of_shape=of_shape).get("job", "")
     return job if isinstance(job, str) else ""

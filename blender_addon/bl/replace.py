@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.deliveries import Delivery
 from ..core.language import said
-from . import contents, looks, materials, mesh_out, recipe
+from . import contents, edits, looks, materials, mesh_out, recipe
 from .build import Fit
 
 LEVEL = "maquette_level"
@@ -47,11 +47,15 @@ def looks_lost(thing: Any) -> str:
     )
 
 
-def modifiers_in(thing: Any, *, of_shape: bool = False) -> tuple[str, ...]:
+def modifiers_in(thing: Any, *, as_it_is: bool = False) -> tuple[str, ...]:
     """Names of the modifiers that will be part of the new mesh of an object, and are switched off
-    when it comes; ``of_shape`` as ``recipe.sent_of``."""
-    if recipe.job_of(thing):
-        before = recipe.sent_of(thing, of_shape=of_shape).get("modifiers", ())
+    when it comes.
+
+    Args:
+        as_it_is: the mesh is sent, although it has a stored result.
+    """
+    if recipe.job_of(thing) and not as_it_is:
+        before = recipe.sent_of(thing).get("modifiers", ())
         return tuple(name for name in mesh_out.shown_modifiers(thing) if name in before)
     return mesh_out.shown_modifiers(thing)
 
@@ -103,6 +107,7 @@ def swap(thing: Any, new: contents.Contents, delivery: Delivery, *, all_users: b
         recipe.give(user, recipe.of_delivery(delivery))
     remove_unused(old, before)
     new.mesh.name = name
+    edits.remember(new.mesh)
     if new.material is not None and delivery.stage != "structure":
         materials.name_after(new.material, thing.name)
     return users

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.deliveries import Delivery, Placed
 from ..core.language import said
 from ..protocol.errors import EngineError
-from . import build, elbow_room, looks, materials, mesh_out, open_file, recipe
+from . import build, edits, elbow_room, looks, materials, mesh_out, open_file, recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,6 +158,8 @@ def _give(
     for user in users:
         looks.add(user, material)
         recipe.give(user, story)
+    if recipe.is_of_look(thing):
+        edits.remember(mesh)  # the stored result has this shape
 
 
 def _still_fits(

@@ -18,7 +18,7 @@ import bpy  # pyright: ignore[reportMissingImports]
 from ..core.language import said
 from ..core.snapshot import Snapshot
 from ..protocol.errors import EngineError
-from . import asset, matte, open_file, thumbnails
+from . import asset, edits, matte, open_file, thumbnails
 
 if TYPE_CHECKING:
     from ..core.banner import Holds
@@ -60,7 +60,7 @@ def engine() -> "EngineProcess":
     global _engine
     if _engine is None:
         from .. import engine_process
-        from ..core.online import online
+        from . import network
 
         _engine = engine_process.EngineProcess(
             engine_process.home(),
@@ -68,7 +68,7 @@ def engine() -> "EngineProcess":
             extension=EXTENSION,
             version=version(),
             client=client_name(),
-            online=lambda: online(bpy.app.online_access, bpy.app.online_access_override),
+            online=network.access,
         )
     return _engine
 
@@ -211,9 +211,9 @@ def _work() -> float:
     current.objects_seen(open_file.there, _holds_after_undo())
     for delivery in current.tick(BUDGET):
         current.placed(delivery, deliver(delivery))
-    icons, before = thumbnails.update(current), _shown
+    before, seen = _shown, (thumbnails.update(current), edits.look())
     refresh()
-    if icons and _shown is before:
+    if any(seen) and _shown is before:
         tell()
     if current.busy:
         return FETCHING
@@ -242,6 +242,7 @@ def _tell(error: Exception) -> None:
 def _file_opened(*_: object) -> None:
     open_file.renew()
     matte.file_opened()
+    edits.forget()
     if _session is not None:
         _session.file_opened(open_file.key())
     register()
@@ -251,6 +252,17 @@ def _file_opened(*_: object) -> None:
 def _undone(*_: object) -> None:
     global _looks_again
     _looks_again = True
+    edits.forget()
+
+
+@bpy.app.handlers.persistent
+def _redone(*_: object) -> None:
+    edits.forget()
+
+
+@bpy.app.handlers.persistent
+def _changed(_scene: Any, depsgraph: Any) -> None:
+    edits.changed(depsgraph)
 
 
 @bpy.app.handlers.persistent
@@ -264,4 +276,6 @@ def _handlers() -> list[tuple[Any, Any]]:
         (handlers.load_post, _file_opened),
         (handlers.save_post, _file_saved),
         (handlers.undo_post, _undone),
+        (handlers.redo_post, _redone),
+        (handlers.depsgraph_update_post, _changed),
     ]

@@ -67,9 +67,18 @@ def cost_of_generating(
     return cost_in_words(row.seconds, row.memory, times=variants, missing=row.missing)
 
 
-def cost_of_upscaling(checkpoint: CheckpointView | None) -> str:
-    """Of an upscale to the resolution of the networks in use."""
-    return cost_in_words(checkpoint.upscale_seconds if checkpoint else None, None)
+def upscaled(checkpoint: CheckpointView | None) -> QualityView | None:
+    """The quality whose networks an upscale uses; None: nobody knows."""
+    side = checkpoint.upscale_resolution if checkpoint else 0
+    rows = checkpoint.qualities if checkpoint else ()
+    return next((row for row in rows if row.resolution == side), None)
+
+
+def cost_of_upscaling(checkpoint: CheckpointView | None, objects: int = 1) -> str:
+    """Of so many upscales to the resolution of the networks in use."""
+    row, seconds = upscaled(checkpoint), checkpoint.upscale_seconds if checkpoint else None
+    memory, missing = (row.memory, row.missing) if row else (None, 0)
+    return cost_in_words(seconds, memory, times=objects, missing=missing)
 
 
 def cost_of_game_ready(checkpoint: CheckpointView | None, objects: int = 1) -> str:

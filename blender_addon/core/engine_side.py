@@ -11,6 +11,7 @@ from ..protocol.requests import DescribeCheckpoint, ReleaseMemory, Shutdown
 from .asking import Asking
 from .checkpoint import checkpoint_view
 from .language import said, whole
+from .settings import UpscaleSettings
 from .snapshot import CheckpointView, EngineView, SetupView, Verb
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ class EngineSide:
             if isinstance(answer.reply, CheckpointDescription):
                 self.description = answer.reply
 
-        self._asking.ask(DescribeCheckpoint(), then)
+        upscaled = UpscaleSettings().finish
+        request = DescribeCheckpoint(upscale_finish=upscaled.choice() if upscaled else None)
+        self._asking.ask(request, then)
 
     def release_memory(self) -> None:
         """Give the memory of the device back; refused while a job runs."""

@@ -9,6 +9,7 @@ from ..protocol.errors import EngineError
 from ..protocol.replies import JobList, JobRow, Refused
 from ..protocol.requests import Delete, ListJobs, Pin
 from .asking import Asking
+from .gallery import in_both_languages
 from .language import whole
 from .snapshot import HistoryRow
 from .unplaced import Unplaced
@@ -59,7 +60,7 @@ class History:
         """Get the first page, or the next one.
 
         Args:
-            filter: what titles have in them; empty: any; None: as it was.
+            filter: words, as ``gallery.shown`` takes them; empty: any; None: as it was.
             picture: SHA-256 of the source picture; empty: of any; None: as it was.
 
         Raises:
@@ -77,7 +78,7 @@ class History:
             limit=limit,
             after=after,
             picture_sha256=self._picture,
-            search=self._filter,
+            search=in_both_languages(self._filter),
         )
         again = before == (self._filter, self._picture) and not more
         self._asked = self._asking.ask(request, lambda answer: self._take(answer, after, again))
@@ -174,6 +175,9 @@ class History:
             picture=row.picture_sha256,
             offered=row.id in self._unplaced,
             thumbnail=row.id in self.thumbnails,
+            quality=row.quality,
+            seed=row.seed,
+            finish=row.finish,
         )
 
     def _take_thumbnail(self, job: str, told: "Fetched | Refused") -> None:

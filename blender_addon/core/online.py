@@ -14,8 +14,23 @@ def online(access: bool, override: bool) -> Online:
     return "overridden" if override else "off"
 
 
+def why_no_download(state: Online) -> str:
+    """Why the engine may not download anything: a sentence with the remedy, or empty."""
+    if state == "allowed":
+        return ""
+    if state == "overridden":
+        return (
+            "Blender was started with --offline-mode, so nothing can be downloaded: start it "
+            "without."
+        )
+    return (
+        "Blender's online access is off, so nothing can be downloaded: press Allow Online Access."
+    )
+
+
 def why_not_online(state: Online) -> str:
-    """A sentence with the remedy, or empty."""
+    """Why neither a set-up nor another machine can be used: a sentence with the remedy, or
+    empty."""
     if state == "allowed":
         return ""
     if state == "overridden":

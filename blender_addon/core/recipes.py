@@ -129,7 +129,7 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         (said("Finish"), finish.get("finish")),
         (said("Faces"), finish.get("faces")),
         (said("Texture size"), finish.get("texture_size")),
-        (said("Surface"), _surface(finish.get("closed"))),
+        (said("Surface"), _surface(finish)),
     ]
     for stage, sampler in _mapping(settings.get("samplers")).items():
         changes = _mapping(sampler)
@@ -146,7 +146,10 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _surface(closed: Any) -> str:
+def _surface(finish: Mapping[str, Any]) -> str:
+    closed = finish.get("closed")
+    if finish.get("solid") is True:
+        return said("solid")
     if not isinstance(closed, bool):
         return ""
     return said("closed") if closed else said("open")

@@ -4,7 +4,7 @@ Each function gives "" when all is well. A stopped engine is no reason: it start
 job waits for it.
 """
 
-from .costs import bytes_in_words, quality_of
+from .costs import bytes_in_words, quality_of, upscaled
 from .language import said, whole
 from .snapshot import EngineView, Snapshot, WeightsView
 
@@ -183,7 +183,27 @@ def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True) -> str:
         return refused
     if checkpoint is not None and not checkpoint.upscale_resolution:
         return said("{name} has no upscale: choose other weights.", name=checkpoint.name)
+    row, total = upscaled(checkpoint), snapshot.engine.memory_total
+    if row is not None and row.missing:
+        return said(
+            "{missing} of weights for upscaling are not here: press Download Weights.",
+            missing=bytes_in_words(row.missing),
+        )
+    if row is not None and row.memory is not None and total is not None and row.memory > total:
+        return said(
+            "Upscaling needs {memory} of memory, and {device} has {total}: use the engine of "
+            "another machine.",
+            memory=bytes_in_words(row.memory),
+            device=snapshot.engine.device or said("this machine"),
+            total=bytes_in_words(total),
+        )
     return "" if made_here else why_not_picture(snapshot)
+
+
+ONLY_LOOK = (
+    "The mesh was not made here, only its look: there is no stored result to finish. Retexture it "
+    "for other textures."
+)
 
 
 def why_not_finish(snapshot: Snapshot, *, made_here: bool = True) -> str:

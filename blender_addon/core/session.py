@@ -211,9 +211,9 @@ class Session:
         """A finer version of an object.
 
         Args:
-            mesh_arrays: of an object that was not made here; the chosen picture goes along.
-            picture: other than the chosen one, or than the one that the object was made from.
-            source: id of the job that made the object.
+            mesh_arrays: of an object that was not made here, or was edited since.
+            picture: other than the one of ``source``, or without that than the chosen one.
+            source: id of the job that made the object, or empty.
 
         Returns, raises: as ``texture``.
         """

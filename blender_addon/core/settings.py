@@ -18,8 +18,13 @@ if TYPE_CHECKING:  # operators load this when Blender starts: jobs are loaded wh
 
 MOST_VARIANTS = 8
 """That a panel offers at once."""
-SURFACES = {"auto": None, "closed": True, "open": False}
-"""The names of a choice, and what it means for ``FinishSettings.closed``."""
+SURFACES = {
+    "auto": (None, False),
+    "closed": (True, False),
+    "open": (False, False),
+    "solid": (True, True),
+}
+"""The names of a choice, and what it means for ``closed`` and ``solid`` of ``FinishSettings``."""
 FinishName = Literal["full", "standard", "game"]
 
 
@@ -50,6 +55,7 @@ class FinishSettings:
         faces: target; None: as the finish says.
         texture_size: side of the textures in texels; None: as the finish says.
         closed: remesh to a closed surface; None: as the checkpoint advises.
+        solid: make a solid for printing out of it, with walls that are thick enough.
         normal_map: the detail that simplification removes; None: as the finish says.
         levels: of detail, 1 to 4; None: as the finish says.
         collision_hull: a convex hull goes along; None: as the finish says.
@@ -60,10 +66,18 @@ class FinishSettings:
     faces: int | None = None
     texture_size: int | None = None
     closed: bool | None = None
+    solid: bool = False
     normal_map: bool | None = None
     levels: int | None = None
     collision_hull: bool | None = None
     keep_inner: bool = False
+
+    @property
+    def surface(self) -> str:
+        """The name of the choice."""
+        if self.solid:
+            return "solid"
+        return next(name for name, (closed, _) in SURFACES.items() if closed is self.closed)
 
     def choice(self) -> "FinishChoice":
         """As the protocol has it.

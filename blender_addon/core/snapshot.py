@@ -247,6 +247,7 @@ class HistoryRow:
         picture: SHA-256 of its source picture, to filter by; may be empty.
         offered: it ended while nobody could place it (file closed, target gone, crash).
         thumbnail: ``session.thumbnails`` has it.
+        quality, seed, finish: as in ``JobRow``.
     """
 
     id: str
@@ -258,6 +259,9 @@ class HistoryRow:
     picture: str = ""
     offered: bool = False
     thumbnail: bool = False
+    quality: str = ""
+    seed: int | None = None
+    finish: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

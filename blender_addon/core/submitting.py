@@ -95,8 +95,9 @@ class Submitting:
         given = of_picture(picture) if picture else None
         buffers: dict[str, Shaped] = {}
         if mesh_arrays is not None:
-            given = given or self._chosen.given()
             buffers |= _mesh_buffers(mesh_arrays)
+            if not source:
+                given = given or self._chosen.given()
         elif not source:
             raise EngineError(
                 "source_missing",
@@ -105,7 +106,9 @@ class Submitting:
             )
         of = Stored(source) if mesh_arrays is None else Attached(MESH)
         if given is None:
-            job, title, sha256 = settings.job(of, None), target.object_name, ""
+            # An edited mesh is still what the picture of its stored result shows.
+            shows = None if mesh_arrays is None else Stored(source)
+            job, title, sha256 = settings.job(of, shows), target.object_name, ""
         else:
             job = settings.job(of, given.reference, matte=given.matte)
             title, sha256 = target.object_name or given.title, given.sha256

@@ -66,7 +66,7 @@ def values_of(settings: Settings, checkpoint: CheckpointView | None = None) -> d
     if isinstance(settings, TextureSettings):
         return values  # its faces stay as they are
     values["faces"] = made.faces
-    values["surface"] = next(name for name, closed in SURFACES.items() if closed is finish.closed)
+    values["surface"] = finish.surface
     if isinstance(settings, FinishSettings):
         values["levels"] = len(made.lod_shares)
         values["normal_map"], values["hull"] = made.normal_map, made.collision_hull
@@ -86,7 +86,7 @@ def changed(settings: Settings, before: Values, after: Values) -> Settings:
     new = {name: after[name] for name in before if after[name] != before[name]}
     finish = {name: new.pop(name) for name in (*_OF_FINISH, *_OF_FINISHING_AGAIN) if name in new}
     if "surface" in finish:
-        finish["closed"] = SURFACES[finish.pop("surface")]
+        finish["closed"], finish["solid"] = SURFACES[finish.pop("surface")]
     if "hull" in finish:
         finish["collision_hull"] = finish.pop("hull")
     if isinstance(settings, FinishSettings):

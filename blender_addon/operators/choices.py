@@ -50,10 +50,12 @@ def stages(chosen: Any, checkpoint: Any) -> dict[str, StageSettings]:
 
 def finish(chosen: Any) -> FinishSettings:
     """How a new object is finished; faces that were not changed are left to the checkpoint."""
+    closed, solid = SURFACES[chosen.surface]
     return FinishSettings(
         faces=chosen.own_faces or None,
         texture_size=int(chosen.texture_size) if chosen.changed("texture_size") else None,
-        closed=SURFACES[chosen.surface],
+        closed=closed,
+        solid=solid,
     )
 
 
@@ -99,7 +101,7 @@ def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
         chosen.texture_size = str(made.texture_size)
     else:
         chosen.property_unset("texture_size")
-    chosen.surface = next(name for name, closed in SURFACES.items() if closed is made.closed)
+    chosen.surface = made.surface
     chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
     for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
@@ -125,10 +127,12 @@ def upscale(chosen: Any) -> UpscaleSettings:
 
 def finish_again(chosen: Any) -> FinishSettings:
     """For Finish Again."""
+    closed, solid = SURFACES[chosen.finish_surface]
     return FinishSettings(
         faces=chosen.finish_faces,
         texture_size=int(chosen.finish_texture_size),
-        closed=SURFACES[chosen.finish_surface],
+        closed=closed,
+        solid=solid,
         normal_map=chosen.finish_normal_map,
         levels=chosen.finish_levels,
         collision_hull=chosen.finish_hull,

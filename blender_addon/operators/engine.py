@@ -1,4 +1,4 @@
-"""Verbs of the engine: set up, start, stop, another one, weights, diagnosis."""
+"""Verbs of the engine: set up, start, stop, another one, diagnosis."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
 from ..core.language import said
-from .acting import attempt, open_folder, refuse, session, session_as_it_is
+from .acting import attempt, open_folder, refuse, session_as_it_is
 
 
 def process() -> Any:
@@ -162,12 +162,25 @@ class MAQUETTE_OT_use_folder(Operator):
         return attempt(self, lambda: process().use_folder(Path(bpy.path.abspath(self.directory))))
 
 
+def why_not_remote() -> str:
+    """Why no other machine can be used, whatever is entered; where the switch is all that lacks,
+    the dialog has it."""
+    from ..bl import network
+    from ..core.online import why_not_online
+
+    return why_not_online("overridden") if network.access() == "overridden" else ""
+
+
 class MAQUETTE_OT_use_remote(Operator):
     """Use the engine of another machine"""
 
     bl_idname = "maquette.use_remote"
     bl_label = "Use Another Machine…"
     bl_options = set()  # not REGISTER: the Info editor would show the code
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        return refuse(cls, why_not_remote())
 
     code: StringProperty(  # type: ignore[valid-type]
         name="Pairing Code",
@@ -265,96 +278,6 @@ class MAQUETTE_OT_allow_online(Operator):
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_list_weights(Operator):
-    """Ask what the published weights take, and what of them is here"""
-
-    bl_idname = "maquette.list_weights"
-    bl_label = "Show the List"
-
-    def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().weights.load())
-
-
-class MAQUETTE_OT_download_weights(Operator):
-    """Download the weights that are missing; what was cut off continues"""
-
-    bl_idname = "maquette.download_weights"
-    bl_label = "Download Weights"
-
-    @classmethod
-    def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
-
-        return refuse(cls, refusals.why_not_download(tick.snapshot()))
-
-    def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().weights.download("standard"))
-
-
-class MAQUETTE_OT_download_finder(Operator):
-    """Download a small network that finds the object in front of any background"""
-
-    bl_idname = "maquette.download_finder"
-    bl_label = "Download Background Removal"
-
-    @classmethod
-    def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
-
-        return refuse(cls, refusals.why_not_finder(tick.snapshot()))
-
-    def execute(self, _context: Any) -> set[str]:
-        from ..core.weights import FINDS_OBJECTS
-
-        return attempt(self, lambda: session().weights.download(FINDS_OBJECTS))
-
-
-class MAQUETTE_OT_cancel_download(Operator):
-    """Stop the download; what is here is kept for the next time"""
-
-    bl_idname = "maquette.cancel_download"
-    bl_label = "Cancel the Download"
-
-    def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session_as_it_is().weights.cancel())
-
-
-class MAQUETTE_OT_open_page(Operator):
-    """Open the page where its owner gives access"""
-
-    bl_idname = "maquette.open_page"
-    bl_label = "Open Page"
-    bl_options = {"INTERNAL"}
-
-    page: StringProperty(options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
-
-    def execute(self, _context: Any) -> set[str]:
-        if not self.page.startswith("https://"):
-            self.report({"ERROR"}, said("That page's address is not known."))
-            return {"CANCELLED"}
-        bpy.ops.wm.url_open(url=self.page)
-        return {"FINISHED"}
-
-
-class MAQUETTE_OT_use_copy(Operator):
-    """Download a copy of these weights that needs no login; the owner's licence still applies"""
-
-    bl_idname = "maquette.use_copy"
-    bl_label = "Use Open Copy"
-
-    @classmethod
-    def poll(cls, _context: Any) -> bool:
-        from ..bl import tick
-        from ..core import refusals
-
-        return refuse(cls, refusals.why_not_download(tick.snapshot()))
-
-    def execute(self, _context: Any) -> set[str]:
-        return attempt(self, lambda: session().weights.download("standard", ungated=True))
-
-
 class MAQUETTE_OT_copy_diagnosis(Operator):
     """Copy versions, machine, states and the end of the log; no picture, no secret"""
 
@@ -427,12 +350,6 @@ CLASSES = (
     MAQUETTE_OT_use_own,
     MAQUETTE_OT_forget_remote,
     MAQUETTE_OT_allow_online,
-    MAQUETTE_OT_list_weights,
-    MAQUETTE_OT_download_weights,
-    MAQUETTE_OT_download_finder,
-    MAQUETTE_OT_cancel_download,
-    MAQUETTE_OT_open_page,
-    MAQUETTE_OT_use_copy,
     MAQUETTE_OT_copy_diagnosis,
     MAQUETTE_OT_copy_log,
     MAQUETTE_OT_open_engine_folder,

@@ -5,6 +5,7 @@ from typing import Any
 from bpy.props import BoolProperty, EnumProperty, IntProperty
 from bpy.types import Operator
 
+from ..core.language import said
 from ..protocol.errors import EngineError
 from . import targets
 from .acting import attempt, open_folder, refuse, session, session_as_it_is
@@ -24,6 +25,16 @@ class MAQUETTE_OT_history_choose(OfJob, Operator):
 
     bl_idname = "maquette.history_choose"
     bl_label = "Choose Result"
+
+    @classmethod
+    def description(cls, _context: Any, properties: Any) -> str:
+        """Its whole name, which its button may have no room for."""
+        from ..bl import tick
+
+        rows = tick.snapshot().history
+        name = next((row.title for row in rows if row.id == properties.job), "")
+        told = said("Show what can be done with this result")
+        return f"{name}\n{told}" if name else told
 
     def execute(self, context: Any) -> set[str]:
         window = context.window_manager.maquette

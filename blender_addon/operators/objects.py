@@ -67,19 +67,25 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
     bl_label = "Upscale"
 
     def execute(self, context: Any) -> set[str]:
-        from ..bl import mesh_out, recipe
+        from ..bl import edits, mesh_out, recipe
 
-        settings = choices.upscale(context.scene.maquette)
+        chosen = context.scene.maquette
+        settings = choices.upscale(chosen)
 
         def begin(thing: Any) -> None:
             # A look's picture need not show the shape, which would become another one by it.
-            if job := recipe.job_of(thing, of_shape=True):
-                target = targets.of(context, thing, "replace", of_shape=True)
+            job = recipe.job_of(thing, of_shape=True)
+            edited = bool(job) and edits.edited(thing)
+            if job and (chosen.drop_edits or not edited):
+                target = targets.of(context, thing, "replace")
                 session().upscale(settings, target, source=job)
                 return
             sent = mesh_out.shape_of(thing)
             target = targets.of(context, thing, "replace", sent)
-            session().upscale(settings, target, sent.attached())
+            session().upscale(settings, target, sent.attached(), source=job)
+            if edited:
+                told = said("{name} was edited by hand: the mesh as it is now is used.")
+                self.report({"INFO"}, told.format(name=thing.name))
 
         return each(self, context, begin)
 
@@ -89,8 +95,9 @@ def finish(operator: Any, context: Any, settings: Any) -> set[str]:
     from ..bl import recipe
 
     def begin(thing: Any) -> None:
+        # What made a look has no voxels of this shape, so that only its textures could change.
         target = targets.of(context, thing, "replace")
-        session().finish(settings, target, source=recipe.job_of(thing))
+        session().finish(settings, target, source=recipe.job_of(thing, of_shape=True))
 
     return each(operator, context, begin)
 

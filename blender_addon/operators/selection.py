@@ -20,6 +20,8 @@ def why_not(operator: str, thing: Any) -> str:
         return refusals.why_not_retexture(snapshot) or mesh_out.why_not(thing)
     if operator == "maquette.upscale":
         refused = refusals.why_not_upscale(snapshot, made_here=made)
+    elif recipe.is_of_look(thing):
+        refused = refusals.ONLY_LOOK
     else:
         refused = refusals.why_not_finish(snapshot, made_here=made)
     return refused or replace.why_not(thing)

@@ -23,25 +23,17 @@ def at_cursor(context: Any) -> Target:
     )
 
 
-def of(
-    context: Any,
-    thing: Any,
-    purpose: Purpose,
-    sent: "Sent | None" = None,
-    *,
-    of_shape: bool = False,
-) -> Target:
+def of(context: Any, thing: Any, purpose: Purpose, sent: "Sent | None" = None) -> Target:
     """An object that is changed.
 
     Args:
-        sent: its mesh; None: the source is the stored result that it was made from.
-        of_shape: that result is the one that made the shape, not a look that came later.
+        sent: its mesh; None: the source is the stored result that made its shape.
     """
     from ..bl import open_file, recipe
 
     chosen = context.scene.maquette
     if sent is None:
-        before = recipe.sent_of(thing, of_shape=of_shape)
+        before = recipe.sent_of(thing)
     else:
         before = {"matrix": sent.matrix, "bounds": sent.bounds, "modifiers": sent.modifiers}
     return Target(

@@ -4,10 +4,12 @@ from typing import Any
 
 from bpy.types import Panel
 
-from ..bl import text, tick
+from ..bl import network, text, tick
 from ..core import costs
 from ..core.language import said
+from ..core.online import why_no_download
 from ..core.refusals import gate_sentence
+from ..operators.engine import why_not_remote
 from .sidebar import VERBS, Sidebar, repair
 
 ICONS = {
@@ -92,7 +94,7 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
         layout, engine = self.layout, tick.snapshot().engine
         status_line(layout, context, engine)
         if engine.verb == "update":
-            repair(layout, engine.verb)
+            repair(layout, context, engine.verb)
         draw_pairing(layout, context, engine)
         if engine.remote and engine.state == "ready":
             text.say(layout, context, engine.place, icon="LINKED")
@@ -110,10 +112,10 @@ class MAQUETTE_PT_engine(Sidebar, Panel):
                 ),
                 translate=False,
             )
-        draw_verbs(layout, engine)
+        draw_verbs(layout, context, engine)
 
 
-def draw_verbs(layout: Any, engine: Any) -> None:
+def draw_verbs(layout: Any, context: Any, engine: Any) -> None:
     """Start, stop, memory, another engine, diagnosis."""
     column = layout.column(align=True)
     if engine.state in ("stopped", "gone") and not engine.remote:
@@ -127,6 +129,7 @@ def draw_verbs(layout: Any, engine: Any) -> None:
         column.operator("maquette.forget_remote", icon="UNLINKED")
     else:
         column.operator("maquette.use_remote", icon="LINKED")
+        text.say(column, context, why_not_remote(), icon="INFO")
     if engine.own_folder:
         column.operator("maquette.use_own", icon="HOME")
     column.operator("maquette.copy_diagnosis", icon="COPYDOWN")
@@ -223,23 +226,12 @@ def draw_download(layout: Any, context: Any, weights: Any, width: int | None) ->
 
 
 def draw_online(layout: Any, context: Any, width: int | None = None) -> None:
-    """Blender's own switch, where it keeps extensions off the network."""
-    import bpy
-
-    if not bpy.app.online_access:
-        text.say(
-            layout, context, "Blender's online access is off, so nothing can be downloaded.",
-            icon="ERROR", width=width,
-        )  # fmt: skip
-        if not bpy.app.online_access_override:
-            layout.operator("maquette.allow_online", icon="INTERNET")
-        else:
-            text.say(
-                layout, context,
-                "It was switched off when Blender was started, so only a restart without "
-                "--offline-mode switches it on.",
-                icon="BLANK1", width=width,
-            )  # fmt: skip
+    """Why nothing can be downloaded where Blender keeps extensions off the network, and its own
+    switch."""
+    access = network.access()
+    text.say(layout, context, why_no_download(access), icon="ERROR", width=width)
+    if access == "off":
+        layout.operator("maquette.allow_online", icon="INTERNET")
 
 
 CLASSES = (MAQUETTE_PT_engine, MAQUETTE_PT_weights)

@@ -5,7 +5,7 @@ from typing import Any
 from bpy.app.translations import pgettext_iface as translated
 from bpy.types import Panel
 
-from ..bl import text, tick
+from ..bl import network, text, tick
 from ..core import costs
 from .sidebar import Sidebar, is_set_up
 
@@ -54,7 +54,7 @@ def draw_offer(layout: Any, context: Any, setup: Any) -> None:
         column.operator("maquette.discard_set_up", icon="TRASH")
     if setup.why_not:
         text.say(column, context, setup.why_not, icon="ERROR")
-        if not context.preferences.system.use_online_access:
+        if network.access() == "off":
             column.operator("maquette.allow_online", icon="INTERNET")
     column.separator()
     text.say(
@@ -79,6 +79,7 @@ def draw_update(layout: Any, context: Any, setup: Any) -> None:
     text.say(box, context, setup.hint, icon="BLANK1", boxes=1)
     again = "Continue" if setup.asks else "Try Again"
     box.operator("maquette.set_up", text=again, icon="IMPORT").agreed = setup.asks
+    text.say(box, context, setup.why_not, icon="INFO", boxes=1)
 
 
 def draw_costs(layout: Any, setup: Any) -> None:

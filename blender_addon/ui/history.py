@@ -6,7 +6,7 @@ from bpy.types import Panel
 
 from ..bl import text, thumbnails, tick
 from ..core import costs
-from ..core.gallery import PAGE, shown
+from ..core.gallery import BETWEEN, PAGE, facts, packed, shown
 from ..core.language import said
 from . import words
 from .jobs import KINDS
@@ -36,7 +36,7 @@ class MAQUETTE_PT_history(Sidebar, Panel):
             return
         if not rows:
             nothing = (
-                "No result has these letters in its name."
+                "No result has these words in its name or in what was done."
                 if window.history_search or window.history_picture
                 else "Nothing was made yet. All results stay here, whatever file they were made in."
             )
@@ -70,6 +70,17 @@ def draw_offered(layout: Any, context: Any, snapshot: Any) -> None:
         )  # fmt: skip
         line.operator("maquette.history_insert", text="Insert").job = row.id
         line.operator("maquette.dismiss", text="", icon="X").job = row.id
+        draw_facts(box, context, row, width)
+
+
+def draw_facts(layout: Any, context: Any, row: Any, width: int) -> None:
+    """What tells a result from others of its picture, in lines of at most so many pixels."""
+    size = text.points(context)
+    column = layout.column(align=True)
+    column.scale_y, column.active = 0.7, False
+    told = facts(row, words.moment(row.created))
+    for line in packed(told, lambda line: len(text.lines(line, width, size)) == 1):
+        column.label(text=line, translate=False)
 
 
 def draw_search(layout: Any, window: Any) -> None:
@@ -86,7 +97,7 @@ def draw_search(layout: Any, window: Any) -> None:
 
 
 def draw_grid(layout: Any, context: Any, page: list[Any], window: Any) -> None:
-    """Thumbnails with their names, which choose."""
+    """Thumbnails with their names, which choose, and what tells them apart."""
     grid = layout.grid_flow(columns=COLUMNS, even_columns=True, row_major=True)
     width = int(text.room(context) / COLUMNS - 10 * context.preferences.system.ui_scale)
     for row in page:
@@ -104,6 +115,7 @@ def draw_grid(layout: Any, context: Any, page: list[Any], window: Any) -> None:
             depress=row.id == window.history_chosen,
             translate=False,
         ).job = row.id
+        draw_facts(cell, context, row, width)
 
 
 def draw_pager(layout: Any, snapshot: Any, rows: list[Any], first: int) -> None:
@@ -130,7 +142,9 @@ def draw_chosen(layout: Any, context: Any, chosen: Any) -> None:
     width = text.room(context, icon=True, boxes=1) - int(40 * context.preferences.system.ui_scale)
     row = box.row(align=True)
     icon = KINDS.get(chosen.kind, "OBJECT_DATA")
-    row.label(text=text.short(context, chosen.title, width), icon=icon, translate=False)
+    name = row.column(align=True)
+    for number, line in enumerate(text.lines(chosen.title, width, text.points(context))):
+        name.label(text=line, icon="BLANK1" if number else icon, translate=False)
     pin = row.operator(
         "maquette.history_pin",
         text="",
@@ -139,8 +153,8 @@ def draw_chosen(layout: Any, context: Any, chosen: Any) -> None:
     )
     pin.job, pin.pin = chosen.id, not chosen.pinned
     row.operator("maquette.history_delete", text="", icon="TRASH").job = chosen.id
-    told = f"{words.day(chosen.created)} · {costs.bytes_in_words(chosen.bytes)}"
-    text.say(box, context, told, boxes=1, dim=True)
+    told = [*facts(chosen, words.moment(chosen.created)), costs.bytes_in_words(chosen.bytes)]
+    text.say(box, context, BETWEEN.join(told), boxes=1, dim=True)
     row = box.row()
     row.scale_y = 1.3
     row.operator("maquette.history_insert", icon="IMPORT").job = chosen.id

@@ -78,16 +78,22 @@ def draw_active(layout: Any, context: Any, snapshot: Any) -> None:
     for job in failed[-MOST_FAILED:]:
         draw_failed(layout, context, job)
     news = snapshot.news
-    in_a_box = any(job.state in ACTIVE for job in snapshot.jobs) or (
-        news and news.state in ENDED_BADLY
-    )
-    if in_a_box or not snapshot.message:
+    if not has_line(snapshot):
         return
     text.say(layout, context, snapshot.message, icon=news_icon(news))
     if news and news.verb == "insert":
         news_verb(layout, news)
     elif news and news.verb == "show":
         draw_show_materials(layout, context)
+
+
+def has_line(snapshot: Any) -> bool:
+    """Whether the news have a line of their own, with their verb, and not a box of their job."""
+    news = snapshot.news
+    in_a_box = any(job.state in ACTIVE for job in snapshot.jobs) or (
+        news and news.state in ENDED_BADLY
+    )
+    return bool(snapshot.message) and not in_a_box
 
 
 def news_icon(news: Any) -> str:
@@ -108,6 +114,12 @@ def news_verb(layout: Any, news: Any) -> None:
     elif news.verb:
         label = "Resume" if news.verb == "resume" else "Try Again"
         layout.operator("maquette.retry", text=label, icon="FILE_REFRESH").job = news.job
+
+
+def shows_materials(snapshot: Any) -> bool:
+    """Whether the news offer ``draw_show_materials`` already, above all other panels."""
+    news = snapshot.news
+    return has_line(snapshot) and bool(news) and news.verb == "show"
 
 
 def draw_show_materials(layout: Any, context: Any) -> None:

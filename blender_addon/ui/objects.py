@@ -26,9 +26,29 @@ def draw_button(
     text.say(layout, context, why_not(operator, thing), icon="INFO")
 
 
-def draw_replaced(layout: Any, context: Any, thing: Any, *, of_shape: bool = False) -> None:
-    """What a new mesh cannot keep, and whether other objects with the mesh change too; ``of_shape``
-    as ``recipe.sent_of``."""
+def edited_by_hand(things: list[Any]) -> list[Any]:
+    """Those whose mesh is no longer what their stored result shows, as far as it is known."""
+    from ..bl import edits, recipe
+
+    return [thing for thing in things if recipe.job_of(thing) and edits.seen(thing)]
+
+
+def draw_edits(layout: Any, context: Any, things: list[Any], *, lost: bool) -> None:
+    """What becomes of what was edited by hand since the meshes of some objects came."""
+    if not things:
+        return
+    names = ", ".join(thing.name for thing in things)
+    told = (
+        said("Edited by hand: {names}. The edits will be lost.", names=names)
+        if lost
+        else said("Edited by hand: {names}. The mesh as it is now is used.", names=names)
+    )
+    text.say(layout, context, told, icon="ERROR" if lost else "INFO")
+
+
+def draw_replaced(layout: Any, context: Any, thing: Any, *, as_it_is: bool = False) -> None:
+    """What a new mesh cannot keep, and whether other objects with the mesh change too; ``as_it_is``
+    as ``replace.modifiers_in``."""
     from ..bl import replace
 
     lost = replace.what_is_lost(thing)
@@ -36,7 +56,7 @@ def draw_replaced(layout: Any, context: Any, thing: Any, *, of_shape: bool = Fal
         told = said("The new mesh will not have its {what}.", what=", ".join(lost))
         text.say(layout, context, told, icon="ERROR")
     text.say(layout, context, replace.looks_lost(thing), icon="ERROR")
-    if modifiers := replace.modifiers_in(thing, of_shape=of_shape):
+    if modifiers := replace.modifiers_in(thing, as_it_is=as_it_is):
         told = said("Part of the new mesh, and switched off then: {what}.")
         text.say(layout, context, told.format(what=", ".join(modifiers)), icon="MODIFIER")
     draw_users(layout, context, thing)
@@ -67,7 +87,7 @@ class MAQUETTE_PT_object(Sidebar, Panel):
     bl_order = 3
 
     def draw(self, context: Any) -> None:
-        from ..bl import materials, mesh_out
+        from ..bl import materials, mesh_out, retexture
 
         chosen = meshes(context)
         if not chosen:
@@ -88,13 +108,15 @@ class MAQUETTE_PT_object(Sidebar, Panel):
         if mesh_out.not_local(chosen[0]):
             self.layout.operator("maquette.make_local", icon="LIBRARY_DATA_OVERRIDE")
         draw_look(self.layout, context, chosen[0])
-        if any(materials.has_textures(ob) for ob in chosen):
+        textured = any(materials.has_textures(ob) for ob in chosen)
+        seen = textured or retexture.preview_of(chosen[0]) is not None
+        if seen and not jobs.shows_materials(tick.snapshot()):  # the news above may have it
             jobs.draw_show_materials(self.layout, context)
 
 
 def draw_look(layout: Any, context: Any, thing: Any) -> None:
     """A new look that is not kept yet; the looks that an object has."""
-    from ..bl import looks, materials, retexture
+    from ..bl import looks, retexture
 
     if retexture.preview_of(thing) is not None:
         box = layout.box().column()
@@ -105,8 +127,6 @@ def draw_look(layout: Any, context: Any, thing: Any) -> None:
         row.scale_y = 1.3
         row.operator("maquette.keep_look", icon="CHECKMARK")
         row.operator("maquette.discard_look", icon="X")
-        if not materials.has_textures(thing):
-            jobs.draw_show_materials(box, context)
         return
     given = looks.of(thing)
     if not given:
@@ -170,7 +190,7 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
         side = checkpoint.upscale_resolution if checkpoint else 0
         label = said("Upscale to {side}³", side=side) if side else ""
         if side:
-            cost = costs.cost_of_upscaling(checkpoint)
+            cost = costs.cost_of_upscaling(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
         if not recipe.job_of(thing):
             text.say(
@@ -183,7 +203,11 @@ class MAQUETTE_PT_upscale(OfObject, Panel):
                 "The picture of its look says what it shows: if it shows something else, the shape "
                 "becomes that.", icon="ERROR",
             )  # fmt: skip
-        draw_replaced(layout, context, thing, of_shape=True)
+        edited, lost = edited_by_hand(meshes(context)), context.scene.maquette.drop_edits
+        draw_edits(layout, context, edited, lost=lost)
+        if edited:
+            layout.prop(context.scene.maquette, "drop_edits")
+        draw_replaced(layout, context, thing, as_it_is=thing in edited and not lost)
         draw_button(layout, context, "maquette.upscale", thing, "MOD_MULTIRES", label)
 
 
@@ -204,6 +228,7 @@ class MAQUETTE_PT_finish(OfObject, Panel):
         if checkpoint := tick.snapshot().checkpoint:
             cost = costs.cost_of_game_ready(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")
+        draw_edits(layout, context, edited_by_hand(meshes(context)), lost=True)
         draw_replaced(layout, context, thing)
         layout.separator(factor=0.5)
         column = layout.column(align=True)

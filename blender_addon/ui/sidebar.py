@@ -35,17 +35,23 @@ def is_set_up() -> bool:
     return tick.snapshot().engine.state not in ("absent", "installing")
 
 
-def repair(layout: Any, verb: str, *, scale: float = 1.0) -> None:
-    """Draw the button of a verb of the snapshot; nothing for none."""
+def repair(layout: Any, context: Any, verb: str, *, boxes: int = 0, scale: float = 1.0) -> None:
+    """Draw the button of a verb of the snapshot, and why it cannot be pressed; nothing for none.
+
+    Args:
+        boxes: as for ``text.say``.
+    """
     if verb in VERBS:
         operator, words, icon = VERBS[verb]
         row = layout.row()
         row.scale_y = scale
         row.operator(operator, text=words, icon=icon)
+        if operator == "maquette.set_up":
+            text.say(layout, context, tick.snapshot().setup.why_not, icon="INFO", boxes=boxes)
 
 
 def card(layout: Any, context: Any, what: str, hint: str, verb: str) -> None:
     """A box that says what is wrong, what helps, and has its button."""
     box = layout.box().column()
     text.problem(box, context, what, hint, boxes=1)
-    repair(box, verb, scale=1.2)
+    repair(box, context, verb, boxes=1, scale=1.2)

@@ -8,6 +8,7 @@ from ..bl import text, thumbnails, tick
 from ..core import costs, machine
 from ..core.language import said
 from ..core.plan import WORDS
+from ..core.refusals import why_not_finder
 from . import engine
 from .sidebar import Sidebar
 
@@ -58,6 +59,7 @@ def draw_words_missing(column: Any, context: Any, snapshot: Any) -> None:
     size = costs.bytes_in_words(machine.cost_of_words())
     text.say(column, context, said("Text needs {size} more.", size=size), icon="INFO")
     column.operator("maquette.set_up", text="Download What Reads Text", icon="IMPORT").extra = WORDS
+    text.say(column, context, snapshot.setup.why_not, icon="INFO")
 
 
 def draw_words(layout: Any, context: Any, snapshot: Any) -> None:
@@ -120,7 +122,10 @@ def draw_finder(box: Any, context: Any, snapshot: Any) -> None:
     row = box.row()
     row.scale_y = 1.2
     row.operator("maquette.download_finder", icon="IMPORT")
-    engine.draw_online(box, context)
+    if why_not := why_not_finder(snapshot):
+        text.say(box, context, why_not, icon="INFO", boxes=1)
+    else:
+        engine.draw_online(box, context)
 
 
 def draw_several(box: Any, context: Any, picture: Any) -> None:

@@ -13,11 +13,9 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def day(created: float) -> str:
-    """When it was: the time today, else the day."""
+def moment(created: float) -> list[str]:
+    """When it was: the day, unless it was today, and the time."""
     then, now = datetime.fromtimestamp(created), datetime.now()
-    if then.date() == now.date():
-        return f"{then:%H:%M}"
-    if (now.date() - then.date()).days == 1:
-        return said("yesterday")
-    return f"{then:%Y-%m-%d}"
+    days = (now.date() - then.date()).days
+    day = {0: [], 1: [said("yesterday")]}.get(days, [f"{then:%Y-%m-%d}"])
+    return [*day, f"{then:%H:%M}"]

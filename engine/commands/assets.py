@@ -49,10 +49,12 @@ from engine.commands.options import (
     Quality,
     RequireTextures,
     Seed,
+    Solid,
     Steps,
     TextureSteps,
     Type,
     Verbose,
+    Wall,
 )
 from engine.commands.outputs import Outputs, Source
 from engine.commands.progress import Followed, followed
@@ -77,6 +79,8 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -103,7 +107,7 @@ def generate(
         from protocol.jobs import GenerateJob
 
         chosen = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
@@ -173,6 +177,8 @@ def upscale(
     ] = None,
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -200,7 +206,7 @@ def upscale(
         from protocol.references import File
 
         chosen = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         job = UpscaleJob(
@@ -311,11 +317,11 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if "saving" in report.seconds:
-            from engine.export.mesh_file import TEXTURED_SUFFIXES
+            from engine.export.mesh_file import FINISHED_SUFFIXES
 
             folder = folder_of(target)
             file = (
-                target if target.suffix.lower() in TEXTURED_SUFFIXES else target.with_suffix(".glb")
+                target if target.suffix.lower() in FINISHED_SUFFIXES else target.with_suffix(".glb")
             )
             resume = command("finish", str(folder), "-o", str(file))
             err.print(f"The asset is saved in {folder}. To finish it: {resume}", markup=False)

@@ -14,7 +14,10 @@ from engine.commands.options import (
     Levels,
     NormalMap,
     Occlusion,
+    Rebuild,
     RequireTextures,
+    Solid,
+    Wall,
 )
 from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
@@ -29,7 +32,9 @@ def finish(
         Path,
         typer.Argument(metavar="ASSET|MESH", help="An asset's folder, a .vxz or a mesh file."),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .glb or .obj file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .glb, .obj, .stl or .3mf file.")
+    ],
     finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
     texture: Annotated[
@@ -39,6 +44,8 @@ def finish(
         str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
     ] = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -47,6 +54,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    rebuild: Rebuild = False,
     require_textures: RequireTextures = False,
     force: Force = False,
     verbose: Annotated[
@@ -65,19 +73,21 @@ def finish(
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            solid=solid, wall=wall,
             keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         _check_image_format(image_format, output)
         report = follow.report()
-        report.expect(session.stages_of_finishing(source, choice))
+        report.expect(session.stages_of_finishing(source, choice, output))
         with session.claimed([output], finished=True), report.ending():
             opened = session.open_source(
-                source, resolution, report, require_textures=require_textures
-            )
+                source, resolution, report, choice,
+                rebuild=rebuild, require_textures=require_textures,
+            )  # fmt: skip
             finished, settings = session.finish_source(opened, choice, output, report)
             folder = source if source.is_dir() else None
             session.write_finished(finished, output, settings, report, folder=folder)
-        for line in result_lines(output, None, finished.meshes[0].mesh):
+        for line in result_lines(output, None, finished.mesh):
             show(line)
         if verbose:
             for line in (*finishing_figures(finished), seconds_line(report)):

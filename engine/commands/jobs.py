@@ -22,7 +22,8 @@ from protocol.replies import JobRow
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="An id, or the beginning of one.")]
 Saved = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the result: a .glb or .obj file.")
+    Path | None,
+    typer.Option("--output", "-o", help="Write the result: a .glb, .obj, .stl or .3mf file."),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine.systems.table import sampled_stages
-from protocol.finishes import LOD_SHARES, finish_help
+from protocol.finishes import LOD_SHARES, WALL, finish_help
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
 from protocol.limits import MATTE_METHODS, quality_help
 
@@ -16,7 +16,10 @@ def _steps_help(job: type[MakingJob]) -> str:
 
 
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="A .glb or .obj file; without finishing also .ply.")
+    Path,
+    typer.Option(
+        "--output", "-o", help="A .glb, .obj, .stl or .3mf file; without finishing also .ply."
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace what is there, whatever it was made from.")
@@ -85,6 +88,22 @@ Closed = Annotated[
     typer.Option(
         "--closed/--open",
         help="Remesh to a closed surface, or do not; if absent as the checkpoint advises.",
+    ),
+]
+Rebuild = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild", help="Make a mesh new from O-Voxels, even where its own faces could stay."
+    ),
+]
+Solid = Annotated[
+    bool,
+    typer.Option("--solid", help="A solid for 3D printing: closed, without crossings, with walls."),
+]
+Wall = Annotated[
+    float | None,
+    typer.Option(
+        help=f"Least thickness of a solid, as a share of the longest side; {WALL} if absent."
     ),
 ]
 NormalMap = Annotated[

@@ -37,12 +37,15 @@ from engine.commands.options import (
     Occlusion,
     Picture,
     Quality,
+    Rebuild,
     RequireTextures,
     Seed,
+    Solid,
     Steps,
     TextureSteps,
     Type,
     Wait,
+    Wall,
 )
 from engine.commands.outputs import Outputs, Source
 from engine.commands.remotely import (
@@ -71,6 +74,8 @@ def generate(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -107,7 +112,7 @@ def generate(
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
         choice = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
@@ -166,6 +171,8 @@ def upscale(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -197,7 +204,7 @@ def upscale(
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(
-            finishing, faces=faces, closed=closed,
+            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
         )  # fmt: skip
         title = Path(source).stem
@@ -217,6 +224,8 @@ def finish(
     faces: Faces = None,
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
@@ -225,6 +234,7 @@ def finish(
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
     resolution: Annotated[int, typer.Option(help="Voxels an axis, for a mesh file.")] = 512,
+    rebuild: Rebuild = False,
     require_textures: RequireTextures = False,
     batch: Batch = False,
     wait: Wait = False,
@@ -238,8 +248,9 @@ def finish(
 
         job = FinishJob(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
-            closed=closed, normal_map=normal_map, occlusion=occlusion, levels=levels,
-            collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
+            closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
+            levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
+            rebuild=rebuild,
             require_textures=require_textures,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, [_named(source)])

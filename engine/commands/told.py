@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.console import binary_size, seconds_line
 from engine.host.command import command
+from protocol.finishes import PRINT_SUFFIXES
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
@@ -38,6 +39,12 @@ def result_lines(file: Path, folder: Path | None, mesh: "Mesh") -> Iterator[str]
         f"{file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
         f"lowest point at z = {low:.2f} m"
     )
+    if file.suffix.lower() in PRINT_SUFFIXES:
+        from engine.export.printing import millimetres
+
+        x, y, z = millimetres(vertices).max(axis=0) - millimetres(vertices).min(axis=0)
+        yield f"Next: open it in your slicer; it is {x:.1f} x {y:.1f} x {z:.1f} mm there"
+        return
     kind = _IMPORTERS[file.suffix.lower()]
     fewer = ""
     if folder is not None and len(faces) > FEWER:
@@ -56,6 +63,9 @@ def finishing_figures(finished: "Finished") -> Iterator[str]:
         fixed = {name: count for name, count in log["removed"].items() if count}
         yield f"Removed or fixed: {in_words(fixed) or 'nothing'}"
     for named, level in zip(finished.meshes, log["levels"], strict=False):
+        if "texture_size" not in level:
+            yield f"{named.name}: {in_words(level['after'])}"
+            continue
         yield (
             f"{named.name}: {level['texture_size']}^2 texels, alpha {level['alpha_mode']}, "
             f"UVs {level['unwrap']}, {in_words(level['after'])}"

@@ -10,7 +10,17 @@ import typer
 
 from engine.commands.arguments import finish_choice, matte_method
 from engine.commands.console import USER_ERROR, counted, err, errors_shown, out
-from engine.commands.options import Checkpoint, Closed, Faces, Finish, Matte, Quality, Seed
+from engine.commands.options import (
+    Checkpoint,
+    Closed,
+    Faces,
+    Finish,
+    Matte,
+    Quality,
+    Seed,
+    Solid,
+    Wall,
+)
 from engine.commands.remotely import engine_of, save_result, submitted_job
 from engine.host.files import unwritable
 from engine.remote import Engine, RemoteJob
@@ -34,6 +44,8 @@ def watch(
     finishing: Finish = "standard",
     faces: Faces = None,
     closed: Closed = None,
+    solid: Solid = False,
+    wall: Wall = None,
     quality: Quality = None,
     seed: Seed = 42,
     matte: Matte = "auto",
@@ -48,7 +60,7 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        choice = finish_choice(finishing, faces=faces, closed=closed)
+        choice = finish_choice(finishing, faces=faces, closed=closed, solid=solid, wall=wall)
         settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:

@@ -90,11 +90,16 @@ def check_mesh(mesh: Mesh, name: str) -> None:
 
 
 def encode_picture(texture: Texture, image_format: ImageFormat) -> tuple[bytes, str]:
-    """Bytes and MIME type of a picture; one with alpha is PNG in any case."""
+    """Bytes and MIME type of a picture; one with alpha is PNG in any case, and what was read as a
+    JPEG stays one."""
     pixels = texture.pixels
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+    if texture.encoded is not None:
+        is_png = texture.encoded.startswith(b"\x89PNG")
+        if not is_png or image_format == "png" or has_alpha:
+            return texture.encoded, "image/png" if is_png else "image/jpeg"
     stream = io.BytesIO()
     if image_format == "jpeg" and not has_alpha:
         Image.fromarray(pixels).save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)

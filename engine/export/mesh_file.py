@@ -8,15 +8,17 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh, check_mesh, glb_bytes
 from engine.export.obj import obj_files
+from engine.export.printing import stl_bytes, threemf_bytes
 from engine.host.files import write_bytes_atomic
 from engine.mesh import Mesh, far_centre
 from engine.meshing.normals import vertex_normals
 from protocol.errors import EngineError
+from protocol.finishes import PRINT_SUFFIXES
 from protocol.limits import ImageFormat
 
-SUFFIXES = (".glb", ".ply", ".obj")
-TEXTURED_SUFFIXES = (".glb", ".obj")
-"""Of files that can hold a textured asset."""
+SUFFIXES = (".glb", ".ply", ".obj", *PRINT_SUFFIXES)
+FINISHED_SUFFIXES = (".glb", ".obj", *PRINT_SUFFIXES)
+"""Of files that what is finished can be written to."""
 
 
 def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png") -> None:
@@ -27,6 +29,7 @@ def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png"
       properties. It has no place for textures.
     - .obj: Y-up, with a .mtl file and pictures beside it; sRGB colours behind the positions, as
       Blender and MeshLab read them.
+    - .stl, .3mf: the triangles alone in millimetres, see ``engine.export.printing``.
 
     Each file is written whole or not at all, the one that names the others last.
 
@@ -46,6 +49,10 @@ def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png"
         save_scene([NamedMesh(path.stem, mesh)], path, image_format=image_format)
     elif suffix == ".ply":
         write_bytes_atomic(path, _ply(mesh))
+    elif suffix == ".stl":
+        write_bytes_atomic(path, stl_bytes(mesh))
+    elif suffix == ".3mf":
+        write_bytes_atomic(path, threemf_bytes(mesh))
     else:
         # Beside the file itself, where ``path`` is a symbolic link to it.
         path = Path(os.path.realpath(path))

@@ -11,12 +11,15 @@ from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
 from engine.finishing.baking.detail import Detail, detail_of
+from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
+from engine.meshing.crossings import uncrossed
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
-from engine.meshing.simplify import simplify_mesh
+from engine.meshing.simplify import Simplified, simplify_mesh
+from engine.meshing.solidify import solidify
 from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
 from engine.meshing.weld import weld_positions
 from engine.ovoxel.ovoxels import OVoxels
@@ -30,7 +33,10 @@ _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
-_GIVEN = "given"
+_MOST_CELLS_OF_SOLIDS = 256
+"""0.4 mm of a print of 10 cm, which is the width of a usual nozzle."""
+
+GIVEN = "given"
 """Stands for a way of unwrapping in logs."""
 
 _FAR = 1e4
@@ -44,18 +50,25 @@ class Finished:
     Args:
         meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
+        whole: all of ``meshes`` in one, where these are objects beside each other.
     """
 
     meshes: tuple[NamedMesh, ...]
     log: dict[str, Any]
+    whole: Mesh | None = None
+
+    @property
+    def mesh(self) -> Mesh:
+        """All that is seen at once: the finest level, or all objects."""
+        return self.meshes[0].mesh if self.whole is None else self.whole
 
     @property
     def uvs_given(self) -> bool:
         """Whether the mesh keeps the UVs with which it was given."""
-        return self.log["levels"][0]["unwrap"] == _GIVEN
+        return self.log["levels"][0].get("unwrap") == GIVEN
 
     def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with the first one.
+        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
@@ -63,7 +76,7 @@ class Finished:
         if Path(path).suffix.lower() == ".glb":
             save_scene(self.meshes, path, image_format=image_format)
         else:
-            save_mesh(self.meshes[0].mesh, path)
+            save_mesh(self.mesh, path)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -71,6 +84,8 @@ def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str
     if given_mesh:
         return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
+    if not settings.textured:
+        return ("clean", *remeshing, *("simplify",) * len(settings.lod_shares))
     levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
     return ("clean", *remeshing, "detail", *levels)
 
@@ -115,25 +130,34 @@ def finish(
         with report.stage("remesh"):
             closed = remesh(vertices, faces, _remesh_resolution(settings, voxels.grid.grid_size))
             vertices, faces, colors = closed.vertices, closed.faces, None
+            if settings.solid:
+                vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
     log["cleaned_faces"] = len(faces)
-    with report.stage("detail"):
-        detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
+    detail = None
+    if settings.textured:
+        with report.stage("detail"):
+            detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
 
     meshes: list[NamedMesh] = []
-    shares = settings.lod_shares
-    for level, share in enumerate(shares):
+    for level, target in enumerate(targets_of(settings, len(faces))):
         with report.stage("simplify"):
-            simple = simplify_mesh(
-                vertices, faces, max(4, int(settings.faces * share)), colors=colors
-            )
+            if settings.solid:
+                simple = _uncrossed(vertices, faces, settings, target, report)
+            else:
+                simple = simplify_mesh(vertices, faces, target, colors=colors)
+                tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
         size = _texture_size(settings, level)
+        if detail is None:
+            meshes.append(NamedMesh(name, _placed(Mesh(vertices, faces), voxels.placement)))
+            log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
+            continue
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         baked = _baked(mesh, voxels, detail, settings, size, name, report)
-        suffix = f"_LOD{level}" if len(shares) > 1 else ""
+        suffix = f"_LOD{level}" if len(settings.lod_shares) > 1 else ""
         meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
     if settings.collision_hull:
@@ -143,6 +167,34 @@ def finish(
     return Finished(tuple(meshes), log)
 
 
+def _solid(
+    vertices: np.ndarray, faces: np.ndarray, settings: Finish, grid_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    wall = settings.wall * float(np.ptp(vertices, axis=0).max())
+    return solidify(vertices, faces, wall, _remesh_resolution(settings, grid_size))
+
+
+def _uncrossed(
+    vertices: np.ndarray, faces: np.ndarray, settings: Finish, target: int, report: Report
+) -> Simplified:
+    """A simplified solid that does not cross itself: with a little fewer faces, else with more."""
+    simple = simplify_mesh(vertices, faces, target)
+    most = settings.wall / 2 * float(np.ptp(vertices, axis=0).max())
+    tries = iter((0.98, 0.96, 0.94, *(2.0**n for n in range(1, 32))))
+    enough = target
+    points, sound = uncrossed(simple.vertices, simple.faces, most)
+    while not sound and enough < len(faces):
+        enough = int(next(tries) * target)
+        simple = simplify_mesh(vertices, faces, enough)
+        points, sound = uncrossed(simple.vertices, simple.faces, most)
+    simple = replace(simple, vertices=points)
+    if enough > target:
+        report.note(
+            f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
+        )
+    return simple
+
+
 def _texture_size(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
@@ -150,7 +202,8 @@ def _texture_size(settings: Finish, level: int) -> int:
 
 def _remesh_resolution(settings: Finish, grid_size: int) -> int:
     """Cells along the longest side: the voxels' own size, within what ``remesh`` can do."""
-    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), MOST_CELLS)
+    most = _MOST_CELLS_OF_SOLIDS if settings.solid else MOST_CELLS
+    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), most)
 
 
 def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
@@ -207,7 +260,7 @@ def _textured(
         colors=None,
         metallic_roughness=None,
     )
-    size, method = settings.texture_size, _GIVEN
+    size, method = settings.texture_size, GIVEN
     with report.stage("check_uvs"):
         valid = uvs_are_valid(mesh.uvs)
     if not valid:

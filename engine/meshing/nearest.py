@@ -30,7 +30,7 @@ def nearest_on_surface(
     cells = min(MAX_CELLS, max(1, int(np.sqrt(len(faces)))))
     cell = max(float((high - low).max()), 1e-30) / cells
     shape = (np.floor((high - low) / cell).astype(np.int64) + 1).clip(1, cells + 1)
-    start, members = _sort_into_cells(vertices, faces, low, cell, shape)
+    start, members = sort_into_cells(vertices, faces, low, cell, shape)
 
     def search(begin: int) -> tuple[np.ndarray, np.ndarray]:
         return _nearest(
@@ -44,7 +44,7 @@ def nearest_on_surface(
 
 
 @kernel
-def _sort_into_cells(vertices, faces, low, cell, shape):
+def sort_into_cells(vertices, faces, low, cell, shape):
     """Faces of each cell that their boxes touch, as starts and members."""
     start = np.zeros(shape[0] * shape[1] * shape[2] + 1, np.int64)
     members = np.empty(0, np.int32)

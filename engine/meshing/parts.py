@@ -25,6 +25,7 @@ class Part:
             face, -1 where that has none.
         normals: (F, 3, 3) float unit vectors per face corner; None without.
         tangents: (F, 3, 4) float per face corner, as in ``Mesh``; None without.
+        object: number and name of the object in its file; None where the format has none.
     """
 
     vertices: np.ndarray
@@ -35,6 +36,7 @@ class Part:
     material: int | np.ndarray | None = None
     normals: np.ndarray | None = None
     tangents: np.ndarray | None = None
+    object: tuple[int, str] | None = None
 
 
 def join_parts(
@@ -70,6 +72,8 @@ def join_parts(
             vertices += len(part.vertices)
             owners.append(part)
         starts.append(first_of[id(part.vertices)])
+    objects = dict.fromkeys(part.object for part in parts)
+    number = {each: index for index, each in enumerate(objects)}
     return Mesh(
         vertices=_joined([part.vertices for part in owners], np.float64),
         faces=_joined(
@@ -91,6 +95,13 @@ def join_parts(
         ),
         normals=_normals(parts),
         tangents=_tangents(parts, materials),
+        objects=() if None in number else tuple(each[1] for each in objects if each),
+        face_object=np.repeat(
+            np.array([number[part.object] for part in parts], np.int32),
+            [len(part.faces) for part in parts],
+        )
+        if len(number) > 1 and None not in number
+        else None,
     )
 
 

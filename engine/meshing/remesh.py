@@ -1,15 +1,15 @@
 """A new, closed surface around a mesh, whatever state that one is in.
 
-All cells that the mesh touches, and all that these enclose, are solid; the border between solid and
-outside is a closed surface of squares, one or two cells off the mesh, whose vertices are then laid
-onto the mesh's nearest points.
+All cells that the mesh touches, and all that these or a torn surface enclose
+(engine/meshing/enclosed.py), are solid; the border between solid and outside is a closed surface of
+squares, one or two cells off the mesh, whose vertices are then laid onto the mesh's nearest points.
 
 What it can and cannot do:
 - One surface comes out for any number of shells, and nothing that cannot be reached from outside.
 - Nothing gets thicker: thin plates keep their thickness, down to none, and a cloth gets a front and
   a back a fiftieth of a cell apart. So an open surface ends up closed.
-- Holes narrower than a cell are closed. Through wider ones the outside gets in, and what lies
-  behind is then kept, as a wall with two sides.
+- Holes of up to a tenth of the size close, when the surface around them encloses a space. What is
+  wider is meant: a cup of a single sheet stays a cup, as a wall with two sides.
 - Gaps and crevices narrower than two cells close: parts that nearly touch grow together.
 - Convex edges stay sharp where vertices happen to fall on them; concave ones are bevelled.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
+from engine.meshing.enclosed import OUTSIDE, TOUCHED, fill_enclosed, flood_outside
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.overlap import overlaps, prepare_overlap
 from protocol.errors import EngineError
@@ -28,6 +29,8 @@ from protocol.finishes import check_remesh_cells
 MARGIN = 2
 OFFSET = 0.02
 """How far off the mesh vertices stay, in cells, so that two sides of a sheet do not coincide."""
+LID_ROUNDS = 30
+"""Of smoothing where a hole is closed and no mesh is near."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
 
     Args:
         vertices: (V, 3) float32, finite.
-        faces: (F, 3) int32.
+        faces: (F, 3) int32, wound consistently; else only holes narrower than a cell close.
         resolution: cells along the longest side of the mesh, 8 to 512. Needs that many cubed bytes.
 
     Raises:
@@ -71,17 +74,21 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
     shape = np.floor(size / cell).astype(np.int64) + 1 + 2 * MARGIN
     origin = low - MARGIN * cell
     state = _occupy(((vertices - origin) / cell).astype(np.float32), faces, *shape.tolist())
-    _flood_outside(state)
-    solid = state != 2
+    flood_outside(state)
+    fill_enclosed(vertices, faces, state, origin, cell)
+    solid = state != OUTSIDE
     while _repair_corners(solid):
         pass
     points, quads = _border(solid)
-    neighbours_mean = _mean_of_neighbours(points, quads)
-    points = origin + cell * (points + neighbours_mean) / 2
+    in_lid = _is_free(state, points)
+    points = origin + cell * (points + _mean_of_neighbours(points, quads)) / 2
     on_mesh, face = nearest_on_surface(vertices, faces, points)
     away = points - on_mesh
     away *= OFFSET * cell / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3 * cell)
-    result = (on_mesh + away).astype(np.float32)
+    points = np.where(in_lid[:, None], points, on_mesh + away)
+    for _ in range(LID_ROUNDS if in_lid.any() else 0):
+        points[in_lid] = _mean_of_neighbours(points, quads)[in_lid]
+    result = points.astype(np.float32)
     near = np.linalg.norm(vertices[faces[face]] - result[:, None], axis=2).argmin(axis=1)
     return Remeshed(result, _triangles(result, quads), faces[face, near].astype(np.int64), cell)
 
@@ -111,6 +118,15 @@ def _border(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         [used // (stride[1] * stride[2]), used // stride[2] % stride[1], used % stride[2]], axis=1
     )
     return points.astype(np.float64), index.reshape(-1, 4)
+
+
+def _is_free(state: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(W,) bool: whether none of the eight cells around a corner touches the mesh."""
+    free = np.ones(len(points), np.bool_)
+    at = points.astype(np.int64)
+    for corner in np.ndindex(2, 2, 2):
+        free &= state[tuple((at - corner).T)] != TOUCHED
+    return free
 
 
 def _mean_of_neighbours(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
@@ -162,41 +178,6 @@ def _occupy(points, faces, width, height, depth):
         for s in range(3):  # a triangle thinner than float32 can tell still has its corners
             state[int(corners[s, 0]), int(corners[s, 1]), int(corners[s, 2])] = 1
     return state
-
-
-@kernel
-def _flood_outside(state):
-    """Cells become 2 that a path of free cells joins with the border of the grid."""
-    width, height, depth = state.shape
-    for x in range(width):
-        for y in range(height):
-            for z in range(depth):
-                rim = x == 0 or y == 0 or z == 0
-                if rim or x == width - 1 or y == height - 1 or z == depth - 1:
-                    state[x, y, z] = 2
-    changed = True
-    while changed:
-        changed = False
-        for x in range(1, width - 1):
-            for y in range(1, height - 1):
-                for z in range(1, depth - 1):
-                    if state[x, y, z] == 0 and (
-                        state[x - 1, y, z] == 2
-                        or state[x, y - 1, z] == 2
-                        or state[x, y, z - 1] == 2
-                    ):
-                        state[x, y, z] = 2
-                        changed = True
-        for x in range(width - 2, 0, -1):
-            for y in range(height - 2, 0, -1):
-                for z in range(depth - 2, 0, -1):
-                    if state[x, y, z] == 0 and (
-                        state[x + 1, y, z] == 2
-                        or state[x, y + 1, z] == 2
-                        or state[x, y, z + 1] == 2
-                    ):
-                        state[x, y, z] = 2
-                        changed = True
 
 
 @kernel

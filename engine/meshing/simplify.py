@@ -5,20 +5,32 @@ error metrics"), done in passes: each pass ranks all edges, then collapses the c
 ends no earlier collapse of the pass has made or moved.
 """
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
+from engine.meshing.collapsible import crowds_no_edge, folds_no_edge, keeps_topology, turns_no_face
 from engine.meshing.duplicates import is_repeated
-from engine.meshing.edges import Edges, face_normals, faces_around, find_edges, side_ends
+from engine.meshing.edges import (
+    Edges,
+    face_areas,
+    face_normals,
+    faces_around,
+    find_edges,
+    parts_of,
+    side_ends,
+)
 from engine.meshing.orient import orient_faces
-
-logger = logging.getLogger(__name__)
+from engine.meshing.sheets import separate_sheets
 
 BORDER_WEIGHT = 4.0
+LOOSENED = 4
+"""A surface that strict collapses cannot bring to its target is treated with more freedom from so
+many times the faces on at which they ended: before they have crumpled all but the borders."""
+_STRICT, _LOOSE, _FREE = range(3)
+"""How much a collapse may change; the last one may also lay neighbours on each other."""
 SEAM_CONTRAST = 0.15
 """Colours farther apart than this in a channel are different ones,"""
 MAX_SEAM_SHARE = 0.1
@@ -34,22 +46,32 @@ class Simplified:
         faces: (G, 3) int32.
         source: (W,) int64 the old vertex nearest to each new one among those it took the place of.
         seams: how many edges were kept as seams between colours.
+        loosened: whether the target took more than collapses that keep every border and hole.
+        parts_left_out: how many small parts had to go.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     source: np.ndarray
     seams: int = 0
+    loosened: bool = False
+    parts_left_out: int = 0
 
 
 def simplify_mesh(
     vertices: np.ndarray, faces: np.ndarray, target: int, *, colors: np.ndarray | None = None
 ) -> Simplified:
-    """Collapse edges until ``target`` faces are left, or as near as the surface allows.
+    """Collapse edges until at most ``target`` faces are left, or as few as the surface allows.
 
-    No collapse joins what was apart, turns a face by more than 78 degrees or makes an edge of three
-    faces: holes, handles and open borders stay. Borders, edges of three faces and seams between
-    colours keep their lines; their ends and crossings stay where they are.
+    First no collapse joins what was apart, turns a face by more than 78 degrees or makes an edge of
+    three faces: holes, handles and open borders stay. Borders, edges of three faces and seams
+    between colours keep their lines; their ends and crossings stay where they are.
+
+    Where that does not reach the target, the last part of the way is gone again with more freedom:
+    lines move as their quadrics allow and small holes close; when that ends, neighbours may lie on
+    each other, and then surfaces that cross are taken apart, in turns. At last the smallest parts
+    go. Still no collapse makes an edge of three faces, or one that its faces walk in the same
+    direction, or turns a face.
 
     Args:
         vertices: (V, 3) float32.
@@ -61,9 +83,24 @@ def simplify_mesh(
         EngineError: ``mesh_empty`` or ``mesh_broken``.
     """
     vertices, faces = checked_mesh(vertices, faces)
-    source = np.arange(len(vertices))
     if target >= len(faces):
-        return Simplified(vertices, faces, source)
+        return Simplified(vertices, faces, np.arange(len(vertices)))
+    low = _simplified(vertices, faces, target, colors, loosen_at=0)
+    if len(low.faces) > target:
+        low = _simplified(vertices, faces, target, colors, loosen_at=LOOSENED * len(low.faces))
+    return low
+
+
+def _simplified(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    target: int,
+    colors: np.ndarray | None,
+    *,
+    loosen_at: int,
+) -> Simplified:
+    """``simplify_mesh``, with more freedom from ``loosen_at`` faces on."""
+    source = np.arange(len(vertices))
     center = vertices.mean(axis=0, dtype=np.float64)
     points = vertices - center
     faces = faces.copy()
@@ -72,35 +109,44 @@ def simplify_mesh(
     keep_colors = colors if 0 < seams.sum() <= MAX_SEAM_SHARE * len(seams) else None
     quadrics = _quadrics(points, faces, face_normals(points, faces),
                          edges.sides, edges.first, (edges.counts != 2) | seams)  # fmt: skip
-    share = 0.3
+    share, fewest, freedom = 0.3, 0, _STRICT
     while len(faces) > target:
-        ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1)
+        if freedom == _STRICT and len(faces) <= loosen_at:
+            freedom = _LOOSE
         is_line = edges.counts != 2
         if keep_colors is not None:
             is_line |= _seams(faces, edges, keep_colors[source])
-        degree = np.bincount(ends[is_line].reshape(-1), minlength=len(points))
-        cost, position = _costs(points, ends, quadrics, degree, is_line)
-        possible = int(np.isfinite(cost).sum())
-        wanted = min(int(share * len(cost)) + 1, 2 * (len(faces) - target) + 100, possible)
-        if wanted == 0:
-            break
-        order = np.argpartition(cost, wanted - 1)[:wanted]
-        order = order[np.lexsort((order, cost[order]))]
-        start, corners = faces_around(faces, len(points))
-        alive, removed = _collapse(
-            points, faces, source, quadrics, degree, ends, order, position, start, corners // 3,
-            len(faces) - target,
-        )  # fmt: skip
-        if removed < 0.002 * len(faces):
-            if share == 1.0 and removed == 0:
-                break
-            share = 1.0
+        alive, removed = _pass(
+            points,
+            faces,
+            source,
+            quadrics,
+            edges,
+            is_line,
+            share,
+            target if freedom else max(target, loosen_at),
+            freedom,
+        )
         faces = faces[alive]
+        if removed == 0 and share == 1.0:
+            if not loosen_at or (freedom == _FREE and len(faces) == fewest):
+                break
+            # Beside edges of three faces two faces may have become one.
+            faces = faces[~is_repeated(faces, len(points))]
+            share = 0.3
+            if freedom == _FREE:
+                freedom, fewest = _LOOSE, len(faces)
+                origin, faces = separate_sheets(points, faces)
+                points, source, quadrics = points[origin], source[origin], quadrics[origin]
+            else:
+                freedom += 1
+        elif removed < 0.002 * len(alive):
+            share = 1.0
         edges = find_edges(faces, len(points))
-    if len(faces) > target:
-        logger.info("Simplified to %d faces; %d would change the surface.", len(faces), target)
-    # Beside edges of three faces two faces may have become one.
     faces = faces[~is_repeated(faces, len(points))]
+    left_out = 0
+    if loosen_at:
+        faces, left_out = _without_small_parts(points, faces, target)
     # And two others wound against each other may have become neighbours.
     faces = orient_faces(points, faces, votes=np.ones(len(faces), np.int64))
     used = np.zeros(len(points), dtype=bool)
@@ -110,7 +156,57 @@ def simplify_mesh(
         (np.cumsum(used, dtype=np.int32) - 1)[faces],
         source[used],
         int(seams.sum()) if keep_colors is not None else 0,
+        loosen_at > 0,
+        left_out,
     )
+
+
+def _pass(
+    points: np.ndarray,
+    faces: np.ndarray,
+    source: np.ndarray,
+    quadrics: np.ndarray,
+    edges: Edges,
+    is_line: np.ndarray,
+    share: float,
+    target: int,
+    freedom: int,
+) -> tuple[np.ndarray, int]:
+    """Collapse the cheapest ``share`` of the edges, all arrays in place.
+
+    Returns:
+        (F,) bool faces that are left, and how many are not.
+    """
+    ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1)
+    degree = np.bincount(ends[is_line].reshape(-1), minlength=len(points))
+    cost, position = _costs(points, ends, quadrics, degree, is_line, freedom)
+    possible = int(np.isfinite(cost).sum())
+    wanted = min(int(share * len(cost)) + 1, 2 * (len(faces) - target) + 100, possible)
+    if wanted == 0:
+        return np.ones(len(faces), dtype=bool), 0
+    order = np.argpartition(cost, wanted - 1)[:wanted]
+    order = order[np.lexsort((order, cost[order]))]
+    start, corners = faces_around(faces, len(points))
+    return _collapse(
+        points, faces, source, quadrics, degree, ends, order, position, start, corners // 3,
+        len(faces) - target, freedom,
+    )  # fmt: skip
+
+
+def _without_small_parts(
+    points: np.ndarray, faces: np.ndarray, target: int
+) -> tuple[np.ndarray, int]:
+    """The faces without the smallest parts that are too many, and how many parts these were.
+
+    The largest part stays whatever the target.
+    """
+    if len(faces) <= target:
+        return faces, 0
+    part_of_face, count = parts_of(faces, len(points))
+    order = np.argsort(np.bincount(part_of_face, weights=face_areas(points, faces)), kind="stable")
+    gone = np.cumsum(np.bincount(part_of_face, minlength=count)[order])
+    left_out = min(int(np.searchsorted(gone, len(faces) - target)) + 1, count - 1)
+    return faces[~np.isin(part_of_face, order[:left_out])], left_out
 
 
 def _seams(faces: np.ndarray, edges: Edges, colors: np.ndarray | None) -> np.ndarray:
@@ -192,7 +288,7 @@ def _quadrics(points, faces, normals, sides, first, is_line):
 
 
 @kernel
-def _costs(points, ends, quadrics, degree, is_line):
+def _costs(points, ends, quadrics, degree, is_line, freedom):
     """(E,) float64 error that each collapse adds, infinite where forbidden; (E, 3) where to."""
     cost = np.full(ends.shape[0], np.inf)
     position = np.empty((ends.shape[0], 3))
@@ -201,13 +297,15 @@ def _costs(points, ends, quadrics, degree, is_line):
         u, v = ends[e, 0], ends[e, 1]
         on_u, on_v = degree[u] > 0, degree[v] > 0
         # An inner edge between two lines would join them.
-        if on_u and on_v and not is_line[e]:
+        if on_u and on_v and not is_line[e] and freedom == _STRICT:
             continue
         # Ends and crossings of lines stay; so does a line that an inner vertex falls onto.
         stay_u = (degree[u] != 2) if is_line[e] else on_u
         stay_v = (degree[v] != 2) if is_line[e] else on_v
         if stay_u and stay_v:
-            continue
+            if freedom == _STRICT:
+                continue
+            stay_u = stay_v = False
         length2 = 0.0
         for k in range(10):
             q[k] = quadrics[u, k] + quadrics[v, k]
@@ -253,16 +351,16 @@ def _costs(points, ends, quadrics, degree, is_line):
 
 @kernel
 def _collapse(
-    points, faces, source, quadrics, degree, ends, order, position, start, members, surplus
+    points, faces, source, quadrics, degree, ends, order, position, start, members, surplus, freedom
 ):
     """Collapse edges in ``order`` until ``surplus`` faces are gone; alive faces, faces gone.
 
     The lists of faces stay true for all vertices but the two of a collapse, which are locked.
     """
-    # Long, but one loop: may it, does it fit, do it, all on the same ten arrays.
     alive = np.ones(faces.shape[0], np.bool_)
     locked = np.zeros(points.shape[0], np.bool_)
     mark = np.zeros(points.shape[0], np.int64)
+    counts = np.zeros((points.shape[0] if freedom else 0, 4), np.int32)
     token = 0
     removed = 0
     for e in order:
@@ -271,77 +369,15 @@ def _collapse(
         u, v = ends[e, 0], ends[e, 1]
         if locked[u] or locked[v]:
             continue
-        # Link condition (Dey et al. 1999): common neighbours are the tips of the edge's faces.
-        token += 3
-        ring, common, shared = 0, 0, 0
-        for i in range(start[u], start[u + 1]):
-            f = members[i]
-            if alive[f]:
-                for s in range(3):
-                    w = faces[f, s]
-                    shared += w == v
-                    if w != u and w != v and mark[w] != token:
-                        mark[w] = token
-                        ring += 1
-        for i in range(start[v], start[v + 1]):
-            f = members[i]
-            if alive[f]:
-                for s in range(3):
-                    w = faces[f, s]
-                    if w == u or w == v:  # noqa: SIM109
-                        continue
-                    if mark[w] == token:
-                        mark[w] = token + 1
-                        common += 1
-                    elif mark[w] != token + 1 and mark[w] != token + 2:
-                        mark[w] = token + 2
-                        ring += 1
-        on_line = degree[u] > 0 or degree[v] > 0
-        if common != shared or ring < (2 if on_line else 3):
-            continue
-        fits = True
-        for end in range(2):
-            moved, other = (u, v) if end == 0 else (v, u)
-            for i in range(start[moved], start[moved + 1]):
-                f = members[i]
-                a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-                if not alive[f] or a == other or b == other or c == other:
-                    continue
-                # The side opposite to the moved corner, in the face's order.
-                if b == moved:
-                    b, c = c, a
-                elif c == moved:
-                    b, c = a, b
-                sx, sy, sz = (
-                    points[c, 0] - points[b, 0],
-                    points[c, 1] - points[b, 1],
-                    points[c, 2] - points[b, 2],
-                )
-                ox, oy, oz = (
-                    points[moved, 0] - points[b, 0],
-                    points[moved, 1] - points[b, 1],
-                    points[moved, 2] - points[b, 2],
-                )
-                nx, ny, nz = (
-                    position[e, 0] - points[b, 0],
-                    position[e, 1] - points[b, 1],
-                    position[e, 2] - points[b, 2],
-                )
-                o0, o1, o2 = sy * oz - sz * oy, sz * ox - sx * oz, sx * oy - sy * ox
-                n0, n1, n2 = sy * nz - sz * ny, sz * nx - sx * nz, sx * ny - sy * nx
-                old2, new2 = o0 * o0 + o1 * o1 + o2 * o2, n0 * n0 + n1 * n1 + n2 * n2
-                turn = o0 * n0 + o1 * n1 + o2 * n2
-                side2 = sx * sx + sy * sy + sz * sz
-                reach2 = max(side2, nx * nx + ny * ny + nz * nz)
-                # No needle lower than a fiftieth of its length, unless it was one before.
-                if turn <= 0.2 * np.sqrt(old2 * new2) or (
-                    new2 < 4e-4 * reach2 * reach2 and new2 < old2
-                ):
-                    fits = False
-                    break
-            if not fits:
-                break
-        if not fits:
+        if freedom:
+            fits = crowds_no_edge(faces, alive, start, members, u, v, counts)
+        else:
+            token += 3
+            on_line = degree[u] > 0 or degree[v] > 0
+            fits = keeps_topology(faces, alive, start, members, u, v, on_line, mark, token)
+        if fits and freedom == _LOOSE:
+            fits = folds_no_edge(points, faces, alive, start, members, u, v, position[e])
+        if not fits or not turns_no_face(points, faces, alive, start, members, u, v, position[e]):
             continue
         to_u, to_v = 0.0, 0.0
         for k in range(3):

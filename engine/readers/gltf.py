@@ -1,6 +1,7 @@
 """glTF 2.0 and GLB: the meshes of the scene that is shown, each where its node puts it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def read_gltf(source: Source) -> tuple[list[Part], list[Material]]:
                 raise too_many(source, f"{_MOST_COPIED:,} triangles in copies")
             if placement.copies is not None:
                 part = copied(part, placement.copies, shared)
-            parts.append(part)
+            parts.append(replace(part, object=placement.object))
     return parts, materials.used()
 
 
@@ -57,21 +58,29 @@ def _placements(file: GltfFile) -> Iterator[Placement]:
     if not nodes and file.count("meshes"):
         file.source.note("It has no scene; all of its meshes were read as they are.")
         for mesh in range(file.count("meshes")):
-            yield Placement(mesh, np.eye(4))
+            yield Placement(mesh, np.eye(4), object=(mesh, _name(file, {"mesh": mesh})))
     for index in shown:
         node = nodes[index]
         if "mesh" not in node:
             continue
         weights = tuple(node.get("weights", ()))
+        named = index, _name(file, node)
         if "skin" in node:
             joints = _joint_transforms(file, node["skin"], world)
-            yield Placement(node["mesh"], world[index], weights, joints)
+            yield Placement(node["mesh"], world[index], weights, joints, object=named)
             continue
         copies = _instances(file, node)
         if copies is None:
-            yield Placement(node["mesh"], world[index], weights)
+            yield Placement(node["mesh"], world[index], weights, object=named)
         elif len(copies):
-            yield Placement(node["mesh"], np.eye(4), weights, copies=world[index] @ copies)
+            placed = world[index] @ copies
+            yield Placement(node["mesh"], np.eye(4), weights, copies=placed, object=named)
+
+
+def _name(file: GltfFile, node: Json) -> str:
+    """Of a node, or else of its mesh."""
+    mesh = file.entry("meshes", node["mesh"])
+    return str(node.get("name") or mesh.get("name") or f"mesh_{node['mesh']}")
 
 
 def _world_transforms(file: GltfFile) -> list[np.ndarray]:

@@ -31,6 +31,7 @@ class Placement:
         joints: (J, 4, 4) float64 world_from_bound of a skin's joints; None without.
         copies: (N, 4, 4) float64 world_from_node of each of several copies, beside which ``world``
             does nothing; None without.
+        object: number and name of the node.
     """
 
     mesh: int
@@ -38,6 +39,7 @@ class Placement:
     weights: tuple[float, ...] = ()
     joints: np.ndarray | None = None
     copies: np.ndarray | None = None
+    object: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)

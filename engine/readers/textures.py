@@ -7,6 +7,9 @@ from engine.images.reading import MAX_TEXTURE_PIXELS, decode
 from engine.mesh import Filter, Texture, Wrap
 from protocol.errors import EngineError
 
+_KEPT = (b"\x89PNG", b"\xff\xd8\xff")
+"""How pictures begin that every format here can hold: PNG and JPEG."""
+
 
 def decode_texture(
     data: bytes,
@@ -46,7 +49,11 @@ def decode_texture(
             error.message,
             "Replace the picture by one that opens in an image viewer.",
         ) from error
-    return Texture(np.ascontiguousarray(np.asarray(image)), filter, wrap)
+    # Colours that were converted are not those of the bytes any more.
+    as_it_is = not by_profile and data.startswith(_KEPT)
+    return Texture(
+        np.ascontiguousarray(np.asarray(image)), filter, wrap, bytes(data) if as_it_is else None
+    )
 
 
 def pack_metallic_roughness(metallic: Texture | None, roughness: Texture | None) -> Texture | None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from protocol.events import Progress
-from protocol.finishes import FinishChoice
-from protocol.jobs import Job
+from protocol.finishes import FINISHES, FinishChoice
+from protocol.jobs import FinishJob, Job
 from protocol.stages import STAGES
 
 NEWEST = 9
@@ -86,6 +86,41 @@ def rough_profile(spec: Job, finish: FinishChoice | None, checkpoint: str | None
     ]
     after = f"{finish.finish} {finish.levels or ''}".strip() if finish else ""
     return "|".join((type(spec).__name__, checkpoint or "", *settings, after))
+
+
+def general_profile(device: str, checkpoint: str) -> str:
+    """The key of stages by whatever job they came in, in seconds for the size 1."""
+    return "|".join((device, "any", checkpoint))
+
+
+def size_of(stage: str, spec: Job, finish: FinishChoice | None) -> float:
+    """How much a stage has to do in a job, beside the same stage of other jobs: only baking, by
+    its texels, is told apart."""
+    choice = spec if isinstance(spec, FinishJob) else finish
+    if stage != "bake" or choice is None:
+        return 1.0
+    side = choice.texture_size or FINISHES[choice.finish].texture_size
+    return (side / FINISHES["standard"].texture_size) ** 2
+
+
+def history_with(
+    own: Mapping[str, Sequence[float]],
+    others: Mapping[str, Sequence[float]],
+    spec: Job,
+    finish: FinishChoice | None,
+) -> dict[str, Sequence[float]]:
+    """Seconds by stage: of such jobs, and for stages of which there are none, of other jobs. Of
+    those the longest counts: time that is left is better said too high than too low.
+
+    Args:
+        own: as ``Estimate`` wants it.
+        others: of the ``general_profile``.
+    """
+    borrowed = {
+        stage: [max(seconds[:NEWEST]) * size_of(stage, spec, finish)]
+        for stage, seconds in others.items()
+    }
+    return {**borrowed, **own}
 
 
 TOTAL = "total"

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.pipe.messages import AttachedFile, PartFile
 from protocol.errors import EngineError
@@ -131,4 +132,28 @@ def row_of(record: JobRecord, parts: Sequence[PartFile]) -> JobRow:
         retry_of=record.retry_of,
         failure=failure,
         picture_sha256=record.picture,
+        **_settings(vars(record.spec)),
     )
+
+
+def searchable(title: str, kind: str, spec: str) -> str:
+    """What a search of jobs looks into, in small letters.
+
+    Args:
+        spec: the job's settings as the store has them.
+    """
+    (settings,) = json.loads(spec).values()
+    made = _settings(settings)
+    words = [title, "" if kind == "generate" else kind, made["quality"], made["finish"]]
+    if made["seed"] is not None:
+        words.append(f"seed {made['seed']}")
+    return " ".join(words).casefold()
+
+
+def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a ``JobRow`` that tell results of one picture apart."""
+    return {
+        "quality": spec.get("quality") or spec.get("type") or "",
+        "seed": spec.get("seed"),
+        "finish": spec.get("finish") or "",
+    }

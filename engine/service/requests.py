@@ -327,7 +327,7 @@ class Desk:
     ) -> None:
         def described(reply: replies.Reply, buffers: object = None, /) -> None:
             if isinstance(reply, CheckpointDescription):
-                reply = self.running.expected(reply, message.checkpoint, message.finish)
+                reply = self.running.expected(reply, message)
             answer(reply)
 
         self.helper.describe(message, described)

@@ -11,7 +11,10 @@ from engine.pipe import messages as pipe
 from engine.service.estimates import (
     TOTAL,
     Estimate,
+    general_profile,
+    history_with,
     rough_profile,
+    size_of,
     total_seconds,
 )
 from engine.service.housekeeping import folder_bytes
@@ -35,6 +38,7 @@ from protocol.events import (
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, GenerateJob, Job, TextureJob, UpscaleJob
 from protocol.references import Attached, File, Stored
+from protocol.requests import DescribeCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +75,7 @@ class Running:
         self._unsaved: deque[Callable[[], None]] = deque()
         self._record: JobRecord | None = None
         self._estimate: Estimate | None = None
-        self._profile = self._device = ""
+        self._profile = self._general = self._device = ""
         self._cancelling = False
         self._fresh = False
         self._positions_changed, self._positions_due = False, 0.0
@@ -178,28 +182,27 @@ class Running:
     def expected(
         self,
         description: CheckpointDescription,
-        checkpoint: str | None,
-        finish: FinishChoice | None,
+        asked: DescribeCheckpoint,
     ) -> CheckpointDescription:
-        """A checkpoint's description with the seconds that such jobs took here.
+        """A checkpoint's description with the seconds that such jobs took here."""
 
-        Args:
-            checkpoint: as jobs name it.
-            finish: that comes after them.
-        """
+        def seconds(job: Job, finish: FinishChoice | None = asked.finish) -> float | None:
+            return self._total(rough_profile(job, finish, asked.checkpoint))
 
-        def seconds(job: Job) -> float | None:
-            return self._total(rough_profile(job, finish, checkpoint))
+        def generating(quality: str) -> float | None:
+            found = seconds(GenerateJob(picture=picture, quality=quality))
+            if found is None and quality == description.quality:
+                return seconds(GenerateJob(picture=picture))  # which names none
+            return found
 
         picture = mesh = Attached("any")
         qualities = tuple(
-            replace(row, seconds=seconds(GenerateJob(picture=picture, quality=row.name)))
-            for row in description.qualities
+            replace(row, seconds=generating(row.name)) for row in description.qualities
         )
         return replace(
             description,
             qualities=qualities,
-            upscale_seconds=seconds(UpscaleJob(source=mesh)),
+            upscale_seconds=seconds(UpscaleJob(source=mesh), asked.upscale_finish),
             texture_seconds=seconds(TextureJob(mesh=mesh, picture=picture)),
             game_seconds=self._total(
                 rough_profile(FinishJob(source=mesh, finish="game"), None, None)
@@ -271,7 +274,10 @@ class Running:
         record = self._record
         if record is not None:
             self._profile = "|".join((self._device, record.kind, event.checkpoint, event.route))
-            self._estimate = Estimate(event.stages, self._store.history(self._profile))
+            self._general = general_profile(self._device, event.checkpoint)
+            own, others = self._store.history(self._profile), self._store.history(self._general)
+            history = history_with(own, others, record.spec, record.finish)
+            self._estimate = Estimate(event.stages, history)
 
     def _on_progress(self, event: Progress) -> None:
         before = self._stage()
@@ -304,6 +310,10 @@ class Running:
         record = self._record if self._record and self._record.id == job else None
         if isinstance(event, Done) and record is not None and self._fresh:
             costs = {self._profile: event.seconds}
+            costs[self._general] = {
+                stage: seconds / size_of(stage, record.spec, record.finish)
+                for stage, seconds in event.seconds.items()
+            }
             costs[record.profile] = {TOTAL: sum(event.seconds.values())}
         seconds = event.seconds if isinstance(event, Done) else {}
         if not self._store.end(job, state, error=error, size=size, seconds=seconds, costs=costs):

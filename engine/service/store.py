@@ -129,7 +129,7 @@ class Store:
 
         Args:
             picture: only those made from the picture of this SHA-256; empty: from any.
-            search: only those with this in their title, in small or capital letters; empty: any.
+            search: as in ``ListJobs``.
             begins: only those whose id begins so; empty: any.
             limit: how many at most; -1: all.
             before: only jobs with smaller numbers.
@@ -144,9 +144,11 @@ class Store:
         if picture:
             where.append("picture = ?")
             values.append(picture)
-        if search:
-            where.append("instr(folded(title), ?)")
-            values.append(search.casefold())
+        for word in search.casefold().split():
+            any_of = list(filter(None, word.split("|")))
+            found_in = ["instr(searchable(title, kind, spec), ?)"] * len(any_of)
+            where.append(f"({' OR '.join(found_in) or 1})")
+            values += any_of
         if begins:
             where.append("substr(id, 1, ?) = ?")
             values += len(begins), begins

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.export.gltf import encode_picture
+from engine.export.gltf import NamedMesh, encode_picture
 from engine.finishing.finish import Finished
 from engine.host.color import linear_from_srgb
 from engine.host.files import atomic_path
@@ -158,7 +158,8 @@ def zip_folder(folder: Path, target: Path) -> None:
 
 def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packed]]:
     level = 0
-    for named in finished.meshes:
+    meshes = finished.meshes if finished.whole is None else (NamedMesh("", finished.whole),)
+    for named in meshes:
         if named.bare:
             yield "hull", packed_mesh(named.mesh)
             continue
@@ -167,6 +168,9 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
         packed = packed_mesh(named.mesh)
         uvs = "given" if finished.uvs_given else "new"
         yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
+        pictures = {id(material.base_color_texture) for material in named.mesh.materials}
+        if len(pictures) > 1:
+            continue  # of a mesh that kept its own: these are in the file alone
         textures = packed_textures(named.mesh, settings.image_format)
         if textures is not None:
             yield f"textures{suffix}", textures

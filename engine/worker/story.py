@@ -140,18 +140,27 @@ class Story:
         session.write_finished(finished, self._model, settings, report, folder=None)
         thumbnail = self._out / THUMBNAIL
         with report.stage("thumbnail"):
-            save_thumbnail(finished.meshes[0].mesh, thumbnail)
+            save_thumbnail(finished.mesh, thumbnail)
         recipe[session.FINISH] = session.finish_entry(finished, self._model, settings)
         self._deliver(thumbnail, recipe_bytes(recipe))
 
-    def _finishable(self, job: FinishJob, inputs: Inputs) -> Asset | OVoxels:
+    def _finishable(
+        self, job: FinishJob, inputs: Inputs
+    ) -> Asset | OVoxels | Mesh | session.Rebuilt:
         value = inputs.resolve(job.source)
         if isinstance(value, Path):
             return session.open_source(
-                value, job.resolution, self._report, require_textures=job.require_textures
+                value,
+                job.resolution,
+                self._report,
+                job,
+                rebuild=job.rebuild,
+                require_textures=job.require_textures,
             )
         if isinstance(value, Mesh):
-            return session.ovoxels_of(open_mesh(value), job.resolution, self._report)
+            return session.mesh_or_ovoxels(
+                open_mesh(value), job.resolution, self._report, job, rebuild=job.rebuild
+            )
         return inputs.asset(job.source)
 
     def _render(self, job: RenderJob, inputs: Inputs) -> None:

@@ -25,6 +25,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.blender.engines import Engine
     from tests.blender.pump import Pump
+    from tests.blender.recorder import Recorder
 
 HERE = Path(__file__).parent
 ZIP = os.environ.get("MAQUETTE_ADDON_ZIP")
@@ -91,6 +92,27 @@ def blank() -> None:
         bpy.ops.object.mode_set(mode="OBJECT")
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     assert addon.enabled()
+
+
+@pytest.fixture
+def known(blank: None) -> dict[str, Any]:
+    """Snapshots by the names of the pictures in the gallery."""
+    from tests.blender import addon
+    from tests.blender.gui.states import states
+
+    return states(addon.module("core.snapshot"))
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) -> "Recorder":
+    """Writes down what operators ask for, while a picture is chosen."""
+    from tests.blender import addon
+    from tests.blender.recorder import Recorder, show
+
+    recorder = Recorder()
+    monkeypatch.setattr(addon.module("bl.tick"), "session", lambda: recorder)
+    show(monkeypatch, known["08_picture"])
+    return recorder
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def made_by_engine(thing: Any, *, keep_uvs: bool = True) -> Any:
 def retextured(thing: Any, *, keep_uvs: bool = True, **more: Any) -> Any:
     made, _ = made_by_engine(thing, keep_uvs=keep_uvs)
     more.setdefault("job", JOB)
+    more.setdefault("recipe", {"kind": "texture", "job": more["job"]})
     return parts.deliver(
         purpose="retexture", object=thing.session_uid, object_name=thing.name, parts=made,
         keep_uvs=keep_uvs, **more,

@@ -3,6 +3,23 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from tests.blender import addon
+
+
+def plain_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences are written down whole, without a window whose width they have to fit into."""
+
+    def say(layout: Any, _context: Any, text: str, **_: Any) -> None:
+        if text:
+            layout.label(text)
+
+    module = addon.module("bl.text")
+    monkeypatch.setattr(module, "say", say)
+    monkeypatch.setattr(module, "short", lambda _context, text, _width: text)
+    monkeypatch.setattr(module, "room", lambda *_, **__: 300)
+
 
 class Layout:
     """Writes down what is drawn: (operator, words, its properties) and texts."""

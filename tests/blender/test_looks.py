@@ -1,5 +1,6 @@
 """Looks that an object was given, and what replaces its mesh after that."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -16,6 +17,8 @@ from tests.blender.foreign import (
     thing_of,
     with_materials,
 )
+from tests.blender.layout import Layout, plain_texts
+from tests.blender.recorder import show
 
 pytestmark = pytest.mark.usefixtures("blank")
 
@@ -172,3 +175,32 @@ def test_which_looks_go_with_the_old_mesh_is_said_before() -> None:
         retextured(thing, preview=False, job=f"{number}" * 32)
     told = replace.looks_lost(thing)
     assert "Original, Thing Look, Thing Look.001 go with the old mesh" in told
+
+
+@pytest.mark.parametrize("state", ["06_ready", "16_done"])
+@pytest.mark.parametrize("preview", [True, False])
+def test_show_materials_is_there_once(
+    state: str, preview: bool, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, objects = addon.module("ui.jobs"), addon.module("ui.objects")
+    plain_texts(monkeypatch)
+    show(monkeypatch, known[state])
+    things = []
+    for _ in range(2):  # the preview's own object has no textures, the other one has
+        things.append(thing_of(quads("good")))
+        retextured(things[-1], preview=preview and len(things) == 1)
+    space = SimpleNamespace(shading=SimpleNamespace(type="SOLID"))
+    context = SimpleNamespace(
+        space_data=space,
+        selected_objects=things,
+        view_layer=SimpleNamespace(objects=SimpleNamespace(active=things[0])),
+        preferences=bpy.context.preferences,
+    )
+    drawn = Layout()
+    jobs.draw_active(drawn, context, known[state])
+    objects.MAQUETTE_PT_object.draw(SimpleNamespace(layout=drawn), context)
+    assert [name for name, *_ in drawn.operators].count("show_materials") == 1
+    space.shading.type = "MATERIAL"
+    drawn = Layout()
+    objects.MAQUETTE_PT_object.draw(SimpleNamespace(layout=drawn), context)
+    assert "show_materials" not in [name for name, *_ in drawn.operators]

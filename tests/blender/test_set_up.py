@@ -390,6 +390,7 @@ def test_what_it_costs_is_what_the_panel_says_and_two_press_at_once(
     download, disk = way.bytes, _used(panel.home)
     _say(f"said {said.download / 1e6:.0f} MB, {said.disk / 1e9:.2f} GB, {said.minutes:.1f} min")
     _say(f"took {download / 1e6:.0f} MB, {disk / 1e9:.2f} GB, {wall / 60:.1f} min at 50 Mbit/s")
+    _say(f"from { ({host: round(count / 1e6, 1) for host, count in way.hosts.items()}) } MB")
     _say(f"at most {max(most) / 1e9:.2f} GB on the disk; the other Blender: {seen['problems']}")
     assert download == pytest.approx(said.download, rel=0.1)
     assert disk == pytest.approx(said.disk, rel=0.1)

@@ -9,48 +9,10 @@ import bpy
 import pytest
 
 from tests.blender import addon
-from tests.blender.gui.states import states
-from tests.blender.layout import Layout
+from tests.blender.layout import Layout, plain_texts
+from tests.blender.recorder import Recorder, show
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-class Recorder:
-    """A session that writes down what it is asked for."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        self.chosen = self
-
-    def __getattr__(self, name: str) -> Any:
-        def called(*values: Any, **named: Any) -> None:
-            self.calls.append((name, values, named))
-
-        return called
-
-    def only(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-        """The one call there was."""
-        (call,) = self.calls
-        self.calls.clear()
-        return call
-
-
-@pytest.fixture
-def known(blank: None) -> dict[str, Any]:
-    return states(addon.module("core.snapshot"))
-
-
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch, known: dict[str, Any]) -> Recorder:
-    recorder = Recorder()
-    tick = addon.module("bl.tick")
-    monkeypatch.setattr(tick, "session", lambda: recorder)
-    monkeypatch.setattr(tick, "snapshot", lambda: known["08_picture"])
-    return recorder
-
-
-def show(monkeypatch: pytest.MonkeyPatch, snapshot: Any) -> None:
-    monkeypatch.setattr(addon.module("bl.tick"), "snapshot", lambda: snapshot)
 
 
 def test_generate_takes_what_the_panel_holds(session: Recorder) -> None:
@@ -186,7 +148,7 @@ def test_what_reads_words_is_a_button_for_the_engine_that_was_set_up_here(
     assert bpy.ops.maquette.set_up(extra="text") == {"FINISHED"}
     assert asked == [{"agreed": False, "fresh": False, "extra": "text"}]
     source = addon.module("ui.source")
-    monkeypatch.setattr(source.text, "say", lambda layout, context, text, **_: layout.label(text))
+    plain_texts(monkeypatch)
     for words, button, change in (
         ("Text needs 113 MB more.", True, {}),
         ("What reads words is missing.", False, {"remote": True}),
@@ -205,11 +167,7 @@ def test_one_event_has_one_sentence_and_one_verb_everywhere(
     session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs, status_bar = addon.module("ui.jobs"), addon.module("ui.status_bar")
-    monkeypatch.setattr(addon.module("bl.text"), "short", lambda context, text, width: text)
-    monkeypatch.setattr(
-        addon.module("bl.text"), "say", lambda layout, context, text, **_: layout.label(text)
-    )
-    monkeypatch.setattr(addon.module("bl.text"), "room", lambda *_, **__: 300)
+    plain_texts(monkeypatch)
     verbs = {
         "16_done": ("show_result", ""),
         "14_failed": ("retry", "Try Again"),

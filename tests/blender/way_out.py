@@ -3,7 +3,7 @@
 A proxy for TLS on 127.0.0.1 that also offers a folder of wheels as PyTorch's server offers its own
 (a page of links with hashes; ranges). ``python -m tests.blender.way_out FOLDER [WHEELS]`` reads
 FOLDER/wish.json ({"refuse": true, "rate": bytes a second}) while it runs, and writes its port and
-the bytes that have come in into FOLDER/port and FOLDER/bytes.
+the bytes that have come in from each host into FOLDER/port and FOLDER/bytes.
 """
 
 import asyncio
@@ -50,10 +50,15 @@ class WayOut:
     @property
     def bytes(self) -> int:
         """That have come in so far, TLS included."""
+        return sum(self.hosts.values())
+
+    @property
+    def hosts(self) -> dict[str, int]:
+        """``bytes`` by the host that they came from; "" is the folder of wheels."""
         try:
-            return int((self._folder / "bytes").read_text() or 0)
+            return json.loads((self._folder / "bytes").read_text())
         except FileNotFoundError:
-            return 0
+            return {}
 
     def close(self) -> None:
         self._process.kill()
@@ -63,32 +68,32 @@ class WayOut:
 class _Server:
     def __init__(self, folder: Path, wheels: Path | None) -> None:
         self._folder, self._wheels = folder, wheels
-        self._bytes, self._free_at = 0, 0.0
+        self._bytes, self._free_at = dict[str, int](), 0.0
         self._wish: dict[str, Any] = {}
 
     async def run(self) -> None:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self._look()
-        self._write("port", server.sockets[0].getsockname()[1])
+        self._write("port", str(server.sockets[0].getsockname()[1]))
         while True:
             self._look()
-            self._write("bytes", self._bytes)
+            self._write("bytes", json.dumps(self._bytes))
             await asyncio.sleep(0.1)
 
-    def _write(self, name: str, number: int) -> None:
+    def _write(self, name: str, text: str) -> None:
         """Whole or not at all, for whoever reads it meanwhile."""
         part = self._folder / f"{name}.part"
-        part.write_text(str(number))
+        part.write_text(text)
         part.replace(self._folder / name)
 
     def _look(self) -> None:
         self._wish = json.loads((self._folder / "wish.json").read_text())
 
-    async def _came(self, data: bytes) -> None:
+    async def _came(self, host: str, data: bytes) -> None:
         """Count them, and wait as long as a slow line takes for them."""
         if self._wish["refuse"]:
             raise ConnectionResetError
-        self._bytes += len(data)
+        self._bytes[host] = self._bytes.get(host, 0) + len(data)
         if rate := self._wish["rate"]:
             now = time.monotonic()
             self._free_at = max(self._free_at, now) + len(data) / rate
@@ -126,7 +131,7 @@ class _Server:
         ) -> None:
             while data := await source.read(CHUNK):
                 if counted:
-                    await self._came(data)
+                    await self._came(host, data)
                 target.write(data)
                 await target.drain()
 
@@ -172,7 +177,7 @@ class _Server:
             opened.seek(begin)
             left = end - begin
             while left and (data := opened.read(min(CHUNK, left))):
-                await self._came(data)
+                await self._came("", data)
                 writer.write(data)
                 await writer.drain()
                 left -= len(data)

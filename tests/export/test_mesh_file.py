@@ -87,7 +87,7 @@ def test_refusals_leave_the_old_file(tmp_path: Path) -> None:
     empty = Mesh(mesh.vertices, np.zeros((0, 3), np.int32))
     for target, shape, code in [
         (old, empty, "mesh_empty"),
-        (tmp_path / "x.stl", mesh, "mesh_format"),
+        (tmp_path / "x.fbx", mesh, "mesh_format"),
         (tmp_path / "no" / "x.glb", mesh, "unwritable"),
     ]:
         with pytest.raises(EngineError) as caught:

@@ -94,7 +94,7 @@ def test_targets_that_cannot_be(box: Path) -> None:
             mesh_file_to_ovoxels(box, target, Report(), resolution=8)
         assert caught.value.code == "unwritable"
     with pytest.raises(EngineError) as caught:
-        ovoxels_to_mesh_file(box.with_suffix(".vxz"), box.with_suffix(".stl"), Report())
+        ovoxels_to_mesh_file(box.with_suffix(".vxz"), box.with_suffix(".fbx"), Report())
     assert caught.value.code == "mesh_format"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
+from engine.meshing.crossings import crossing_faces
+from engine.meshing.report import report_mesh
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
+from engine.ovoxel.ovoxel_file import save_ovoxels
 from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
@@ -25,7 +29,7 @@ from protocol.events import Event, Note, Progress
 from protocol.finishes import FINISHES
 from tests.events import progress_to
 from tests.finishing.shapes import box
-from tests.meshes import moebius, sphere
+from tests.meshes import moebius, punched, sphere
 
 SMALL = replace(FINISHES["standard"], faces=800, texture_size=256)
 
@@ -85,6 +89,27 @@ def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
     low, high = first.vertices.min(axis=0), first.vertices.max(axis=0)
     np.testing.assert_allclose(hull.vertices.min(axis=0), low, atol=0.05)
     np.testing.assert_allclose(hull.vertices.max(axis=0), high, atol=0.05)
+
+
+def test_levels_are_halves_of_a_surface_with_fewer_faces_than_were_asked_for() -> None:
+    grid = mesh_to_dual_grid(*sphere(20), grid_size=24)
+    settings = replace(FINISHES["game"], texture_size=64, normal_map=False)
+    meshes = finish(OVoxels.plain(grid), settings, Report()).meshes
+    counts = [len(named.mesh.faces) for named in meshes[:4]]
+    assert counts[0] < settings.faces / 2
+    assert all(0.98 * one / 2 <= two <= one / 2 for one, two in pairwise(counts))
+
+
+def test_what_a_low_target_did_to_a_torn_shape_is_told() -> None:
+    grid = mesh_to_dual_grid(*punched(sphere(40, noise=0.02, seed=1), 100, seed=1), grid_size=64)
+    for closed, remedy in ((False, "or --closed, keep more"), (True, None)):
+        report = Report()
+        settings = replace(SMALL, faces=200, texture_size=64, closed=closed)
+        (named,) = finish(OVoxels.plain(grid), settings, report).meshes
+        assert 190 <= len(named.mesh.faces) <= 200
+        told = [note for note in report.notes if "200 faces are so few" in note]
+        assert len(told) == (0 if remedy is None else 1)
+        assert remedy is None or remedy in told[0]
 
 
 def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
@@ -175,6 +200,23 @@ def test_a_closed_surface_of_as_many_cells_as_are_asked_for(ball: OVoxels) -> No
     assert finish(bowl, SMALL, Report()).log["levels"][0]["after"]["open_edges"] > 0
 
 
+def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
+    settings = replace(SMALL, closed=True, solid=True, remesh_cells=24)
+    textured = finish(ball, settings, Report())
+    mesh = textured.meshes[0].mesh
+    assert mesh.materials and not crossing_faces(mesh.vertices, mesh.faces).any()
+    assert textured.log["levels"][0]["after"]["open_edges"] == 0
+    target = tmp_path / "ball.stl"
+    save_ovoxels(tmp_path / "ball.vxz", ball)
+    done = CliRunner().invoke(
+        app, ["finish", str(tmp_path / "ball.vxz"), "-o", str(target), "--solid", "--faces", "900"]
+    )
+    assert done.exit_code == 0 and "100.0 mm there" in done.stdout and "slicer" in done.stdout
+    printed = load_mesh(target)
+    assert 800 < len(printed.faces) <= 900 and printed.uvs is None
+    assert report_mesh(printed.vertices, printed.faces).open_edges == 0
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_part_with_one_side_is_told_to_who_wants_to_know_more(closed: bool) -> None:
     vertices, faces = moebius()
@@ -197,13 +239,14 @@ def test_the_command(tmp_path: Path) -> None:
     extent = np.ptp(original.vertices, axis=0)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
     assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
-    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.stl")])
+    result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.ply")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output
 
 
 def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
     source, target = tmp_path / "in.obj", tmp_path / "out.glb"
-    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64".split()
+    command = f"finish {source} -o {target} --resolution 16 --faces 90000 --texture 64 --rebuild"
+    command = command.split()
     source.write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\nf 1 1 2\n")
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2 and "No face of the mesh has an area" in result.stderr
@@ -258,6 +301,7 @@ def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     source, target = tmp_path / "box.ply", tmp_path / "x.glb"
     save_mesh(box((1, 1, 1), (0, 0, 0)), source)
     words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]
+    words.append("--rebuild")
     result = CliRunner().invoke(app, [*words, "--faces", "100"])
     assert result.exit_code == 0, result.output
     faces = len(load_mesh(target).faces)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from protocol.errors import EngineError
-from protocol.finishes import FINISHES, Finish, FinishAdvice, FinishChoice, finish_help
+from protocol.finishes import FINISHES, WALL, Finish, FinishAdvice, FinishChoice, finish_help
 
 
 def test_a_file_of_one_mesh_gets_one_mesh_and_says_so() -> None:
@@ -91,3 +91,22 @@ def test_advice_from_a_file() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             FinishAdvice.read(wrong)
+
+
+def test_a_solid_is_closed_and_has_a_wall() -> None:
+    settled = FinishChoice(solid=True).settled()
+    assert settled.solid and settled.closed and settled.wall == WALL
+    assert FinishChoice(solid=True, wall=0.03).settled().wall == 0.03
+    with pytest.raises(EngineError, match="cannot be open"):
+        FinishChoice(solid=True, closed=False)
+    for wall in (0.0, 0.5, -1, True, "thick"):
+        with pytest.raises(EngineError) as error:
+            FinishChoice(wall=wall)  # pyright: ignore[reportArgumentType]
+        assert error.value.code == "wall"
+
+
+def test_files_for_printing_have_no_textures() -> None:
+    for name in ("a.stl", "a.3MF"):
+        settings, note = FinishChoice(finish="game", solid=True).settled().fitting(name)
+        assert not settings.textured and settings.has_one_mesh and note is not None
+    assert FinishChoice().settled().fitting("a.obj")[0].textured

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.meshing.clean import clean_mesh
-from engine.meshing.edges import face_normals
+from engine.meshing.edges import face_normals, find_edges
 from engine.meshing.report import report_mesh
 from engine.meshing.simplify import Simplified, simplify_mesh
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
@@ -105,6 +105,46 @@ def test_a_moebius_strip_stays_one() -> None:
     assert len(result.faces) <= 400
     assert (report.boundary_loops, report.components) == (1, 1)
     assert report.flipped_edges > 0
+
+
+def folds(vertices: np.ndarray, faces: np.ndarray) -> int:
+    """How many edges have two faces that lie nearly on each other."""
+    normals = face_normals(vertices, faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    pairs = find_edges(faces, len(vertices)).pairs() // 3
+    return int(((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(axis=1) < -0.95).sum())
+
+
+@pytest.mark.parametrize(("target", "shrunk"), [(2000, 0.05), (500, 0.1), (100, 0.25)])
+def test_torn_surfaces_reach_their_target(target: int, shrunk: float) -> None:
+    """A noisy shell, torn all over, whose sheets meet at thousands of edges: the strict collapses
+    end at 2,900 faces."""
+    noisy = meshes.punched(meshes.sphere(40, noise=0.02, seed=1), 100, seed=1)
+    raw = dual_grid_to_mesh(mesh_to_dual_grid(*noisy, grid_size=64), orient=True)
+    clean = clean_mesh(raw.vertices, raw.faces)
+    low = simplify_mesh(clean.vertices, clean.faces, target)
+    assert 0.98 * target - 4 <= len(low.faces) <= target
+    assert low.loosened
+    after = report_mesh(low.vertices, low.faces)
+    assert after.non_manifold_edges < clean.after.non_manifold_edges / 10
+    assert after.flipped_edges == after.degenerate_faces == after.duplicate_faces == 0
+    assert folds(low.vertices, low.faces) < folds(clean.vertices, clean.faces) / 4
+    np.testing.assert_allclose(
+        np.ptp(low.vertices, axis=0), np.ptp(clean.vertices, axis=0), rtol=shrunk
+    )
+    np.testing.assert_array_less(low.source, len(clean.vertices))
+
+
+def test_small_parts_go_last_and_the_largest_stays() -> None:
+    crumbs = [(0.05 * v + 0.1 * k, f) for k in range(10) for v, f in [meshes.sphere(2)]]
+    vertices, faces = meshes.joined(meshes.sphere(8), *crumbs)
+    low = simplify_mesh(vertices, faces, 60)
+    assert 0 < len(low.faces) <= 60 and low.parts_left_out == 0
+    report = report_mesh(low.vertices, low.faces)
+    assert report.components == 11 and report.open_edges == report.non_manifold_edges == 0
+    fewer = simplify_mesh(vertices, faces, 20)
+    assert len(fewer.faces) <= 20 and fewer.parts_left_out >= 6
+    assert np.ptp(fewer.vertices, axis=0).min() > 0.5
 
 
 def test_a_target_out_of_reach_ends_early() -> None:

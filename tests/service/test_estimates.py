@@ -6,12 +6,18 @@ from statistics import median
 
 import pytest
 
-from engine.service.estimates import TOTAL, Estimate, rough_profile, total_seconds
+from engine.service.estimates import (
+    TOTAL,
+    Estimate,
+    history_with,
+    rough_profile,
+    total_seconds,
+)
 from protocol.events import Done, Interrupted, Progress
 from protocol.finishes import FinishChoice
-from protocol.jobs import GenerateJob
-from protocol.references import Attached
-from protocol.requests import new_job_id
+from protocol.jobs import GenerateJob, UpscaleJob
+from protocol.references import Attached, Stored
+from protocol.requests import Submit, new_job_id
 from protocol.stages import STAGES
 from tests.service.local import Local
 
@@ -142,3 +148,33 @@ def test_stages_that_an_earlier_attempt_did_are_not_waited_for() -> None:
     assert estimate.update(event) == 6.0
     event = Progress(stage="shape", step=5, steps=10, fraction=0.5, elapsed=1.0)
     assert estimate.update(event) == pytest.approx(0.5 * (0.5 * 2.0 + 0.5 * 4.0) + 2.0)
+
+
+def test_a_job_of_another_kind_is_estimated_by_the_stages_that_both_have(
+    serve: Callable[..., Local],
+) -> None:
+    finishing = [
+        {"stage": "unwrap", "seconds": 0.3},
+        {"stage": "bake", "steps": 4, "seconds": 0.2},
+    ]
+    first = [{"stage": "structure", "seconds": 0.2}, {"part": "mesh", "faces": 8}, *finishing]
+    peer = serve({"jobs": [first, [{"stage": "upsample", "seconds": 0.01}, *finishing]]}).peer()
+    made, finer = new_job_id(), new_job_id()
+    peer.submit(made, seed=0)
+    seconds = peer.event(Done, made).seconds
+    upscale = UpscaleJob(source=Stored(made), seed=1)
+    peer.ask(Submit(id=finer, job=upscale, finish=FinishChoice(finish="full")))
+    peer.event(Done, finer)
+    told = [event for event in peer.of(finer) if isinstance(event, Progress)]
+    # Twice the side of the textures, so four times the texels.
+    wanted = seconds["unwrap"] + 4 * seconds["bake"]
+    after = next(event for event in told if event.stage == "unwrap")
+    assert after.eta == pytest.approx(wanted)
+
+
+def test_what_such_jobs_took_goes_before_what_others_took() -> None:
+    job = GenerateJob(picture=Attached("a"))
+    others = {"bake": [1.0, 3.0, 2.0], "shape": [9.0]}
+    found = history_with({"shape": [5.0]}, others, job, FinishChoice(texture_size=1024))
+    assert found == {"shape": [5.0], "bake": [0.75]}
+    assert history_with({}, others, job, None)["bake"] == [3.0]

@@ -333,6 +333,7 @@ def test_jobs_are_found_by_the_picture_they_were_made_from(serve: Serve) -> None
 
     assert found(picture_sha256=sha) == {a, b, d, e}
     assert found(search="chair") == {a, e}
+    assert found(search="upscale") == {d}
     rows = {row.id: row.picture_sha256 for row in peer.ask(requests.ListJobs()).rows}
     assert rows[c] and rows[c] != sha
     assert peer.ask(requests.Attach(job=d)).row.picture_sha256 == sha

@@ -12,11 +12,11 @@ import pytest
 
 from engine.pipe.messages import AttachedFile, PartFile
 from engine.service.job_queue import JobQueue
-from engine.service.records import NewJob
+from engine.service.records import NewJob, row_of
 from engine.service.store import HISTORY, Store
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
-from protocol.jobs import FinishJob, GenerateJob
+from protocol.jobs import FinishJob, GenerateJob, UpscaleJob
 from protocol.layout import Array
 from protocol.parts import pack_file
 from protocol.references import Attached, Stored
@@ -77,6 +77,32 @@ def test_jobs_are_found_by_picture_and_title(store: Store) -> None:
     assert [r.id for r in store.jobs(search="0%")] == [B]
     assert [r.id for r in store.jobs(search="table", picture=one)] == []
     assert store.job(B).picture == other
+
+
+def test_jobs_are_found_by_what_was_done(store: Store) -> None:
+    chair = Stored(A)
+    for id, spec in (
+        (A, GenerateJob(picture=Attached("picture"), quality="high", seed=42)),
+        (B, GenerateJob(picture=Attached("picture"), quality="draft", seed=43)),
+        (C, UpscaleJob(source=chair)),
+        (D, FinishJob(source=chair, finish="game")),
+    ):
+        store.add(replace(new(id, title="Chair"), spec=spec))
+
+    def found(search: str) -> list[str]:
+        return [record.id for record in store.jobs(search=search)]
+
+    assert found("chair") == [D, C, B, A]
+    assert found("HIGH Chair") == [A]
+    assert found("seed 43") == [B]
+    assert found("hoch|high") == [A] and found("|") == [D, C, B, A]
+    assert found("upscale") == [C] and found("game") == [D]
+    assert found("chair table") == found("generate") == []
+    rows = [row_of(record, []) for record in store.jobs()]
+    assert [(r.quality, r.seed, r.finish) for r in rows] == [
+        *[("", None, "game"), ("", None, "")],
+        *[("draft", 43, ""), ("high", 42, "")],
+    ]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -268,6 +268,15 @@ def test_a_mesh_and_a_picture_that_were_attached(bench: Bench) -> None:
     _, mesh = bench.part("finished")
     assert np.allclose(np.frombuffer(mesh["position"], "<f4").reshape(-1, 3), corners)
 
+    # The mesh once more, such as it was edited, with the picture of the stored result.
+    del files["picture"]
+    finer = UpscaleJob(source=Attached("mesh"), picture=Stored("a"), type="128_cascade")
+    stored = {"a": str(bench.home / "a")}
+    ended = bench.run("c", finer, SMALL, attached=files, stored=stored)
+    assert isinstance(ended, Done), ended
+    assert bench.stages()[:4] == ["reading", "picture", "voxels", "encode_shape"]
+    assert bench.recipe()["kind"] == "upscale"
+
     files["mesh.corner_vert"] = _file(
         bench.home / "bad",
         "mesh.corner_vert",

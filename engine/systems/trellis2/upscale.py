@@ -132,11 +132,12 @@ def _picture_of(
     Raises:
         EngineError: ``picture_missing``.
     """
-    if job.picture is not None:
+    if job.picture is not None and not inputs.is_asset(job.picture):
         return inputs.picture(job.picture), job.matte
-    if origin is not None:
-        prompt = origin.recipe.get("prompt")
-        return Prompt(prompt) if prompt else origin.picture, "cutout"
+    shown = origin if job.picture is None else inputs.asset(job.picture)
+    if shown is not None:
+        prompt = shown.recipe.get("prompt")
+        return Prompt(prompt) if prompt else shown.picture, "cutout"
     raise EngineError(
         "picture_missing",
         "A mesh alone does not say what its finer details look like.",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from blender_addon.core import history
-from blender_addon.core.settings import GenerateSettings
+from blender_addon.core import gallery, history, language
+from blender_addon.core.settings import FinishSettings, GenerateSettings, UpscaleSettings
 from blender_addon.protocol.errors import EngineError
 from tests.addon.core.engine import HERE, Desk, picture
 from tests.service.peer import Server
@@ -134,3 +134,52 @@ def test_all_that_was_seen_stays_when_the_first_page_comes_again(
     other.session.history()
     other.until(lambda: seen() == jobs[::-1])
     assert not other.snapshot.history_more
+
+
+def test_results_of_one_picture_are_told_apart(spawn: Spawn, desk: MakeDesk) -> None:
+    spawn({"jobs": [QUICK]})
+    blender = desk()
+    blender.ready()
+    settings = GenerateSettings(seed=0, quality="draft", variants=2, finish=None)
+    first, second = blender.session.generate(settings, HERE, picture("chair"))
+    blender.reach(second, "done")
+    finer = blender.session.upscale(UpscaleSettings(seed=0), HERE, source=first)
+    game = blender.session.finish(FinishSettings(finish="game"), HERE, source=first)
+    blender.reach(game, "done")
+    other = desk()
+    rows = lambda: {row.id: row for row in other.snapshot.history}  # noqa: E731
+    other.until(lambda: len(rows()) == 4)
+    told = {id: gallery.facts(row, ["14:05"]) for id, row in rows().items()}
+    assert told == {
+        first: ["Draft", "Seed 0", "14:05"],
+        second: ["Draft", "Seed 1", "14:05"],
+        finer: ["Upscale", "Seed 0", "14:05"],
+        game: ["Game-Ready", "14:05"],
+    }
+    for search, wanted in (
+        ("draft", {first, second}),
+        ("Seed 1", {second}),
+        ("game-ready", {game}),
+        ("entwurf", {first, second}),
+        ("verfeinern", {finer}),
+        ("high", set[str]()),
+    ):
+        try:
+            language.use(lambda text: {"Draft": "Entwurf", "Upscale": "Verfeinern"}.get(text, text))
+            # The rows that are here, and what the engine finds.
+            assert {r.id for r in gallery.shown(rows().values(), search, "")} == wanted, search
+            other.session.history(filter=search)
+            other.until(lambda wanted=wanted: set(rows()) == wanted)
+        finally:
+            language.use(None)
+        other.session.history(filter="")
+        other.until(lambda: len(rows()) == 4)
+
+
+def test_facts_are_packed_into_lines_that_fit() -> None:
+    facts = ["Standard", "Seed 123456", "yesterday", "14:05"]
+    assert gallery.packed(facts, lambda line: len(line) <= 20) == [
+        *["Standard", "Seed 123456", "yesterday · 14:05"]
+    ]
+    assert gallery.packed(facts, lambda line: len(line) <= 5) == facts
+    assert gallery.packed([], lambda line: True) == []

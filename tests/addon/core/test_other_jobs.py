@@ -7,6 +7,12 @@ from typing import Any
 
 import pytest
 
+from blender_addon.core.costs import (
+    UNKNOWN,
+    cost_of_generating,
+    cost_of_texturing,
+    cost_of_upscaling,
+)
 from blender_addon.core.deliveries import Delivery, Placed
 from blender_addon.core.settings import (
     FinishSettings,
@@ -81,6 +87,32 @@ def test_an_object_made_here_is_made_finer_and_finished_again(spawn: Spawn, desk
     assert last[finer].recipe["made_from"] == last[again].recipe["made_from"] == made
     assert last[again].recipe["settings"]["finish"] == "game"
     assert last[finer].target == replaced
+
+
+def test_what_an_upscale_and_a_texture_took_is_told_before_the_next(
+    spawn: Spawn, desk: MakeDesk
+) -> None:
+    spawn({"jobs": [[{"stage": "shape", "seconds": 0.3}, {"part": "mesh", "faces": 200}]]})
+    blender = desk()
+    blender.until(lambda: blender.snapshot.checkpoint)
+    costs = {
+        "quality": lambda: cost_of_generating(blender.snapshot.checkpoint),
+        "upscale": lambda: cost_of_upscaling(blender.snapshot.checkpoint),
+        "texture": lambda: cost_of_texturing(blender.snapshot.checkpoint),
+    }
+    assert {cost() for cost in costs.values()} == {UNKNOWN}
+    # With the settings that the panels give: only the seed chooses the script.
+    (made,) = blender.session.generate(GenerateSettings(seed=0), HERE, picture())
+    blender.reach(made, "done")
+    finer = blender.session.upscale(UpscaleSettings(seed=0), HERE, source=made)
+    blender.reach(finer, "done")
+    assert blender.job(finer).eta is None
+    textured = blender.session.texture(TextureSettings(seed=0), MESH, HERE, picture())
+    blender.reach(textured, "done")
+    for cost in costs.values():
+        blender.until(lambda cost=cost: cost().startswith("about"), patience=10)
+    again = blender.session.upscale(UpscaleSettings(seed=0), HERE, source=made)
+    blender.until(lambda: blender.job(again).eta is not None)
 
 
 def test_a_mesh_that_was_not_made_here_needs_a_picture(spawn: Spawn, desk: MakeDesk) -> None:

@@ -106,6 +106,9 @@ def test_only_what_was_changed_is_changed() -> None:
     values = values_of(old)
     new = changed(old, values, {**values, "hull": False, "levels": 2, "surface": "closed"})
     assert new == FinishSettings(finish="game", collision_hull=False, levels=2, closed=True)
+    solid = changed(old, values, {**values, "surface": "solid"})
+    assert isinstance(solid, FinishSettings) and (solid.closed, solid.solid) == (True, True)
+    assert values_of(solid)["surface"] == "solid" and solid.choice().settled().solid
     old = TextureSettings(resolution=512)
     values = values_of(old)
     assert changed(old, values, {**values, "seed": 1}) == replace(old, seed=1)

@@ -32,6 +32,13 @@ NETWORKS = CheckpointView(
     texture_resolution=1024,
 )
 ALL_WELL = Snapshot(engine=READY, checkpoint=NETWORKS, picture=PictureView(title="chair"))
+ALL_HERE = replace(
+    ALL_WELL,
+    checkpoint=replace(
+        NETWORKS, qualities=tuple(replace(row, missing=0) for row in NETWORKS.qualities)
+    ),
+)
+"""No weights are missing."""
 
 
 @pytest.mark.parametrize(
@@ -63,14 +70,16 @@ def test_what_nobody_measured_is_not_guessed() -> None:
     assert costs.cost_of_generating(NETWORKS, "draft", 4) == "about 3 min, 8 GB of memory"
     assert costs.cost_of_generating(NETWORKS) == f"{unknown}, 12 GB of memory"
     assert "3.2 GB to download first" in costs.cost_of_generating(NETWORKS, "high")
-    assert costs.cost_of_upscaling(NETWORKS) == "about 3 min"
+    finer = "24 GB of memory, 3.2 GB to download first"
+    assert costs.cost_of_upscaling(NETWORKS) == f"about 3 min, {finer}"
+    assert costs.cost_of_upscaling(NETWORKS, 3) == f"about 10 min, {finer}"
     assert costs.cost_of_texturing(NETWORKS, 3) == unknown
 
 
 def test_all_is_well() -> None:
     assert refusals.why_not_generate(ALL_WELL) == ""
     assert refusals.why_not_retexture(ALL_WELL) == ""
-    assert refusals.why_not_upscale(ALL_WELL) == ""
+    assert refusals.why_not_upscale(ALL_HERE) == ""
     assert refusals.why_not_finish(ALL_WELL) == ""
     stopped = replace(ALL_WELL, engine=EngineView(state="stopped"))
     assert refusals.why_not_generate(stopped) == ""  # it starts on demand
@@ -121,7 +130,12 @@ def test_why_not_in_other_verbs() -> None:
     assert "no upscale" in refusals.why_not_upscale(bare)
     assert "cannot make materials" in refusals.why_not_retexture(bare)
     assert "that Maquette made" in refusals.why_not_finish(ALL_WELL, made_here=False)
-    no_picture = replace(ALL_WELL, picture=PictureView())
+    assert "3.2 GB of weights for upscaling" in refusals.why_not_upscale(ALL_WELL)
+    small = replace(ALL_HERE, engine=replace(READY, memory_total=10_000_000_000))
+    assert refusals.why_not_upscale(small).startswith(
+        "Upscaling needs 24 GB of memory, and RTX 3060 has 10 GB:"
+    )
+    no_picture = replace(ALL_HERE, picture=PictureView())
     assert refusals.why_not_upscale(no_picture) == ""
     assert "No picture" in refusals.why_not_upscale(no_picture, made_here=False)
     assert "No networks are loaded" in refusals.why_not_release(ALL_WELL)

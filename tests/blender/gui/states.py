@@ -42,7 +42,7 @@ def states(view: Any) -> dict[str, Any]:
         qualities=(
             view.QualityView(name="draft", resolution=512, seconds=40, memory=9 * GB),
             view.QualityView(name="standard", resolution=1024, seconds=150, memory=11 * GB),
-            view.QualityView(name="high", resolution=1536, seconds=420, memory=14 * GB),
+            view.QualityView(name="high", resolution=1536, seconds=420, memory=12 * GB),
         ),
         stages=small.stages,
         upscale_resolution=1536,
@@ -157,7 +157,8 @@ def states(view: Any) -> dict[str, Any]:
             id=f"{n:032x}", title=names[n % 6] if n != 4 else "lighthouse at the pier",
             kind=("generate", "generate", "texture", "upscale")[n % 4], created=now - n * 5000,
             pinned=n == 2, bytes=31_000_000 + n * 700_000, picture=f"{n % 6:064x}",
-            offered=n == 1, thumbnail=True,
+            offered=n == 1, thumbnail=True, seed=None if n % 4 == 3 else 42 + n,
+            quality=("draft", "standard", "", "")[n % 4],
         )
         for n in range(200)
     )  # fmt: skip

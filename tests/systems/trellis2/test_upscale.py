@@ -9,6 +9,7 @@ from engine.assets.folder import load_asset, save_asset
 from engine.mesh import Mesh
 from engine.report import Report
 from engine.residency.models import Models
+from engine.systems.trellis2.expected import expected_stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
 from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
@@ -81,6 +82,34 @@ def test_an_upscaled_asset_is_made_again_from_its_folder(
     for name in ("seed", "type", "resolution", "max_tokens", "samplers", "coarse_draws",
                  "picture_sha256", "mesh_sha256"):  # fmt: skip
         assert repeated.recipe[name] == asset.recipe[name], name
+
+
+def test_a_mesh_is_made_finer_with_the_picture_of_an_asset(models: Models) -> None:
+    made = GenerateJob(picture=given(picture()), type="64", seed=3)
+    asset = generate(made, models, Report(), INPUTS)
+    mesh = box((2.0, 1.0, 0.5))
+    shown, alike = (
+        upscale(UpscaleJob(source=given(mesh), picture=given(one)), models, Report(), INPUTS)
+        for one in (asset, asset.picture)
+    )
+    same_asset(shown, alike)
+    assert shown.recipe["mesh_sha256"]
+
+
+@pytest.mark.parametrize("source", ["asset", "mesh"])
+def test_the_stages_that_come_are_those_that_were_expected(
+    models: Models, tmp_path: Path, source: str
+) -> None:
+    if source == "asset":
+        made = GenerateJob(picture=given(picture()), type="64", seed=3)
+        save_asset(generate(made, models, Report(), INPUTS), tmp_path / "a")
+        job = UpscaleJob(source=File(str(tmp_path / "a")))
+    else:
+        mesh = box((2.0, 1.0, 0.5))
+        job = UpscaleJob(source=given(mesh), picture=given(picture()))
+    told: list[str] = []
+    upscale(job, models, Report(lambda e: told.append(getattr(e, "stage", ""))), INPUTS)
+    assert tuple(dict.fromkeys(filter(None, told))) == expected_stages(job, models)
 
 
 def test_an_asset_without_a_coarse_stage_goes_on_from_its_own_shape(models: Models) -> None:

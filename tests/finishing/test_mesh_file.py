@@ -1,0 +1,107 @@
+"""A mesh file that has few enough faces stays what it is."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from engine.cli import app
+from engine.export.gltf import NamedMesh
+from engine.export.mesh_file import save_mesh, save_scene
+from engine.mesh import Material, Mesh, Texture
+from engine.readers.load import load_mesh
+from tests.finishing.shapes import box
+from tests.meshes import sphere
+
+
+def _jpeg() -> Texture:
+    """A picture whose pixels are those of its bytes."""
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).save(stream, "JPEG")
+    data = stream.getvalue()
+    return Texture(np.asarray(Image.open(io.BytesIO(data))), encoded=data)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> tuple[Path, Texture]:
+    """A textured box whose UVs are tiled, a plain one, and a second of the same name."""
+    picture, path = _jpeg(), tmp_path / "scene.glb"
+    uvs = np.random.default_rng(1).uniform(-2, 3, (12, 3, 2)).astype(np.float32)
+    wood = Material("wood", base_color_texture=picture, double_sided=False)
+    red = Material("red", base_color_factor=(1.0, 0.0, 0.0), roughness_factor=0.25)
+    tiled = replace(box((1, 1, 1)), uvs=uvs, materials=(wood,))
+    plain = replace(box((1, 2, 1), (3, 0, 0)), materials=(red,))
+    other = replace(box((1, 1, 3), (6, 0, 0)), materials=(red,))
+    save_scene([NamedMesh("crate", tiled), NamedMesh("lid", plain), NamedMesh("lid", other)], path)
+    return path, picture
+
+
+def _finish(source: Path, target: Path, *options: str) -> str:
+    small = ["--resolution", "32", "--texture", "64"]
+    result = CliRunner().invoke(app, ["finish", str(source), "-o", str(target), *small, *options])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.stderr.split())
+
+
+def test_objects_materials_pictures_and_tiled_uvs_stay(
+    scene: tuple[Path, Texture], tmp_path: Path
+) -> None:
+    source, picture = scene
+    target = tmp_path / "kept.glb"
+    told = _finish(source, target)
+    before, after = load_mesh(source), load_mesh(target)
+    assert before.objects == ("crate", "lid", "lid")
+    assert after.objects == ("crate", "lid", "lid.001")
+    assert "3 objects, materials and UVs stay as they are" in told
+    assert "--texture is for those of --rebuild" in told
+    np.testing.assert_array_equal(after.face_object, before.face_object)
+    corners, wanted = after.vertices[after.faces], before.vertices[before.faces]
+    np.testing.assert_allclose(corners, wanted, atol=1e-6)
+    assert before.uvs is not None and after.uvs is not None
+    np.testing.assert_allclose(after.uvs[:12], before.uvs[:12], atol=1e-6)
+    assert [material.name for material in after.materials] == ["wood", "red"]
+    assert after.materials[1].roughness_factor == 0.25 and not after.materials[0].double_sided
+    texture = after.materials[0].base_color_texture
+    assert texture is not None and texture.encoded == picture.encoded
+    # The new name stands in it twice.
+    assert target.stat().st_size <= source.stat().st_size + 2 * len(".001")
+
+
+def test_faces_without_area_and_repeated_ones_go(tmp_path: Path) -> None:
+    source, target = tmp_path / "dirty.ply", tmp_path / "clean.glb"
+    cube = box((1, 1, 1))
+    extra = np.array([cube.faces[0], (0, 1, 1), cube.faces[3][[1, 2, 0]]], np.int32)
+    save_mesh(replace(cube, faces=np.concatenate([cube.faces, extra])), source)
+    told = _finish(source, target)
+    assert "3 faces without an area or on top of others were removed" in told
+    np.testing.assert_array_equal(load_mesh(target).faces.shape, cube.faces.shape)
+    assert load_mesh(target).objects == ("clean",)
+
+
+def test_a_mesh_out_of_order_is_kept_and_told(tmp_path: Path) -> None:
+    vertices, faces = sphere(6)
+    source, target = tmp_path / "bad.ply", tmp_path / "kept.glb"
+    faces[::2] = faces[::2, ::-1]
+    save_mesh(Mesh(vertices, faces), source)
+    told = _finish(source, target)
+    assert "not quite in order" in told and "faces that look to opposite sides" in told
+    assert len(load_mesh(target).faces) == len(faces)
+    told = _finish(source, tmp_path / "new.glb", "--rebuild")
+    assert "not quite in order" not in told and "rebuilt from O-Voxels of 32^3" in told
+    assert len(load_mesh(tmp_path / "new.glb").faces) > len(faces)
+
+
+@pytest.mark.parametrize("option", ["--closed", "--normal-map", "--levels=2", "--faces=100"])
+def test_what_needs_new_faces_goes_through_voxels_and_never_adds_any(
+    option: str, tmp_path: Path
+) -> None:
+    vertices, faces = sphere(4)
+    source, target = tmp_path / "ball.ply", tmp_path / "new.glb"
+    save_mesh(Mesh(vertices, faces), source)
+    assert "rebuilt from O-Voxels of 32^3" in _finish(source, target, option)
+    assert len(load_mesh(target).faces) <= (100 if "faces" in option else len(faces))
