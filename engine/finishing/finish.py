@@ -171,17 +171,16 @@ def _simplified(
     colors: np.ndarray | None,
     report: Report,
 ) -> Simplified:
-    """Solids come out without crossings: with a little fewer faces, or else with more."""
+    """Solids come out without crossings, with as many more faces as that takes."""
     target = max(4, int(settings.faces * share))
     simple = simplify_mesh(vertices, faces, target, colors=colors)
     if not settings.solid:
         return simple
-    most = settings.wall / 2 * float(np.ptp(vertices, axis=0).max())
-    tries = iter((0.98, 0.96, 0.94, *(2.0**n for n in range(1, 32))))
+    most = settings.wall * float(np.ptp(vertices, axis=0).max())
     enough = target
     points, sound = uncrossed(simple.vertices, simple.faces, most)
     while not sound and enough < len(faces):
-        enough = int(next(tries) * target)
+        enough *= 2
         simple = simplify_mesh(vertices, faces, enough)
         points, sound = uncrossed(simple.vertices, simple.faces, most)
     simple = replace(simple, vertices=points)
