@@ -177,18 +177,20 @@ def _solid(
 def _uncrossed(
     vertices: np.ndarray, faces: np.ndarray, settings: Finish, target: int, report: Report
 ) -> Simplified:
-    """A simplified solid that does not cross itself: with a little fewer faces, else with more."""
-    simple = simplify_mesh(vertices, faces, target)
-    most = settings.wall / 2 * float(np.ptp(vertices, axis=0).max())
-    tries = iter((0.98, 0.96, 0.94, *(2.0**n for n in range(1, 32))))
-    enough = target
-    points, sound = uncrossed(simple.vertices, simple.faces, most)
-    while not sound and enough < len(faces):
-        enough = int(next(tries) * target)
+    """A simplified solid that does not cross itself, with as many more faces as that takes.
+
+    After a few tries it stays unsimplified, as it was rebuilt: without crossings.
+    """
+    most = settings.wall * float(np.ptp(vertices, axis=0).max())
+    for enough in (target, 2 * target, 4 * target):
         simple = simplify_mesh(vertices, faces, enough)
         points, sound = uncrossed(simple.vertices, simple.faces, most)
-    simple = replace(simple, vertices=points)
-    if enough > target:
+        if sound:
+            simple = replace(simple, vertices=points)
+            break
+    else:
+        simple = simplify_mesh(vertices, faces, len(faces))
+    if len(simple.faces) > target:
         report.note(
             f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
         )

@@ -8,7 +8,7 @@ from engine.meshing.nearest import sort_into_cells
 DEPTH = 1e-6
 """Crossings less deep than this share of the mesh's size are the rounding of its coordinates."""
 MOST_CELLS = 256
-ROUNDS, STEP = 20, 0.15
+ROUNDS, STEP = 40, 0.15
 """Of moving vertices towards the mean of their neighbours, and how far each."""
 
 
