@@ -32,6 +32,10 @@ class Texture:
         """``wrap`` along u and along v."""
         return self.wrap if isinstance(self.wrap, tuple) else (self.wrap, self.wrap)
 
+    def with_pixels(self, pixels: np.ndarray) -> "Texture":
+        """Other pixels laid on a surface in the same way; they were decoded from no file."""
+        return replace(self, pixels=np.ascontiguousarray(pixels), encoded=None)
+
 
 @dataclass(frozen=True)
 class Material:

@@ -50,6 +50,7 @@ from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import Finish, FinishAdvice, FinishChoice
 from protocol.jobs import Job, MakingJob
+from protocol.limits import FEWEST_FACES
 
 FINISH = "finish"
 """The entry of a recipe about finishing."""
@@ -214,11 +215,16 @@ def finish_source(
         check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
     if isinstance(source, Rebuilt):
-        settings = replace(settings, faces=min(settings.faces, source.most_faces))
+        most = max(FEWEST_FACES, source.most_faces)
+        if most < settings.faces:
+            report.note(
+                f"The file has {most:,} faces, and the result gets no more; --rebuild allows them."
+            )
+            settings = replace(settings, faces=most)
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
-        report.note(f"{wanted:,} faces were asked for; the cleaned surface has only {most:,}.")
+        report.note(f"{wanted:,} faces were asked for; the surface has only {most:,}.")
     report.part("finished", lambda: (finished, settings))
     return finished, settings
 

@@ -21,7 +21,7 @@ LEAST_CELLS, MOST_CELLS = 8, 512
 """Cells along the longest side that remeshing to a closed surface can work with."""
 WALL = 0.015
 """Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
-THINNEST_WALL, THICKEST_WALL = 0.006, 0.2
+THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
 PRINT_SUFFIXES = (".stl", ".3mf")
 """Of files that hold a shape for 3D printing, without textures."""
 
@@ -72,7 +72,7 @@ def check_wall(wall: float | None) -> None:
     """Refuse a thickness that a solid cannot have; None leaves it to the finish.
 
     Raises:
-        EngineError: ``wall`` unless 0.006 <= wall <= 0.2, or None.
+        EngineError: ``wall`` unless 0.007 <= wall <= 0.2, or None.
     """
     number = isinstance(wall, int | float) and type(wall) is not bool
     if wall is not None and not (number and THINNEST_WALL <= wall <= THICKEST_WALL):
@@ -265,9 +265,13 @@ class FinishChoice:
         check_whole("levels", self.levels, 1, len(LOD_SHARES))
         if self.solid and self.closed is False:
             raise EngineError(
-                "job_invalid", "A solid is closed, and cannot be open.", "Leave one of both out."
+                "job_invalid", "A solid is closed, and cannot be open.", "Leave one of the two out."
             )
         check_wall(self.wall)
+        if self.wall is not None and not self.solid:
+            raise EngineError(
+                "job_invalid", "Walls are those of a solid.", "Add --solid, or leave the wall out."
+            )
         self.settled()
 
     def settled(self, advice: FinishAdvice | None = None) -> Finish:

@@ -79,6 +79,9 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
             if job and (chosen.drop_edits or not edited):
                 target = targets.of(context, thing, "replace")
                 session().upscale(settings, target, source=job)
+                if edited:
+                    told = said("{name}: the edits made by hand are dropped.")
+                    self.report({"WARNING"}, told.format(name=thing.name))
                 return
             sent = mesh_out.shape_of(thing)
             target = targets.of(context, thing, "replace", sent)
@@ -87,7 +90,9 @@ class MAQUETTE_OT_upscale(OnMeshes, Operator):
                 told = said("{name} was edited by hand: the mesh as it is now is used.")
                 self.report({"INFO"}, told.format(name=thing.name))
 
-        return each(self, context, begin)
+        begun = each(self, context, begin)
+        chosen.drop_edits = False  # a choice for this time, since edits to come are others
+        return begun
 
 
 def finish(operator: Any, context: Any, settings: Any) -> set[str]:

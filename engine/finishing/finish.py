@@ -185,7 +185,7 @@ def _uncrossed(
     for enough in (target, 2 * target, 4 * target):
         simple = simplify_mesh(vertices, faces, enough)
         points, sound = uncrossed(simple.vertices, simple.faces, most)
-        if sound:
+        if sound and not simple.loosened:
             simple = replace(simple, vertices=points)
             break
     else:

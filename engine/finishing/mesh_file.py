@@ -13,10 +13,11 @@ from engine.meshing.duplicates import is_repeated
 from engine.meshing.report import report_mesh
 from engine.meshing.weld import weld_positions
 from engine.report import Report
+from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 
 _IN_ORDER = 0.005
-"""A mesh with a greater share of edges that are not as they should be is told to be so."""
+"""A mesh with a greater share of edges that are not as they should be is reported."""
 
 
 def can_stay(mesh: Mesh, choice: FinishChoice) -> bool:
@@ -39,6 +40,9 @@ def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Fi
         mesh: in object space.
         choice: what does not apply to a mesh that stays is told.
         name: of an object that has none.
+
+    Raises:
+        EngineError: ``mesh_empty`` where no face has an area.
     """
     with report.stage("clean"):
         kept, new_index = weld_positions(mesh.vertices)
@@ -48,7 +52,13 @@ def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Fi
         repeated = np.zeros(len(faces), dtype=bool)
         repeated[~bad] = is_repeated(faces[~bad], len(points))
         gone = bad | repeated
-        if gone.any() and not gone.all():
+        if gone.all():
+            raise EngineError(
+                "mesh_empty",
+                "No face of the mesh has an area.",
+                "Check how it was made or exported.",
+            )
+        if gone.any():
             mesh, faces = some_faces(mesh, ~gone), faces[~gone]
             report.note(
                 f"{int(gone.sum()):,} faces without an area or on top of others were removed."
@@ -80,7 +90,7 @@ def _tell_disorder(points: np.ndarray, faces: np.ndarray, report: Report) -> Non
     ]
     if words:
         report.note(
-            f"The mesh is not quite in order: of about {edges:,} edges {' and '.join(words)}. "
+            f"The mesh has faults: of about {edges:,} edges {' and '.join(words)}. "
             "It is kept; --rebuild makes one clean surface of it."
         )
 

@@ -3,8 +3,8 @@
 from engine.meshing.simplify import Simplified
 from engine.report import Report
 from protocol.finishes import Finish
+from protocol.limits import FEWEST_FACES
 
-FEWEST = 4
 MISSED = 1.02
 """A result of so many times the faces that were asked for missed its target, which is said."""
 
@@ -13,26 +13,27 @@ def targets_of(settings: Finish, faces: int) -> list[int]:
     """The most faces of each level, for a surface that has ``faces``: of a surface that has fewer
     than were asked for the further levels still are half of the one before."""
     most = min(settings.faces, faces)
-    return [max(FEWEST, int(most * share)) for share in settings.lod_shares]
+    return [max(FEWEST_FACES, int(most * share)) for share in settings.lod_shares]
 
 
 def tell_target(simple: Simplified, target: int, level: int, closed: bool, report: Report) -> None:
     """Say what a target did to the shape, or why it was missed; nothing where neither is so."""
     where = f"Level of detail {level}: " if level else ""
     got, parts = len(simple.faces), simple.parts_left_out
+    left_out = ""
+    if parts:
+        left_out = f"; {parts:,} small part{' was' if parts == 1 else 's were'} left out"
     if got > MISSED * target:
         remedy = (
             f"Ask for {got:,} or more." if closed else "--closed makes a surface that allows fewer."
         )
         report.note(
             f"{where}{target:,} faces were asked for, and {got:,} is as few as this surface "
-            f"allows: fewer would fold it or make three faces meet at an edge. {remedy}"
+            f"allows: fewer would fold it or make three faces meet at an edge{left_out}. {remedy}"
         )
     elif simple.loosened:
-        left_out = f"{parts:,} small part{'' if parts == 1 else 's'} left out"
-        changes = ["borders moved", "small holes closed", *([left_out] if parts else [])]
         remedy = "ask for more faces" if closed else "more faces, or --closed, keep more of it"
         report.note(
-            f"{where}{target:,} faces are so few that the shape had to give: "
-            f"{', '.join(changes)}; {remedy}."
+            f"{where}{target:,} faces are so few that borders, small holes and the finest parts "
+            f"had to give{left_out}; {remedy}."
         )

@@ -47,6 +47,8 @@ def fill_enclosed(
     _pieces(state, block, enclosed(cells))
     unsure = np.argwhere(state == UNSURE)
     state[tuple(unsure.T)] = np.where(enclosed(unsure) >= 0.5, ENCLOSED, OUTSIDE)
+    for rim in (0, -1):  # never enclosed, so that all neighbours of what is are in the grid
+        state[rim], state[:, rim], state[:, :, rim] = OUTSIDE, OUTSIDE, OUTSIDE
     inside = np.flatnonzero(state == ENCLOSED)
     if len(inside):
         way = _distances(state)
@@ -207,7 +209,6 @@ def _decide(state, way, inside, open_share):
             passed = passed or ways[at] == 2
             for axis in range(3):
                 for step in (-stride[axis], stride[axis]):
-                    # The border of the grid is never enclosed, so neighbours are in it.
                     there = cells[at + step]
                     if there == 3:
                         cells[at + step] = 5

@@ -67,7 +67,7 @@ def simplify_mesh(
     three faces: holes, handles and open borders stay. Borders, edges of three faces and seams
     between colours keep their lines; their ends and crossings stay where they are.
 
-    Where that does not reach the target, the last part of the way is gone again with more freedom:
+    Where that does not reach the target, the last part is done again with more freedom:
     lines move as their quadrics allow and small holes close; when that ends, neighbours may lie on
     each other, and then surfaces that cross are taken apart, in turns. At last the smallest parts
     go. Still no collapse makes an edge of three faces, or one that its faces walk in the same

@@ -99,6 +99,7 @@ class GltfMaterials:
         else:
             material = reader.metallic(material, pbr)
         material = reader.normals(material, given.get("normalTexture"))
+        material = reader.occlusion(material, given.get("occlusionTexture"), pbr)
         material = self._transmission(material, extensions, reader, name)
         material = self._light(material, given, reader, name)
         if "KHR_materials_unlit" in extensions:
@@ -248,6 +249,19 @@ class _Pictures:
             base_color_texture=self.texture(pbr.get("baseColorTexture"), alpha=True),
             metallic_roughness_texture=picture,
         )
+
+    def occlusion(self, material: Material, info: Json | None, pbr: Json) -> Material:
+        """Kept where it is R of the picture of metal and roughness, as is usual."""
+        if info is None:
+            return material
+        beside = pbr.get("metallicRoughnessTexture", {})
+        if material.metallic_roughness_texture is None or info.get("index") != beside.get("index"):
+            self._materials.note(
+                f"The ambient occlusion of the material {self._name} is a picture of its own; "
+                "it is left out."
+            )
+            return material
+        return replace(material, occlusion=True)
 
     def normals(self, material: Material, info: Json | None) -> Material:
         if info is None:

@@ -81,7 +81,7 @@ def see_through(material: Material, amount: float, texture: Texture | None) -> M
         alpha = max(1.0 - amount, _CLEAREST) * _alpha(material)
         return replace(_solid(material), alpha_factor=alpha, alpha_mode=mode)
     kept = np.maximum(1.0 - amount * texture.pixels[..., :1] / 255, _CLEAREST)
-    grey = replace(texture, pixels=np.rint(kept * 255).astype(np.uint8), encoded=None)
+    grey = texture.with_pixels(np.rint(kept * 255).astype(np.uint8))
     return replace(with_alpha(_solid(material), grey), alpha_mode=mode)
 
 
@@ -95,14 +95,14 @@ def _solid(material: Material) -> Material:
     if material.alpha_mode != "opaque":
         return material
     if base is not None and base.pixels.shape[2] == 4:
-        base = replace(base, pixels=np.ascontiguousarray(base.pixels[..., :3]))
+        base = base.with_pixels(base.pixels[..., :3])
     return replace(material, alpha_factor=1.0, base_color_texture=base)
 
 
 def mean_color(texture: Texture) -> Texture:
     """A picture of one texel with the mean of all."""
     mean = texture.pixels.mean(axis=(0, 1), keepdims=True)
-    return replace(texture, pixels=np.rint(mean).astype(np.uint8), encoded=None)
+    return texture.with_pixels(np.rint(mean).astype(np.uint8))
 
 
 def scaled(texture: Texture, height: int, width: int) -> np.ndarray:

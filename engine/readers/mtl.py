@@ -1,7 +1,7 @@
 """MTL, the materials of OBJ files: each as words, and what they say as a material of ours."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -215,7 +215,7 @@ def _grey(texture: Texture | None, line: MapLine) -> Texture:
         clear = pixels.shape[2] == 4 and bool((pixels[..., 3] < 255).any())
         channel = 3 if clear else 0
     grey = pixels[..., min(channel, pixels.shape[2] - 1)]
-    return replace(texture, pixels=np.ascontiguousarray(grey[..., None]))
+    return texture.with_pixels(grey[..., None])
 
 
 def _map_line(source: Source, rest: bytes) -> MapLine:

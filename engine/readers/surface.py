@@ -125,7 +125,7 @@ def _from_specular(
         pixels[..., 3] = 255 - (
             rough if roughness is None else scaled(roughness, height, width)[..., 0]
         )
-        gloss_texture = replace(like, pixels=pixels)
+        gloss_texture = like.with_pixels(pixels)
     picture = gloss_texture is not None
     made = from_specular(
         (1.0, 1.0, 1.0) if material.base_color_texture is not None else _clipped(surface.color),
@@ -184,11 +184,11 @@ def one_channel(texture: Texture, channel: int, *, invert: bool = False) -> Text
     """(H, W, 1) one channel of a picture, the last one it has where it has fewer."""
     pixels = texture.pixels
     chosen = pixels[..., min(channel, pixels.shape[2] - 1)][..., None]
-    return replace(texture, pixels=np.ascontiguousarray(255 - chosen if invert else chosen))
+    return texture.with_pixels(255 - chosen if invert else chosen)
 
 
 def without_alpha(texture: Texture) -> Texture:
-    return replace(texture, pixels=np.ascontiguousarray(texture.pixels[..., :3]))
+    return texture.with_pixels(texture.pixels[..., :3])
 
 
 def adjusted(
@@ -216,7 +216,7 @@ def adjusted(
         values = np.clip(values * factor[k] + offset[k], 0, 1)
         table = encoded(values) if coded and to_srgb else np.rint(values * 255).astype(np.uint8)
         made[..., k] = table[texture.pixels[..., k]]
-    return replace(texture, pixels=made)
+    return texture.with_pixels(made)
 
 
 def _encoded(linear: Color) -> Color:

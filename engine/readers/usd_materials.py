@@ -268,7 +268,7 @@ class _Shader:
         texture = self._leveled(texture, shader, from_srgb=self._space(shader) != "raw", to=True)
         if channel in _CHANNELS:
             grey = one_channel(texture, _CHANNELS[channel])
-            texture = replace(texture, pixels=np.repeat(grey.pixels, 3, axis=2))
+            texture = texture.with_pixels(np.repeat(grey.pixels, 3, axis=2))
         return Map(without_alpha(texture), self._placing(shader))
 
     def _one(self, name: str) -> Map | None:

@@ -168,7 +168,10 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
         packed = packed_mesh(named.mesh)
         uvs = "given" if finished.uvs_given else "new"
         yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
-        pictures = {id(material.base_color_texture) for material in named.mesh.materials}
+        pictures = {
+            (id(m.base_color_texture), id(m.metallic_roughness_texture), id(m.normal_texture))
+            for m in named.mesh.materials
+        }
         if len(pictures) > 1:
             continue  # of a mesh that kept its own: these are in the file alone
         textures = packed_textures(named.mesh, settings.image_format)

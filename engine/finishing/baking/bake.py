@@ -143,7 +143,7 @@ def bake(
         tangents=tangents,
         colors=None,
         metallic_roughness=None,
-        **_materials_of(mesh, name, alpha_mode, face, base, orm, relief),
+        **_materials_of(mesh, name, alpha_mode, face, base, orm, relief, detail.occlusion),
     )
     return Baked(baked, charts, alpha_mode, lost)
 
@@ -168,6 +168,7 @@ def _materials_of(
     base: np.ndarray,
     orm: np.ndarray,
     relief: np.ndarray,
+    occlusion: bool,
 ) -> dict:
     """One material, or two where only some faces are see-through."""
     solid = Material(
@@ -175,7 +176,7 @@ def _materials_of(
         metallic_factor=1.0,
         base_color_texture=Texture(np.ascontiguousarray(base[..., :3]), wrap="clamp"),
         metallic_roughness_texture=Texture(orm, wrap="clamp"),
-        occlusion=True,
+        occlusion=occlusion,
         normal_texture=Texture(relief, wrap="clamp") if relief.size else None,
         double_sided=has_open_edges(mesh.vertices, mesh.faces),
     )

@@ -15,10 +15,12 @@ class Detail(NamedTuple):
     Args:
         surface: in voxel units.
         sky: (V, 2) float32 share of the sky that each vertex sees in front and behind.
+        occlusion: whether that was looked for; else it is 1 everywhere.
     """
 
     surface: Source
     sky: np.ndarray
+    occlusion: bool
 
 
 def detail_of(
@@ -43,4 +45,4 @@ def detail_of(
         sky = sky_of_vertices(points, surface.faces, surface.normals, threads=threads)
     else:
         sky = np.ones((len(points), 2), np.float32)
-    return Detail(surface, sky)
+    return Detail(surface, sky, occlusion)
