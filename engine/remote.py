@@ -344,7 +344,7 @@ class RemoteJob:
         return Mesh(position, np.frombuffer(arrays["corner_vert"], "<i4").reshape(-1, 3))
 
     def save(self, target: str | Path) -> Path:
-        """Write the model: the .glb file as the engine made it, or an .obj, .ply, .stl or .3mf file of it.
+        """Write the model: the .glb file as the engine made it, or .obj, .ply, .stl or .3mf of it.
 
         Raises:
             EngineError: ``unwritable``, ``mesh_format``, and as ``part``.

@@ -1,7 +1,7 @@
 """Files for 3D printing, in millimetres: STL and 3MF (3D Manufacturing Format, core specification).
 
-Both hold triangles alone. A unit is a metre, as everywhere; what would then be no size for a
-printer becomes 100 mm long.
+Both hold triangles alone. A unit is a metre, as everywhere; a shape that no printer would
+take at that size is scaled to 100 mm.
 """
 
 import io

@@ -188,3 +188,4 @@ def test_baked_occlusion_is_named_and_other_pictures_are_not(tmp_path: Path) -> 
         save_mesh(mesh, tmp_path / "ball.glb")
         material = document_of(tmp_path / "ball.glb")["materials"][0]
         assert ("occlusionTexture" in material) == named
+        assert load_mesh(tmp_path / "ball.glb").materials[0].occlusion == named

@@ -67,6 +67,7 @@ def test_what_a_finish_has_can_be_added_and_left_out() -> None:
         ({"levels": True}, "job_invalid"),
         ({"normal_map": 1}, "job_invalid"),
         ({"occlusion": "no"}, "job_invalid"),
+        ({"wall": 0.02}, "job_invalid"),
         ({"collision_hull": "yes"}, "job_invalid"),
     ],
 )

@@ -1,6 +1,8 @@
 """A mesh file that has few enough faces stays what it is."""
 
 import io
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,12 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_mesh, save_scene
+from engine.finishing.mesh_file import keep_mesh
 from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
+from engine.report import Report
+from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 from tests.finishing.shapes import box
 from tests.meshes import sphere
 
@@ -89,10 +95,10 @@ def test_a_mesh_out_of_order_is_kept_and_told(tmp_path: Path) -> None:
     faces[::2] = faces[::2, ::-1]
     save_mesh(Mesh(vertices, faces), source)
     told = _finish(source, target)
-    assert "not quite in order" in told and "faces that look to opposite sides" in told
+    assert "has faults" in told and "faces that look to opposite sides" in told
     assert len(load_mesh(target).faces) == len(faces)
     told = _finish(source, tmp_path / "new.glb", "--rebuild")
-    assert "not quite in order" not in told and "rebuilt from O-Voxels of 32^3" in told
+    assert "has faults" not in told and "rebuilt from O-Voxels of 32^3" in told
     assert len(load_mesh(tmp_path / "new.glb").faces) > len(faces)
 
 
@@ -105,3 +111,46 @@ def test_what_needs_new_faces_goes_through_voxels_and_never_adds_any(
     save_mesh(Mesh(vertices, faces), source)
     assert "rebuilt from O-Voxels of 32^3" in _finish(source, target, option)
     assert len(load_mesh(target).faces) <= (100 if "faces" in option else len(faces))
+
+
+def test_a_picture_that_reading_changed_is_written_as_it_was_read(tmp_path: Path) -> None:
+    """A material of glass takes its base colour without the alpha that did not count so far."""
+    pixels = np.full((8, 8, 4), (200, 40, 40, 90), np.uint8)
+    shape = box((1, 1, 1))
+    mesh = replace(
+        shape,
+        uvs=np.zeros((len(shape.faces), 3, 2), np.float32),
+        materials=(Material(base_color_texture=Texture(pixels), double_sided=False),),
+    )
+    source, target = tmp_path / "glass.glb", tmp_path / "out.glb"
+    save_mesh(mesh, source)
+    source.write_bytes(_with_transmission(source.read_bytes()))
+    read = load_mesh(source).materials[0]
+    _finish(source, target)
+    written = load_mesh(target).materials[0]
+    assert read.base_color_texture is not None and written.base_color_texture is not None
+    np.testing.assert_array_equal(written.base_color_texture.pixels, read.base_color_texture.pixels)
+    assert written.alpha_mode == read.alpha_mode
+    assert written.alpha_factor == pytest.approx(read.alpha_factor)
+
+
+def _with_transmission(glb: bytes) -> bytes:
+    (size,) = struct.unpack_from("<I", glb, 12)
+    document = json.loads(glb[20 : 20 + size])
+    document["materials"][0].pop("alphaMode", None)
+    extensions = {"KHR_materials_transmission": {"transmissionFactor": 0.5}}
+    document["materials"][0]["extensions"] = extensions
+    document["extensionsUsed"] = list(extensions)
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    rest = glb[20 + size :]
+    head = struct.pack("<4sII", b"glTF", 2, 20 + len(text) + len(rest))
+    return head + struct.pack("<I4s", len(text), b"JSON") + text + rest
+
+
+def test_a_mesh_whose_faces_have_no_area_is_refused(tmp_path: Path) -> None:
+    mesh = box((1, 1, 1))
+    flat = replace(mesh, vertices=mesh.vertices * np.array([1, 0, 0], np.float32))
+    with pytest.raises(EngineError) as caught:
+        keep_mesh(flat, FinishChoice(), "flat", Report())
+    assert caught.value.code == "mesh_empty"
