@@ -91,6 +91,15 @@ def read(thing: Any | None) -> dict[str, Any]:
         return {}  # somebody edited it
 
 
+def resolution_of(thing: Any | None) -> int:
+    """Voxels an axis of the stored result that an object shows; 0 where nobody knows, such as
+    under a look that came after the shape."""
+    recipe = read(thing)
+    made = recipe.get("made")
+    side = made.get("resolution") if isinstance(made, dict) else None
+    return side if isinstance(side, int) and recipe.get("kind") != "texture" else 0
+
+
 def is_of_look(thing: Any | None) -> bool:
     """Whether all that is known is what made its look: its shape was not made here."""
     return read(thing).get("kind") == "texture" and not _origin(thing)

@@ -172,17 +172,20 @@ def why_not_retexture(snapshot: Snapshot) -> str:
     return why_not_picture(snapshot)
 
 
-def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True) -> str:
+def why_not_upscale(snapshot: Snapshot, *, made_here: bool = True, side: int = 0) -> str:
     """Why no object can be made finer.
 
     Args:
         made_here: the object has a recipe, so that its own picture is used.
+        side: voxels an axis of the stored result that it would start from; 0: of none.
     """
     checkpoint = snapshot.checkpoint
     if refused := why_not_engine(snapshot.engine):
         return refused
     if checkpoint is not None and not checkpoint.upscale_resolution:
         return said("{name} has no upscale: choose other weights.", name=checkpoint.name)
+    if checkpoint is not None and side >= checkpoint.upscale_resolution:
+        return said("It has {side}³ voxels already, as many as these weights make.", side=side)
     row, total = upscaled(checkpoint), snapshot.engine.memory_total
     if row is not None and row.missing:
         return said(

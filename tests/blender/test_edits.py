@@ -133,6 +133,7 @@ def test_an_upscale_uses_the_mesh_as_it_is_now_or_drops_the_edits(session: Recor
     bpy.ops.maquette.upscale()
     _, given, named = session.only()
     assert len(given) == 2 and named == {"source": job}
+    assert not bpy.context.scene.maquette.drop_edits  # edits to come are others
 
 
 def test_panels_say_what_becomes_of_edits_and_read_no_mesh(

@@ -299,3 +299,18 @@ def test_upscaled_in_place(made_here: bool) -> None:
     assert addon.module("bl.recipe").job_of(thing) == "cd" * 16
     if not made_here:
         assert np.abs(after - before).max() < 1e-4
+
+
+def test_the_voxels_of_the_stored_result_are_known_but_not_under_a_look() -> None:
+    recipe = addon.module("bl.recipe")
+    for kind, made, side in (
+        ("upscale", {"resolution": 1536}, 1536),
+        ("generate", {}, 0),
+        ("texture", {"resolution": 512}, 0),
+    ):
+        job = f"{side:032x}"
+        parts.deliver(job=job, recipe={"kind": kind, "job": job, "made": made})
+        things = [thing for thing in bpy.data.objects if recipe.job_of(thing) == job]
+        assert [recipe.resolution_of(thing) for thing in things] == [side]
+        for thing in things:
+            bpy.data.objects.remove(thing)

@@ -138,6 +138,9 @@ def test_why_not_in_other_verbs() -> None:
     no_picture = replace(ALL_HERE, picture=PictureView())
     assert refusals.why_not_upscale(no_picture) == ""
     assert "No picture" in refusals.why_not_upscale(no_picture, made_here=False)
+    finest = NETWORKS.upscale_resolution
+    assert refusals.why_not_upscale(ALL_HERE, side=finest - 1) == ""
+    assert f"{finest}³ voxels already" in refusals.why_not_upscale(ALL_HERE, side=finest)
     assert "No networks are loaded" in refusals.why_not_release(ALL_WELL)
     job = JobView(id="1", title="a", kind="generate", state="running")
     warm = replace(ALL_WELL, engine=replace(READY, warm=True))
