@@ -220,14 +220,18 @@ class _Writer:
         }
         described: Json = {"name": material.name, "pbrMetallicRoughness": pbr}
         if material.base_color_texture is not None:
-            pbr["baseColorTexture"] = {"index": self._texture(material.base_color_texture)}
+            picture = self._texture(material.base_color_texture, material.name, "base_color")
+            pbr["baseColorTexture"] = {"index": picture}
         orm = material.metallic_roughness_texture
         if orm is not None:
-            pbr["metallicRoughnessTexture"] = {"index": self._texture(orm)}
+            role = "occlusion_roughness_metallic" if material.occlusion else "roughness_metallic"
+            picture = self._texture(orm, material.name, role)
+            pbr["metallicRoughnessTexture"] = {"index": picture}
             if material.occlusion:
-                described["occlusionTexture"] = {"index": self._texture(orm)}
+                described["occlusionTexture"] = {"index": picture}
         if material.normal_texture is not None:
-            described["normalTexture"] = {"index": self._texture(material.normal_texture)}
+            picture = self._texture(material.normal_texture, material.name, "normal")
+            described["normalTexture"] = {"index": picture}
         if material.alpha_mode != "opaque":
             described["alphaMode"] = material.alpha_mode.upper()
         if material.alpha_mode == "mask":
@@ -236,14 +240,16 @@ class _Writer:
             described["doubleSided"] = True
         return described
 
-    def _texture(self, texture: Texture) -> int:
+    def _texture(self, texture: Texture, material: str, role: str) -> int:
+        """Its index; the picture is named after the first material that has it."""
         if id(texture) in self._textures:
             return self._textures[id(texture)]
         self._kept.append(texture)
         document = self.document
         data, mime = encode_picture(texture, self._image_format)
         images = document.setdefault("images", [])
-        images.append({"bufferView": self._view(data), "mimeType": mime})
+        name = f"{material}_{role}" if material else role
+        images.append({"name": name, "bufferView": self._view(data), "mimeType": mime})
         linear = texture.filter == "linear"
         sampler = {
             "magFilter": _LINEAR if linear else _NEAREST,

@@ -156,9 +156,9 @@ def finish(
             log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
             continue
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
-        baked = _baked(mesh, voxels, detail, settings, size, name, report)
-        suffix = f"_LOD{level}" if len(settings.lod_shares) > 1 else ""
-        meshes.append(NamedMesh(name + suffix, _placed(baked.mesh, voxels.placement)))
+        own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
+        baked = _baked(mesh, voxels, detail, settings, size, own, report)
+        meshes.append(NamedMesh(own, _placed(baked.mesh, voxels.placement)))
         log["levels"].append(_level(baked, size, method))
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)

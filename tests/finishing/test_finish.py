@@ -84,6 +84,7 @@ def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
     finished = finish(ball, settings, Report(), name="ball")
     assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
     first, second, hull = (named.mesh for named in finished.meshes)
+    assert [mesh.materials[0].name for mesh in (first, second)] == ["ball_LOD0", "ball_LOD1"]
     assert len(second.faces) <= 300 < len(first.faces) <= 600
     assert first.tangents is not None
     low, high = first.vertices.min(axis=0), first.vertices.max(axis=0)
@@ -256,7 +257,7 @@ def test_meshes_without_area_or_far_away_are_told(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     notes = " ".join(result.stderr.split())
     assert "times its size away from the origin" in notes
-    assert "90,000 faces were asked for; the cleaned surface has only" in notes
+    assert "90,000 faces were asked for; the surface has only" in notes
 
 
 def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
