@@ -21,11 +21,11 @@ from benchmarks.gallery_meshes import lathe
 from benchmarks.raw_surfaces import SHAPES, in_unit_cube, noisy, torn
 from engine.mesh import Mesh
 from engine.meshing.clean import CleanSettings, clean_mesh
-from engine.meshing.crossings import uncrossed
 from engine.meshing.edges import face_areas, face_normals
 from engine.meshing.nearest import nearest_on_surface
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
+from engine.meshing.self_intersections import without_self_intersections
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.solidify import solidify
 from engine.meshing.weld import weld_positions
@@ -168,7 +168,7 @@ def main(cells: int, files: list[Path]) -> None:
         solid = solidify(closed.vertices, closed.faces, wall, cells)
         seconds += time.process_time() - begin
         simple = simplify_mesh(*solid, FACES)
-        points, sound = uncrossed(simple.vertices, simple.faces, wall / 2)
+        points, sound = without_self_intersections(simple.vertices, simple.faces, wall / 2)
         line(name, "solid" if sound else "crossed", given, (points, simple.faces), seconds)
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

@@ -57,7 +57,7 @@ FINISH = "finish"
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class VoxelisedMesh:
     """O-Voxels of a mesh, which gets no more faces than it had."""
 
     voxels: OVoxels
@@ -188,7 +188,10 @@ def write(
 
 
 def finish_source(
-    source: Asset | OVoxels | Mesh | Rebuilt, choice: FinishChoice, target: Path, report: Report
+    source: Asset | OVoxels | Mesh | VoxelisedMesh,
+    choice: FinishChoice,
+    target: Path,
+    report: Report,
 ) -> tuple[Finished, Finish]:
     """Finish an asset, O-Voxels or a mesh as a file can hold it.
 
@@ -214,7 +217,7 @@ def finish_source(
     if given is not None:
         check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
-    if isinstance(source, Rebuilt):
+    if isinstance(source, VoxelisedMesh):
         most = max(FEWEST_FACES, source.most_faces)
         if most < settings.faces:
             report.note(
@@ -251,7 +254,7 @@ def open_source(
     *,
     rebuild: bool = False,
     require_textures: bool = False,
-) -> Asset | OVoxels | Mesh | Rebuilt:
+) -> Asset | OVoxels | Mesh | VoxelisedMesh:
     """What can be finished: the asset in a folder, the O-Voxels in a file, or a mesh.
 
     Args:
@@ -281,7 +284,7 @@ def open_source(
 
 def mesh_or_ovoxels(
     mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
-) -> OVoxels | Mesh | Rebuilt:
+) -> OVoxels | Mesh | VoxelisedMesh:
     """A mesh as it is where it has what was chosen, else its O-Voxels.
 
     Args:
@@ -295,7 +298,7 @@ def mesh_or_ovoxels(
         return ovoxels_of(mesh, resolution, report)
     if can_stay(mesh, choice):
         return mesh
-    return Rebuilt(ovoxels_of(mesh, resolution, report), len(mesh.faces))
+    return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
 
 def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:

@@ -15,9 +15,9 @@ from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
-from engine.meshing.crossings import uncrossed
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
+from engine.meshing.self_intersections import without_self_intersections
 from engine.meshing.simplify import Simplified, simplify_mesh
 from engine.meshing.solidify import solidify
 from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
@@ -184,7 +184,7 @@ def _uncrossed(
     most = settings.wall * float(np.ptp(vertices, axis=0).max())
     for enough in (target, 2 * target, 4 * target):
         simple = simplify_mesh(vertices, faces, enough)
-        points, sound = uncrossed(simple.vertices, simple.faces, most)
+        points, sound = without_self_intersections(simple.vertices, simple.faces, most)
         if sound and not simple.loosened:
             simple = replace(simple, vertices=points)
             break

@@ -40,7 +40,7 @@ class BoxTree(NamedTuple):
 def build_box_tree(vertices: np.ndarray, faces: np.ndarray) -> BoxTree:
     """A tree over triangles: (V, 3) float32 finite vertices, (F, 3) int32 faces, at least one."""
     corners = np.ascontiguousarray(vertices, np.float32)[faces]
-    order = np.argsort(curve_codes(corners), kind="stable")
+    order = np.argsort(morton_codes(corners), kind="stable")
     corners = corners[order]
     counts = [-(-len(faces) // WIDTH)]
     while counts[-1] > 1:
@@ -53,7 +53,7 @@ def build_box_tree(vertices: np.ndarray, faces: np.ndarray) -> BoxTree:
 
 
 @kernel
-def curve_codes(corners):
+def morton_codes(corners):
     """(F,) uint64: the middles of the triangles' boxes along the curve, 21 bits an axis."""
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for f in range(corners.shape[0]):

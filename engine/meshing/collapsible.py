@@ -15,7 +15,7 @@ _FOLDED = -0.9
 
 
 @tight
-def keeps_topology(faces, alive, start, members, u, v, on_line, mark, token):
+def meets_link_condition(faces, alive, start, members, u, v, on_line, mark, token):
     """Link condition (Dey et al. 1999): common neighbours are the tips of the edge's faces.
 
     ``mark`` (V,) int64 is scratch in which ``token`` to ``token`` + 2 do not occur yet.
@@ -47,7 +47,7 @@ def keeps_topology(faces, alive, start, members, u, v, on_line, mark, token):
 
 
 @tight
-def crowds_no_edge(faces, alive, start, members, u, v, counts):
+def keeps_edges_manifold(faces, alive, start, members, u, v, counts):
     """Whether no edge comes to have three faces where none had, no two faces become one, and no
     two that walk their side in the same direction become neighbours.
 

@@ -11,7 +11,12 @@ import numpy as np
 
 from engine.kernels import kernel
 from engine.meshing.clean import checked_mesh
-from engine.meshing.collapsible import crowds_no_edge, folds_no_edge, keeps_topology, turns_no_face
+from engine.meshing.collapsible import (
+    folds_no_edge,
+    keeps_edges_manifold,
+    meets_link_condition,
+    turns_no_face,
+)
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import (
     Edges,
@@ -370,11 +375,11 @@ def _collapse(
         if locked[u] or locked[v]:
             continue
         if freedom:
-            fits = crowds_no_edge(faces, alive, start, members, u, v, counts)
+            fits = keeps_edges_manifold(faces, alive, start, members, u, v, counts)
         else:
             token += 3
             on_line = degree[u] > 0 or degree[v] > 0
-            fits = keeps_topology(faces, alive, start, members, u, v, on_line, mark, token)
+            fits = meets_link_condition(faces, alive, start, members, u, v, on_line, mark, token)
         if fits and freedom == _LOOSE:
             fits = folds_no_edge(points, faces, alive, start, members, u, v, position[e])
         if not fits or not turns_no_face(points, faces, alive, start, members, u, v, position[e]):

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
-from engine.meshing.box_tree import curve_codes
+from engine.meshing.box_tree import morton_codes
 from engine.meshing.edges import face_normals, find_edges, side_ends
 
 LEAF = 8
@@ -58,7 +58,7 @@ def dipole_tree(vertices: np.ndarray, faces: np.ndarray) -> DipoleTree:
         faces: (F, 3) int32, at least one, wound outwards.
     """
     vertices = np.asarray(vertices, np.float64)
-    faces = faces[np.argsort(curve_codes(vertices[faces].astype(np.float32)), kind="stable")]
+    faces = faces[np.argsort(morton_codes(vertices[faces].astype(np.float32)), kind="stable")]
     levels = max(0, int(np.ceil(np.log2(len(faces) / LEAF))))
     leaf_start = np.arange(2**levels + 1) * len(faces) // 2**levels
     corners = vertices[faces]

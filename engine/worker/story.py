@@ -146,7 +146,7 @@ class Story:
 
     def _finishable(
         self, job: FinishJob, inputs: Inputs
-    ) -> Asset | OVoxels | Mesh | session.Rebuilt:
+    ) -> Asset | OVoxels | Mesh | session.VoxelisedMesh:
         value = inputs.resolve(job.source)
         if isinstance(value, Path):
             return session.open_source(

@@ -15,8 +15,8 @@ from engine.finishing import given_mesh
 from engine.finishing.finish import finish
 from engine.host import files
 from engine.mesh import Mesh
-from engine.meshing.crossings import crossing_faces
 from engine.meshing.report import report_mesh
+from engine.meshing.self_intersections import self_intersecting_faces
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.ovoxel import OVoxels, mesh_to_dual_grid
@@ -205,7 +205,7 @@ def test_a_solid_for_printing(ball: OVoxels, tmp_path: Path) -> None:
     settings = replace(SMALL, closed=True, solid=True, remesh_cells=24)
     textured = finish(ball, settings, Report())
     mesh = textured.meshes[0].mesh
-    assert mesh.materials and not crossing_faces(mesh.vertices, mesh.faces).any()
+    assert mesh.materials and not self_intersecting_faces(mesh.vertices, mesh.faces).any()
     assert textured.log["levels"][0]["after"]["open_edges"] == 0
     target = tmp_path / "ball.stl"
     save_ovoxels(tmp_path / "ball.vxz", ball)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.solids import boxes, hausdorff, single_cup, torn_sphere, volume
-from engine.meshing.crossings import crossing_faces, uncrossed
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
+from engine.meshing.self_intersections import self_intersecting_faces, without_self_intersections
 from engine.meshing.simplify import simplify_mesh
 from engine.meshing.solidify import solidify
 from engine.meshing.winding import dipole_tree, has_balanced_edges, winding_numbers
@@ -82,12 +82,12 @@ def test_a_solid_is_a_manifold_without_crossings(name: str, true: float | None) 
     report = report_mesh(*made)
     assert report.open_edges == report.non_manifold_edges == report.flipped_edges == 0
     assert report.components == 1
-    assert not crossing_faces(*made).any()
+    assert not self_intersecting_faces(*made).any()
     if true is not None:
         assert volume(made) == pytest.approx(true, rel=0.01)
     manifold3d = pytest.importorskip("manifold3d", reason="needs manifold3d, of the extra dev")
     few = simplify_mesh(*made, 3000)
-    points, sound = uncrossed(few.vertices, few.faces, WALL / 2)
+    points, sound = without_self_intersections(few.vertices, few.faces, WALL / 2)
     assert sound
     solid = manifold3d.Manifold(manifold3d.Mesh(points, few.faces.astype(np.uint32)))
     assert solid.status() == manifold3d.Error.NoError
@@ -112,11 +112,11 @@ def test_crossing_faces() -> None:
          (5, 0, 0), (6, 0, 0), (5, 1, 0)], np.float32
     )  # fmt: skip
     faces = np.arange(9, dtype=np.int32).reshape(3, 3)
-    assert crossing_faces(vertices, faces).tolist() == [True, True, False]
+    assert self_intersecting_faces(vertices, faces).tolist() == [True, True, False]
     # Two that share a corner, one's side going through the other.
     shared = np.array([(0, 1, 2), (0, 3, 4)], np.int32)
-    assert crossing_faces(vertices, shared).tolist() == [True, True]
-    assert not crossing_faces(*meshes.sphere(20)).any()
+    assert self_intersecting_faces(vertices, shared).tolist() == [True, True]
+    assert not self_intersecting_faces(*meshes.sphere(20)).any()
 
 
 def test_crossings_are_smoothed_away() -> None:
@@ -126,9 +126,9 @@ def test_crossings_are_smoothed_away() -> None:
     other = np.setdiff1d(wider, ring)[0]
     folded = vertices.copy()
     folded[[100, other]] = vertices[[other, 100]]
-    assert crossing_faces(folded, faces).any()
-    points, sound = uncrossed(folded, faces, 1.0)
-    assert sound and not crossing_faces(points, faces).any()
+    assert self_intersecting_faces(folded, faces).any()
+    points, sound = without_self_intersections(folded, faces, 1.0)
+    assert sound and not self_intersecting_faces(points, faces).any()
     far = np.linalg.norm(vertices - vertices[100], axis=1) > 0.3
     assert np.array_equal(points[far], folded[far])
-    assert not uncrossed(folded, faces, 1e-6)[1]
+    assert not without_self_intersections(folded, faces, 1e-6)[1]

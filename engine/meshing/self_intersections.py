@@ -12,7 +12,7 @@ ROUNDS, STEP = 40, 0.15
 """Of moving vertices towards the mean of their neighbours, and how far each."""
 
 
-def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def self_intersecting_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F,) bool: faces that a side of another face pierces, or whose side pierces another.
 
     Faces that only touch, and faces that lie on each other, do not cross; a face does not cross
@@ -113,7 +113,9 @@ def _height(points, i, a, nx, ny, nz):
     )
 
 
-def uncrossed(vertices: np.ndarray, faces: np.ndarray, most: float) -> tuple[np.ndarray, bool]:
+def without_self_intersections(
+    vertices: np.ndarray, faces: np.ndarray, most: float
+) -> tuple[np.ndarray, bool]:
     """Move vertices of crossing faces towards their neighbours until no faces cross.
 
     Args:
@@ -124,7 +126,7 @@ def uncrossed(vertices: np.ndarray, faces: np.ndarray, most: float) -> tuple[np.
     """
     given, vertices = vertices, vertices.copy()
     for _ in range(ROUNDS):
-        crossing = crossing_faces(vertices, faces)
+        crossing = self_intersecting_faces(vertices, faces)
         if not crossing.any():
             away = np.linalg.norm(vertices - given, axis=1)
             return vertices, float(away.max(initial=0)) <= most
