@@ -58,7 +58,7 @@ FINISH = "finish"
 
 @dataclass(frozen=True)
 class VoxelisedMesh:
-    """O-Voxels of a mesh, which gets no more faces than it had."""
+    """O-Voxels of a mesh, and the most faces that its result may have."""
 
     voxels: OVoxels
     most_faces: int
