@@ -217,6 +217,9 @@ def finish_source(
     if given is not None:
         check_faces_stay(choice)
     settings = fitting(choice.settled(asset.finish_advice if asset else None), target, report)
+    if given is not None and choice.normal_map is None:
+        # All faces stay, so no detail is lost that a normal map had to keep.
+        settings = replace(settings, normal_map=False)
     if isinstance(source, VoxelisedMesh):
         most = max(FEWEST_FACES, source.most_faces)
         if most < settings.faces:
@@ -310,7 +313,7 @@ def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
     voxels = voxelise(mesh, resolution, report)
     report.note(
         f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
-        "what is finer than a voxel is lost."
+        "it becomes one object with new UVs and textures, and what is finer than a voxel is lost."
     )
     with report.stage("materials"):
         unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))

@@ -8,6 +8,15 @@ from protocol.errors import EngineError
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".fbx")
 SUFFIXES += (".usd", ".usda", ".usdc", ".usdz")
+_FOREIGN = (
+    (b"\x89PNG", "a PNG picture", ()),
+    (b"\xff\xd8\xff", "a JPEG picture", ()),
+    (b"BLENDER", "a Blender file", ()),
+    (b"glTF", "binary glTF, whose suffix is .glb", (".glb", ".gltf")),
+    (b"Kaydara FBX", "an FBX file", (".fbx",)),
+    (b"PXR-USDC", "a USD file", (".usd", ".usdc", ".usda")),
+)
+"""First bytes, what they are of, and the suffixes under which that is read."""
 _GLB_HEADER = 20
 _STL_HEADER = 84
 
@@ -40,6 +49,14 @@ def check_header(path: Path) -> None:
         )
 
 
+def foreign_kind(suffix: str, head: bytes) -> str:
+    """What a file is that its suffix (lower case) does not say: "it is a PNG picture"; or empty."""
+    for magic, kind, own in _FOREIGN:
+        if head.startswith(magic) and suffix not in own:
+            return f"it is {kind}"
+    return ""
+
+
 def mesh_format(path: Path) -> EngineError:
     """The error for a suffix of no format that can be read."""
     return EngineError(
@@ -52,6 +69,8 @@ def mesh_format(path: Path) -> EngineError:
 def _what_is_wrong(suffix: str, head: bytes, path: Path) -> str:
     """Empty: nothing that could be seen."""
     size = path.stat().st_size
+    if foreign := foreign_kind(suffix, head):
+        return foreign
     if suffix in (".glb", ".gltf") and head[:4] == b"glTF":
         stated = int.from_bytes(head[8:12], "little")
         if size < _GLB_HEADER:

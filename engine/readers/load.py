@@ -10,7 +10,7 @@ from engine.mesh import Material, Mesh, drop_unused_vertices
 from engine.meshing.parts import Part, join_parts
 from engine.readers.apart import read_apart
 from engine.readers.gltf import read_gltf
-from engine.readers.headers import SUFFIXES, mesh_format
+from engine.readers.headers import SUFFIXES, foreign_kind, mesh_format
 from engine.readers.obj import read_obj
 from engine.readers.ply import read_ply
 from engine.readers.source import Broken, Source
@@ -67,6 +67,12 @@ def load_mesh(
     reader = _reader(path)
     # A reader in a process of its own has the file read there.
     data = _bytes(path, 1 if reader in _APART else -1)
+    if foreign := foreign_kind(path.suffix.lower(), data):
+        raise EngineError(
+            "mesh_broken",
+            f"{path.name} cannot be read as {path.suffix[1:].lower()}: {foreign}.",
+            "Give it the suffix of what it is, or choose another file.",
+        )
     source = Source(path, data, require_textures=require_textures)
     mesh = _read(source, reader)
     for note in source.notes:

@@ -382,3 +382,21 @@ def test_colours_of_mtl_are_checked(tmp_path: Path, entry: str, refused: bool) -
         assert caught.value.code == "mesh_material"
     else:
         assert load_mesh(path).materials[0].base_color_factor == (1.0, 0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("a.obj", b"\x89PNG\r\n", "a PNG picture"),
+        ("a.stl", b"glTF\2\0\0\0", "binary glTF"),
+        ("a.ply", b"\xff\xd8\xff\xe0", "a JPEG picture"),
+        ("a.glb", b"BLENDER-v400", "a Blender file"),
+        ("a.STL", b"Kaydara FBX Binary", "an FBX file"),
+    ],
+)
+def test_another_kind_of_file_is_named(tmp_path: Path, name: str, head: bytes, kind: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(head + bytes(200))
+    with pytest.raises(EngineError, match=kind) as caught:
+        load_mesh(path)
+    assert caught.value.code == "mesh_broken"
