@@ -84,6 +84,7 @@ def story() -> window.Steps:
         window.key("ctrl+z", 400, 400)
         yield 0.7
     assert not made() and len(bpy.data.objects) == before
+    yield 2.0  # until the viewport is drawn and the panel has noticed
     window.shot("w5_undone")
 
     # A real drop, and another delivery.
@@ -114,8 +115,9 @@ def show_it() -> window.Steps:
     space.shading.type = "MATERIAL"
     space.overlay.show_cursor = False
     space.region_3d.view_distance = 3.2
-    space.region_3d.view_location = (0.25, 0, 0.5)
     thing = made()[0]
+    x, y, z = thing.location
+    space.region_3d.view_location = (x + 0.25, y, z + 0.5)
     thing.select_set(True)
     bpy.context.view_layer.objects.active = thing
     yield 45.0
