@@ -47,8 +47,6 @@ def fill_enclosed(
     _pieces(state, block, enclosed(cells))
     unsure = np.argwhere(state == UNSURE)
     state[tuple(unsure.T)] = np.where(enclosed(unsure) >= 0.5, ENCLOSED, OUTSIDE)
-    for rim in (0, -1):  # never enclosed, so that all neighbours of what is are in the grid
-        state[rim], state[:, rim], state[:, :, rim] = OUTSIDE, OUTSIDE, OUTSIDE
     inside = np.flatnonzero(state == ENCLOSED)
     if len(inside):
         way = _distances(state)
@@ -191,7 +189,7 @@ def _decide(state, way, inside, open_share):
     ``way`` is 2 where the middle of a ball that comes from outside may be; ``inside`` are the flat
     indices of the enclosed cells.
     """
-    height, depth = state.shape[1:]
+    width, height, depth = state.shape
     stride = (height * depth, depth, 1)
     cells, ways = state.reshape(-1), way.reshape(-1)
     space = np.empty(inside.shape[0], np.int64)
@@ -206,6 +204,11 @@ def _decide(state, way, inside, open_share):
         while head < tail:
             at = space[head]
             head += 1
+            x, y, z = at // stride[0], at // depth % height, at % depth
+            rim = x == 0 or y == 0 or z == 0
+            if rim or x == width - 1 or y == height - 1 or z == depth - 1:
+                passed = True  # what reaches the border of the grid is open
+                continue
             passed = passed or ways[at] == 2
             for axis in range(3):
                 for step in (-stride[axis], stride[axis]):

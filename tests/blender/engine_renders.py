@@ -67,7 +67,7 @@ def _with_alpha(mesh: Mesh) -> Mesh:
     pixels = texture.pixels
     ramp = np.linspace(40, 255, pixels.shape[1]).astype(np.uint8)
     alpha = np.broadcast_to(ramp[None, :, None], (*pixels.shape[:2], 1))
-    both = replace(texture, pixels=np.concatenate([pixels[..., :3], alpha], -1))
+    both = texture.with_pixels(np.concatenate([pixels[..., :3], alpha], -1))
     return replace(
         mesh, materials=(replace(material, alpha_mode="blend", base_color_texture=both),)
     )

@@ -132,3 +132,12 @@ def test_crossings_are_smoothed_away() -> None:
     far = np.linalg.norm(vertices - vertices[100], axis=1) > 0.3
     assert np.array_equal(points[far], folded[far])
     assert not without_self_intersections(folded, faces, 1e-6)[1]
+
+
+def test_sheets_on_top_of_each_other_reach_the_border_of_the_grid_and_stay_sheets() -> None:
+    """Four, wound alike: the winding number is over a half beside them as well."""
+    top = meshes.grid(8, 8)
+    stack = [(top[0] - np.array([0, 0, 0.1 * k], np.float32), top[1]) for k in range(4)]
+    made = closed(meshes.joined(*stack))
+    assert report_mesh(*made).open_edges == 0
+    assert 0 < volume(made) < 0.02
