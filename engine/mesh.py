@@ -66,6 +66,12 @@ class Material:
     normal_texture: Texture | None = None
     double_sided: bool = True
 
+    @property
+    def textures(self) -> tuple[Texture, ...]:
+        """Those that it has."""
+        all_kinds = (self.base_color_texture, self.metallic_roughness_texture, self.normal_texture)
+        return tuple(texture for texture in all_kinds if texture is not None)
+
 
 @dataclass(frozen=True)
 class Mesh:

@@ -27,7 +27,7 @@ from engine.assets.folder import (
     save_asset,
 )
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
-from engine.export.mesh_file import FINISHED_SUFFIXES, SUFFIXES, save_mesh
+from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
 from engine.finishing.mesh_file import can_stay, keep_mesh
@@ -48,7 +48,7 @@ from engine.systems.table import system_for
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
-from protocol.finishes import Finish, FinishAdvice, FinishChoice
+from protocol.finishes import FINISHED_SUFFIXES, Finish, FinishAdvice, FinishChoice
 from protocol.jobs import Job, MakingJob
 from protocol.limits import FEWEST_FACES
 

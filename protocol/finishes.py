@@ -24,6 +24,8 @@ WALL = 0.015
 THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
 PRINT_SUFFIXES = (".stl", ".3mf")
 """Of files that hold a shape for 3D printing, without textures."""
+FINISHED_SUFFIXES = (".glb", ".obj", *PRINT_SUFFIXES)
+"""Of files that hold a finished asset, or a shape of it."""
 
 
 def check_faces(faces: int) -> None:

@@ -89,7 +89,8 @@ def stand_free(thing: Any, ours: "Iterable[Any]", others: "Iterable[Any]") -> No
         ours: other objects that Maquette made.
         others: the user's.
     """
-    box, size = box_of(thing), float(np.ptp(box_of(thing), axis=0).max())
+    box = box_of(thing)
+    size = float(np.ptp(box, axis=0).max())
     around, beside = list(ours), []
     for other in others:
         low, high = box_of(other)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ..protocol.searching import searchable
 from .language import said
 from .snapshot import HistoryRow
 
@@ -60,7 +61,7 @@ def shown(rows: Iterable[HistoryRow], search: str, picture: str) -> list[History
         row
         for row in rows
         if (not picture or row.picture == picture)
-        and all(any(one in _searchable(row) for one in any_of) for any_of in words)
+        and all(any(one in _told(row) for one in any_of) for any_of in words)
     ]
 
 
@@ -78,8 +79,5 @@ def _said() -> list[tuple[str, str]]:
     return [(name, label.casefold()) for name, label in named]
 
 
-def _searchable(row: HistoryRow) -> str:
-    """As the engine's own ``searchable``."""
-    kind = "" if row.kind == "generate" else row.kind
-    seed = "" if row.seed is None else f"seed {row.seed}"
-    return " ".join((row.title, kind, row.quality, row.finish, seed)).casefold()
+def _told(row: HistoryRow) -> str:
+    return searchable(row.title, row.kind, row.quality, row.seed, row.finish)

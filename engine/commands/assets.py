@@ -63,7 +63,7 @@ from engine.commands.told import figure_lines, result_lines
 from engine.host.command import command
 from engine.remote import is_running
 from engine.settings import Settings
-from protocol.finishes import FinishChoice
+from protocol.finishes import FINISHED_SUFFIXES, FinishChoice
 
 if TYPE_CHECKING:
     from engine.report import Report
@@ -317,8 +317,6 @@ def _told_where_it_is(report: "Report", target: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if "saving" in report.seconds:
-            from engine.export.mesh_file import FINISHED_SUFFIXES
-
             folder = folder_of(target)
             file = (
                 target if target.suffix.lower() in FINISHED_SUFFIXES else target.with_suffix(".glb")

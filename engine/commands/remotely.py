@@ -16,7 +16,7 @@ from engine.host.files import check_place
 from engine.remote import Engine, RemoteJob, sendable
 from protocol.errors import EngineError
 from protocol.events import Done, Event
-from protocol.finishes import PRINT_SUFFIXES, FinishChoice
+from protocol.finishes import FINISHED_SUFFIXES, FinishChoice
 from protocol.jobs import TextureJob
 
 
@@ -106,9 +106,7 @@ def check_target(target: Path, *, finished: bool) -> None:
     Raises:
         EngineError: ``mesh_format``, ``unwritable``.
     """
-    suffixes = (".glb", ".obj", *PRINT_SUFFIXES)
-    if not finished:
-        suffixes = (*suffixes, ".ply")
+    suffixes = FINISHED_SUFFIXES if finished else (*FINISHED_SUFFIXES, ".ply")
     if target.suffix.lower() not in suffixes:
         raise EngineError(
             "mesh_format",

@@ -300,12 +300,7 @@ def _corner_attributes(
         return attributes
     if mesh.tangents is not None and material.normal_texture is not None:
         attributes["TANGENT"] = np.asarray(mesh.tangents, np.float32)[chosen].reshape(-1, 4)
-    has_picture = (
-        material.base_color_texture
-        or material.metallic_roughness_texture
-        or material.normal_texture
-    )
-    if mesh.uvs is not None and has_picture is not None:
+    if mesh.uvs is not None and material.textures:
         attributes["TEXCOORD_0"] = np.asarray(mesh.uvs, np.float32)[chosen].reshape(-1, 2)
     if mesh.colors is not None:
         linear = np.column_stack([linear_from_srgb(mesh.colors[:, :3]), mesh.colors[:, 3]])

@@ -17,7 +17,6 @@ from protocol.finishes import PRINT_SUFFIXES
 from protocol.limits import ImageFormat
 
 SUFFIXES = (".glb", ".ply", ".obj", *PRINT_SUFFIXES)
-FINISHED_SUFFIXES = (".glb", ".obj", *PRINT_SUFFIXES)
 """Of files that what is finished can be written to."""
 
 

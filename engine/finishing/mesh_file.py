@@ -131,10 +131,5 @@ def _sizes(mesh: Mesh) -> list[int]:
     return [
         max(texture.pixels.shape[:2])
         for material in mesh.materials
-        for texture in (
-            material.base_color_texture,
-            material.metallic_roughness_texture,
-            material.normal_texture,
-        )
-        if texture is not None
+        for texture in material.textures
     ]

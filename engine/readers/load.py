@@ -153,16 +153,7 @@ def _empty(source: Source) -> EngineError:
 
 def _found(source: Source, mesh: Mesh) -> str:
     """One line on what a file held and what was left out."""
-    textures = {
-        id(texture)
-        for material in mesh.materials
-        for texture in (
-            material.base_color_texture,
-            material.metallic_roughness_texture,
-            material.normal_texture,
-        )
-        if texture is not None
-    }
+    textures = {id(texture) for material in mesh.materials for texture in material.textures}
     words = [
         f"{len(mesh.faces):,} faces",
         _count(len(mesh.materials), "material"),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.host.files import unwritable
-from engine.service.records import searchable
+from engine.service.records import searchable_of
 from protocol.errors import EngineError
 
 STORE = "store.sqlite"
@@ -112,7 +112,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.row_factory = sqlite3.Row
     # SQLite's own LIKE and lower() know English letters only.
-    db.create_function("searchable", 3, searchable, deterministic=True)
+    db.create_function("searchable", 3, searchable_of, deterministic=True)
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("PRAGMA journal_mode = WAL")
     # FULL: a transition that was told to somebody survives a power cut.

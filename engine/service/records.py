@@ -14,6 +14,7 @@ from protocol.jobs import Job
 from protocol.plain import from_dict
 from protocol.replies import JobRow
 from protocol.requests import JobState
+from protocol.searching import searchable
 
 INPUTS = "inputs"
 """Folder of a job for what came with it."""
@@ -136,18 +137,10 @@ def row_of(record: JobRecord, parts: Sequence[PartFile]) -> JobRow:
     )
 
 
-def searchable(title: str, kind: str, spec: str) -> str:
-    """What a search of jobs looks into, in small letters.
-
-    Args:
-        spec: the job's settings as the store has them.
-    """
+def searchable_of(title: str, kind: str, spec: str) -> str:
+    """``searchable`` of a job by its settings ``spec`` as the store has them."""
     (settings,) = json.loads(spec).values()
-    made = _settings(settings)
-    words = [title, "" if kind == "generate" else kind, made["quality"], made["finish"]]
-    if made["seed"] is not None:
-        words.append(f"seed {made['seed']}")
-    return " ".join(words).casefold()
+    return searchable(title, kind, **_settings(settings))
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
