@@ -91,7 +91,7 @@ class GltfMaterials:
             metallic_factor=_share(pbr.get("metallicFactor", 1.0)),
             roughness_factor=_share(pbr.get("roughnessFactor", 1.0)),
             alpha_mode=_ALPHA_MODES.get(given.get("alphaMode", "OPAQUE"), "opaque"),
-            alpha_cutoff=float(given.get("alphaCutoff", 0.5)),
+            alpha_cutoff=_factor([given.get("alphaCutoff", 0.5)], (0.5,), most=np.inf)[0],
             double_sided=bool(given.get("doubleSided", False)),
         )
         if _GLOSSY in extensions:
@@ -313,7 +313,7 @@ def _factor(given: Any, default: tuple[float, ...], *, most: float = 1.0) -> tup
     """Numbers of a factor within [0, most]."""
     values = default if given is None else tuple(float(value) for value in given)
     if len(values) < len(default) or not np.isfinite(values).all():
-        raise Broken("a material has a factor that is no colour")
+        raise Broken("a material has a number that is missing or not finite")
     return tuple(min(max(value, 0.0), most) for value in values[: len(default)])
 
 

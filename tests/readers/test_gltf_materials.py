@@ -318,3 +318,16 @@ def test_a_texture_that_is_not_there_is_a_note(tmp_path: Path, index: Any) -> No
     with pytest.raises(EngineError) as caught:
         load_mesh(path, require_textures=True)
     assert caught.value.code == "texture_broken"
+
+
+@pytest.mark.parametrize(("cutoff", "kept"), [(1.5, 1.5), (-1.0, 0.0), (float("inf"), None)])
+def test_a_cutoff_of_alpha_is_a_number(tmp_path: Path, cutoff: float, kept: float | None) -> None:
+    gltf = Gltf()
+    material = gltf.add("materials", {"alphaMode": "MASK", "alphaCutoff": cutoff})
+    gltf.show({**gltf.square(), "material": material})
+    if kept is None:
+        with pytest.raises(EngineError) as caught:
+            gltf.load(tmp_path)
+        assert caught.value.code == "mesh_broken"
+    else:
+        assert gltf.load(tmp_path).materials[0].alpha_cutoff == kept
