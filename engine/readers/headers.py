@@ -9,14 +9,15 @@ from protocol.errors import EngineError
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".fbx")
 SUFFIXES += (".usd", ".usda", ".usdc", ".usdz")
 _FOREIGN = (
-    (b"\x89PNG", "a PNG picture", ()),
-    (b"\xff\xd8\xff", "a JPEG picture", ()),
+    (b"\x89PNG", "a PNG picture", (".gltf",)),
+    (b"\xff\xd8\xff", "a JPEG picture", (".gltf",)),
     (b"BLENDER", "a Blender file", ()),
     (b"glTF", "binary glTF, whose suffix is .glb", (".glb", ".gltf")),
     (b"Kaydara FBX", "an FBX file", (".fbx",)),
     (b"PXR-USDC", "a USD file", (".usd", ".usdc", ".usda")),
 )
-"""First bytes, what they are of, and the suffixes under which that is read."""
+"""First bytes, what they are of, and the suffixes whose reader takes them or says itself what is
+wrong with them: text that is no JSON."""
 _GLB_HEADER = 20
 _STL_HEADER = 84
 
