@@ -135,7 +135,7 @@ EMBEDDED = Recipe(
 """The first edition, whose weights ship: cells of 16^3 voxels."""
 
 FINER = Recipe(
-    toys="toybox:0-5399",
+    toys="toybox:0-2699",
     settings=_SETTINGS,
     encoded={64: None, 128: None},
     auto_encoders=("shape_vae", "material_vae", "structure_vae"),
@@ -147,7 +147,7 @@ FINER = Recipe(
     without_coarsest_level=True,
     more_views=4,
     words=True,
-    bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 2)},
+    bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 1)},
     structure=EMBEDDED.structure,
     shape=EMBEDDED.shape,
     texture=EMBEDDED.texture,
