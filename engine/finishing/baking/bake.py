@@ -287,25 +287,35 @@ def _write(values, open_to_sky, inside, base, orm, known):
 def _write_normals(normals, tangents, owner, weights, detail, found, inside, relief):
     """The detail's normal in the frame that a viewer will make of normal, tangent and sign."""
     size = relief.shape[1]
-    n, t, out = np.empty(3), np.empty(3), np.empty(3)
+    out = np.empty(3)
     for p in range(len(owner)):
         f = owner[p]
-        for i in range(3):
-            n[i] = t[i] = 0.0
-            for k in range(3):
-                n[i] += weights[p, k] * normals[f, k, i]
-                t[i] += weights[p, k] * tangents[f, k, i]
-        b = np.cross(n, t) * tangents[f, 0, 3]
-        d = detail[p].astype(np.float64)
+        nx = ny = nz = tx = ty = tz = 0.0
+        for k in range(3):
+            weight = weights[p, k]
+            nx += weight * normals[f, k, 0]
+            ny += weight * normals[f, k, 1]
+            nz += weight * normals[f, k, 2]
+            tx += weight * tangents[f, k, 0]
+            ty += weight * tangents[f, k, 1]
+            tz += weight * tangents[f, k, 2]
+        sign = tangents[f, 0, 3]
+        bx = (ny * tz - nz * ty) * sign
+        by = (nz * tx - nx * tz) * sign
+        bz = (nx * ty - ny * tx) * sign
+        dx = np.float64(detail[p, 0])
+        dy = np.float64(detail[p, 1])
+        dz = np.float64(detail[p, 2])
         # Solve x t + y b + z n = d by Cramer's rule; the frame is not quite at right angles.
-        bn, volume = np.cross(b, n), 0.0
-        volume = t[0] * bn[0] + t[1] * bn[1] + t[2] * bn[2]
+        bnx, bny, bnz = by * nz - bz * ny, bz * nx - bx * nz, bx * ny - by * nx
+        volume = tx * bnx + ty * bny + tz * bnz
         out[0], out[1], out[2] = 0.0, 0.0, 1.0
         if found[p] and abs(volume) > 1e-6:
-            nt, tb = np.cross(n, t), np.cross(t, b)
-            x = (d[0] * bn[0] + d[1] * bn[1] + d[2] * bn[2]) / volume
-            y = (d[0] * nt[0] + d[1] * nt[1] + d[2] * nt[2]) / volume
-            z = (d[0] * tb[0] + d[1] * tb[1] + d[2] * tb[2]) / volume
+            ntx, nty, ntz = ny * tz - nz * ty, nz * tx - nx * tz, nx * ty - ny * tx
+            tbx, tby, tbz = ty * bz - tz * by, tz * bx - tx * bz, tx * by - ty * bx
+            x = (dx * bnx + dy * bny + dz * bnz) / volume
+            y = (dx * ntx + dy * nty + dz * ntz) / volume
+            z = (dx * tbx + dy * tby + dz * tbz) / volume
             length = np.sqrt(x * x + y * y + z * z)
             # A normal that points into the surface is the other side of a thin wall.
             if z > 0.0 and length > 1e-6:
