@@ -216,21 +216,29 @@ def _without_small_parts(
 
 def _seams(faces: np.ndarray, edges: Edges, colors: np.ndarray | None) -> np.ndarray:
     """(E,) bool: edges at the rim of a colour: both ends alike, and only one face of one colour."""
-    seams = np.zeros(len(edges.first) - 1, dtype=bool)
     if colors is None:
-        return seams
-    contrast = np.stack(
-        [
-            np.abs(colors[faces[:, k]] - colors[faces[:, (k + 1) % 3]]).max(axis=1) > SEAM_CONTRAST
-            for k in range(3)
-        ],
-        axis=1,
-    )
-    is_mixed = np.asarray(contrast.any(axis=1))
-    pairs = edges.pairs()
-    a, b = pairs[:, 0], pairs[:, 1]
-    is_seam = (is_mixed[a // 3] != is_mixed[b // 3]) & ~contrast[a // 3, a % 3]
-    seams[np.flatnonzero(edges.counts == 2)] = is_seam
+        return np.zeros(len(edges.first) - 1, dtype=bool)
+    return _are_seams(faces, edges.sides, edges.first, colors)
+
+
+@kernel
+def _are_seams(faces, sides, first, colors):
+    contrasts = np.zeros(faces.shape[0], np.uint8)  # bit s: the ends of side s differ
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            a, b = faces[f, s], faces[f, (s + 1) % 3]
+            for channel in range(colors.shape[1]):
+                if abs(colors[a, channel] - colors[b, channel]) > SEAM_CONTRAST:
+                    contrasts[f] |= np.uint8(1 << s)
+                    break
+    seams = np.zeros(first.shape[0] - 1, np.bool_)
+    for e in range(first.shape[0] - 1):
+        if first[e + 1] - first[e] != 2:
+            continue
+        side, other = sides[first[e]], sides[first[e] + 1]
+        own = contrasts[side // 3]
+        mixed = own != 0
+        seams[e] = mixed != (contrasts[other // 3] != 0) and (own >> (side % 3)) & 1 == 0
     return seams
 
 
