@@ -36,6 +36,8 @@ LOOSENED = 4
 many times the faces on at which they ended: before they have crumpled all but the borders."""
 _STRICT, _LOOSE, _FREE = range(3)
 """How much a collapse may change; the last one may also lay neighbours on each other."""
+MOST_LEFT_OUT = 0.05
+"""Share of the surface that small parts which go for the sake of a target may have in all."""
 SEAM_CONTRAST = 0.15
 """Colours farther apart than this in a channel are different ones,"""
 MAX_SEAM_SHARE = 0.1
@@ -74,9 +76,9 @@ def simplify_mesh(
 
     Where that does not reach the target, the last part is done again with more freedom:
     lines move as their quadrics allow and small holes close; when that ends, neighbours may lie on
-    each other, and then surfaces that cross are taken apart, in turns. At last the smallest parts
-    go. Still no collapse makes an edge of three faces, or one that its faces walk in the same
-    direction, or turns a face.
+    each other, and then surfaces that cross are taken apart, in turns. At last crumbs go. Still no
+    collapse makes an edge of three faces, or one that its faces walk in the same direction, or
+    turns a face.
 
     Args:
         vertices: (V, 3) float32.
@@ -203,14 +205,17 @@ def _without_small_parts(
 ) -> tuple[np.ndarray, int]:
     """The faces without the smallest parts that are too many, and how many parts these were.
 
-    The largest part stays whatever the target.
+    What goes is never more than crumbs: the target is missed rather than the stem of a mushroom.
     """
     if len(faces) <= target:
         return faces, 0
     part_of_face, count = parts_of(faces, len(points))
-    order = np.argsort(np.bincount(part_of_face, weights=face_areas(points, faces)), kind="stable")
+    area = np.bincount(part_of_face, weights=face_areas(points, faces))
+    order = np.argsort(area, kind="stable")
     gone = np.cumsum(np.bincount(part_of_face, minlength=count)[order])
-    left_out = min(int(np.searchsorted(gone, len(faces) - target)) + 1, count - 1)
+    enough = int(np.searchsorted(gone, len(faces) - target)) + 1
+    crumbs = int((np.cumsum(area[order]) <= MOST_LEFT_OUT * area.sum()).sum())
+    left_out = min(enough, crumbs)
     return faces[~np.isin(part_of_face, order[:left_out])], left_out
 
 

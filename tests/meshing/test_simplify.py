@@ -135,7 +135,7 @@ def test_torn_surfaces_reach_their_target(target: int, shrunk: float) -> None:
     np.testing.assert_array_less(low.source, len(clean.vertices))
 
 
-def test_small_parts_go_last_and_the_largest_stays() -> None:
+def test_crumbs_go_last() -> None:
     crumbs = [(0.05 * v + 0.1 * k, f) for k in range(10) for v, f in [meshes.sphere(2)]]
     vertices, faces = meshes.joined(meshes.sphere(8), *crumbs)
     low = simplify_mesh(vertices, faces, 60)
@@ -145,6 +145,14 @@ def test_small_parts_go_last_and_the_largest_stays() -> None:
     fewer = simplify_mesh(vertices, faces, 20)
     assert len(fewer.faces) <= 20 and fewer.parts_left_out >= 6
     assert np.ptp(fewer.vertices, axis=0).min() > 0.5
+
+
+def test_parts_that_are_more_than_crumbs_stay_and_the_target_is_missed() -> None:
+    balls = [(v + 3 * k, f) for k in range(6) for v, f in [meshes.sphere(6)]]
+    vertices, faces = meshes.joined(*balls)
+    low = simplify_mesh(vertices, faces, 12)
+    assert low.parts_left_out == 0 and len(low.faces) >= 24
+    assert report_mesh(low.vertices, low.faces).components == 6
 
 
 def test_a_target_out_of_reach_ends_early() -> None:
