@@ -20,7 +20,9 @@ def render(
     target: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help=".png (still), .webp (turntable) or name_###.png (frames)."
+            *("-o", "--output"),
+            help="A still (.png, .jpg), a turntable (.webp, .gif, .mp4) or its frames "
+            "(name_###.png).",
         ),
     ],
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels.")] = 512,

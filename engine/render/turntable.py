@@ -12,6 +12,8 @@ from engine.host.parallel import map_chunks, thread_count
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
+from engine.render.film import SUFFIXES as FILMS
+from engine.render.film import check_video, film_bytes, on_backdrop
 from engine.render.lights import STUDIO, Studio
 from engine.render.picture import Picture, render
 from engine.render.surface import Surface, surface_of
@@ -19,7 +21,7 @@ from protocol.errors import EngineError
 
 THUMBNAIL = 512
 AZIMUTH, ELEVATION = 30.0, 18.0
-SUFFIXES = (".png", ".webp")
+STILLS = (".png", ".jpg", ".jpeg")
 MOST_FRAMES = 720
 _BESIDE = 2
 """Frames made at the same time, since a part of each keeps one core busy only."""
@@ -76,10 +78,10 @@ def save_picture(
     on_progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
 ) -> list[Path]:
-    """Write a still (.png), a turntable (.webp), or a turntable's frames (.png with a #).
+    """Write a still (.png, .jpg), a turntable (.webp, .gif, .mp4), or its frames (stills with a #).
 
     ``name_###.png`` becomes ``name_000.png``, ``name_001.png`` and so on. Backgrounds are
-    transparent.
+    transparent in .png and .webp, light grey elsewhere.
 
     Args:
         size: side of the square pictures in pixels.
@@ -90,15 +92,17 @@ def save_picture(
         The files that were written.
 
     Raises:
-        EngineError: ``picture_format``, ``picture_frames``, ``picture_empty``, ``unwritable``, and
-            what ``render`` raises.
+        EngineError: ``picture_format``, ``picture_frames``, ``picture_empty``, ``unwritable``,
+            ``video_missing``, and what ``render`` raises.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in (*STILLS, *FILMS):
         raise EngineError(
             "picture_format",
             f"{path.name} has no suffix of a picture that can be written.",
-            "Use .png for a still, .webp for a turntable, or name_###.png for its frames.",
+            "Use .png or .jpg for a still, .webp, .gif or .mp4 for a turntable, or name_###.png "
+            "for its frames.",
         )
     if not 1 <= frames <= MOST_FRAMES or not seconds > 0:
         raise EngineError(
@@ -107,8 +111,10 @@ def save_picture(
             f"Choose 1 to {MOST_FRAMES} frames and more than 0 seconds.",
         )
     check_place(path)
+    if suffix == ".mp4":
+        check_video()
     surface = surface_of(mesh, threads)
-    turning = path.suffix.lower() == ".webp" or "#" in path.stem
+    turning = suffix in FILMS or "#" in path.stem
     count = frames if turning else 1
     threads = threads or thread_count()
     beside = min(_BESIDE if size <= _LARGEST_BESIDE else 1, threads, count)
@@ -126,23 +132,13 @@ def save_picture(
             "transparent.",
             "Check the mesh and the scale at which it was exported.",
         )
-    if path.suffix.lower() == ".png":
-        targets = [_numbered(path, number) for number in range(count)]
-        for target, image in zip(targets, pictures, strict=True):
-            write_bytes_atomic(target, png_bytes(image))
-        return targets
-    stream = io.BytesIO()
-    pictures[0].save(
-        *(stream, "WEBP"),
-        save_all=True,
-        append_images=pictures[1:],
-        duration=round(1000 * seconds / count),
-        loop=0,
-        quality=80,
-        method=3,
-    )
-    write_bytes_atomic(path, stream.getvalue())
-    return [path]
+    if suffix in FILMS:
+        write_bytes_atomic(path, film_bytes(suffix, pictures, seconds))
+        return [path]
+    targets = [_numbered(path, number) for number in range(count)]
+    for target, image in zip(targets, pictures, strict=True):
+        write_bytes_atomic(target, png_bytes(image) if suffix == ".png" else _jpeg_bytes(image))
+    return targets
 
 
 def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:
@@ -150,6 +146,12 @@ def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:
     back = Image.new("RGBA", picture.rgba.shape[1::-1], (*color, 255))
     back.alpha_composite(Image.fromarray(picture.rgba))
     return np.asarray(back.convert("RGB"))
+
+
+def _jpeg_bytes(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    on_backdrop(picture).save(stream, "JPEG", quality=92)
+    return stream.getvalue()
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -250,7 +250,7 @@ def test_refusals(tmp_path: Path) -> None:
         ("camera", lambda: render(ball, Camera(eye=(0, 0, 0)))),
         ("mesh_empty", lambda: render(replace(ball, faces=ball.faces[:0]), FRONT)),
         ("mesh_broken", lambda: render(replace(ball, vertices=broken), FRONT)),
-        ("picture_format", lambda: save_picture(ball, tmp_path / "a.gif")),
+        ("picture_format", lambda: save_picture(ball, tmp_path / "a.bmp")),
         ("picture_empty", lambda: save_picture(needle, tmp_path / "a.png", size=16)),
         ("picture_empty", lambda: save_picture(dust, tmp_path / "a.png", size=16)),
         ("picture_frames", lambda: save_picture(ball, tmp_path / "a.webp", frames=0)),
