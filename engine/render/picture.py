@@ -133,7 +133,7 @@ def render(
             raster_band(view, bands, band, number > 0, before_near, before_face, near, face)
             shade_band(
                 *(view, surface, axes, *lights, band, face, through, light, layer, seen),
-                *(lamp_view, lamp_near),
+                *(lamp_view, lamp_near, samples),
             )
             before_near, near = near, before_near
             before_face, face = face, before_face

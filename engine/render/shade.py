@@ -26,6 +26,12 @@ _SOFT = 0.36
 _LEAST_ALPHA = 0.03 * 0.03
 _DONE = 1e-3
 """What is behind a point that lets through less than this is not seen."""
+_SAME_WAY = 0.98
+"""Cosine between the normals of two points of a pixel that may share their light,"""
+_SAME_VALUE = 0.01
+"""how much their materials may differ,"""
+_SAME_DEPTH = 4.0
+"""and how far apart they may lie along the view, in widths of a pixel."""
 _REACH = 3
 """Looks at the lamp's view go so far to each side, 1.5 of its points apart."""
 
@@ -198,11 +204,15 @@ def shade_band(
     seen: np.ndarray,
     shadow_view: View,
     shadow_near: np.ndarray,
+    samples: int = 1,
 ) -> None:
     """Shade one layer of a band and put it behind the layers before.
 
+    Points of one pixel that see much the same place of a surface share the light of the first.
+
     Args:
         band: which one.
+        samples: points per side of a pixel.
         face: the layer, from ``raster_band``; becomes -1 where no more layers can be seen.
         through: (R, W) share of light that earlier layers let through; updated.
         light: (R, W, 3) tone-mapped linear light so far; updated.
@@ -215,7 +225,7 @@ def shade_band(
     _shade_points(
         *(view, surface, axes, lamps, sky, ground, around, band, face, through, light, layer),
         *(seen, shadow_view, shadow_near, _slack_of(shadow_view), axes[:, 2].copy()),
-        *(texel, value, n_object, n, v, out),
+        *(texel, value, n_object, n, v, out, np.empty(6, np.float32), np.empty(3), samples),
     )
 
 
@@ -244,10 +254,17 @@ def _shade_points(
     n,
     v,
     out,
+    first_value,
+    first_n,
+    samples,
 ):
     points = view.points
-    for r in range(face.shape[0]):
-        for x in range(face.shape[1]):
+    for block in range(0, face.shape[0] * face.shape[1], samples * samples):
+        top = block // (face.shape[1] * samples) * samples
+        left = block % (face.shape[1] * samples) // samples
+        first_depth = np.inf  # of the pixel's point whose light is in ``out``
+        for point in range(samples * samples):
+            r, x = top + point // samples, left + point % samples
             f = face[r, x]
             if f < 0:
                 continue
@@ -268,24 +285,34 @@ def _shade_points(
                     (py - view.height * 0.5) / view.focal,
                 )
                 _scale(v, 1 / np.sqrt(v[0] * v[0] + v[1] * v[1] + 1))
-            for i in range(3):
-                n[i] = (
-                    axes[i, 0] * n_object[0] + axes[i, 1] * n_object[1] + axes[i, 2] * n_object[2]
-                )
             if _faces_away(view, f, v):
-                _scale(n, -1.0)
                 _scale(n_object, -1.0)
-            # Smooth normals may lean away from the eye at a rim: bend them back.
-            lean = n[0] * v[0] + n[1] * v[1] + n[2] * v[2]
-            if lean < 0.02:
+            width = samples / view.focal * (depth if view.perspective else 1.0)
+            if not (
+                abs(depth - first_depth) < _SAME_DEPTH * width
+                and _much_the_same(value, n_object, first_value, first_n)
+            ):
                 for i in range(3):
-                    n[i] += (0.02 - lean) * v[i]
-                _scale(n, 1 / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]))
-            shadow = 1.0
-            if shadow_near.shape[0] > 0:
-                shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near, slack)
-            shade(value, n, v, up, lamps, sky, ground, around, shadow, out)
-            tone_map(out)
+                    first_n[i] = n_object[i]
+                    n[i] = (
+                        axes[i, 0] * n_object[0]
+                        + axes[i, 1] * n_object[1]
+                        + axes[i, 2] * n_object[2]
+                    )
+                for i in range(6):
+                    first_value[i] = value[i]
+                first_depth = depth
+                # Smooth normals may lean away from the eye at a rim: bend them back.
+                lean = n[0] * v[0] + n[1] * v[1] + n[2] * v[2]
+                if lean < 0.02:
+                    for i in range(3):
+                        n[i] += (0.02 - lean) * v[i]
+                    _scale(n, 1 / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]))
+                shadow = 1.0
+                if shadow_near.shape[0] > 0:
+                    shadow = _unshadowed(view, f, wa, wb, wc, shadow_view, shadow_near, slack)
+                shade(value, n, v, up, lamps, sky, ground, around, shadow, out)
+                tone_map(out)
             for i in range(3):
                 light[r, x, i] += through[r, x] * alpha * out[i]
             if not seen[r, x]:
@@ -299,6 +326,17 @@ def _shade_points(
             if through[r, x] < _DONE:
                 through[r, x] = 0.0
                 face[r, x] = -1
+
+
+@njit(inline="always")
+def _much_the_same(value, n, other_value, other_n):
+    """Whether two points may share their light."""
+    if n[0] * other_n[0] + n[1] * other_n[1] + n[2] * other_n[2] < _SAME_WAY:
+        return False
+    farthest = 0.0
+    for i in range(5):
+        farthest = max(farthest, abs(value[i] - other_value[i]))
+    return farthest <= _SAME_VALUE
 
 
 @njit(inline="always")
