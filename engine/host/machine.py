@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -14,6 +16,29 @@ from engine.host.device_names import check_device_name
 from protocol.errors import EngineError
 
 SECONDS = 10
+
+
+class Hardware(NamedTuple):
+    """What the choice of a kernel depends on, so that it can be made for a GPU that is not here.
+
+    Attributes:
+        kind: ``cuda`` (NVIDIA), ``rocm`` (AMD, whose devices torch calls cuda too), ``mps``,
+            ``cpu``, or torch's name of another kind of device.
+        capability: of an NVIDIA GPU its compute capability, such as (8, 6); None elsewhere.
+    """
+
+    kind: str
+    capability: tuple[int, int] | None = None
+
+
+@lru_cache(maxsize=32)
+def hardware_of(device: torch.device) -> Hardware:
+    """What a device is."""
+    if device.type != "cuda":
+        return Hardware(device.type)
+    if torch.version.hip is not None:
+        return Hardware("rocm")
+    return Hardware("cuda", torch.cuda.get_device_capability(device))
 
 
 def best_device() -> torch.device:

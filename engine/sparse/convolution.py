@@ -7,6 +7,7 @@ where inputs do. A backend changes neither the layout of weights nor the names o
 import torch
 from torch import Tensor
 
+from engine.host.machine import Hardware
 from engine.sparse import conv_spconv, conv_torch
 from engine.sparse.backends import Availability, Backend, Registry, Verdict
 from engine.sparse.tensor import SparseTensor
@@ -88,11 +89,11 @@ def _learns(feats: Tensor, weight: Tensor) -> bool:
     return torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
 
 
-def _probe_torch(_: torch.device) -> Verdict:
+def _probe_torch(_: Hardware) -> Verdict:
     return Verdict(True, "gather and matrix products, works everywhere")
 
 
-def _probe_triton(_: torch.device) -> Verdict:
+def _probe_triton(_: Hardware) -> Verdict:
     return Verdict(False, "not available yet: its kernel has not been written")
 
 
