@@ -43,7 +43,7 @@ def hardware_of(device: torch.device) -> Hardware:
 
 def best_device() -> torch.device:
     """The device that is used by default."""
-    if torch.cuda.is_available():
+    if sees_cuda():
         return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
         return torch.device("mps")
@@ -114,6 +114,19 @@ def nvidia_driver() -> str | None:
         return None
     lines = done.stdout.split()
     return lines[0] if done.returncode == 0 and lines else None
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def sees_cuda() -> bool:
+    """Whether torch has CUDA or ROCm, and a device for it."""
+    return torch.cuda.is_available()
 
 
 def vram(device: torch.device) -> tuple[int, int] | None:
