@@ -185,6 +185,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "__setitem__": _set,
     "contiguous": lambda x: aten.clone(x, memory_format=torch.contiguous_format),
     "__invert__": lambda x: aten.bitwise_not(x),
+    "new_tensor": lambda x, data: torch.tensor(data, dtype=x.dtype, device=x.device),
     "nonzero": lambda x: aten.nonzero(x),
     "copy_": lambda x, *args, **options: aten.copy_(x, *args, **options),
 }

@@ -1,8 +1,8 @@
 """Every network computes on a CUDA device without a tensor of the host slipping in.
 
 Flows, structure VAE and DINOv3 in their published widths and dtypes, with fewer blocks; the others
-as they are trained or smaller. What depends on values cannot run on fake tensors and is done beforehand: which cells
-exist, their neighbours, and which children survive (``fake_topology``).
+as they are trained or smaller. What depends on values cannot run on fake tensors and is done
+beforehand: which cells exist, their neighbours, and which children survive (``fake_topology``).
 """
 
 from collections.abc import Iterator

@@ -30,10 +30,10 @@ FLOWS = {
 @pytest.mark.parametrize("name", FLOWS)
 @torch.inference_mode()
 def test_steps(name: str, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ``engine/systems/trellis2/stages.py`` samples, in the published width, of three blocks."""
+    """As ``engine/systems/trellis2/stages.py`` samples, in the published width, of two blocks."""
     capability, flash = KERNELS[kernel]
     with pretended_card(monkeypatch, capability, flash=flash):
-        args = Reduction(blocks=3).args(name)
+        args = Reduction(blocks=2).args(name)
         flow = on_card(lambda: build_network(*args, torso_dtype=torch.bfloat16))
         channels = flow.config.in_channels
         more: tuple[Any, ...] = ()
@@ -112,7 +112,8 @@ def test_transfers_are_seen(
     ],
 )
 def test_what_waits_fails(wait: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusals = ("_local_scalar_dense", "nonzero", "unique", "index", "equal")
+    # The last is what int() and float() say, which do not come as far as the fake mode here.
+    refusals = ("_local_scalar_dense", "nonzero", "unique", "index", "equal", "cuda devices")
     with (
         pretended_card(monkeypatch),
         Transfers(),

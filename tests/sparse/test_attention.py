@@ -10,6 +10,7 @@ from engine.host.machine import Hardware
 from engine.sparse.attention import ATTENTION, attention, available_backends
 from engine.sparse.backends import Registry
 from protocol.errors import EngineError
+from tests.gpu_without_card.card import pretended_card
 from tests.tolerances import assert_same_maths
 
 
@@ -155,6 +156,22 @@ def test_the_choice_for_hardware_that_is_not_here(
 
 def test_every_line_of_the_table_says_where_and_why():
     assert all(line.where and line.why for line in ATTENTION.backends.values())
+
+
+def test_cudnn_is_never_asked(monkeypatch: pytest.MonkeyPatch):
+    asked: list[bool] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def listening(*args: torch.Tensor) -> torch.Tensor:
+        asked.append(torch.backends.cuda.cudnn_sdp_enabled())
+        return attend(*args)
+
+    monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", listening)
+    with pretended_card(monkeypatch, (7, 5)):
+        x = torch.empty(5, 1, 8, device="cuda:0")
+        for offsets in ([0, 5], [0, 2, 5]):
+            attention(x, x, x, q_offsets=offsets, k_offsets=offsets)
+    assert asked == [False, False, False]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
