@@ -46,6 +46,7 @@ class Backend:
         dtypes: feature dtypes that it can work in.
         learns: whether gradients flow back through it.
         widths: whether it takes vectors of a given width, where the operation has one.
+        by_name: used only where it is insisted on: what was not measured on any device yet.
         where: in words, where it is used, unless one that is better can be.
         why: in words, why there.
     """
@@ -56,6 +57,7 @@ class Backend:
     dtypes: tuple[torch.dtype, ...] = EVERY_DTYPE
     learns: bool = True
     widths: Callable[[int], bool] = lambda _: True
+    by_name: bool = False
     where: str = ""
     why: str = ""
 
@@ -119,6 +121,8 @@ class Registry:
         passed_over: list[str] = []
         for backend in self.backends.values():
             usable, reason = self._verdict(backend, case)
+            if usable and backend.by_name:
+                usable, reason = False, "it is used only where it is asked for"
             if usable:
                 others = "".join(f"; not {line}" for line in passed_over)
                 logger.info(

@@ -162,9 +162,9 @@ def test_cudnn_is_never_asked(monkeypatch: pytest.MonkeyPatch):
     asked: list[bool] = []
     attend = torch.nn.functional.scaled_dot_product_attention
 
-    def listening(*args: torch.Tensor) -> torch.Tensor:
+    def listening(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         asked.append(torch.backends.cuda.cudnn_sdp_enabled())
-        return attend(*args)
+        return attend(q, k, v)
 
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", listening)
     with pretended_card(monkeypatch, (7, 5)):
