@@ -93,7 +93,7 @@ def convolve(
         sources = rows[order.places]
     tiles = tiles_of(feats.shape[1], len(weight))
     grid = (len(order.block_bits), -(-len(weight) // tiles.out))
-    gather_gemm[grid](
+    gather_gemm[grid](  # pyright: ignore[reportIndexIssue] - Triton may not be here
         feats.contiguous(),
         neighbours,
         sources,
