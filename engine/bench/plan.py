@@ -232,9 +232,9 @@ class _Planner:
         guided = guided_steps(sampler)
 
         def condition(flow: Any) -> dict[bool, Any]:
-            conditions = {True: flow.prepare(picture)}
+            conditions = {True: flow.prepare(picture, zero_shortcut=False)}
             if guided:
-                conditions[False] = flow.prepare(torch.zeros_like(picture))
+                conditions[False] = flow.prepare_zeros(len(picture))
             return conditions
 
         def warm_up(flow: Any) -> None:

@@ -48,8 +48,7 @@ def run_plan(plan: Plan) -> Iterator[Measured]:
 
 def _measure(stage: Stage, models: Models, before: int | None) -> Measured:
     device = models.device
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    memory.return_unused(device)
     models.peak_bytes = 0
     with models.on_device(stage.network, stage.working()) as network:
         stage.warm_up(network)

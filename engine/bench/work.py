@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from engine.host.machine import synchronize
 from engine.networks.dit import FlowConfig
 
 Value = TypeVar("Value")
@@ -52,14 +53,6 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     once = multiply(1)
     times = max(1, int(RATE_SECONDS / max(once, 1e-6)))
     return 2 * size**3 * times / multiply(times)
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has finished its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def timed(device: torch.device, work: Callable[[], Value]) -> tuple[float, Value]:

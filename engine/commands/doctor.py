@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from engine.commands.console import errors_shown, out, settings_of
+
+if TYPE_CHECKING:
+    from engine.doctor.checks import AttentionLine
 
 FAILED = 1
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -22,10 +26,12 @@ def doctor(
 ) -> None:
     """Look at Python, torch, device, memory, backends and weights, and run a self-test.
 
+    Then: which attention is used on which hardware, and why.
+
     Exit status 0: everything that Maquette needs works (there may be warnings); 1: something fails.
     """
     with errors_shown(context.obj):
-        from engine.doctor.checks import checks
+        from engine.doctor.checks import attention_table, checks
         from engine.weights.store import Store
 
         found = []
@@ -41,9 +47,26 @@ def doctor(
                 out.print(line)
                 if check.hint:
                     out.print(f"      {check.hint}", markup=False)
+        table = attention_table(device)
+        if table and not as_json:
+            out.print(_drawn(table))
         failed = any(check.state == "fail" for check in found)
         if as_json:
-            content = {"works": not failed, "checks": [asdict(check) for check in found]}
+            content = {
+                "works": not failed,
+                "checks": [asdict(check) for check in found],
+                "attention": [asdict(line) for line in table],
+            }
             typer.echo(json.dumps(content, indent=1))
         if failed:
             raise typer.Exit(FAILED)
+
+
+def _drawn(lines: list["AttentionLine"]) -> Table:
+    table = Table(title="Attention, best first", title_justify="left", box=None, pad_edge=False)
+    for heading in ("backend", "where", "why", "on this device"):
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        style = STYLES["ok"] if line.here == "used here" else None
+        table.add_row(line.name, line.where, line.why, line.here, style=style)
+    return table

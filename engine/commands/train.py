@@ -136,14 +136,14 @@ def _begin(device: str | None, threads: int | None) -> "torch.device":
     import torch
     import torch.distributed as dist
 
-    from engine.host.machine import known_device
+    from engine.host.machine import known_device, sees_cuda
     from engine.host.parallel import limit_threads
 
     if threads is not None:
         limit_threads(threads)
         torch.set_num_threads(threads)
     # Not the best device but these two: on others nothing was ever trained.
-    place = known_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = known_device(device or ("cuda" if sees_cuda() else "cpu"))
     if dist.is_torchelastic_launched():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     return place

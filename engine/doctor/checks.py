@@ -35,6 +35,23 @@ class Check:
     hint: str = ""
 
 
+@dataclass(frozen=True)
+class AttentionLine:
+    """A line of the table of attention.
+
+    Attributes:
+        name: of the backend.
+        where: it is used, unless a line above can be.
+        why: it is used there.
+        here: what it is on this device: ``used here``, ``usable``, or why not.
+    """
+
+    name: str
+    where: str
+    why: str
+    here: str
+
+
 def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
     """Run all checks, the quick ones first.
 
@@ -53,6 +70,30 @@ def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
     yield _ram()
     yield _disk(store.folder)
     yield from _weights(store)
+
+
+def attention_table(device: str | None = None) -> list[AttentionLine]:
+    """Which attention is used where and why, best first; empty where the device cannot be used."""
+    try:
+        import torch
+
+        from engine.host import machine
+        from engine.sparse.attention import ATTENTION
+
+        place = torch.device(device) if device else machine.best_device()
+        chosen = ATTENTION.choose(place, machine.working_dtypes(place)[0]).name
+        found = ATTENTION.available(place)
+    except (ImportError, OSError, RuntimeError, AssertionError):
+        return []  # told by ``checks``
+    return [
+        AttentionLine(
+            line.name,
+            ATTENTION.backends[line.name].where,
+            ATTENTION.backends[line.name].why,
+            "used here" if line.name == chosen else "usable" if line.usable else line.reason,
+        )
+        for line in found
+    ]
 
 
 def _python() -> Check:
@@ -83,7 +124,7 @@ def _torch(torch) -> Iterator[Check]:
             f"NVIDIA {driver}, but this torch has no CUDA",
             "Install torch from its CUDA index: https://pytorch.org/get-started/locally",
         )
-    elif not torch.cuda.is_available():
+    elif not machine.sees_cuda():
         yield Check(
             "driver",
             "fail",

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -16,9 +18,32 @@ from protocol.errors import EngineError
 SECONDS = 10
 
 
+class Hardware(NamedTuple):
+    """What the choice of a kernel depends on, so that it can be made for a GPU that is not here.
+
+    Attributes:
+        kind: ``cuda`` (NVIDIA), ``rocm`` (AMD, whose devices torch calls cuda too), ``mps``,
+            ``cpu``, or torch's name of another kind of device.
+        capability: of an NVIDIA GPU its compute capability, such as (8, 6); None elsewhere.
+    """
+
+    kind: str
+    capability: tuple[int, int] | None = None
+
+
+@lru_cache(maxsize=32)
+def hardware_of(device: torch.device) -> Hardware:
+    """What a device is."""
+    if device.type != "cuda":
+        return Hardware(device.type)
+    if torch.version.hip is not None:
+        return Hardware("rocm")
+    return Hardware("cuda", torch.cuda.get_device_capability(device))
+
+
 def best_device() -> torch.device:
     """The device that is used by default."""
-    if torch.cuda.is_available():
+    if sees_cuda():
         return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
         return torch.device("mps")
@@ -89,6 +114,19 @@ def nvidia_driver() -> str | None:
         return None
     lines = done.stdout.split()
     return lines[0] if done.returncode == 0 and lines else None
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def sees_cuda() -> bool:
+    """Whether torch has CUDA or ROCm, and a device for it."""
+    return torch.cuda.is_available()
 
 
 def vram(device: torch.device) -> tuple[int, int] | None:

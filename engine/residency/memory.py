@@ -30,6 +30,12 @@ def free_bytes(device: torch.device) -> int | None:
     return int(MARGIN * found[0]) if found else None
 
 
+def return_unused(device: torch.device) -> None:
+    """Give what torch keeps for later back to the device, for other processes and true figures."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def reset_peak(device: torch.device) -> None:
     """Forget the peak so far, where that is possible: on CUDA, and on a CPU under Linux."""
     if device.type == "cuda":

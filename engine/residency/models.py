@@ -195,8 +195,7 @@ class Models:
         for name in list(self._placed):
             self._evict(name)
         self.pictures.forget()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        memory.return_unused(self.device)
 
     def _place(self, name: str, working_bytes: int, kept_bytes: int) -> _Placed:
         if name in self._placed:

@@ -1,7 +1,7 @@
 """One operation, several implementations: which are usable here, and which one is used.
 
-The choice is made once per device, dtype and width and logged with its reason; nothing here reads
-the environment.
+The choice is made once per kind of hardware, dtype and width and logged with its reason; nothing
+here reads the environment.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from engine.host.machine import Hardware, hardware_of
 from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -40,25 +41,31 @@ class Backend:
 
     Args:
         name: by which it is asked for.
-        probe: says for a device whether it can be used there; must not raise.
+        probe: says for some hardware whether it can be used there; must not raise.
         run: the operation itself; its arguments are those of the registry's operation.
         dtypes: feature dtypes that it can work in.
         learns: whether gradients flow back through it.
         widths: whether it takes vectors of a given width, where the operation has one.
+        by_name: used only where it is insisted on: what was not measured on any device yet.
+        where: in words, where it is used, unless one that is better can be.
+        why: in words, why there.
     """
 
     name: str
-    probe: Callable[[torch.device], Verdict]
+    probe: Callable[[Hardware], Verdict]
     run: Callable[..., Any]
     dtypes: tuple[torch.dtype, ...] = EVERY_DTYPE
     learns: bool = True
     widths: Callable[[int], bool] = lambda _: True
+    by_name: bool = False
+    where: str = ""
+    why: str = ""
 
 
 class _Case(NamedTuple):
     """What a choice depends on."""
 
-    device: torch.device
+    hardware: Hardware
     dtype: torch.dtype
     learning: bool
     width: int | None
@@ -79,12 +86,12 @@ class Registry:
 
     def available(self, device: torch.device | str) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
-        device = torch.device(device)
-        return [Availability(b.name, *b.probe(device)) for b in self.backends.values()]
+        hardware = hardware_of(torch.device(device))
+        return [Availability(b.name, *b.probe(hardware)) for b in self.backends.values()]
 
     def choose(
         self,
-        device: torch.device,
+        device: torch.device | Hardware,
         dtype: torch.dtype,
         name: str | None = None,
         *,
@@ -94,6 +101,7 @@ class Registry:
         """The backend for features of a dtype on a device.
 
         Args:
+            device: a device of this machine, or what stands in a machine that is not here.
             name: insist on this one; None: the first usable one.
             learning: gradients must flow back.
             width: of the vectors (attention: of a head), where it matters.
@@ -101,7 +109,8 @@ class Registry:
         Raises:
             EngineError: ``backend_unavailable``: the one insisted on cannot be used.
         """
-        case = _Case(device, dtype, learning, width)
+        hardware = device if isinstance(device, Hardware) else hardware_of(device)
+        case = _Case(hardware, dtype, learning, width)
         if name is not None:
             return self._insist(name, case)
         if case not in self._chosen:
@@ -112,11 +121,13 @@ class Registry:
         passed_over: list[str] = []
         for backend in self.backends.values():
             usable, reason = self._verdict(backend, case)
+            if usable and backend.by_name:
+                usable, reason = False, "it is used only where it is asked for"
             if usable:
                 others = "".join(f"; not {line}" for line in passed_over)
                 logger.info(
                     "%s on %s in %s: %s (%s)%s",
-                    self.operation, case.device, case.dtype, backend.name, reason, others,
+                    self.operation, case.hardware.kind, case.dtype, backend.name, reason, others,
                 )  # fmt: skip
                 return backend
             passed_over.append(f"{backend.name}: {reason}")
@@ -131,7 +142,7 @@ class Registry:
         return self.backends[name]
 
     def _verdict(self, backend: Backend, case: _Case) -> Verdict:
-        verdict = backend.probe(case.device)
+        verdict = backend.probe(case.hardware)
         if verdict.usable and case.dtype not in backend.dtypes:
             return Verdict(False, f"it does not work in {case.dtype}")
         if verdict.usable and case.learning and not backend.learns:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.host.machine import Hardware
 from engine.sparse.backends import Verdict
 from engine.sparse.topology import Topology
 
@@ -20,13 +21,15 @@ NEWEST_CAPABILITY = (9, 0)
 """spconv 2.3.8, the last release, has no code for GPUs after Hopper."""
 
 
-def probe(device: torch.device) -> Verdict:
-    """Whether spconv can be used on a device."""
-    if device.type != "cuda":
+def probe(hardware: Hardware) -> Verdict:
+    """Whether spconv can be used on some hardware."""
+    if hardware.kind == "rocm":
+        return Verdict(False, "it has no code for AMD's GPUs")
+    if hardware.kind != "cuda" or hardware.capability is None:
         return Verdict(False, "its CPU build gives wrong numbers, so it is used on CUDA only")
     if importlib.util.find_spec("spconv") is None:
         return Verdict(False, "spconv-cu126 is not installed (the extra maquette[cuda])")
-    if torch.cuda.get_device_capability(device) > NEWEST_CAPABILITY:
+    if hardware.capability > NEWEST_CAPABILITY:
         return Verdict(False, "its last release has no code for a GPU this new")
     try:
         from spconv.cppconstants import CPU_ONLY_BUILD  # pyright: ignore[reportMissingImports]

@@ -149,10 +149,12 @@ def _by_direction(
     wanted = DIRECTION_CHUNK.get(feats.device.type, 1 << 18)
     row_bytes = (feats.shape[1] + len(weight)) * feats.element_size() + 4 * len(weight)
     chunks = _chunks(count, chunk_rows or min(wanted, CHUNK_BYTES // row_bytes))
-    edges = torch.tensor(
-        [*(chunk.start for chunk in chunks), count], dtype=torch.int32, device=feats.device
-    )
-    bounds = torch.stack([torch.searchsorted(here, edges) for here, _ in pairs]).tolist()
+    if rows is None:
+        # Kept, because reading them waits for the device.
+        key = ("chunk_bounds", chunks[0].stop)
+        bounds = topology.keep(key, lambda: _bounds(pairs, chunks))
+    else:
+        bounds = _bounds(pairs, chunks)
     sum_dtype = torch.promote_types(feats.dtype, torch.float32)
     for number, chunk in enumerate(chunks):
         centre = feats[chunk] if rows is None else feats.index_select(0, rows[chunk])
@@ -163,6 +165,16 @@ def _by_direction(
                 product = feats.index_select(0, there[part]) @ kernel.T
                 sums.index_add_(0, here[part].long() - chunk.start, product.to(sum_dtype))
         yield chunk, sums
+
+
+def _bounds(pairs: list[tuple[Tensor, Tensor]], chunks: list[slice]) -> list[list[int]]:
+    """For each direction, at which of its pairs the chunks of rows begin, and the last one ends."""
+    edges = torch.tensor(
+        [*(chunk.start for chunk in chunks), chunks[-1].stop],
+        dtype=torch.int32,
+        device=pairs[0][0].device,
+    )
+    return torch.stack([torch.searchsorted(here, edges) for here, _ in pairs]).tolist()
 
 
 def _pairs_of(topology: Topology, rows: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -7,8 +7,9 @@ where inputs do. A backend changes neither the layout of weights nor the names o
 import torch
 from torch import Tensor
 
-from engine.sparse import conv_spconv, conv_torch
-from engine.sparse.backends import Availability, Backend, Registry, Verdict
+from engine.host.machine import Hardware
+from engine.sparse import conv_spconv, conv_torch, conv_triton
+from engine.sparse.backends import HALF_DTYPES, Availability, Backend, Registry, Verdict
 from engine.sparse.tensor import SparseTensor
 
 
@@ -88,22 +89,22 @@ def _learns(feats: Tensor, weight: Tensor) -> bool:
     return torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
 
 
-def _probe_torch(_: torch.device) -> Verdict:
+def _probe_torch(_: Hardware) -> Verdict:
     return Verdict(True, "gather and matrix products, works everywhere")
-
-
-def _probe_triton(_: torch.device) -> Verdict:
-    return Verdict(False, "not available yet: its kernel has not been written")
-
-
-def _triton(*_: object) -> Tensor:
-    raise NotImplementedError("the triton kernel has not been written")
 
 
 CONVOLUTION = Registry(
     "sparse convolution",
     [
-        Backend("triton", _probe_triton, _triton),
+        # Its numbers are tested by Triton's interpreter; on a GPU it has not run yet.
+        Backend(
+            "triton",
+            conv_triton.probe,
+            conv_triton.convolve,
+            dtypes=(torch.float32, *HALF_DTYPES),
+            learns=False,
+            by_name=True,
+        ),
         Backend(
             "spconv",
             conv_spconv.probe,

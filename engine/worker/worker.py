@@ -173,8 +173,8 @@ class Worker:
 
     def _tell_memory(self) -> None:
         device = self._models.device if self._models else None
-        if device is not None and device.type == "cuda":
-            free, total = torch.cuda.mem_get_info(device)
+        if device is not None and (memory := vram(device)) is not None:
+            free, total = memory
             self._end.send(Memory(used=total - free))
         elif (used := ram_in_use()) is not None:
             self._end.send(Memory(used=used))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.doctor import checks, selftest
 from engine.host import machine
+from engine.sparse.attention import ATTENTION
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,15 @@ def test_a_failed_self_test_ends_with_1(monkeypatch: pytest.MonkeyPatch):
     found = report()
     assert found["self-test"]["state"] == "fail"
     assert found["self-test"]["text"] == "attention: off by 3"
+
+
+def test_the_table_of_attention():
+    text = " ".join(doctor("--device", "cpu").stdout.split())
+    assert "Attention, best first" in text
+    found = json.loads(doctor("--device", "cpu", "--json").stdout)["attention"]
+    assert [line["name"] for line in found] == list(ATTENTION.backends)
+    assert {line["name"] for line in found if line["here"] == "used here"} == {"sdpa"}
+    assert "Pascal" in next(line["where"] for line in found if line["name"] == "plain")
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:77"])

@@ -65,6 +65,26 @@ def _forbidden(node: ast.AST) -> str | None:
             return None
 
 
+def calls_of_cuda(files: Iterable[Path], root: Path, allowed: Iterable[str]) -> list[str]:
+    """Uses of ``torch.cuda`` (also under other names), outside of the allowed files."""
+    offences: list[str] = []
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        if name in allowed:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Attribute(value=ast.Name(id="torch"), attr="cuda"):
+                    found = True
+                case ast.Import() | ast.ImportFrom():
+                    found = any(f"{m}.".startswith("torch.cuda.") for m in _modules(node))
+                case _:
+                    found = False
+            if found:
+                offences.append(f"{name}:{getattr(node, 'lineno', 0)} uses torch.cuda")
+    return offences
+
+
 def not_for_an_extension(files: Iterable[Path]) -> list[str]:
     """What Blender's platform forbids, or what breaks other extensions: threads of our own, `eval`
     and `exec`, changes of `sys.path`, and absolute imports of our own packages or of wheels when a

@@ -107,6 +107,45 @@ def test_a_circle_is_seen(tmp_path: Path) -> None:
     ]
 
 
+USES_CUDA = {
+    "engine/host/machine.py": "what the device is and how much memory it has",
+    "engine/residency/memory.py": "how much of the device's memory is in use",
+    "engine/residency/streaming.py": "a stream of its own for weights on their way",
+}
+"""Files that may use ``torch.cuda``, each after asking whether the device is of that kind."""
+
+
+def test_torch_cuda_is_used_in_guarded_places_only() -> None:
+    files = rules.python_files(ROOT, "engine", "benchmarks")
+    assert rules.calls_of_cuda(files, ROOT, USES_CUDA) == []
+    for name in USES_CUDA:
+        assert len(rules.calls_of_cuda([ROOT / name], ROOT, ())) > 0, f"{name} needs no place"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.cuda.synchronize()",
+        "import torch.cuda",
+        "from torch import cuda",
+        "from torch.cuda import Event",
+        "import torch.cuda.amp as amp",
+        "def f(x: torch.cuda.Event): ...",
+    ],
+)
+def test_a_use_of_torch_cuda_is_seen(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "engine.py"
+    file.write_text(f"{line}\n")
+    assert rules.calls_of_cuda([file], tmp_path, ()) == ["engine.py:1 uses torch.cuda"]
+    assert rules.calls_of_cuda([file], tmp_path, {"engine.py"}) == []
+
+
+def test_a_mention_of_cuda_is_no_use(tmp_path: Path) -> None:
+    file = tmp_path / "engine.py"
+    file.write_text("torch.backends.cuda.matmul\ntorch.version.cuda\ntext = 'torch.cuda.Event'\n")
+    assert rules.calls_of_cuda([file], tmp_path, ()) == []
+
+
 def test_no_forbidden_code() -> None:
     files = rules.python_files(ROOT, "engine", "protocol", "blender_addon")
     assert files

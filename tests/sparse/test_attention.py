@@ -2,14 +2,16 @@
 
 import itertools
 import logging
-from dataclasses import replace
 
 import pytest
 import torch
 
+from engine.host.machine import Hardware
 from engine.sparse.attention import ATTENTION, attention, available_backends
-from engine.sparse.backends import Registry, Verdict
+from engine.sparse.backends import Registry
 from protocol.errors import EngineError
+from tests.gpu_without_card.card import pretended_card
+from tests.tolerances import assert_same_maths
 
 
 def oracle(q, k, v, q_offsets, k_offsets):
@@ -94,7 +96,7 @@ def test_offsets_that_do_not_fit(q_offsets, k_offsets, message):
 
 def test_the_report_and_the_refusal_name_reasons(caplog):
     report = {line.name: line for line in available_backends("cpu")}
-    assert list(report) == ["flash-attn", "varlen", "sdpa"]
+    assert list(report) == ["flash-attn-3", "flash-attn", "varlen", "plain", "sdpa"]
     assert report["sdpa"].usable and not report["varlen"].usable
     x = torch.zeros(5, 1, 4)
     with pytest.raises(EngineError, match=r"'varlen' cannot be used: .*leave the choice"):
@@ -110,24 +112,85 @@ def test_the_report_and_the_refusal_name_reasons(caplog):
     assert "not varlen: " in caplog.text
 
 
-def test_heads_of_a_width_that_flash_attention_does_not_take():
-    """As on a GPU: the kernels that are usable there, with heads of some widths."""
+HOPPER, AMPERE, TURING, PASCAL = (Hardware("cuda", c) for c in ((9, 0), (8, 6), (7, 5), (6, 1)))
+BLACKWELL, AMD, MAC, CPU = (
+    Hardware("cuda", (12, 0)),
+    Hardware("rocm"),
+    Hardware("mps"),
+    Hardware("cpu"),
+)
 
-    def everywhere(_: torch.device) -> Verdict:
-        return Verdict(True, "usable")
 
-    found = [replace(backend, probe=everywhere) for backend in ATTENTION.backends.values()]
-    registry = Registry("attention", found)
-    case = torch.device("cpu"), torch.bfloat16
-    for width, name in ((128, "flash-attn"), (256, "flash-attn"), (28, "sdpa"), (264, "sdpa")):
-        assert registry.choose(*case, width=width).name == name
-    with pytest.raises(EngineError, match="vectors of 28 numbers"):
-        registry.choose(*case, "varlen", width=28)
+@pytest.mark.parametrize(
+    ("hardware", "packages", "expected"),
+    [
+        (HOPPER, {"flash_attn_interface", "flash_attn"}, "flash-attn-3"),
+        (HOPPER, {"flash_attn"}, "flash-attn"),
+        (HOPPER, set(), "varlen"),
+        (BLACKWELL, {"flash_attn_interface"}, "varlen"),
+        (AMPERE, {"flash_attn_interface", "flash_attn"}, "flash-attn"),
+        (AMPERE, set(), "varlen"),
+        (AMD, set(), "varlen"),
+        (TURING, {"flash_attn_interface", "flash_attn"}, "sdpa"),
+        (PASCAL, {"flash_attn_interface", "flash_attn"}, "plain"),
+        (MAC, {"flash_attn"}, "sdpa"),
+        (CPU, {"flash_attn"}, "sdpa"),
+    ],
+)
+def test_the_choice_for_hardware_that_is_not_here(
+    hardware: Hardware, packages: set[str], expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    there = {*packages, "torch.nn.attention.varlen"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in there or None)
+    monkeypatch.setattr("torch.backends.cuda.is_flash_attention_available", lambda: True)
+    registry = Registry("attention", list(ATTENTION.backends.values()))
+    assert registry.choose(hardware, torch.bfloat16, width=128).name == expected
+    # What has no half-precision kernel, or no kernel of that width, goes the general way.
+    general = "plain" if hardware == PASCAL else "sdpa"
+    assert registry.choose(hardware, torch.float32, width=128).name == general
+    assert registry.choose(hardware, torch.bfloat16, width=28).name == general
+    assert registry.choose(hardware, torch.bfloat16, width=264).name == general
+    with pytest.raises(EngineError, match="cannot be used"):
+        registry.choose(hardware, torch.bfloat16, "flash-attn", width=28)
+
+
+def test_every_line_of_the_table_says_where_and_why():
+    assert all(line.where and line.why for line in ATTENTION.backends.values())
+
+
+def test_cudnn_is_never_asked(monkeypatch: pytest.MonkeyPatch):
+    asked: list[bool] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def listening(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        asked.append(torch.backends.cuda.cudnn_sdp_enabled())
+        return attend(q, k, v)
+
+    monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", listening)
+    with pretended_card(monkeypatch, (7, 5)):
+        x = torch.empty(5, 1, 8, device="cuda:0")
+        for offsets in ([0, 5], [0, 2, 5]):
+            attention(x, x, x, q_offsets=offsets, k_offsets=offsets)
+    assert asked == [False, False, False]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("score_bytes", [1, 500, 1 << 28])
+def test_plain_products_in_chunks(
+    score_bytes: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    """As on Pascal; this backend works everywhere."""
+    monkeypatch.setattr("engine.sparse.attention.SCORE_BYTES", score_bytes)
+    for offsets in ([0, 30], [0, 9, 12, 30], [0, 15, 30]):
+        q, k, v = torch.randn(3, 30, 2, 10).to(dtype)
+        got = ATTENTION.backends["plain"].run(q, k, v, tuple(offsets), tuple(offsets))
+        assert got.dtype == dtype
+        assert_same_maths(got, oracle(q, k, v, offsets, offsets), dtype)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("name", ["flash-attn", "varlen", "sdpa"])
+@pytest.mark.parametrize("name", ["flash-attn-3", "flash-attn", "varlen", "plain", "sdpa"])
 def test_backends_agree_on_a_gpu(name):
     if not {line.name: line.usable for line in available_backends("cuda")}[name]:
         pytest.skip(f"{name} is not usable here")

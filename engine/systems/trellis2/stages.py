@@ -271,8 +271,8 @@ def _drawn(
         work.remember(stage)
 
         def prepare() -> dict[bool, object]:
-            cond = tokens.to(models.device)
-            return {True: flow.prepare(cond), False: flow.prepare(torch.zeros_like(cond))}
+            picture = flow.prepare(tokens.to(models.device), zero_shortcut=False)
+            return {True: picture, False: flow.prepare_zeros(len(tokens))}
 
         key = work.picture.key
         conditions = models.pictures.prepared(key, name, use.kept_bytes, prepare)

@@ -1,0 +1,122 @@
+"""Sampling never waits for the device, nor sends anything to it, once it has begun.
+
+On fake tensors whatever needs a value of the device on the host fails (``item``, ``bool``,
+``tolist``, ``nonzero``); copies between the two are counted.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+
+from engine.bench.networks import Reduction
+from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER
+from engine.sampling import Spread, dense_spread, sample, sparse_spread
+from engine.sparse import SparseTensor
+from engine.systems.trellis2.networks import build_network
+from protocol.samplers import SamplerParams
+from tests.gpu_without_card.card import CUDA, Transfers, fake_topology, on_card, pretended_card
+from tests.gpu_without_card.test_networks import KERNELS, empty, grid_of
+
+CELLS = 500
+FLOWS = {
+    "sparse_structure_flow_model": STRUCTURE_SAMPLER,
+    "shape_slat_flow_model_512": SHAPE_SAMPLER,
+    "tex_slat_flow_model_512": TEXTURE_SAMPLER,
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", FLOWS)
+@torch.inference_mode()
+def test_steps(name: str, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``engine/systems/trellis2/stages.py`` samples, in the published width, of two blocks."""
+    capability, flash = KERNELS[kernel]
+    with pretended_card(monkeypatch, capability, flash=flash):
+        args = Reduction(blocks=2).args(name)
+        flow = on_card(lambda: build_network(*args, torso_dtype=torch.bfloat16))
+        channels = flow.config.in_channels
+        more: tuple[Any, ...] = ()
+        spread: Spread = dense_spread
+        if name == "sparse_structure_flow_model":
+            noise = empty(1, channels, *[flow.config.resolution] * 3)
+            wrap: Any = lambda x: x  # noqa: E731
+        else:
+            cells = fake_topology(grid_of(CELLS))
+            spread = sparse_spread(cells.offsets)
+            if name.startswith("tex"):
+                channels //= 2
+                more = (SparseTensor(cells, empty(CELLS, channels)),)
+            noise = empty(CELLS, channels)
+            wrap = lambda x: SparseTensor(cells, x)  # noqa: E731
+        conditions = {
+            True: flow.prepare(empty(1, 1029, flow.config.cond_channels), zero_shortcut=False),
+            False: flow.prepare_zeros(1),
+        }
+
+        def velocity(x: torch.Tensor, t: float, positive: bool) -> torch.Tensor:
+            time = torch.full((1,), 1000 * t, device=x.device)
+            v = flow(wrap(x), time, conditions[positive], *more)
+            return v.feats if isinstance(v, SparseTensor) else v
+
+        _walk(velocity, noise, FLOWS[name], spread, first=2 if kernel == "varlen" else 0)
+
+
+def _walk(
+    velocity: Any, noise: torch.Tensor, params: SamplerParams, spread: Spread, *, first: int
+) -> None:
+    """Sample; ``first``: tables that the first step may send, kept for the others."""
+    steps = 0
+    with Transfers() as transfers:
+        for step in sample(velocity, noise, params, spread=spread):
+            assert step.x.device == CUDA
+            assert step.x.shape == noise.shape
+            steps += 1
+            assert transfers.to_host == []
+            assert len(transfers.to_device) <= first, transfers.to_device
+    assert steps == params.steps
+
+
+@pytest.mark.parametrize(
+    ("read", "to_host", "to_device"),
+    [
+        (lambda x: x.cpu(), 1, 0),
+        (lambda x: x.to("cpu", torch.float64), 1, 0),
+        (lambda x: torch.empty(3, 2).copy_(x), 1, 0),
+        (lambda x: torch.empty(3, 2).to(x.device), 0, 1),
+        (lambda x: torch.tensor([1, 2], device=x.device), 0, 1),
+        (lambda x: x.to(torch.float16), 0, 0),
+        (lambda x: x * 3 + torch.full((1,), 2.0, device=x.device), 0, 0),
+    ],
+)
+def test_transfers_are_seen(
+    read: Any, to_host: int, to_device: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pretended_card(monkeypatch):
+        x = empty(3, 2)
+        with Transfers() as transfers:
+            read(x)
+        assert (len(transfers.to_host), len(transfers.to_device)) == (to_host, to_device)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda x: x.sum().item(),
+        lambda x: bool(x.any()),
+        lambda x: x.nonzero(),
+        lambda x: x[x > 0],
+        lambda x: x.unique(),
+        lambda x: int(x.argmax()),
+        lambda x: torch.equal(x, x),
+    ],
+)
+def test_what_waits_fails(wait: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The last is what int() and float() say, which do not come as far as the fake mode here.
+    refusals = ("_local_scalar_dense", "nonzero", "unique", "index", "equal", "cuda devices")
+    with (
+        pretended_card(monkeypatch),
+        Transfers(),
+        pytest.raises(Exception, match="|".join(refusals)),
+    ):
+        wait(empty(3, 2))
