@@ -96,7 +96,7 @@ class Finish:
         occlusion: whether what hides the sky goes into R of the ORM texture.
         lod_shares: faces of LOD0, LOD1, ... as shares of ``faces``; one level has no _LOD suffix.
         collision_hull: whether a convex hull UCX_ goes along.
-        image_format: of pictures without alpha in a .glb file.
+        image_format: of pictures in a .glb file; those with alpha are never JPEG.
         closed: whether to remesh to a closed surface before simplifying; not with a given mesh.
         remesh_cells: cells along the longest side when remeshing; None: as many as the grid has.
         keep_inner: whether to keep parts that nobody outside can see.

@@ -19,7 +19,7 @@ MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
 """How the background is removed; "cutout": it was removed before."""
 MATTE_METHODS: tuple[str, ...] = get_args(MatteMethod)
 
-ImageFormat = Literal["png", "jpeg"]
+ImageFormat = Literal["png", "jpeg", "webp"]
 """Of a texture without alpha in a .glb file; with alpha it is always png."""
 IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
 

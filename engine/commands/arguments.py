@@ -33,6 +33,21 @@ def finish_choice(name: str, **changes: Any) -> FinishChoice | None:
     return FinishChoice(finish=name, **changes)
 
 
+def check_image_format(name: str | None, output: Path | None) -> None:
+    """Refuse another format than PNG where there is no file that could hold it.
+
+    Raises:
+        EngineError: ``image_format``.
+    """
+    if name not in (None, "png") and output is not None and output.suffix.lower() != ".glb":
+        raise EngineError(
+            "image_format",
+            f"Only .glb files hold pictures of the format {name}; those beside {output.name} would "
+            "be .png files.",
+            "Leave out --image-format, or write a .glb file.",
+        )
+
+
 def targets_of(output: Path, count: int) -> list[Path]:
     """The file itself, or name_1, name_2, ... where there are several assets."""
     if count == 1:

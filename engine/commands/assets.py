@@ -10,6 +10,7 @@ import typer
 
 from engine.assets.names import folder_of
 from engine.commands.arguments import (
+    check_image_format,
     check_order,
     finish_choice,
     matte_method,
@@ -35,6 +36,7 @@ from engine.commands.options import (
     Force,
     Guidance,
     Hull,
+    ImageFormat,
     Levels,
     Matte,
     MaxTokens,
@@ -85,6 +87,7 @@ def generate(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    image_format: ImageFormat = None,
     quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -106,9 +109,11 @@ def generate(
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
+        check_image_format(image_format, output)
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            image_format=image_format,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -132,6 +137,7 @@ def texture(
     image: Picture,
     output: Output,
     finishing: Finish = "standard",
+    image_format: ImageFormat = None,
     resolution: Annotated[
         int | None, typer.Option(help="Voxels an axis; the highest if absent.")
     ] = None,
@@ -155,7 +161,8 @@ def texture(
         from protocol.references import File
 
         check_order(mesh, image)
-        chosen = finish_choice(finishing)
+        check_image_format(image_format, output)
+        chosen = finish_choice(finishing, image_format=image_format)
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
@@ -183,6 +190,7 @@ def upscale(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    image_format: ImageFormat = None,
     quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
@@ -205,9 +213,11 @@ def upscale(
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
+        check_image_format(image_format, output)
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            image_format=image_format,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from engine.commands.arguments import check_image_format
 from engine.commands.console import errors_shown, results, seconds_line, settings_of
 from engine.commands.options import (
     Closed,
     Faces,
     Force,
     Hull,
+    ImageFormat,
     Levels,
     NormalMap,
     Occlusion,
@@ -22,7 +24,6 @@ from engine.commands.options import (
 from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
-from protocol.errors import EngineError
 from protocol.finishes import FinishChoice, finish_help
 
 
@@ -40,9 +41,7 @@ def finish(
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the finish's.")
     ] = None,
-    image_format: Annotated[
-        str | None, typer.Option(help="png or jpeg, of pictures without alpha in a .glb file.")
-    ] = None,
+    image_format: ImageFormat = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -76,7 +75,7 @@ def finish(
             solid=solid, wall=wall,
             keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-        _check_image_format(image_format, output)
+        check_image_format(image_format, output)
         report = follow.report()
         report.expect(session.stages_of_finishing(source, choice, output))
         with session.claimed([output], finished=True), report.ending():
@@ -92,12 +91,3 @@ def finish(
         if verbose:
             for line in (*finishing_figures(finished), seconds_line(report)):
                 show(line)
-
-
-def _check_image_format(name: str | None, output: Path) -> None:
-    if name == "jpeg" and output.suffix.lower() != ".glb":
-        raise EngineError(
-            "image_format",
-            f"The pictures beside {output.name} are .png files.",
-            "Leave out --image-format, or write a .glb file.",
-        )

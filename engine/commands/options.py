@@ -8,7 +8,7 @@ import typer
 from engine.systems.table import sampled_stages
 from protocol.finishes import LOD_SHARES, WALL, finish_help
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
-from protocol.limits import MATTE_METHODS, quality_help
+from protocol.limits import IMAGE_FORMATS, MATTE_METHODS, quality_help
 
 
 def _steps_help(job: type[MakingJob]) -> str:
@@ -119,6 +119,13 @@ Occlusion = Annotated[
 Levels = Annotated[
     int | None,
     typer.Option(help=f"Levels of detail, 1 to {len(LOD_SHARES)}; as the finish if absent."),
+]
+ImageFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--image-format",
+        help=f"{', '.join(IMAGE_FORMATS)}: of pictures in a .glb file; png if absent.",
+    ),
 ]
 Hull = Annotated[
     bool | None, typer.Option("--hull/--no-hull", help="A collision hull; as the finish if absent.")

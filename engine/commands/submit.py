@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.commands.arguments import (
+    check_image_format,
     check_order,
     finish_choice,
     matte_method,
@@ -29,6 +30,7 @@ from engine.commands.options import (
     Force,
     Guidance,
     Hull,
+    ImageFormat,
     Json,
     Levels,
     Matte,
@@ -80,6 +82,7 @@ def generate(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    image_format: ImageFormat = None,
     quality: Quality = None,
     kind: Type = None,
     seed: Seed = 42,
@@ -111,9 +114,11 @@ def generate(
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
+        check_image_format(image_format, output)
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            image_format=image_format,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -126,6 +131,7 @@ def texture(
     mesh: Annotated[Path, typer.Argument(metavar="MESH", help="A mesh file.")],
     image: Picture,
     finishing: Finish = "standard",
+    image_format: ImageFormat = None,
     resolution: Annotated[
         int | None, typer.Option(help="Voxels an axis; the highest if absent.")
     ] = None,
@@ -154,7 +160,8 @@ def texture(
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
             require_textures=require_textures,
         )  # fmt: skip
-        choice = finish_choice(finishing)
+        check_image_format(image_format, output)
+        choice = finish_choice(finishing, image_format=image_format)
         then = Then(wait, output, force, as_json, [mesh, image])
         _submit(context, job, choice, mesh.stem, checkpoint, batch, then)
 
@@ -177,6 +184,7 @@ def upscale(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    image_format: ImageFormat = None,
     quality: FinerQuality = None,
     kind: Type = None,
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
@@ -203,9 +211,11 @@ def upscale(
             max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
             require_textures=require_textures,
         )  # fmt: skip
+        check_image_format(image_format, output)
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
+            image_format=image_format,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -230,6 +240,7 @@ def finish(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    image_format: ImageFormat = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,

@@ -73,7 +73,10 @@ def packed_mesh(mesh: Mesh) -> Packed:
 
 
 def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
-    """The textures of a mesh's only material; None where it has none."""
+    """The textures of a mesh's only material; None where it has none.
+
+    On their way into a program they need not be as small as WebP makes them.
+    """
     if not mesh.materials:
         return None
     material = mesh.materials[0]
@@ -84,7 +87,7 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
     }
     pictures = {
         name: (
-            encode_picture(texture, image_format)[0],
+            encode_picture(texture, "png" if image_format == "webp" else image_format)[0],
             name == "base_color" and material.alpha_mode != "opaque",
         )
         for name, texture in textures.items()

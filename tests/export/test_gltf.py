@@ -26,7 +26,7 @@ def document_of(path: Path) -> dict:
 
 
 @pytest.mark.parametrize("see_through", [False, True])
-@pytest.mark.parametrize("image_format", ["png", "jpeg"])
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
     mesh = textured_ball(see_through=see_through)
     path = tmp_path / "ball.glb"
@@ -34,7 +34,8 @@ def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
     report = assert_valid(path)
     assert report["info"]["totalTriangleCount"] == len(mesh.faces)
     document = document_of(path)
-    assert "extensionsUsed" not in document
+    needed = ["EXT_texture_webp"] if image_format == "webp" else None
+    assert document.get("extensionsUsed") == document.get("extensionsRequired") == needed
     for primitive in document["meshes"][0]["primitives"]:
         assert set(primitive["attributes"]) == {"POSITION", "NORMAL", "TANGENT", "TEXCOORD_0"}
     kinds = [m.get("alphaMode", "OPAQUE") for m in document["materials"]]
@@ -52,6 +53,10 @@ def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
         assert a is not None
         assert b is not None
         np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
+    if image_format != "jpeg":  # normals and ORM are never lossy
+        for name in ("metallic_roughness_texture", "normal_texture"):
+            a, b = (getattr(m.materials[0], name) for m in (again, mesh))
+            np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
     order = slice(None)
     if mesh.face_material is not None:
         order = np.argsort(mesh.face_material, kind="stable")
