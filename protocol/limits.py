@@ -20,7 +20,7 @@ MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
 MATTE_METHODS: tuple[str, ...] = get_args(MatteMethod)
 
 ImageFormat = Literal["png", "jpeg", "webp"]
-"""Of a texture without alpha in a .glb file; with alpha it is always png."""
+"""Of a texture in a .glb file; one with alpha is never jpeg."""
 IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
 
 DEFAULT_SEED = 42

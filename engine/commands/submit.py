@@ -261,9 +261,10 @@ def finish(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
             closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
             levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
-            rebuild=rebuild,
-            require_textures=require_textures,
+            rebuild=rebuild, require_textures=require_textures,
+            image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
+        check_image_format(image_format, output)
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)
 

@@ -34,6 +34,7 @@ _WRAPS = {"clamp": 33071, "mirror": 33648, "repeat": 10497}
 JPEG_QUALITY = 92
 WEBP_QUALITY = 92
 _WEBP = "EXT_texture_webp"
+_LARGEST_WEBP = 16_383
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def encode_picture(
 ) -> tuple[bytes, str]:
     """Bytes and MIME type of a picture.
 
-    What was read as a JPEG stays one, and one with alpha never becomes one.
+    What was read as a JPEG stays one, and one with alpha never becomes one. What is too large for
+    WebP, 16,383 texels a side, becomes PNG.
 
     Args:
         numbers: whether it holds something else than colours, which WebP keeps without loss, since
@@ -118,11 +120,11 @@ def encode_picture(
     if image_format == "jpeg" and not has_alpha:
         image.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         return stream.getvalue(), "image/jpeg"
-    if image_format == "webp":
+    if image_format == "webp" and max(image.size) <= _LARGEST_WEBP:
         image = image.convert("RGBA" if has_alpha else "RGB")
         # Fast without loss is as fast as PNG, and a fifth smaller.
         how = {"quality": 0, "method": 0} if numbers else {"quality": WEBP_QUALITY, "method": 2}
-        image.save(stream, "WEBP", lossless=numbers, exact=numbers, **how)
+        image.save(stream, "WEBP", lossless=numbers, exact=True, **how)
         return stream.getvalue(), "image/webp"
     # The fastest: three levels more save a tenth and take half as long again.
     image.save(stream, "PNG", compress_level=1)

@@ -1,5 +1,6 @@
 """GLB files: valid by the Khronos validator, and the same when they are read again."""
 
+import io
 import json
 import struct
 from dataclasses import replace
@@ -8,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
-from engine.export.gltf import NamedMesh, glb_bytes
+from engine.export.gltf import NamedMesh, encode_picture, glb_bytes
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
-from engine.mesh import Mesh
+from engine.mesh import Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 from tests.export.assets import game_asset, sheet, textured_ball
@@ -66,6 +68,21 @@ def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
     np.testing.assert_allclose(
         again.vertices[again.faces], mesh.vertices[mesh.faces][order], atol=1e-6
     )
+
+
+def test_what_is_too_large_for_webp_becomes_png() -> None:
+    thin = Texture(np.full((2, 16_384, 3), 90, np.uint8))
+    assert encode_picture(thin, "webp")[1] == "image/png"
+    assert encode_picture(Texture(thin.pixels[:, 1:]), "webp")[1] == "image/webp"
+
+
+def test_colours_of_clear_texels_stay_in_webp() -> None:
+    """What lies under a mask's rim would show in smaller mips."""
+    pixels = np.full((32, 32, 4), 200, np.uint8)
+    pixels[8:24, 8:24, 3] = 0
+    data, _ = encode_picture(Texture(pixels), "webp")
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.abs(np.asarray(image).astype(int) - pixels)[..., :3].max() < 8
 
 
 def test_levels_of_detail_and_hull(tmp_path: Path) -> None:
