@@ -230,7 +230,7 @@ def test_ids_may_be_shortened(caller: Caller) -> None:
         status, refused = caller.ask("GET", f"/v1/jobs/{path}")
         assert status == 400 and refused["code"] == "job_ambiguous"
     assert caller.ask("POST", "/v1/jobs/xyz/cancel")[1]["code"] == "job_unknown"
-    assert caller.ask("POST", "/v1/jobs/2/cancel")[1]["code"] == "job_ended"
+    assert caller.ask("POST", "/v1/jobs/2abc/cancel")[1]["code"] == "job_ended"
 
 
 @pytest.mark.parametrize(
