@@ -8,8 +8,10 @@ from .limits import (
     FEWEST_FACES,
     IMAGE_FORMATS,
     LARGEST_TEXTURE,
+    ORIGINS,
     SMALLEST_TEXTURE,
     ImageFormat,
+    Origin,
     check_one_of,
     check_whole,
     short,
@@ -22,6 +24,8 @@ LEAST_CELLS, MOST_CELLS = 8, 512
 WALL = 0.015
 """Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
 THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
+LEAST_HEIGHT, MOST_HEIGHT = 0.0001, 100_000.0
+"""Of a result, in metres."""
 PRINT_SUFFIXES = (".stl", ".3mf")
 """Of files that hold a shape for 3D printing, without textures."""
 FINISHED_SUFFIXES = (".glb", ".obj", *PRINT_SUFFIXES)
@@ -85,6 +89,21 @@ def check_wall(wall: float | None) -> None:
         )
 
 
+def check_height(height: float | None) -> None:
+    """Refuse what is no height in metres; None leaves the size as it comes.
+
+    Raises:
+        EngineError: ``height`` unless 0.0001 <= height <= 100,000, or None.
+    """
+    number = isinstance(height, int | float) and type(height) is not bool
+    if height is not None and not (number and LEAST_HEIGHT <= height <= MOST_HEIGHT):
+        raise EngineError(
+            "height",
+            f"A height of {short(height)} metres is not possible.",
+            f"Choose {LEAST_HEIGHT:g} to {MOST_HEIGHT:g}.",
+        )
+
+
 @dataclass(frozen=True)
 class Finish:
     """How an asset is finished, all decided.
@@ -104,9 +123,11 @@ class Finish:
             ``wall`` and nothing that crosses itself.
         wall: share of the longest side.
         textured: whether there are UVs and textures.
+        height: of the result, in metres; None: as it comes.
+        origin: where in the result the origin lies.
 
     Raises:
-        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``.
+        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``.
     """
 
     faces: int
@@ -122,12 +143,15 @@ class Finish:
     solid: bool = False
     wall: float = WALL
     textured: bool = True
+    height: float | None = None
+    origin: Origin = "kept"
 
     def __post_init__(self) -> None:
         check_wall(self.wall)
         check_faces(self.faces)
         check_texture_size(self.texture_size)
         check_remesh_cells(self.remesh_cells)
+        check_height(self.height)
 
     @property
     def has_one_mesh(self) -> bool:
@@ -238,10 +262,12 @@ class FinishChoice:
         keep_inner: keep parts that nobody outside can see.
         solid: make a solid for printing, which is always closed.
         wall: its least thickness, as a share of the longest side.
+        height: of the result, in metres.
+        origin: where in the result the origin lies.
 
     Raises:
         EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``,
-            ``wall``, ``job_invalid``.
+            ``wall``, ``height``, ``origin``, ``job_invalid``.
     """
 
     finish: str = "standard"
@@ -256,10 +282,13 @@ class FinishChoice:
     keep_inner: bool = False
     solid: bool = False
     wall: float | None = None
+    height: float | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
         check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
+        check_one_of("origin", "origin", self.origin, ORIGINS)
         flags = ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner", "solid")
         for name in flags:
             if type(getattr(self, name) or False) is not bool:
@@ -297,4 +326,6 @@ class FinishChoice:
             keep_inner=self.keep_inner,
             solid=self.solid,
             wall=usual.wall if self.wall is None else self.wall,
+            height=self.height,
+            origin=self.origin or usual.origin,
         )

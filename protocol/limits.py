@@ -23,6 +23,10 @@ ImageFormat = Literal["png", "jpeg", "webp"]
 """Of a texture in a .glb file; one with alpha is never jpeg."""
 IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
 
+Origin = Literal["kept", "base", "centre"]
+"""Where in a result the origin lies: where it was, in the middle of its foot, or of its box."""
+ORIGINS: tuple[str, ...] = get_args(Origin)
+
 DEFAULT_SEED = 42
 LARGEST_SEED = 2**63 - 1
 LOWEST_RESOLUTION, HIGHEST_RESOLUTION = 16, 2048

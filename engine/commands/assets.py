@@ -35,6 +35,7 @@ from engine.commands.options import (
     Finish,
     Force,
     Guidance,
+    Height,
     Hull,
     ImageFormat,
     Levels,
@@ -45,6 +46,7 @@ from engine.commands.options import (
     NoService,
     Occlusion,
     Offline,
+    Origin,
     Output,
     Picture,
     Prompts,
@@ -87,6 +89,8 @@ def generate(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
     kind: Type = None,
@@ -113,7 +117,7 @@ def generate(
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format,
+            image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -190,6 +194,8 @@ def upscale(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
     kind: Type = None,
@@ -217,7 +223,7 @@ def upscale(
         chosen = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format,
+            image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),

@@ -11,11 +11,13 @@ from engine.commands.options import (
     Closed,
     Faces,
     Force,
+    Height,
     Hull,
     ImageFormat,
     Levels,
     NormalMap,
     Occlusion,
+    Origin,
     Rebuild,
     RequireTextures,
     Solid,
@@ -49,6 +51,8 @@ def finish(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
     ] = False,
@@ -72,7 +76,8 @@ def finish(
         choice = FinishChoice(
             finish=finishing, faces=faces, texture_size=texture, closed=closed,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            solid=solid, wall=wall,
+            solid=solid, wall=wall, height=height,
+            origin=origin,  # pyright: ignore[reportArgumentType]
             keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         check_image_format(image_format, output)

@@ -127,6 +127,16 @@ ImageFormat = Annotated[
         help=f"{', '.join(IMAGE_FORMATS)}: of pictures in a .glb file; png if absent.",
     ),
 ]
+Height = Annotated[
+    float | None, typer.Option(help="Of the result, in metres; as it comes if absent.")
+]
+Origin = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the result has its origin: base (the middle of its foot, so that it stands on "
+        "the ground), centre, or kept."
+    ),
+]
 Hull = Annotated[
     bool | None, typer.Option("--hull/--no-hull", help="A collision hull; as the finish if absent.")
 ]

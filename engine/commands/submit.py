@@ -29,6 +29,7 @@ from engine.commands.options import (
     Finish,
     Force,
     Guidance,
+    Height,
     Hull,
     ImageFormat,
     Json,
@@ -37,6 +38,7 @@ from engine.commands.options import (
     MaxTokens,
     NormalMap,
     Occlusion,
+    Origin,
     Picture,
     Quality,
     Rebuild,
@@ -82,6 +84,8 @@ def generate(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
     kind: Type = None,
@@ -118,7 +122,7 @@ def generate(
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format,
+            image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -184,6 +188,8 @@ def upscale(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
     kind: Type = None,
@@ -215,7 +221,7 @@ def upscale(
         choice = finish_choice(
             finishing, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format,
+            image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -240,6 +246,8 @@ def finish(
     occlusion: Occlusion = None,
     levels: Levels = None,
     hull: Hull = None,
+    height: Height = None,
+    origin: Origin = None,
     image_format: ImageFormat = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
@@ -261,7 +269,8 @@ def finish(
             source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
             closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
             levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
-            rebuild=rebuild, require_textures=require_textures,
+            rebuild=rebuild, require_textures=require_textures, height=height,
+            origin=origin,  # pyright: ignore[reportArgumentType]
             image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         check_image_format(image_format, output)

@@ -11,6 +11,7 @@ from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
 from engine.finishing.baking.detail import Detail, detail_of
+from engine.finishing.standing import stand
 from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
@@ -164,7 +165,7 @@ def finish(
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(tuple(meshes), log)
+    return Finished(stand(meshes, settings.height, settings.origin), log)
 
 
 def _solid(
@@ -254,6 +255,8 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
+    if settings.height is not None or settings.origin != "kept":
+        report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
         given,
         vertices=voxels.placement.to_unit(given.vertices),

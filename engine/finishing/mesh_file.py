@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh
 from engine.finishing.finish import GIVEN, Finished
+from engine.finishing.standing import stand
 from engine.mesh import Material, Mesh, some_faces
 from engine.meshing.clean import is_degenerate
 from engine.meshing.duplicates import is_repeated
@@ -66,6 +67,9 @@ def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Fi
         _tell_disorder(points, faces, report)
         if choice.texture_size is not None and _sizes(mesh):
             report.note("Its textures stay as they are; --texture is for those of --rebuild.")
+    if choice.height is not None or choice.origin is not None:
+        (standing,) = stand([NamedMesh(name, mesh)], choice.height, choice.origin or "kept")
+        mesh = standing.mesh
     objects = _objects(mesh, name)
     used = "object" if len(objects) == 1 else "objects"
     report.note(

@@ -1,0 +1,54 @@
+"""How tall a result is, and where in it the origin lies."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engine.export.gltf import NamedMesh
+from engine.mesh import Mesh
+from protocol.errors import EngineError
+from protocol.finishes import Origin
+
+
+def stand(
+    meshes: Sequence[NamedMesh], height: float | None, origin: Origin
+) -> tuple[NamedMesh, ...]:
+    """Scale and move meshes together; levels of detail and hull stay where they fit the first.
+
+    Args:
+        meshes: in object space, Z-up.
+        height: metres from the lowest to the highest point of what is seen; None: as it is.
+        origin: "base": in the middle of the foot, so that the asset stands on the ground;
+            "centre": of the bounding box; "kept".
+
+    Raises:
+        EngineError: ``height`` where all lies in a level plane and a height is wanted.
+    """
+    if height is None and origin == "kept":
+        return tuple(meshes)
+    points = [used_points(named.mesh) for named in meshes if not named.bare]
+    low = np.min([some.min(axis=0) for some in points], axis=0).astype(np.float64)
+    high = np.max([some.max(axis=0) for some in points], axis=0).astype(np.float64)
+    scale = 1.0
+    if height is not None:
+        if not high[2] > low[2]:
+            raise EngineError(
+                "height",
+                "The asset is flat and lies level, so it cannot be given a height.",
+                "Leave --height out.",
+            )
+        scale = height / (high[2] - low[2])
+    anchor = np.zeros(3)
+    if origin != "kept":
+        anchor = (low + high) / 2
+        anchor[2] = low[2] if origin == "base" else anchor[2]
+    return tuple(
+        replace(named, mesh=replace(named.mesh, vertices=(named.mesh.vertices - anchor) * scale))
+        for named in meshes
+    )
+
+
+def used_points(mesh: Mesh) -> np.ndarray:
+    """(N, 3) vertices that faces use."""
+    return mesh.vertices[np.unique(mesh.faces)]

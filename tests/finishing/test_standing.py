@@ -1,0 +1,81 @@
+"""Height and origin of a result."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from engine.cli import app
+from engine.export.gltf import NamedMesh
+from engine.export.mesh_file import save_scene
+from engine.finishing.standing import stand
+from engine.mesh import Mesh
+from engine.readers.load import load_mesh
+from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
+from tests.finishing.shapes import box
+
+
+def bounds(*meshes: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    points = np.concatenate([mesh.vertices for mesh in meshes])
+    return points.min(axis=0), points.max(axis=0)
+
+
+def test_it_stands_on_the_ground_as_tall_as_was_asked_for() -> None:
+    low_box, high_box = box((1, 2, 1), (5, 0, 1.5)), box((1, 1, 3), (5, 0, 3.5))
+    hull = NamedMesh("UCX_a", box((2, 2, 9), (5, 0, 3)), bare=True)
+    first, second, beside = stand(
+        [NamedMesh("a", low_box), NamedMesh("b", high_box), hull], 2.0, "base"
+    )
+    low, high = bounds(first.mesh, second.mesh)
+    np.testing.assert_allclose(low, (-0.25, -0.5, 0), atol=1e-6)
+    np.testing.assert_allclose(high, (0.25, 0.5, 2), atol=1e-6)
+    # What is not seen does not count, and goes along.
+    np.testing.assert_allclose(bounds(beside.mesh)[1][2], (7.5 - 1) / 2, atol=1e-6)
+    assert (first.name, second.name, beside.bare) == ("a", "b", True)
+
+
+@pytest.mark.parametrize(
+    ("height", "origin", "low", "high"),
+    [
+        (None, "kept", (2, 3, 4), (4, 5, 8)),
+        (None, "centre", (-1, -1, -2), (1, 1, 2)),
+        (None, "base", (-1, -1, 0), (1, 1, 4)),
+        (8.0, "kept", (4, 6, 8), (8, 10, 16)),
+        (1.0, "centre", (-0.25, -0.25, -0.5), (0.25, 0.25, 0.5)),
+    ],
+)
+def test_each_origin(height, origin, low, high) -> None:
+    (named,) = stand([NamedMesh("a", box((2, 2, 4), (3, 4, 6)))], height, origin)
+    found = bounds(named.mesh)
+    np.testing.assert_allclose(found, (low, high), atol=1e-6)
+
+
+def test_refusals() -> None:
+    flat = Mesh(np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1]], np.float32), np.array([[0, 1, 2]]))
+    with pytest.raises(EngineError) as caught:
+        stand([NamedMesh("a", flat)], 1.0, "kept")
+    assert caught.value.code == "height"
+    for height in (0, -1.0, float("nan"), float("inf"), True):
+        with pytest.raises(EngineError) as caught:
+            FinishChoice(height=height)
+        assert caught.value.code == "height"
+    with pytest.raises(EngineError) as caught:
+        FinishChoice(origin="top")  # pyright: ignore[reportArgumentType]
+    assert caught.value.code == "origin" and "base" in caught.value.hint
+
+
+@pytest.mark.parametrize("options", [[], ["--rebuild", "--resolution", "32", "--texture", "64"]])
+def test_of_the_command_with_both_ways(tmp_path: Path, options: list[str]) -> None:
+    source, target = tmp_path / "a.glb", tmp_path / "b.glb"
+    save_scene([NamedMesh("post", box((1, 1, 4), (3, 4, 6)))], source)
+    done = CliRunner().invoke(
+        app,
+        ["finish", str(source), "-o", str(target), "--height", "1.8", "--origin", "base", *options],
+    )
+    assert done.exit_code == 0, done.output
+    low, high = bounds(load_mesh(target))
+    np.testing.assert_allclose(low[2], 0, atol=1e-5)
+    np.testing.assert_allclose(high[2], 1.8, atol=1e-5)
+    np.testing.assert_allclose((low + high)[:2], 0, atol=1e-5)
