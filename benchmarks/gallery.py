@@ -21,8 +21,8 @@ from engine.meshing.weld import weld_positions
 from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.render.asset import mesh_of_ovoxels
 from engine.render.camera import Camera, orbit
+from engine.render.film import on_backdrop
 from engine.render.picture import render
-from engine.render.turntable import on_background
 from engine.report import Report
 from protocol.finishes import FINISHES
 
@@ -54,7 +54,8 @@ def before_and_after(mesh: Mesh) -> tuple[Mesh, Mesh, list[str]]:
 
 
 def shot(mesh: Mesh, camera: Camera) -> np.ndarray:
-    return on_background(render(mesh, camera, width=SIDE, samples=4), BACKGROUND)
+    seen = render(mesh, camera, width=SIDE, samples=4)
+    return np.asarray(on_backdrop(Image.fromarray(seen.rgba), BACKGROUND))
 
 
 def main() -> None:

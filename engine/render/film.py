@@ -38,9 +38,9 @@ def film_bytes(suffix: str, pictures: Sequence[Image.Image], seconds: float) -> 
     return _animated(_in_one_palette(flat), seconds, "GIF", optimize=False, disposal=1)
 
 
-def on_backdrop(picture: Image.Image) -> Image.Image:
-    """RGB, of an RGBA picture on ``BACKDROP``."""
-    back = Image.new("RGBA", picture.size, (*BACKDROP, 255))
+def on_backdrop(picture: Image.Image, color: tuple[int, int, int] = BACKDROP) -> Image.Image:
+    """RGB, of an RGBA picture on a plain sRGB colour."""
+    back = Image.new("RGBA", picture.size, (*color, 255))
     back.alpha_composite(picture)
     return back.convert("RGB")
 

@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from engine.host.files import check_place, write_bytes_atomic
@@ -139,13 +138,6 @@ def save_picture(
     for target, image in zip(targets, pictures, strict=True):
         write_bytes_atomic(target, png_bytes(image) if suffix == ".png" else _jpeg_bytes(image))
     return targets
-
-
-def on_background(picture: Picture, color: tuple[int, int, int]) -> np.ndarray:
-    """(H, W, 3) uint8, the picture on a plain sRGB colour."""
-    back = Image.new("RGBA", picture.rgba.shape[1::-1], (*color, 255))
-    back.alpha_composite(Image.fromarray(picture.rgba))
-    return np.asarray(back.convert("RGB"))
 
 
 def _jpeg_bytes(picture: Image.Image) -> bytes:
