@@ -271,7 +271,7 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
         ("x.glb", ["--texture", "16384"], "16384 x 16384 texels"),
         ("x.glb", ["--faces", "2"], "2 faces is not possible"),
         ("x.glb", ["--image-format", "gif"], "'gif'"),
-        ("x.obj", ["--image-format", "jpeg"], "are .png files"),
+        ("x.obj", ["--image-format", "jpeg"], "would be .png files"),
     ):
         result = run(name, *options)
         assert result.exit_code == 2 and message in " ".join(result.stderr.split())
