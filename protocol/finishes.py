@@ -14,6 +14,7 @@ from .limits import (
     Origin,
     check_one_of,
     check_whole,
+    is_number,
     short,
 )
 
@@ -80,8 +81,7 @@ def check_wall(wall: float | None) -> None:
     Raises:
         EngineError: ``wall`` unless 0.007 <= wall <= 0.2, or None.
     """
-    number = isinstance(wall, int | float) and type(wall) is not bool
-    if wall is not None and not (number and THINNEST_WALL <= wall <= THICKEST_WALL):
+    if wall is not None and not (is_number(wall) and THINNEST_WALL <= wall <= THICKEST_WALL):
         raise EngineError(
             "wall",
             f"Walls of {short(wall)} of the longest side are not possible.",
@@ -95,8 +95,7 @@ def check_height(height: float | None) -> None:
     Raises:
         EngineError: ``height`` unless 0.0001 <= height <= 100,000, or None.
     """
-    number = isinstance(height, int | float) and type(height) is not bool
-    if height is not None and not (number and LEAST_HEIGHT <= height <= MOST_HEIGHT):
+    if height is not None and not (is_number(height) and LEAST_HEIGHT <= height <= MOST_HEIGHT):
         raise EngineError(
             "height",
             f"A height of {short(height)} metres is not possible.",

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from protocol.samplers import Sampling
 
 
-def finish_choice(name: str, **changes: Any) -> FinishChoice | None:
+def finish_choice(name: str, output: Path | None, **changes: Any) -> FinishChoice | None:
     """What the options say, None for "none".
 
     Args:
+        output: the file that is asked for.
         changes: fields of ``FinishChoice``.
+
+    Raises:
+        EngineError: ``finish_unknown``, and what ``check_image_format`` and ``FinishChoice`` raise.
     """
+    check_image_format(changes.get("image_format"), output)
     if name == "none":
         return None
     if name not in FINISHES:

@@ -10,7 +10,6 @@ import typer
 
 from engine.assets.names import folder_of
 from engine.commands.arguments import (
-    check_image_format,
     check_order,
     finish_choice,
     matte_method,
@@ -113,9 +112,8 @@ def generate(
     with errors_shown(context.obj):
         from protocol.jobs import GenerateJob
 
-        check_image_format(image_format, output)
         chosen = finish_choice(
-            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
@@ -165,8 +163,7 @@ def texture(
         from protocol.references import File
 
         check_order(mesh, image)
-        check_image_format(image_format, output)
-        chosen = finish_choice(finishing, image_format=image_format)
+        chosen = finish_choice(finishing, output, image_format=image_format)
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
@@ -219,9 +216,8 @@ def upscale(
         from protocol.jobs import UpscaleJob
         from protocol.references import File
 
-        check_image_format(image_format, output)
         chosen = finish_choice(
-            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, height=height, origin=origin,
         )  # fmt: skip

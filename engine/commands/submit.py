@@ -118,9 +118,8 @@ def generate(
             matte=matte_method(matte), max_tokens=max_tokens,
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
-        check_image_format(image_format, output)
         choice = finish_choice(
-            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, height=height, origin=origin,
         )  # fmt: skip
@@ -164,8 +163,7 @@ def texture(
             matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
             require_textures=require_textures,
         )  # fmt: skip
-        check_image_format(image_format, output)
-        choice = finish_choice(finishing, image_format=image_format)
+        choice = finish_choice(finishing, output, image_format=image_format)
         then = Then(wait, output, force, as_json, [mesh, image])
         _submit(context, job, choice, mesh.stem, checkpoint, batch, then)
 
@@ -217,9 +215,8 @@ def upscale(
             max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
             require_textures=require_textures,
         )  # fmt: skip
-        check_image_format(image_format, output)
         choice = finish_choice(
-            finishing, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, height=height, origin=origin,
         )  # fmt: skip

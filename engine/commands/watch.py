@@ -60,7 +60,7 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        choice = finish_choice(finishing, faces=faces, closed=closed, solid=solid, wall=wall)
+        choice = finish_choice(finishing, None, faces=faces, closed=closed, solid=solid, wall=wall)
         settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:

@@ -67,9 +67,8 @@ def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Fi
         _tell_disorder(points, faces, report)
         if choice.texture_size is not None and _sizes(mesh):
             report.note("Its textures stay as they are; --texture is for those of --rebuild.")
-    if choice.height is not None or choice.origin is not None:
-        (standing,) = stand([NamedMesh(name, mesh)], choice.height, choice.origin or "kept")
-        mesh = standing.mesh
+    settings = choice.settled()
+    mesh = stand([NamedMesh(name, mesh)], settings.height, settings.origin)[0].mesh
     objects = _objects(mesh, name)
     used = "object" if len(objects) == 1 else "objects"
     report.note(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.export.gltf import NamedMesh
-from engine.mesh import Mesh
+from engine.mesh import drop_unused_vertices
 from protocol.errors import EngineError
 from protocol.finishes import Origin
 
@@ -27,7 +27,7 @@ def stand(
     """
     if height is None and origin == "kept":
         return tuple(meshes)
-    points = [used_points(named.mesh) for named in meshes if not named.bare]
+    points = [drop_unused_vertices(named.mesh).vertices for named in meshes if not named.bare]
     low = np.min([some.min(axis=0) for some in points], axis=0).astype(np.float64)
     high = np.max([some.max(axis=0) for some in points], axis=0).astype(np.float64)
     scale = 1.0
@@ -47,8 +47,3 @@ def stand(
         replace(named, mesh=replace(named.mesh, vertices=(named.mesh.vertices - anchor) * scale))
         for named in meshes
     )
-
-
-def used_points(mesh: Mesh) -> np.ndarray:
-    """(N, 3) vertices that faces use."""
-    return mesh.vertices[np.unique(mesh.faces)]

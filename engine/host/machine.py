@@ -18,6 +18,10 @@ from protocol.errors import EngineError
 SECONDS = 10
 
 
+VOLTA, AMPERE, HOPPER = (7, 0), (8, 0), (9, 0)
+"""Compute capabilities with which generations of NVIDIA's GPUs begin."""
+
+
 class Hardware(NamedTuple):
     """What the choice of a kernel depends on, so that it can be made for a GPU that is not here.
 

@@ -204,7 +204,7 @@ def shade_band(
     seen: np.ndarray,
     shadow_view: View,
     shadow_near: np.ndarray,
-    samples: int = 1,
+    samples: int,
 ) -> None:
     """Shade one layer of a band and put it behind the layers before.
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from engine.host.machine import Hardware
+from engine.host.machine import AMPERE, HOPPER, VOLTA, Hardware
 from engine.sparse.backends import HALF_DTYPES, Availability, Backend, Registry, Verdict
 
 LONGEST_IN_FULL = 512
@@ -29,7 +29,6 @@ as long in float32 and 7 times in bfloat16 (torch 2.13, 64 items of 64 tokens, 2
 """
 SCORE_BYTES = 256 << 20
 """Bound on the attention weights that ``plain`` has in memory at a time."""
-AMPERE, VOLTA, HOPPER = (8, 0), (7, 0), (9, 0)
 
 
 def attention(

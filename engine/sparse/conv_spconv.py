@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.host.machine import Hardware
+from engine.host.machine import HOPPER, Hardware
 from engine.sparse.backends import Verdict
 from engine.sparse.topology import Topology
 
 BYTE_LIMIT = 2**31
-NEWEST_CAPABILITY = (9, 0)
+NEWEST_CAPABILITY = HOPPER
 """spconv 2.3.8, the last release, has no code for GPUs after Hopper."""
 
 

@@ -11,13 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.host.machine import Hardware
+from engine.host.machine import AMPERE, Hardware
 from engine.sparse.backends import Verdict
 from engine.sparse.neighbours import KERNEL_VOLUME
 from engine.sparse.topology import Topology
 
 BLOCK_ROWS = 64
-AMPERE = (8, 0)
 
 
 class Tiles(NamedTuple):

@@ -152,6 +152,9 @@ def test_the_choice_for_hardware_that_is_not_here(
     assert registry.choose(hardware, torch.bfloat16, width=264).name == general
     with pytest.raises(EngineError, match="cannot be used"):
         registry.choose(hardware, torch.bfloat16, "flash-attn", width=28)
+    if ATTENTION.backends["varlen"].probe(hardware).usable:
+        with pytest.raises(EngineError, match="vectors of 28 numbers"):
+            registry.choose(hardware, torch.bfloat16, "varlen", width=28)
 
 
 def test_every_line_of_the_table_says_where_and_why():
