@@ -30,7 +30,7 @@ from engine.assets.names import THUMBNAIL, check_folder, folder_of
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
 from engine.finishing.given_mesh import open_mesh, voxelise
-from engine.finishing.mesh_file import can_stay, keep_mesh
+from engine.finishing.mesh_file import finish_mesh
 from engine.host.files import check_place
 from engine.host.machine import known_device
 from engine.mesh import Mesh
@@ -208,7 +208,7 @@ def finish_source(
     """
     if isinstance(source, Mesh):
         settings = fitting(choice.settled(), target, report)
-        finished = keep_mesh(source, choice, target.stem, report)
+        finished = finish_mesh(source, choice, settings, target.stem, report)
         report.part("finished", lambda: (finished, settings))
         return finished, settings
     asset = source if isinstance(source, Asset) else None
@@ -288,7 +288,7 @@ def open_source(
 def mesh_or_ovoxels(
     mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
 ) -> OVoxels | Mesh | VoxelisedMesh:
-    """A mesh as it is where it has what was chosen, else its O-Voxels.
+    """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed.
 
     Args:
         resolution: voxels an axis.
@@ -299,7 +299,7 @@ def mesh_or_ovoxels(
     """
     if rebuild:
         return ovoxels_of(mesh, resolution, report)
-    if can_stay(mesh, choice):
+    if not choice.settled().closed:
         return mesh
     return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
@@ -333,13 +333,13 @@ def delivery_stages(
 
 
 def stages_of_finishing(
-    source: Path, choice: FinishChoice, target: Path | None = None
+    source: Path, choice: FinishChoice, target: Path | None = None, *, rebuild: bool = False
 ) -> tuple[str, ...]:
     """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
     of the source tells."""
-    is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
-    voxels = ("voxels", "materials") if is_mesh else ()
     settings = choice.settled()
+    is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
+    voxels = ("voxels", "materials") if is_mesh and (rebuild or settings.closed) else ()
     if target is not None:
         settings, _ = settings.fitting(target.name)
     return ("reading", *voxels, *finishing_stages(settings), "writing")

@@ -82,7 +82,7 @@ def finish(
         )  # fmt: skip
         check_image_format(image_format, output)
         report = follow.report()
-        report.expect(session.stages_of_finishing(source, choice, output))
+        report.expect(session.stages_of_finishing(source, choice, output, rebuild=rebuild))
         with session.claimed([output], finished=True), report.ending():
             opened = session.open_source(
                 source, resolution, report, choice,

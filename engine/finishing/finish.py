@@ -9,8 +9,9 @@ import numpy as np
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_mesh, save_scene
-from engine.finishing.baking.bake import Baked, bake
-from engine.finishing.baking.detail import Detail, detail_of
+from engine.finishing.baking.bake import Baked, BakeSource, bake
+from engine.finishing.baking.detail import detail_of
+from engine.finishing.baking.from_voxels import VoxelSource
 from engine.finishing.standing import stand
 from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
@@ -134,10 +135,11 @@ def finish(
             if settings.solid:
                 vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
     log["cleaned_faces"] = len(faces)
-    detail = None
+    source = None
     if settings.textured:
         with report.stage("detail"):
             detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
+            source = VoxelSource(voxels, detail)
 
     meshes: list[NamedMesh] = []
     for level, target in enumerate(targets_of(settings, len(faces))):
@@ -151,16 +153,18 @@ def finish(
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
-        size = _texture_size(settings, level)
-        if detail is None:
-            meshes.append(NamedMesh(name, _placed(Mesh(vertices, faces), voxels.placement)))
+        if source is None:
+            meshes.append(NamedMesh(name, placed(Mesh(vertices, faces), voxels.placement)))
             log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
             continue
-        mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
+        size = texture_size_of(settings, level)
+        mesh, method = unwrapped_mesh(Mesh(vertices, faces), size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
-        baked = _baked(mesh, voxels, detail, settings, size, own, report)
-        meshes.append(NamedMesh(own, _placed(baked.mesh, voxels.placement)))
-        log["levels"].append(_level(baked, size, method))
+        baked = baked_mesh(
+            mesh, source, report, size=size, normal_map=settings.normal_map, name=own
+        )
+        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement)))
+        log["levels"].append(level_log(baked, size, method))
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
@@ -198,7 +202,7 @@ def _uncrossed(
     return simple
 
 
-def _texture_size(settings: Finish, level: int) -> int:
+def texture_size_of(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
 
@@ -271,19 +275,20 @@ def _textured(
     if not valid:
         if mesh.uvs is not None:
             report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
-        mesh, method = _unwrapped(mesh, size, report)
+        mesh, method = unwrapped_mesh(mesh, size, report)
     surface = voxels.grid_surface
     with report.stage("detail"):
         detail = detail_of(
             voxels.grid, surface.vertices, surface.faces, occlusion=settings.occlusion
         )
-    baked = _baked(mesh, voxels, detail, settings, size, name, report)
-    finished = replace(_placed(baked.mesh, voxels.placement), vertices=given.vertices)
-    log = {"levels": [_level(baked, size, method)]}
+        source = VoxelSource(voxels, detail)
+    baked = baked_mesh(mesh, source, report, size=size, normal_map=settings.normal_map, name=name)
+    finished = replace(placed(baked.mesh, voxels.placement), vertices=given.vertices)
+    log = {"levels": [level_log(baked, size, method)]}
     return Finished((NamedMesh(name, finished),), log)
 
 
-def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
+def unwrapped_mesh(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
     """The mesh with new UVs of its corners, and how they were made; vertices stay."""
     with report.stage("unwrap"):
         # Vertices that a file repeats at its old seams are one for the new charts.
@@ -299,36 +304,30 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
     return replace(mesh, uvs=unwrapped.corner_uvs), unwrapped.method
 
 
-def _baked(
-    mesh: Mesh,
-    voxels: OVoxels,
-    detail: Detail,
-    settings: Finish,
-    size: int,
-    name: str,
-    report: Report,
+def baked_mesh(
+    mesh: Mesh, source: BakeSource, report: Report, *, size: int, normal_map: bool, name: str
 ) -> Baked:
+    """A mesh of the unit cube with textures, as the stage "bake".
+
+    Raises:
+        Cancelled, EngineError: as ``bake``.
+    """
     with report.stage("bake", 100) as step:
         baked = bake(
-            mesh,
-            voxels,
-            detail=detail,
-            size=size,
-            normal_map=settings.normal_map,
-            name=name,
-            on_progress=percent(step),
+            mesh, source, size=size, normal_map=normal_map, name=name, on_progress=percent(step)
         )
     if baked.lost:
-        report.note(f"{baked.lost:,} texels are too far from the O-Voxels; they are filled in.")
+        report.note(f"{baked.lost:,} texels are too far from the surface; they are filled in.")
     return baked
 
 
-def _placed(mesh: Mesh, placement: Placement) -> Mesh:
+def placed(mesh: Mesh, placement: Placement) -> Mesh:
     """From the unit cube to object space; a placement only scales and moves, so normals stay."""
     return replace(mesh, vertices=placement.to_object(mesh.vertices))
 
 
-def _level(baked: Baked, size: int, method: str) -> dict[str, Any]:
+def level_log(baked: Baked, size: int, method: str) -> dict[str, Any]:
+    """A level for the recipe: its textures, and what its mesh is like."""
     mesh = baked.mesh
     return {
         "texture_size": size,

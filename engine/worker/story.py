@@ -128,7 +128,10 @@ class Story:
         report = self._report
         source = inputs.resolve(job.source)
         place = source if isinstance(source, Path) else Path(f"{ASSET}.glb")  # a mesh was attached
-        stages = (*session.stages_of_finishing(place, job), "thumbnail")
+        stages = (
+            *session.stages_of_finishing(place, job, rebuild=job.rebuild),
+            "thumbnail",
+        )
         report.expect(stages)
         self._started("", stages)
         opened = self._finishable(job, inputs)
