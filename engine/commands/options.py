@@ -93,7 +93,7 @@ Closed = Annotated[
 Rebuild = Annotated[
     bool,
     typer.Option(
-        "--rebuild", help="Make a mesh new from O-Voxels, even where its own faces could stay."
+        "--rebuild", help="Make a mesh new from O-Voxels instead of keeping or reducing its faces."
     ),
 ]
 Solid = Annotated[

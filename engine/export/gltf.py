@@ -31,6 +31,8 @@ _COMPONENTS = {np.dtype(np.float32): 5126, np.dtype(np.uint16): 5123, np.dtype(n
 _SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 _LINEAR, _NEAREST, _LINEAR_MIPMAP = 9729, 9728, 9987
 _WRAPS = {"clamp": 33071, "mirror": 33648, "repeat": 10497}
+_OF_CORNERS = ("NORMAL", "TANGENT", "TEXCOORD_0", "TEXCOORD_1")
+"""Attributes that may differ between corners in the same vertex."""
 JPEG_QUALITY = 92
 WEBP_QUALITY = 92
 _WEBP = "EXT_texture_webp"
@@ -54,9 +56,9 @@ def glb_bytes(meshes: Sequence[NamedMesh], *, image_format: ImageFormat = "png")
     """A .glb file of all meshes, side by side in one scene, Y-up.
 
     Positions, normals (the mesh's own, or else those of vertices), tangents where there is a
-    normal map, UVs, colours (linear, 16 bits) and _METALLIC_ROUGHNESS of vertices are written;
-    pictures once however many materials share them. No extension is needed, but for
-    EXT_texture_webp where ``image_format`` is "webp".
+    normal map, UVs (second ones as TEXCOORD_1), colours (linear, 16 bits) and _METALLIC_ROUGHNESS
+    of vertices are written; pictures once however many materials share them. No extension is
+    needed, but for EXT_texture_webp where ``image_format`` is "webp".
 
     Args:
         meshes: at least one, none empty; object space, Z-up.
@@ -177,7 +179,7 @@ class _Writer:
     def _primitive(self, mesh: Mesh, chosen: np.ndarray, material: Material, bare: bool) -> Json:
         vertex = np.asarray(mesh.faces)[chosen].reshape(-1)
         corners = _corner_attributes(mesh, chosen, material, bare)
-        varying = [v for k, v in corners.items() if k in ("NORMAL", "TANGENT", "TEXCOORD_0")]
+        varying = [v for k, v in corners.items() if k in _OF_CORNERS]
         first, inverse = unique_rows(vertex, *varying)
         # In the order of the mesh's vertices, those that were split one after the other.
         order = np.argsort(vertex[first], kind="stable")
@@ -190,7 +192,7 @@ class _Writer:
             if name in ("POSITION", "NORMAL", "TANGENT"):
                 turned = values[:, :3].astype(np.float64) @ Y_UP_FROM_Z_UP.T
                 values = np.concatenate([turned, values[:, 3:]], axis=1).astype(np.float32)
-            elif name == "TEXCOORD_0":
+            elif name in ("TEXCOORD_0", "TEXCOORD_1"):
                 values = np.stack([values[:, 0], 1 - values[:, 1]], axis=1)
             attributes[name] = self._accessor(values, _ARRAY_BUFFER, bounds=name == "POSITION")
         # The largest index of a type is reserved.
@@ -348,6 +350,9 @@ def _corner_attributes(
         attributes["TANGENT"] = np.asarray(mesh.tangents, np.float32)[chosen].reshape(-1, 4)
     if mesh.uvs is not None and material.textures:
         attributes["TEXCOORD_0"] = np.asarray(mesh.uvs, np.float32)[chosen].reshape(-1, 2)
+        if mesh.second_uvs is not None:
+            second = np.asarray(mesh.second_uvs, np.float32)
+            attributes["TEXCOORD_1"] = second[chosen].reshape(-1, 2)
     if mesh.colors is not None:
         linear = np.column_stack([linear_from_srgb(mesh.colors[:, :3]), mesh.colors[:, 3]])
         # 16 bits: dark colours in linear light need more than 8.

@@ -274,7 +274,10 @@ def _textured(
         valid = uvs_are_valid(mesh.uvs)
     if not valid:
         if mesh.uvs is not None:
-            report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
+            own = ""
+            if np.isfinite(mesh.uvs).all():
+                mesh, own = replace(mesh, second_uvs=mesh.uvs), " A .glb keeps its own beside them."
+            report.note(f"The mesh's UVs overlap or leave the unit square; new ones are made.{own}")
         mesh, method = unwrapped_mesh(mesh, size, report)
     surface = voxels.grid_surface
     with report.stage("detail"):

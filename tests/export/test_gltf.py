@@ -70,6 +70,33 @@ def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
     )
 
 
+def test_second_uvs_are_a_second_layer(tmp_path: Path) -> None:
+    ball = textured_ball()
+    assert ball.uvs is not None
+    path = tmp_path / "ball.glb"
+    save_mesh(replace(ball, second_uvs=7 * ball.uvs[:, ::-1]), path)
+    assert_valid(path)
+    (primitive,) = document_of(path)["meshes"][0]["primitives"]
+    assert {"TEXCOORD_0", "TEXCOORD_1"} < set(primitive["attributes"])
+    document = document_of(path)
+    for name, wanted in (("TEXCOORD_0", ball.uvs), ("TEXCOORD_1", 7 * ball.uvs[:, ::-1])):
+        first = _values(path, document["accessors"][primitive["attributes"][name]])
+        corners = _values(path, document["accessors"][primitive["indices"]]).reshape(-1)
+        uvs = first[corners] * (1, -1) + (0, 1)
+        np.testing.assert_allclose(uvs.reshape(wanted.shape), wanted, atol=1e-5)
+
+
+def _values(path: Path, accessor: dict) -> np.ndarray:
+    data, document = path.read_bytes(), document_of(path)
+    (size,) = struct.unpack_from("<I", data, 12)
+    view = document["bufferViews"][accessor["bufferView"]]
+    kind = {5126: np.float32, 5125: np.uint32, 5123: np.uint16}[accessor["componentType"]]
+    width = {"SCALAR": 1, "VEC2": 2}[accessor["type"]]
+    start = 28 + size + view["byteOffset"]
+    count = accessor["count"] * width
+    return np.frombuffer(data, kind, count, start).reshape(-1, width)
+
+
 def test_what_is_too_large_for_webp_becomes_png() -> None:
     thin = Texture(np.full((2, 16_384, 3), 90, np.uint8))
     assert encode_picture(thin, "webp")[1] == "image/png"

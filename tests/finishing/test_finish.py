@@ -124,6 +124,10 @@ def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
         np.testing.assert_array_equal(finished.faces, faces)
         assert finished.uvs is not None
         assert np.array_equal(finished.uvs, uvs) == kept
+        if given is None or kept:
+            assert finished.second_uvs is None
+        else:
+            np.testing.assert_array_equal(finished.second_uvs, given)
 
 
 @pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
@@ -233,6 +237,7 @@ def test_the_command(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "examples" / "lantern.glb"
     target = tmp_path / "lantern.glb"
     options = ["--resolution", "64", "--faces", "2000", "--texture", "256", "--verbose"]
+    options.append("--rebuild")
     result = CliRunner().invoke(app, ["finish", str(example), "-o", str(target), *options])
     assert result.exit_code == 0, result.output
     mesh, original = load_mesh(target), load_mesh(example)
@@ -275,7 +280,7 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         result = run(name, *options)
         assert result.exit_code == 2 and message in " ".join(result.stderr.split())
-    small = ["--resolution", "32", "--faces", "400", "--texture", "64"]
+    small = ["--rebuild", "--resolution", "32", "--faces", "400", "--texture", "64"]
     result = run("x.obj", "--finish", "game", "--verbose", *small)
     assert result.exit_code == 0, result.output
     assert "without further levels of detail and hull" in " ".join(result.stderr.split())
