@@ -89,8 +89,8 @@ def _tell_disorder(points: np.ndarray, faces: np.ndarray, report: Report) -> Non
     ]
     if words:
         report.note(
-            f"The mesh has faults: of about {edges:,} edges {' and '.join(words)}. "
-            "It is kept; --rebuild makes one clean surface of it."
+            f"The mesh has faults: of about {edges:,} edges {' and '.join(words)}; "
+            "--rebuild makes one clean surface of it."
         )
 
 
