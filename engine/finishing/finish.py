@@ -13,7 +13,7 @@ from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
 from engine.finishing.standing import stand
-from engine.finishing.targets import targets_of, tell_target
+from engine.finishing.targets import MISSED, targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -148,6 +148,9 @@ def finish(
                 simple = _uncrossed(vertices, faces, settings, target, report)
             else:
                 simple = simplify_mesh(vertices, faces, target, colors=colors)
+                if settings.closed:
+                    cells = _remesh_resolution(settings, voxels.grid.grid_size)
+                    simple = _closed_coarser(clean, cells, simple, target, report)
                 tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
                 colors = colors[simple.source]
@@ -198,6 +201,26 @@ def _uncrossed(
     if len(simple.faces) > target:
         report.note(
             f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
+        )
+    return simple
+
+
+def _closed_coarser(
+    clean: CleanResult, cells: int, simple: Simplified, target: int, report: Report
+) -> Simplified:
+    """What misses its target has tunnels that no collapse may close; closed again with larger
+    cells, a surface has fewer of them."""
+    finest = cells
+    while len(simple.faces) > MISSED * target and cells > LEAST_CELLS:
+        cells = max(LEAST_CELLS, cells * 2 // 3)
+        closed = remesh(clean.vertices, clean.faces, cells)
+        other = simplify_mesh(closed.vertices, closed.faces, target)
+        if len(other.faces) < len(simple.faces):
+            simple = other
+    if cells < finest:
+        report.note(
+            f"For {target:,} faces the surface was closed with {cells} instead of {finest} cells "
+            "along its longest side: tunnels and gaps that are finer are gone."
         )
     return simple
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.gallery_meshes import in_unit_cube
+from benchmarks.raw_surfaces import lantern, noisy
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.finishing import given_mesh
@@ -111,6 +113,21 @@ def test_what_a_low_target_did_to_a_torn_shape_is_told() -> None:
         told = [note for note in report.notes if "200 faces are so few" in note]
         assert len(told) == (0 if remedy is None else 1)
         assert remedy is None or remedy in told[0]
+
+
+def test_a_closed_surface_full_of_tunnels_reaches_its_target() -> None:
+    """Collapses close no tunnel; larger cells have fewer of them."""
+    shape = in_unit_cube(lantern())
+    grid = noisy(mesh_to_dual_grid(shape.vertices, shape.faces, grid_size=64), 1.0)
+    some = np.random.default_rng(0).random(grid.intersected.shape) > 0.3
+    grid = replace(grid, intersected=grid.intersected & some)
+    settings = replace(SMALL, faces=150, closed=True, remesh_cells=64, texture_size=64)
+    report = Report()
+    (named,) = finish(OVoxels.plain(grid), settings, report).meshes
+    assert 0.95 * 150 <= len(named.mesh.faces) <= 150
+    found = report_mesh(named.mesh.vertices, named.mesh.faces)
+    assert found.open_edges == found.non_manifold_edges == 0
+    assert any("For 150 faces the surface was closed with" in note for note in report.notes)
 
 
 def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
