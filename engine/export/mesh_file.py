@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,27 @@ def save_scene(
     Raises:
         EngineError: ``mesh_empty``, ``mesh_broken``, ``unwritable``.
     """
-    write_bytes_atomic(path, glb_bytes(meshes, image_format=image_format))
+    name = Path(path).stem
+    write_bytes_atomic(path, glb_bytes(meshes, name=name, image_format=image_format))
+
+
+def save_levels(
+    meshes: Sequence[NamedMesh], files: Sequence[Path], *, image_format: ImageFormat = "png"
+) -> None:
+    """Write each level of detail into a .glb file of its own, and the hull beside the first.
+
+    Args:
+        meshes: the levels, then perhaps a hull.
+        files: of the levels.
+
+    Raises:
+        EngineError: as ``save_scene``.
+    """
+    levels = [replace(named, hidden=False) for named in meshes if not named.bare]
+    # Engines find a hull by the name of the mesh that it belongs to.
+    hulls = [replace(named, name=f"UCX_{levels[0].name}") for named in meshes if named.bare]
+    for number, (level, file) in enumerate(zip(levels, files, strict=True)):
+        save_scene([level, *hulls] if number == 0 else [level], file, image_format=image_format)
 
 
 def _ply(mesh: Mesh) -> bytes:

@@ -8,10 +8,10 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
-from engine.export.mesh_file import save_mesh, save_scene
+from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
 from engine.finishing.baking.detail import Detail, detail_of
-from engine.finishing.standing import stand
+from engine.finishing.standing import is_moved, stand
 from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
@@ -28,7 +28,6 @@ from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
 from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
-from protocol.limits import ImageFormat
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
@@ -68,16 +67,21 @@ class Finished:
         """Whether the mesh keeps the UVs with which it was given."""
         return self.log["levels"][0].get("unwrap") == GIVEN
 
-    def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
+    def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
+        """Write a .glb file with all meshes or one for each level of detail, or what is seen at
+        once in another format; returns the files, what is seen first.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
         """
-        if Path(path).suffix.lower() == ".glb":
-            save_scene(self.meshes, path, image_format=image_format)
-        else:
+        if path.suffix.lower() != ".glb":
             save_mesh(self.mesh, path)
+        elif len(self.log["levels"]) > 1 and (files := settings.level_files(path)):
+            save_levels(self.meshes, files, image_format=settings.image_format)
+            return files
+        else:
+            save_scene(self.meshes, path, image_format=settings.image_format)
+        return (path,)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -159,13 +163,14 @@ def finish(
         mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
         baked = _baked(mesh, voxels, detail, settings, size, own, report)
-        meshes.append(NamedMesh(own, _placed(baked.mesh, voxels.placement)))
+        placed = _placed(baked.mesh, voxels.placement)
+        meshes.append(NamedMesh(own, placed, hidden=level > 0))
         log["levels"].append(_level(baked, size, method))
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
-            meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings.height, settings.origin), log)
+            meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True, hidden=True))
+    return Finished(stand(meshes, settings), log)
 
 
 def _solid(
@@ -255,7 +260,7 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
-    if settings.height is not None or settings.origin != "kept":
+    if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
         given,

@@ -68,7 +68,7 @@ def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Fi
         if choice.texture_size is not None and _sizes(mesh):
             report.note("Its textures stay as they are; --texture is for those of --rebuild.")
     settings = choice.settled()
-    mesh = stand([NamedMesh(name, mesh)], settings.height, settings.origin)[0].mesh
+    mesh = stand([NamedMesh(name, mesh)], settings)[0].mesh
     objects = _objects(mesh, name)
     used = "object" if len(objects) == 1 else "objects"
     report.note(

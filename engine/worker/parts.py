@@ -87,7 +87,11 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
     }
     pictures = {
         name: (
-            encode_picture(texture, "png" if image_format == "webp" else image_format)[0],
+            encode_picture(
+                texture,
+                "png" if image_format == "webp" else image_format,
+                numbers=name != "base_color",
+            )[0],
             name == "base_color" and material.alpha_mode != "opaque",
         )
         for name, texture in textures.items()
