@@ -3,8 +3,8 @@
 The names of parts: "source", the picture as the networks see it, without its background;
 "structure"; "mesh", the raw surface with colours; "finished", the mesh with UVs, and
 "finished_lod1" and so on; "hull"; "textures", and "textures_lod1" and so on; "thumbnail";
-"pictures" of a rendering; "model", a .glb file; "recipe", a .json file; "asset", a .zip file of the
-asset's folder.
+"pictures" of a rendering; "model", a .glb file, and "model_lod1" and so on where each level of
+detail has one; "recipe", a .json file; "asset", a .zip file of the asset's folder.
 """
 
 import hashlib
