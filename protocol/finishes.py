@@ -207,9 +207,7 @@ class Finish:
         note = None
         if name.lower().endswith(".glb"):
             if self.lods == "files" and len(self.lod_shares) == 1:
-                note = (
-                    f"{name} is the only file: there is one level of detail; --levels makes more."
-                )
+                note = f"There is one level of detail, hence one file, {name}; --levels makes more."
             return self, note
         if not self.has_one_mesh:
             note = (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,15 @@ class Outputs:
             return _states(target, folders, choice)
 
         for target, origin in zip(targets, origins, strict=True):
-            chosen.append(self._place(target, origin, states, chosen))
+            place, in_the_way = self._place(target, origin, states, chosen)
+            chosen.append(place)
+            if in_the_way is not None:
+                result = (*level_files(choice, place), place)[0]
+                err.print(
+                    f"{in_the_way} is there and was not made from this; the result is {result}. "
+                    "To replace what is there: --force",
+                    markup=False,
+                )
         before = [states(target) for target in chosen]
         try:
             yield chosen
@@ -110,10 +118,11 @@ class Outputs:
         origin: Origin,
         states: Callable[[Path], States],
         claimed: list[Path],
-    ) -> Path:
+    ) -> tuple[Path, Path | None]:
+        """Where a result goes, and what keeps it from its target."""
         check_name(target)
         if self._force:
-            return target
+            return target, None
         record = self._read()
 
         def taken(place: Path) -> Path | None:
@@ -128,14 +137,10 @@ class Outputs:
             return None
 
         numbered = (target.with_name(f"{target.stem}_{n}{target.suffix}") for n in count(2))
-        place = next(each for each in chain([target], numbered) if taken(each) is None)
-        if place != target:
-            err.print(
-                f"{taken(target)} is there and was not made from this; the result is {place}. "
-                "To replace what is there: --force",
-                markup=False,
-            )
-        return place
+        in_the_way = taken(target)
+        if in_the_way is None:
+            return target, None
+        return next(place for place in numbered if taken(place) is None), in_the_way
 
     def _read(self) -> dict[str, Any]:
         try:
