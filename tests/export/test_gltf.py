@@ -134,6 +134,7 @@ def test_pictures_are_named_after_the_asset_too(tmp_path: Path) -> None:
     (material,) = ball.materials
 
     def copy(name: str) -> Mesh:
+        assert material.base_color_texture is not None
         base = replace(material.base_color_texture)
         same = replace(
             material, name=name, base_color_texture=base, normal_texture=None,
