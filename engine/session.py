@@ -70,13 +70,13 @@ class Delivered:
 
     Args:
         folder: the asset's folder, from which it can be finished or upscaled again.
-        file: the mesh file.
-        mesh: what is in it, in object space: the finest level of detail.
+        files: the mesh file, or one for each level of detail, the finest first.
+        mesh: what is in the first, in object space: the finest level of detail.
         finished: how it was finished; None for a raw mesh.
     """
 
     folder: Path
-    file: Path
+    files: tuple[Path, ...]
     mesh: Mesh
     finished: Finished | None
 
@@ -175,16 +175,16 @@ def write(
     """
     asset = as_stored(asset)
     if choice is None:
-        mesh, finished = asset.mesh, None
+        mesh, finished, files = asset.mesh, None, (target,)
         with report.stage("writing"):
             save_mesh(mesh, target)
     else:
         finished, settings = finish_source(asset, choice, target, report)
         mesh = finished.mesh
-        write_finished(finished, target, settings, report, folder=folder)
+        files = write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
         save_thumbnail(mesh, folder / THUMBNAIL)
-    return Delivered(folder, target, mesh, finished)
+    return Delivered(folder, files, mesh, finished)
 
 
 def finish_source(
@@ -355,17 +355,21 @@ def _finishing(
 
 def write_finished(
     finished: Finished, target: Path, settings: Finish, report: Report, *, folder: Path | None
-) -> None:
-    """Write a finished asset, and how it was finished into the recipe of its folder."""
+) -> tuple[Path, ...]:
+    """Write a finished asset, and how it was finished into the recipe of its folder; returns the
+    files."""
     with report.stage("writing"):
-        finished.save(target, image_format=settings.image_format)
+        files = finished.save(target, settings)
         if folder is not None:
-            add_to_recipe(folder, FINISH, finish_entry(finished, target, settings))
+            add_to_recipe(folder, FINISH, finish_entry(finished, files, settings))
+    return files
 
 
-def finish_entry(finished: Finished, target: Path, settings: Finish) -> dict[str, Any]:
+def finish_entry(finished: Finished, files: Sequence[Path], settings: Finish) -> dict[str, Any]:
     """How an asset was finished, for its recipe."""
-    return {"file": target.name, "settings": asdict(settings), **finished.log}
+    names = [file.name for file in files]
+    entry = {"file": names[0], "settings": asdict(settings), **finished.log}
+    return entry if len(names) == 1 else {**entry, "files": names}
 
 
 def fitting(settings: Finish, target: Path, report: Report) -> Finish:

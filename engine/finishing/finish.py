@@ -8,11 +8,11 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
-from engine.export.mesh_file import save_mesh, save_scene
+from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
-from engine.finishing.standing import stand
+from engine.finishing.standing import is_moved, stand
 from engine.finishing.targets import MISSED, targets_of, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
@@ -29,7 +29,6 @@ from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
 from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
-from protocol.limits import ImageFormat
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
@@ -69,16 +68,21 @@ class Finished:
         """Whether the mesh keeps the UVs with which it was given."""
         return self.log["levels"][0].get("unwrap") == GIVEN
 
-    def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
+    def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
+        """Write a .glb file with all meshes or one for each level of detail, or what is seen at
+        once in another format; returns the files, what is seen first.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
         """
-        if Path(path).suffix.lower() == ".glb":
-            save_scene(self.meshes, path, image_format=image_format)
-        else:
+        if path.suffix.lower() != ".glb":
             save_mesh(self.mesh, path)
+        elif len(self.log["levels"]) > 1 and (files := settings.level_files(path)):
+            save_levels(self.meshes, files, image_format=settings.image_format)
+            return files
+        else:
+            save_scene(self.meshes, path, image_format=settings.image_format)
+        return (path,)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -166,13 +170,13 @@ def finish(
         baked = baked_mesh(
             mesh, source, report, size=size, normal_map=settings.normal_map, name=own
         )
-        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement)))
+        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement), level=level))
         log["levels"].append(level_log(baked, size, method))
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings.height, settings.origin), log)
+    return Finished(stand(meshes, settings), log)
 
 
 def _solid(
@@ -282,7 +286,7 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
-    if settings.height is not None or settings.origin != "kept":
+    if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
         given,
