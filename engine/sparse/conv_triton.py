@@ -81,7 +81,7 @@ def convolve(
     out = feats.new_empty(count, len(weight))
     if out.numel() == 0:
         return out
-    from engine.sparse.triton_kernels import gather_gemm
+    from engine.sparse.triton_kernels.convolution import gather_gemm
 
     neighbours = topology.neighbours
     if rows is None:

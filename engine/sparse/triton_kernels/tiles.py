@@ -1,0 +1,58 @@
+"""How much one program of a kernel does, by width alone.
+
+Never searched at run time, which cost others half a minute on each new shape. No entry has been
+measured on a GPU yet; that each compiles without spilling registers is tested.
+"""
+
+from typing import NamedTuple
+
+CONVOLVED_ROWS = 64
+"""Rows of a program of the convolution."""
+ROW_NUMBERS = 4096
+"""Numbers that a program of a row-by-row kernel has in registers at a time, 4 warps of 32 each."""
+PAIRS_OF_HEADS = 2048
+"""The same for norm and rotation, whose numbers go in pairs."""
+CELLS = 256
+"""Cells or points of a program that looks up rows."""
+BLOCKS_A_SPLIT = 64
+"""Blocks of CONVOLVED_ROWS that a program sums for the gradient of a kernel."""
+SPLIT_BYTES = 256 << 20
+"""Bound on the partial sums of that."""
+
+
+class Tiles(NamedTuple):
+    """Channels that one program makes, and that it takes at a time."""
+
+    out: int
+    into: int
+
+
+def tiles_of(channels: int, out_channels: int) -> Tiles:
+    """Of the convolution."""
+    out = next((n for n in (16, 32, 64) if out_channels <= n), 128)
+    into = next((n for n in (16, 32) if channels <= n), 64)
+    return Tiles(out, into)
+
+
+def gradient_tiles_of(channels: int, out_channels: int) -> Tiles:
+    """Of the gradient of its kernel: one program makes out by into numbers."""
+    out, into = (
+        next((n for n in (16, 32) if width <= n), 64) for width in (out_channels, channels)
+    )
+    return Tiles(out, into)
+
+
+def padded(width: int) -> int:
+    """The next power of two, as Triton wants the lengths of its blocks."""
+    return 1 << max(0, width - 1).bit_length()
+
+
+def rows_of(width: int, numbers: int = ROW_NUMBERS) -> int:
+    """Rows of that width for one program."""
+    return max(1, numbers // padded(width))
+
+
+def splits_of(blocks: int, kernel_numbers: int) -> int:
+    """In how many parts the rows are summed for the gradient of a kernel of so many numbers."""
+    most = max(1, SPLIT_BYTES // (4 * max(1, kernel_numbers)))
+    return max(1, min(-(-blocks // BLOCKS_A_SPLIT), most))
