@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from engine.host.machine import AMPERE, Hardware, hardware_of
 from protocol.errors import EngineError
@@ -109,6 +110,11 @@ def triton_probe(hardware: Hardware) -> Verdict:
     if importlib.util.find_spec("triton") is None:
         return Verdict(False, "triton is not installed (the extra maquette[triton])")
     return Verdict(True, "a kernel of our own")
+
+
+def learns(*tensors: Tensor) -> bool:
+    """Whether gradients are asked for of an operation on these."""
+    return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
 
 
 def probe_torch(_: Hardware) -> Verdict:

@@ -3,6 +3,7 @@
 from engine.sparse.attention import ATTENTION
 from engine.sparse.backends import Registry
 from engine.sparse.convolution import CONVOLUTION
+from engine.sparse.resample import CHANNEL_TO_SPACE, SPACE_TO_CHANNEL, TO_CHILDREN
 from engine.sparse.rows import GATED_ADD, MODULATED_NORM, NORMED_HEADS
 
 OPERATIONS: tuple[Registry, ...] = (
@@ -11,4 +12,7 @@ OPERATIONS: tuple[Registry, ...] = (
     GATED_ADD,
     NORMED_HEADS,
     CONVOLUTION,
+    TO_CHILDREN,
+    SPACE_TO_CHANNEL,
+    CHANNEL_TO_SPACE,
 )

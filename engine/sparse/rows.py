@@ -6,11 +6,10 @@ of queries and keys. Each is one pass over memory in Triton, and some passes in 
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.sparse.backends import Backend, Registry, probe_torch, triton_backend
+from engine.sparse.backends import Backend, Registry, learns, probe_torch, triton_backend
 from engine.sparse.layout import Layout
 from engine.sparse.rope import apply_rope
 
@@ -28,7 +27,7 @@ def modulated_norm(
     Returns:
         Shape and dtype of ``x``.
     """
-    chosen = MODULATED_NORM.choose(x.device, x.dtype, learning=_learns(x, shift, scale))
+    chosen = MODULATED_NORM.choose(x.device, x.dtype, learning=learns(x, shift, scale))
     return chosen.run(x, shift, scale, layout, epsilon)
 
 
@@ -42,7 +41,7 @@ def gated_add(h: Tensor, x: Tensor, gate: Tensor, layout: Layout) -> Tensor:
     Returns:
         Shape and dtype of ``h``.
     """
-    chosen = GATED_ADD.choose(h.device, h.dtype, learning=_learns(h, x, gate))
+    chosen = GATED_ADD.choose(h.device, h.dtype, learning=learns(h, x, gate))
     return chosen.run(h, x, gate, layout)
 
 
@@ -59,12 +58,8 @@ def normed_heads(x: Tensor, gamma: Tensor | None, phases: Tensor | None) -> Tens
     """
     if gamma is None and phases is None:
         return x
-    learning = _learns(x) if gamma is None else _learns(x, gamma)
+    learning = learns(x, x if gamma is None else gamma)
     return NORMED_HEADS.choose(x.device, x.dtype, learning=learning).run(x, gamma, phases)
-
-
-def _learns(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
 
 
 def modulated_norm_in_torch(

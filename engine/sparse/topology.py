@@ -186,6 +186,14 @@ class Subdivision:
         """(len(children),) int64 index of each child in the (parents, 8) table of all children."""
         return self.parent_rows * 8 + self.slots
 
+    @cached_property
+    def child_rows(self) -> Tensor:
+        """(len(parents) * 8,) int32 row of each child in the table of all, -1: there is none."""
+        with torch.inference_mode(False), torch.no_grad():
+            rows = torch.full((len(self.parents) * 8,), -1, dtype=torch.int32, device=self.slots.device)
+            own = torch.arange(len(self.children), dtype=torch.int32, device=self.slots.device)
+            return rows.index_copy_(0, self.places, own)
+
     @property
     def mask(self) -> Tensor:
         """(len(parents), 8) bool: which children there are."""

@@ -74,8 +74,8 @@ def normed_heads(x: Tensor, gamma: Tensor | None, phases: Tensor | None) -> Tens
         rows if gamma is None else gamma.contiguous(),
         rows if phases is None else torch.view_as_real(phases).contiguous(),
         out,
-        len(rows), heads, rows.stride(0), rows.stride(1), x.shape[-3], math.sqrt(width),
-        NORM=gamma is not None, TURN=phases is not None,
+        len(rows), rows.stride(0), rows.stride(1), x.shape[-3], math.sqrt(width),
+        NORM=gamma is not None, TURN=phases is not None, HEADS=heads,
         WIDTH=width, BLOCK=some, PAIRS=pairs,
     )  # fmt: skip
     return out
@@ -148,20 +148,20 @@ def gated_add_kernel(
 @triton.jit(do_not_specialize=NO_SPECIALISING)
 def normed_heads_kernel(
     x, gamma, phases, out,
-    rows, heads, row_step, head_step, period, length,
-    NORM: tl.constexpr, TURN: tl.constexpr,
+    rows, row_step, head_step, period, length,
+    NORM: tl.constexpr, TURN: tl.constexpr, HEADS: tl.constexpr,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, PAIRS: tl.constexpr,
 ):  # fmt: skip
     """Vectors of heads to a length, times gamma, pairs of numbers turned; BLOCK a program.
 
     Args:
-        x: rows of ``heads`` vectors of WIDTH, with steps from row to row and from head to head.
-        gamma: (heads, WIDTH) float32, with NORM.
+        x: rows of HEADS vectors of WIDTH, with steps from row to row and from head to head.
+        gamma: (HEADS, WIDTH) float32, with NORM.
         phases: (period, WIDTH / 2, 2) float32, cosine and sine of row modulo period, with TURN.
-        out: (rows, heads, WIDTH) contiguous.
+        out: (rows, HEADS, WIDTH) contiguous.
     """
     vector = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    row, head = vector // heads, vector % heads
+    row, head = vector // HEADS, vector % HEADS
     pair, side = tl.arange(0, PAIRS), tl.arange(0, 2)
     column = pair[:, None] * 2 + side[None, :]
     there_is = (row < rows)[:, None, None] & (column < WIDTH)[None, :, :]

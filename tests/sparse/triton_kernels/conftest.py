@@ -14,7 +14,7 @@ from engine.sparse.operations import OPERATIONS
 ON_CARD = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 
 
-@pytest.fixture(autouse=True, params=["cpu", pytest.param("cuda", marks=ON_CARD)])
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_CARD)])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """Kernels ask for the interpreter when they are imported, which here is the first time."""
     if importlib.util.find_spec("triton") is None:

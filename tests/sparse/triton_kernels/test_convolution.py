@@ -1,26 +1,19 @@
-"""The Triton convolution by Triton's interpreter against its twin in plain torch."""
-
-import importlib.util
+"""The Triton convolution and its gradients against the twin in plain torch."""
 
 import pytest
 import torch
+from torch import Tensor
 
-from engine.host.machine import Hardware
-from engine.sparse import SparseTensor, Topology, conv_torch, conv_triton
-from engine.sparse.convolution import CONVOLUTION, submanifold_conv3d
+from engine.networks.sc_vae_blocks import DownBlock, UpBlock
+from engine.sparse import SparseTensor, Topology, conv_torch
+from engine.sparse.backends import preferring
+from engine.sparse.convolution import gains_by_rows
 from engine.sparse.neighbours import KERNEL_VOLUME
-from protocol.errors import EngineError
+from engine.sparse.resample import convolve_to_children
+from tests.sparse.grids import random_coords
 from tests.tolerances import assert_same_maths
 
-interpreted = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None, reason="triton is not installed"
-)
-
-
-@pytest.fixture(autouse=True)
-def interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels read it when they are imported, which here is the first time."""
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+HALF_AND_FULL = [torch.float32, torch.bfloat16]
 
 
 def cells_of(kind: str, count: int) -> Topology:
@@ -31,11 +24,18 @@ def cells_of(kind: str, count: int) -> Topology:
     elif kind == "block":
         coords = torch.stack([0 * numbers, numbers // 9, numbers // 3 % 3, numbers % 3], dim=1)
     else:
-        places = torch.randperm(6**3, generator=torch.Generator().manual_seed(1))[:count]
-        # Two batch items of different lengths, whose cells touch but for the item.
-        item = (numbers >= count // 3).long()
-        coords = torch.stack([item, places // 36, places // 6 % 6, places % 6], dim=1)
+        # Two batch items of different lengths.
+        coords = random_coords((count // 3, count - count // 3), 6)
     return Topology(coords.int(), 2)
+
+
+def parameters(channels: int, out_channels: int, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, kernel and bias, on the CPU in float32."""
+    generator = torch.Generator().manual_seed(rows)
+    feats = torch.randn(rows, channels, generator=generator)
+    weight = torch.randn(out_channels, 3, 3, 3, channels, generator=generator)
+    bias = torch.randn(out_channels, generator=generator)
+    return feats, weight / (27 * max(1, channels)) ** 0.5, bias
 
 
 def compare(
@@ -43,89 +43,181 @@ def compare(
     channels: int,
     out_channels: int,
     dtype: torch.dtype,
+    device: torch.device,
     *,
-    bias: bool = True,
-    rows: torch.Tensor | None = None,
+    with_bias: bool = True,
+    rows: Tensor | None = None,
+    backward: bool = False,
 ) -> None:
-    generator = torch.Generator().manual_seed(len(cells))
-    feats = torch.randn(len(cells), channels, generator=generator).to(dtype)
-    weight = torch.randn(out_channels, 3, 3, 3, channels, generator=generator)
-    weight = (weight / (27 * channels) ** 0.5).to(dtype)
-    add = torch.randn(out_channels, generator=generator).to(dtype) if bias else None
-    got = conv_triton.convolve(cells, feats, weight, add, rows)
-    # In float32, so that the twin rounds nothing on its way.
-    whole = None if add is None else add.float()
-    twin = conv_torch.convolve(cells, feats.float(), weight.float(), whole, rows)
+    """Kernel in ``dtype`` against the twin in float32, which rounds nothing on its way."""
+    from engine.sparse.triton_kernels.convolution import convolve
+
+    values = [x.to(device, dtype) for x in parameters(channels, out_channels, len(cells))]
+    if not with_bias:
+        values = values[:2]
+    rows = None if rows is None else rows.to(device)
+    ours = [x.clone().requires_grad_(backward) for x in values]
+    wide = [x.float().requires_grad_(backward) for x in values]
+    none = [] if with_bias else [None]
+    cells = cells.to(device)
+    got = convolve(cells, *ours, *none, rows)
+    twin = conv_torch.convolve(cells, *wide, *none, rows)
     assert got.dtype == dtype
+    assert_near(got, twin, dtype)
+    if backward:
+        pull = torch.randn(got.shape, generator=torch.Generator().manual_seed(5)).to(device, dtype)
+        gradients = torch.autograd.grad(got, ours, pull)
+        for mine, theirs in zip(
+            gradients, torch.autograd.grad(twin, wide, pull.float()), strict=True
+        ):
+            assert mine.dtype == dtype
+            assert_near(mine, theirs, dtype)
+
+
+def assert_near(got: Tensor, twin: Tensor, dtype: torch.dtype) -> None:
     assert got.shape == twin.shape
-    if got.numel() == 0:
-        return
-    assert_same_maths(got, twin, dtype)
+    if got.numel():
+        assert_same_maths(got.detach(), twin.detach(), dtype)
 
 
-@interpreted
 @pytest.mark.parametrize("count", [0, 1, 31, 33, 64, 65, 150])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_rows(count: int, dtype: torch.dtype) -> None:
-    compare(cells_of("random", count), 16, 16, dtype)
+@pytest.mark.parametrize("dtype", HALF_AND_FULL)
+def test_rows(count: int, dtype: torch.dtype, device: torch.device) -> None:
+    compare(cells_of("random", count), 16, 16, dtype, device, backward=True)
 
 
-@interpreted
 @pytest.mark.parametrize("kind", ["apart", "block"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_no_neighbours_and_all(kind: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("dtype", HALF_AND_FULL)
+def test_no_neighbours_and_all(kind: str, dtype: torch.dtype, device: torch.device) -> None:
     cells = cells_of(kind, 45)
     present = (cells.neighbours >= 0).sum(dim=0)
     assert int(present.max()) == (1 if kind == "apart" else KERNEL_VOLUME)
-    compare(cells, 16, 16, dtype)
+    compare(cells, 16, 16, dtype, device, backward=True)
 
 
-@interpreted
-@pytest.mark.parametrize(("channels", "out_channels"), [(1, 1), (7, 13), (65, 33), (40, 130)])
-def test_channels_that_are_no_power_of_two(channels: int, out_channels: int) -> None:
-    for dtype in (torch.float32, torch.bfloat16):
-        compare(cells_of("random", 40), channels, out_channels, dtype, bias=channels > 1)
+@pytest.mark.parametrize("width", [(1, 1), (7, 13), (65, 33), (40, 130)])
+def test_channels_that_are_no_power_of_two(width: tuple[int, int], device: torch.device) -> None:
+    for dtype in HALF_AND_FULL:
+        cells = cells_of("random", 40)
+        compare(cells, *width, dtype, device, with_bias=width[0] > 1, backward=True)
 
 
-@interpreted
-def test_some_rows_in_any_order() -> None:
+def test_some_rows_in_any_order(device: torch.device) -> None:
     cells = cells_of("random", 70)
-    compare(cells, 16, 24, torch.float32, rows=torch.tensor([69, 3, 3, 0, 41]))
-    compare(cells, 16, 24, torch.float32, rows=torch.tensor([], dtype=torch.int64))
+    for rows in ([69, 3, 3, 0, 41], [], list(range(69))):
+        some = torch.tensor(rows, dtype=torch.int64)
+        compare(cells, 16, 24, torch.float32, device, rows=some, backward=True)
 
 
-@interpreted
-def test_feats_that_are_a_view() -> None:
-    cells = cells_of("random", 40)
-    weight = torch.randn(5, 3, 3, 3, 8)
-    feats = torch.randn(8, 40).T
-    expected = conv_torch.convolve(cells, feats, weight, None, None)
-    assert_same_maths(conv_triton.convolve(cells, feats, weight, None, None), expected, feats.dtype)
+def test_sums_of_many_blocks_in_parts(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More blocks than one program sums, and a bound on memory that allows two parts only."""
+    from engine.sparse.triton_kernels import tiles
+
+    monkeypatch.setattr(tiles, "BLOCKS_A_SPLIT", 1)
+    assert tiles.splits_of(5, 9 * 27 * 8) == 5
+    cells = Topology(random_coords((200, 81), 8))
+    compare(cells, 8, 9, torch.float32, device, backward=True)
+    monkeypatch.setattr(tiles, "SPLIT_BYTES", 2 * 4 * 9 * 27 * 8)
+    assert tiles.splits_of(5, 9 * 27 * 8) == 2
+    compare(cells, 8, 9, torch.float32, device, backward=True)
 
 
-def test_rows_with_the_same_neighbours_come_together_and_blocks_skip_directions() -> None:
-    apart, block = cells_of("apart", 70), cells_of("block", 45)
-    assert conv_triton.order_of(apart.neighbours).block_bits.tolist() == [1 << 13] * 2
-    mixed = torch.cat([apart.neighbours, torch.full((27, 128), -1, dtype=torch.int32)], dim=1)
-    mixed[:, ::3][:, :45] = block.neighbours
-    order = conv_triton.order_of(mixed)
-    assert sorted(order.places.tolist()) == list(range(198))
-    bits = sum(((mixed[v] >= 0).long() << v) for v in range(27))
-    assert isinstance(bits, torch.Tensor)
-    assert torch.equal(bits[order.places], bits.sort().values)
-    for number, found in enumerate(order.block_bits.tolist()):
-        expected = 0
-        for row in order.places[64 * number : 64 * number + 64].tolist():
-            expected |= int(bits[row])
-        assert found == expected
-    assert order.block_bits[0] == 0  # rows without any neighbour, which real cells do not have
+def test_feats_and_pulls_that_are_views(device: torch.device) -> None:
+    from engine.sparse.triton_kernels.convolution import convolve
+
+    cells = cells_of("random", 40).to(device)
+    weight = torch.randn(5, 3, 3, 3, 8, device=device)
+    feats = torch.randn(8, 40, device=device).T.requires_grad_()
+    got = convolve(cells, feats, weight, None, None)
+    twin = conv_torch.convolve(cells, feats, weight, None, None)
+    assert_near(got, twin, feats.dtype)
+    pull = torch.randn(1, 5, device=device).expand(40, 5)
+    (mine,), (theirs,) = (torch.autograd.grad(out, feats, pull) for out in (got, twin))
+    assert_near(mine, theirs, feats.dtype)
 
 
-def test_it_is_used_only_where_it_is_asked_for() -> None:
-    hopper = Hardware("cuda", (9, 0))
-    assert CONVOLUTION.choose(hopper, torch.bfloat16).name == "torch"
-    x = SparseTensor(cells_of("apart", 3), torch.zeros(3, 4))
-    with pytest.raises(EngineError, match="needs a GPU"):
-        submanifold_conv3d(x, torch.zeros(2, 3, 3, 3, 4), backend="triton")
-    reason = conv_triton.probe(Hardware("cuda", (7, 5))).reason
-    assert "Ampere" in reason
+LINKS = ["some", "none", "all", "own order"]
+
+
+def a_link(name: str):
+    if name == "own order":
+        return Topology(random_coords((90, 40), 8)).coarsen()
+    share = {"some": 5 / 8, "none": 0.0, "all": 1.0}[name]
+    generator = torch.Generator().manual_seed(3)
+    mask = torch.rand(45, 8, generator=generator) < share
+    return Topology(random_coords((30, 15), 5)).subdivide(mask)
+
+
+@pytest.mark.usefixtures("by_triton")
+@pytest.mark.parametrize("dtype", HALF_AND_FULL)
+@pytest.mark.parametrize("name", LINKS)
+def test_surviving_children_only(name: str, dtype: torch.dtype, device: torch.device) -> None:
+    link = on(a_link(name), device)
+    values = [x.to(device, dtype) for x in parameters(12, 8 * 5, len(link.parents))]
+    ours = [x.clone().requires_grad_() for x in values]
+    wide = [x.float().requires_grad_() for x in values]
+    x = SparseTensor(link.parents, ours[0])
+    assert gains_by_rows(x, ours[1])
+    got = convolve_to_children(x, ours[1], ours[2], link)
+    with preferring("torch"):
+        twin = convolve_to_children(x.replace(wide[0]), wide[1], wide[2], link)
+    assert_near(got, twin, dtype)
+    pull = torch.randn(got.shape, generator=torch.Generator().manual_seed(5)).to(device, dtype)
+    gradients = torch.autograd.grad(got, ours, pull)
+    for mine, theirs in zip(gradients, torch.autograd.grad(twin, wide, pull.float()), strict=True):
+        assert mine.dtype == dtype
+        assert_near(mine, theirs, dtype)
+
+
+@pytest.mark.usefixtures("by_triton")
+def test_only_surviving_children_are_computed(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.sparse.triton_kernels import convolution
+
+    computed: list[tuple[int, ...]] = []
+    known = convolution._gather_gemm
+
+    def told(*args):
+        computed.append(known(*args).shape)
+        return known(*args)
+
+    monkeypatch.setattr(convolution, "_gather_gemm", told)
+    link = on(a_link("some"), device)
+    feats, weight, bias = (x.to(device) for x in parameters(12, 8 * 5, len(link.parents)))
+    convolve_to_children(SparseTensor(link.parents, feats), weight, bias, link)
+    assert computed == [(len(link.children), 5)]
+
+
+@pytest.mark.usefixtures("by_triton")
+@pytest.mark.parametrize("dtype", HALF_AND_FULL)
+def test_blocks_of_the_vae_learn(dtype: torch.dtype, device: torch.device) -> None:
+    """Down and up again, with gradients, the kernels in their places, also under autocast."""
+    torch.manual_seed(0)
+    fine = Topology(random_coords((70, 30), 6))
+    down, up = DownBlock(8, 16).to(device), UpBlock(16, 8, pred_subdiv=False).to(device)
+    weights = [*down.parameters(), *up.parameters()]
+    for weight in weights:  # else the branches would add nothing
+        torch.nn.init.normal_(weight, std=0.2)
+    x = torch.randn(len(fine), 8, device=device, requires_grad=True)
+
+    def gradients() -> list[Tensor]:
+        cells = SparseTensor(Topology(fine.coords.to(device)), x)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            coarse, link = down(cells)
+            out = up(coarse, link).feats.float()
+        return [out.detach(), *torch.autograd.grad((out**2).mean(), [x, *weights])]
+
+    got = gradients()
+    with preferring("torch"):
+        twin = gradients()
+    for mine, theirs in zip(got, twin, strict=True):
+        assert_same_maths(mine, theirs, dtype)
+
+
+def on(link, device: torch.device):
+    """A link on another device."""
+    parents, children = link.parents.to(device), link.children.to(device)
+    return type(link)(parents, children, link.parent_rows.to(device), link.slots.to(device))
