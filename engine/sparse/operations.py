@@ -3,8 +3,10 @@
 from engine.sparse.attention import ATTENTION
 from engine.sparse.backends import Registry
 from engine.sparse.convolution import CONVOLUTION
+from engine.sparse.neighbours import NEIGHBOURS
 from engine.sparse.resample import CHANNEL_TO_SPACE, SPACE_TO_CHANNEL, TO_CHILDREN
 from engine.sparse.rows import GATED_ADD, MODULATED_NORM, NORMED_HEADS
+from engine.sparse.sampling import SAMPLING
 
 OPERATIONS: tuple[Registry, ...] = (
     ATTENTION,
@@ -15,4 +17,6 @@ OPERATIONS: tuple[Registry, ...] = (
     TO_CHILDREN,
     SPACE_TO_CHANNEL,
     CHANNEL_TO_SPACE,
+    NEIGHBOURS,
+    SAMPLING,
 )

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from engine.sparse.neighbours import CENTRE, neighbour_map
+from engine.sparse.neighbours import CENTRE, neighbour_map, sorted_cells
 from engine.sparse.rope import rope_phases
 
 Value = TypeVar("Value")
@@ -100,7 +100,7 @@ class Topology:
     @property
     def neighbours(self) -> Tensor:
         """[27, N] int32, see ``neighbour_map``."""
-        return self.keep("neighbours", lambda: neighbour_map(self.coords))
+        return self.keep("neighbours", lambda: neighbour_map(sorted_cells(self.coords)))
 
     @property
     def neighbour_pairs(self) -> list[tuple[Tensor, Tensor]]:
@@ -190,9 +190,8 @@ class Subdivision:
     def child_rows(self) -> Tensor:
         """(len(parents) * 8,) int32 row of each child in the table of all, -1: there is none."""
         with torch.inference_mode(False), torch.no_grad():
-            rows = torch.full((len(self.parents) * 8,), -1, dtype=torch.int32, device=self.slots.device)
             own = torch.arange(len(self.children), dtype=torch.int32, device=self.slots.device)
-            return rows.index_copy_(0, self.places, own)
+            return own.new_full((len(self.parents) * 8,), -1).index_copy_(0, self.places, own)
 
     @property
     def mask(self) -> Tensor:
