@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -94,7 +94,10 @@ def triton_backend(module: str, function: str, *, learns: bool = False, **option
 
     def run(*args: Any, **keywords: Any) -> Any:
         there = importlib.import_module(f"engine.sparse.triton_kernels.{module}")
-        return getattr(there, function)(*args, **keywords)
+        # Triton launches on the current device, whichever the tensors are on.
+        device = next(value.device for value in args if hasattr(value, "device"))
+        with nullcontext() if device.type == "cpu" else torch.accelerator.device_index(device.index):
+            return getattr(there, function)(*args, **keywords)
 
     options.setdefault("dtypes", TRITON_DTYPES)
     # Their numbers are tested by Triton's interpreter; on a GPU they have not run yet.

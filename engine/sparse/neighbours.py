@@ -28,6 +28,10 @@ class SortedCells(NamedTuple):
     rows: Tensor
     sizes: tuple[int, int, int]
 
+    @property
+    def device(self) -> torch.device:
+        return self.keys.device
+
 
 def sorted_cells(coords: Tensor) -> SortedCells:
     """Cells in the order of their numbers; waits for the device.
@@ -56,7 +60,7 @@ def neighbour_map(cells: SortedCells) -> Tensor:
         [27, N] int32 on the same device: entry ``[v, i]`` is the row that holds
         ``coords[i] + (k0 - 1, k1 - 1, k2 - 1)`` of the same batch item, or -1.
     """
-    return NEIGHBOURS.choose(cells.keys.device, torch.int64).run(cells)
+    return NEIGHBOURS.choose(cells.device, torch.int64).run(cells)
 
 
 def steps(cells: SortedCells) -> list[int]:

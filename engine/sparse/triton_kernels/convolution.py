@@ -114,7 +114,7 @@ def _gather_gemm(
     out = feats.new_empty(count, width)
     if out.numel() == 0:
         return out
-    tiles = tiles_of(feats.shape[1], width)
+    tiles = tiles_of(feats.shape[1], width, feats.element_size())
     gather_gemm[(len(order.block_bits), triton.cdiv(width, tiles.out))](
         feats.contiguous(), topology.neighbours, order.places if rows is None else rows,
         *order, weight.contiguous(), out if bias is None else bias.contiguous(), out,

@@ -10,9 +10,9 @@ CONVOLVED_ROWS = 64
 """Rows of a program of the convolution."""
 ROW_NUMBERS = 4096
 """Numbers that a program of a row-by-row kernel has in registers at a time, 4 warps of 32 each."""
-PAIRS_OF_HEADS = 2048
-"""The same for norm and rotation, whose numbers go in pairs."""
-CELLS = 256
+PAIRS_OF_HEADS = 1024
+"""Pairs of numbers of a program of norm and rotation."""
+CELLS = 128
 """Cells or points of a program that looks up rows."""
 BLOCKS_A_SPLIT = 64
 """Blocks of CONVOLVED_ROWS that a program sums for the gradient of a kernel."""
@@ -27,11 +27,16 @@ class Tiles(NamedTuple):
     into: int
 
 
-def tiles_of(channels: int, out_channels: int) -> Tiles:
-    """Of the convolution."""
+def tiles_of(channels: int, out_channels: int, itemsize: int) -> Tiles:
+    """Of the convolution; itemsize: bytes of a number.
+
+    float32 is multiplied outside of the matrix units, from registers: the tiles of half precision
+    would spill 6 KB of them on Ampere.
+    """
+    widest, deepest = (128, 64) if itemsize < 4 else (32, 32)
     out = next((n for n in (16, 32, 64) if out_channels <= n), 128)
     into = next((n for n in (16, 32) if channels <= n), 64)
-    return Tiles(out, into)
+    return Tiles(min(out, widest), min(into, deepest))
 
 
 def gradient_tiles_of(channels: int, out_channels: int) -> Tiles:
