@@ -96,7 +96,9 @@ def triton_backend(module: str, function: str, *, learns: bool = False, **option
         there = importlib.import_module(f"engine.sparse.triton_kernels.{module}")
         # Triton launches on the current device, whichever the tensors are on.
         device = next(value.device for value in args if hasattr(value, "device"))
-        with nullcontext() if device.type == "cpu" else torch.accelerator.device_index(device.index):
+        with (
+            nullcontext() if device.type == "cpu" else torch.accelerator.device_index(device.index)
+        ):
             return getattr(there, function)(*args, **keywords)
 
     options.setdefault("dtypes", TRITON_DTYPES)

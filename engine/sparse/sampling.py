@@ -1,7 +1,8 @@
 """Values of sparse cells at any points: what baking needs for each texel, on a device.
 
-The same numbers as ``engine.ovoxel.sample_attributes`` and the nearest voxel that baking takes where
-none touches a point, but in float32.
+The same numbers as ``engine.ovoxel.sample_attributes`` and the nearest voxel that baking takes
+where none touches a point, but in float32. Baking does not call it yet: its points come from a tree
+of boxes on the CPU.
 """
 
 import torch
@@ -42,9 +43,7 @@ def sample_cells(cells: SortedCells, feats: Tensor, points: Tensor, *, reach: in
     return SAMPLING.choose(feats.device, feats.dtype).run(cells, feats, points, reach)
 
 
-def sample_cells_in_torch(
-    cells: SortedCells, feats: Tensor, points: Tensor, reach: int
-) -> Tensor:
+def sample_cells_in_torch(cells: SortedCells, feats: Tensor, points: Tensor, reach: int) -> Tensor:
     """The twin of the kernel."""
     out = torch.zeros(len(points), feats.shape[1], device=feats.device)
     if len(feats) == 0:

@@ -33,7 +33,9 @@ def convolve(
     return _Convolution.apply(feats, weight, bias, topology, rows)  # pyright: ignore
 
 
-def convolve_to_children(x: SparseTensor, weight: Tensor, bias: Tensor, link: Subdivision) -> Tensor:
+def convolve_to_children(
+    x: SparseTensor, weight: Tensor, bias: Tensor, link: Subdivision
+) -> Tensor:
     """See ``engine.sparse.resample.convolve_to_children``; in one launch for all slots."""
     return _UpConvolution.apply(x.feats, weight, bias, link)  # pyright: ignore
 

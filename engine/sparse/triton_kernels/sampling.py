@@ -84,7 +84,11 @@ def sample(
         best = point * 0
         side = 2 * reach + 1
         for step in range(side * side * side):
-            a, b, c = step // (side * side) - reach, step // side % side - reach, step % side - reach
+            a, b, c = (
+                step // (side * side) - reach,
+                step // side % side - reach,
+                step % side - reach,
+            )
             a, b, c = i + a, j + b, k + c
             across = a.to(tl.float32) + 0.5 - x
             along = b.to(tl.float32) + 0.5 - y

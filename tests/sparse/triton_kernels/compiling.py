@@ -9,6 +9,8 @@ of the real code on tensors of the CPU, but instead of running the kernel is com
 arguments: Triton needs no GPU for that.
 """
 
+# pyright: reportMissingImports=false
+
 import json
 import re
 import subprocess
@@ -101,9 +103,9 @@ class Compiling:
 
 def resources(cubin: bytes) -> dict[str, int]:
     """Registers of a thread, and bytes of memory that it spills into, by NVIDIA's own tool."""
-    import triton
+    from triton.backends import nvidia
 
-    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    tool = Path(nvidia.__path__[0]) / "bin" / "cuobjdump"
     with TemporaryDirectory() as folder:
         file = Path(folder) / "kernel.cubin"
         file.write_bytes(cubin)
@@ -130,7 +132,7 @@ def main(architectures: list[int]) -> None:
             "shared": compiled.metadata.shared,
             **resources(compiled.asm["cubin"]),
         }
-        print(json.dumps(line))
+        sys.stdout.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

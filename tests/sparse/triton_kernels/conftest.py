@@ -10,7 +10,6 @@ import torch
 from engine.sparse.backends import Verdict, preferring
 from engine.sparse.operations import OPERATIONS
 
-
 ON_CARD = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 
 

@@ -55,14 +55,14 @@ def compare(
 
     values = [x.to(device, dtype) for x in parameters(channels, out_channels, len(cells))]
     if not with_bias:
-        values = values[:2]
+        values.pop()
     rows = None if rows is None else rows.to(device)
     ours = [x.clone().requires_grad_(backward) for x in values]
     wide = [x.float().requires_grad_(backward) for x in values]
-    none = [] if with_bias else [None]
     cells = cells.to(device)
-    got = convolve(cells, *ours, *none, rows)
-    twin = conv_torch.convolve(cells, *wide, *none, rows)
+    bias, wide_bias = (ours[2], wide[2]) if with_bias else (None, None)
+    got = convolve(cells, ours[0], ours[1], bias, rows)
+    twin = conv_torch.convolve(cells, wide[0], wide[1], wide_bias, rows)
     assert got.dtype == dtype
     assert_near(got, twin, dtype)
     if backward:

@@ -50,8 +50,8 @@ def test_layer_norm_with_shift_and_scale(counts, dtype, device) -> None:
     layout, x, (shift, scale, *_) = a_case(counts, 24, dtype, device)
     got = modulated_norm(x, shift, scale, layout, 1e-6)
     assert got.dtype == dtype
-    wide = (part.float() for part in (x, shift, scale))
-    assert_rounded_once(got, twins.modulated_norm_in_torch(*wide, layout, 1e-6))
+    twin = twins.modulated_norm_in_torch(x.float(), shift.float(), scale.float(), layout, 1e-6)
+    assert_rounded_once(got, twin)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -63,8 +63,8 @@ def test_gated_addition(counts, dtype, device) -> None:
     h = numbers(*x.shape, device=device, dtype=dtype)
     got = gated_add(h, x, gate, layout)
     assert got.dtype == dtype
-    wide = (part.float() for part in (h, x, gate))
-    assert_rounded_once(got, twins.gated_add_in_torch(*wide, layout))
+    twin = twins.gated_add_in_torch(h.float(), x.float(), gate.float(), layout)
+    assert_rounded_once(got, twin)
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 1536, 5000])
@@ -79,7 +79,9 @@ def test_widths(width, device) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("rows", "heads", "width"), [(0, 2, 8), (1, 1, 2), (31, 3, 12), (33, 2, 64)])
+@pytest.mark.parametrize(
+    ("rows", "heads", "width"), [(0, 2, 8), (1, 1, 2), (31, 3, 12), (33, 2, 64)]
+)
 @pytest.mark.parametrize("what", ["norm", "turn", "both"])
 def test_norm_and_rotation_of_heads(rows, heads, width, what, dtype, device) -> None:
     from engine.sparse.triton_kernels.rows import normed_heads
