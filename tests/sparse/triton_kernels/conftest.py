@@ -10,17 +10,16 @@ import torch
 from engine.sparse.backends import Verdict, preferring
 from engine.sparse.operations import OPERATIONS
 
-ON_CARD = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
+# A process has its kernels either interpreted or compiled.
+PLACE = pytest.param("cuda", marks=pytest.mark.gpu) if torch.cuda.is_available() else "cpu"
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_CARD)])
+@pytest.fixture(params=[PLACE])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """Kernels ask for the interpreter when they are imported, which here is the first time."""
     if importlib.util.find_spec("triton") is None:
         pytest.skip("triton is not installed (the extra maquette[triton])")
     if request.param == "cpu":
-        if torch.cuda.is_available():
-            pytest.skip("a process has kernels either interpreted or compiled, and here is a GPU")
         monkeypatch.setenv("TRITON_INTERPRET", "1")
     return torch.device(request.param)
 

@@ -87,7 +87,7 @@ def test_values_at_points(count, device) -> None:
     generator = torch.Generator().manual_seed(count)
     cells = sorted_cells(random_coords((50,), 8).to(device))
     feats = torch.rand(50, 7, generator=generator).to(device)
-    points = 14 * torch.rand(count, 3, generator=generator) - 3
+    points = 11 * torch.rand(count, 3, generator=generator) - 1.5
     if count > 4:
         points[:3, 0] = torch.tensor([float("nan"), float("inf"), -3e38])
     for reach in (0, 1):
