@@ -18,6 +18,8 @@ BLOCKS_A_SPLIT = 64
 """Blocks of CONVOLVED_ROWS that a program sums for the gradient of a kernel."""
 SPLIT_BYTES = 256 << 20
 """Bound on the partial sums of that."""
+MOST_PROGRAMS = 65535
+"""Along the second and third axis of a launch."""
 
 
 class Tiles(NamedTuple):
@@ -60,4 +62,4 @@ def rows_of(width: int, numbers: int = ROW_NUMBERS) -> int:
 def splits_of(blocks: int, kernel_numbers: int) -> int:
     """In how many parts the rows are summed for the gradient of a kernel of so many numbers."""
     most = max(1, SPLIT_BYTES // (4 * max(1, kernel_numbers)))
-    return max(1, min(-(-blocks // BLOCKS_A_SPLIT), most))
+    return max(1, min(-(-blocks // BLOCKS_A_SPLIT), most, MOST_PROGRAMS))
