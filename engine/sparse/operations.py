@@ -1,5 +1,6 @@
 """Every operation with more than one implementation, in one list."""
 
+from engine.sparse.atlas import ATLAS
 from engine.sparse.attention import ATTENTION
 from engine.sparse.backends import Registry
 from engine.sparse.convolution import CONVOLUTION
@@ -19,4 +20,5 @@ OPERATIONS: tuple[Registry, ...] = (
     CHANNEL_TO_SPACE,
     NEIGHBOURS,
     SAMPLING,
+    ATLAS,
 )

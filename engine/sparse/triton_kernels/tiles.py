@@ -14,6 +14,8 @@ PAIRS_OF_HEADS = 1024
 """Pairs of numbers of a program of norm and rotation."""
 CELLS = 128
 """Cells or points of a program that looks up rows."""
+TEXELS_OF_A_TRIANGLE = 64
+"""Texels that the program of a triangle looks at together; most triangles have fewer."""
 BLOCKS_A_SPLIT = 64
 """Blocks of CONVOLVED_ROWS that a program sums for the gradient of a kernel."""
 SPLIT_BYTES = 256 << 20

@@ -31,7 +31,14 @@ def launches() -> None:
     from engine.sparse.layout import Layout
     from engine.sparse.neighbours import sorted_cells
     from engine.sparse.rope import rope_phases
-    from engine.sparse.triton_kernels import convolution, levels, neighbours, rows, sampling
+    from engine.sparse.triton_kernels import (
+        atlas,
+        convolution,
+        levels,
+        neighbours,
+        rows,
+        sampling,
+    )
 
     convolution._widens = lambda feats: False  # as on a GPU
     coords = torch.nn.functional.pad(torch.cartesian_prod(*[torch.arange(2)] * 3), (1, 0)).int()
@@ -57,13 +64,14 @@ def launches() -> None:
         levels.space_to_channel(torch.ones(64, width, dtype=dtype), link)
     neighbours.neighbour_map(sorted_cells(coords))
     sampling.sample_cells(sorted_cells(coords), torch.ones(8, 7), torch.ones(9, 3), 6)
+    atlas.texels_of(torch.ones(1, 3, 2, dtype=torch.float64), 64, 1.5)
 
 
 def kind_of(value: Any) -> str:
     """The type of an argument as Triton writes it."""
     if isinstance(value, torch.Tensor):
         names = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
-        names |= {torch.int32: "i32", torch.int64: "i64"}
+        names |= {torch.float64: "fp64", torch.int32: "i32", torch.int64: "i64"}
         return "*" + names[value.dtype]
     return "fp32" if isinstance(value, float) else "i32"
 
@@ -80,6 +88,7 @@ class Compiling:
         from triton.backends.compiler import GPUTarget
         from triton.compiler import ASTSource
 
+        options = {k: constants.pop(k) for k in ("num_warps", "num_stages") if k in constants}
         given = dict(zip(kernel.arg_names, args, strict=False))
         unspecialised = {p.name for p in kernel.params if p.do_not_specialize}
         signature = {name: kind_of(value) for name, value in given.items()}
@@ -98,7 +107,7 @@ class Compiling:
             if key not in self.done:
                 source = ASTSource(kernel, signature, constants, attributes)
                 target = GPUTarget("cuda", architecture, 32)
-                self.done[key] = triton.compile(source, target=target)
+                self.done[key] = triton.compile(source, target=target, options=options)
 
 
 def resources(cubin: bytes) -> dict[str, int]:

@@ -5,9 +5,11 @@ import torch
 
 from engine.sparse import Topology
 from engine.sparse import resample as levels
+from engine.sparse.atlas import texels_in_torch
 from engine.sparse.neighbours import neighbour_map_in_torch, sorted_cells
 from engine.sparse.sampling import sample_cells_in_torch
 from tests.sparse.grids import random_coords
+from tests.sparse.triangles import an_atlas
 from tests.sparse.triton_kernels.links import LINKS, a_link
 
 
@@ -90,6 +92,7 @@ def test_values_at_points(count, device) -> None:
     points = 11 * torch.rand(count, 3, generator=generator) - 1.5
     if count > 4:
         points[:3, 0] = torch.tensor([float("nan"), float("inf"), -3e38])
+    points[::2] = (2 * points[::2]).round() / 2  # where several cells are equally near
     for reach in (0, 1):
         got = sample_cells(cells, feats, points.to(device), reach)
         twin = sample_cells_in_torch(cells, feats, points.to(device), reach)
@@ -105,3 +108,16 @@ def test_values_of_no_cells(device) -> None:
     none = sorted_cells(torch.zeros(0, 4, dtype=torch.int32, device=device))
     got = sample_cells(none, torch.zeros(0, 3, device=device), torch.rand(5, 3, device=device), 2)
     assert got.shape == (5, 3) and not got.any()
+
+
+@pytest.mark.parametrize("size", [1, 31, 40])
+def test_triangles_of_texels(size, device) -> None:
+    from engine.sparse.triton_kernels.atlas import texels_of
+
+    corners = an_atlas(size).to(device)
+    got, twin = texels_of(corners, size, 1.5), texels_in_torch(corners, size, 1.5)
+    assert torch.equal(got.face, twin.face)
+    torch.testing.assert_close(got.weights, twin.weights, rtol=0, atol=1e-6)
+    assert size < 31 or 0.2 < float((got.face >= 0).float().mean()) < 1
+    none = texels_of(corners[:0], size, 1.5)
+    assert bool((none.face == -1).all()) and not none.weights.any()
