@@ -1,4 +1,4 @@
-"""Triangles in an atlas: a net that shares edges, loose ones that overlap, flat and cut-off ones."""
+"""Triangles in an atlas: a net that shares edges, loose ones that overlap, flat and hidden ones."""
 
 import torch
 from torch import Tensor

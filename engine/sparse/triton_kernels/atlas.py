@@ -24,9 +24,7 @@ def texels_of(corners: Tensor, size: int, margin: float) -> Texels:
     face = torch.empty(size, size, dtype=torch.int32, device=corners.device)
     weights = torch.empty(size, size, 3, device=corners.device)
     if len(corners):
-        offer[(len(corners),)](
-            corners, keys, size, margin, BLOCK=TEXELS_OF_A_TRIANGLE, num_warps=1
-        )
+        offer[(len(corners),)](corners, keys, size, margin, BLOCK=TEXELS_OF_A_TRIANGLE, num_warps=1)
     take[(triton.cdiv(texels, CELLS),)](corners, keys, face, weights, texels, size, BLOCK=CELLS)
     return Texels(face, weights)
 
