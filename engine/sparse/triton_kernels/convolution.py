@@ -122,7 +122,7 @@ def _gather_gemm(
         *order, weight.contiguous(), out if bias is None else bias.contiguous(), out,
         len(topology), feats.shape[1], width,
         SOME_ROWS=rows is not None, HAS_BIAS=bias is not None, WIDEN=_widens(feats),
-        BLOCK_ROWS=CONVOLVED_ROWS, BLOCK_OUT=tiles.out, BLOCK_IN=tiles.into,
+        BLOCK_ROWS=CONVOLVED_ROWS, BLOCK_OUT=tiles.out, BLOCK_IN=tiles.into, num_warps=tiles.warps,
     )  # fmt: skip
     return out
 

@@ -25,22 +25,24 @@ MOST_PROGRAMS = 65535
 
 
 class Tiles(NamedTuple):
-    """Channels that one program makes, and that it takes at a time."""
+    """Channels that one program makes, and that it takes at a time; its warps."""
 
     out: int
     into: int
+    warps: int = 4
 
 
 def tiles_of(channels: int, out_channels: int, itemsize: int) -> Tiles:
     """Of the convolution; itemsize: bytes of a number.
 
     float32 is multiplied outside of the matrix units, from registers: the tiles of half precision
-    would spill 6 KB of them on Ampere.
+    would spill 6 KB of them on Ampere. The widest tile takes 254 of 255 registers from 4 warps.
     """
     widest, deepest = (128, 64) if itemsize < 4 else (32, 32)
     out = next((n for n in (16, 32, 64) if out_channels <= n), 128)
     into = next((n for n in (16, 32) if channels <= n), 64)
-    return Tiles(min(out, widest), min(into, deepest))
+    out = min(out, widest)
+    return Tiles(out, min(into, deepest), 8 if out == 128 else 4)
 
 
 def gradient_tiles_of(channels: int, out_channels: int) -> Tiles:
