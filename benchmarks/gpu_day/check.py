@@ -2,11 +2,9 @@
 
 import gc
 import importlib.util
-import time
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -46,7 +44,7 @@ def the_card(day: Day) -> Iterator[Row]:
     from engine.bench.work import matrix_rate
     from engine.doctor.checks import checks
     from engine.host import machine
-    from engine.settings import Settings
+    from engine.weights.store import Store
 
     device = torch.device(day.device)
     more = {"torch": str(torch.__version__), "cuda": torch.version.cuda}
@@ -55,7 +53,7 @@ def the_card(day: Day) -> Iterator[Row]:
     rate = matrix_rate(device, dtype)
     yield Row("matrix products", f"{rate / 1e12:.4g} TFLOP/s", more={"flop_per_s": rate})
     yield Row("copies on the device", f"{card.copy_rate(device) / 1e12:.3g} TB/s")
-    for line in checks(Settings.read({}).store, device=day.device):
+    for line in checks(Store(day.work), device=day.device):
         if line.state == "fail" or line.name in ("device", "attention", "sparse convolution"):
             yield Row(f"doctor: {line.name}", line.text, right=line.state != "fail")
         elif line.name == "self-test":
@@ -174,28 +172,10 @@ def triton_convolution(day: Day) -> Iterator[Row]:
     if importlib.util.find_spec("triton") is None:
         yield Row("triton", "not installed")
         return
-    with interpreted(day):
-        for case in cases(day):
-            yield from measured(case, day)
-
-
-@contextmanager
-def interpreted(day: Day) -> Iterator[None]:
-    """Triton's interpreter where there is no card."""
-    import os
-
     if not day.on_card:
         os.environ["TRITON_INTERPRET"] = "1"  # the process is the part's own
-    yield
-
-
-def nothing_waits(day: Day) -> Iterator[Row]:
-    """A flow's steps with torch told to refuse whatever waits for the device."""
-    from benchmarks.gpu_day.waiting import steps_that_wait
-
-    for name, found in steps_that_wait(day):
-        wanted = "none waits" if day.on_card else ""
-        yield Row(name, found, wanted, found == "none waits" if day.on_card else None)
+    for case in cases(day):
+        yield from measured(case, day)
 
 
 PARTS = (
@@ -205,7 +185,6 @@ PARTS = (
     Part(recorded_half, limit=60),
     Part(triton_convolution, limit=120),
     Part(small_model, limit=120),
-    Part(nothing_waits, limit=60),
     Part(memory_runs_out, limit=60),
     Part(memory_comes_back, limit=45),
 )
