@@ -42,13 +42,30 @@ def small_models(
     return Models(checkpoint, device=device, dtypes=dtypes)
 
 
-def generated(models: Models, picture: str, report: Report | None = None) -> tuple[Asset, float]:
-    """An asset of one of the examples from seed 0, and the seconds that it took."""
+def exact_float32(*, on: bool) -> None:
+    """Whether cuDNN's convolutions of float32 are that, or rounded to TF32 as torch lets them be."""
+    torch.backends.cudnn.conv.fp32_precision = "ieee" if on else "tf32"
+
+
+def generated(
+    models: Models, picture: str, report: Report | None = None, *, few: bool = False
+) -> tuple[Asset, float]:
+    """An asset of one of the examples from seed 0, and the seconds that it took.
+
+    Args:
+        few: the coarse type in few steps, for rehearsals.
+    """
     from engine.systems.trellis2.generate import generate
     from protocol.jobs import GenerateJob
     from protocol.references import File
+    from protocol.samplers import Sampling
 
-    job = GenerateJob(picture=File(str(EXAMPLES / f"{picture}.png")), seed=0)
+    job = GenerateJob(
+        picture=File(str(EXAMPLES / f"{picture}.png")),
+        type="64" if few else None,
+        samplers={"structure": Sampling(steps=4)} if few else {},
+        seed=0,
+    )
     begin = time.perf_counter()
     asset = generate(job, models, report or Report())
     synchronize(models.device)
