@@ -31,6 +31,17 @@ def copy_rate(device: torch.device) -> float:
     return 2 * 10 * size / seconds
 
 
+def upload_rate(device: torch.device) -> float:
+    """Bytes per second from pinned host memory to the device: what streamed weights are bound by."""
+    source = torch.ones(COPIED >> 3, dtype=torch.uint8)
+    if device.type == "cuda":
+        source = source.pin_memory()
+    target = torch.empty_like(source, device=device)
+    target.copy_(source)
+    seconds, _ = timed(device, lambda: [target.copy_(source, non_blocking=True) for _ in range(5)])
+    return 5 * source.nbytes / seconds
+
+
 def small_models(
     device: str, dtypes: tuple[torch.dtype, torch.dtype] = (torch.float32,) * 2
 ) -> Models:

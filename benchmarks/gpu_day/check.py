@@ -53,6 +53,7 @@ def the_card(day: Day) -> Iterator[Row]:
     rate = matrix_rate(device, dtype)
     yield Row("matrix products", f"{rate / 1e12:.4g} TFLOP/s", more={"flop_per_s": rate})
     yield Row("copies on the device", f"{card.copy_rate(device) / 1e12:.3g} TB/s")
+    yield Row("copies to the device", f"{card.upload_rate(device) / 1e9:.3g} GB/s")
     for line in checks(Store(day.work), device=day.device):
         if line.state == "fail" or line.name in ("device", "attention", "sparse convolution"):
             yield Row(f"doctor: {line.name}", line.text, right=line.state != "fail")

@@ -1,7 +1,7 @@
 """How fast: full-size networks with random weights on the cells of a real mesh, stage by stage."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from benchmarks.gpu_day import card
 from benchmarks.gpu_day.parts import Day, Part, Row
 from engine.bench.networks import Reduction
-from engine.bench.plan import Plan, Request, make_plan
+from engine.bench.plan import Plan, Request, Stage, make_plan
 from engine.bench.run import Measured, run_plan
 from engine.host.machine import working_dtypes
 from engine.residency.plan import Policy
@@ -23,24 +23,48 @@ AIMS = {"512": (1.0, 4), "1024_cascade": (5.0, 6), "1536_cascade": (15.0, 10)}
 """Type -> seconds of all networks while they stay, and gigabytes under the lean policy, which may
 take twice as long."""
 PLAIN = {ATTENTION: "sdpa", CONVOLUTION: "torch"}
-FINISH_GRID, FINISH_FACES, FINISH_TEXTURE, FINISH_AIM = 1024, 1_000_000, 4096, 3.0
+FINISH_GRID, FINISH_FACES, FINISH_TEXTURE, FINISH_AIM = 608, 1_000_000, 4096, 3.0
+"""Voxels an axis (2.5 million faces), and what is made of them; seconds."""
 
 
-def _request(day: Day, kind: str, policy: Policy, **more: Any) -> Request:
+def _plan(day: Day, kind: str, policy: Policy, **more: Any) -> Plan:
     device = torch.device(day.device)
     flow_dtype, decoder_dtype = working_dtypes(device)
-    return Request(
+    return make_plan(Request(
         kind, card.EXAMPLES / "lantern.glb", TOKENS, device, flow_dtype, decoder_dtype,
         reduction=SMALL if day.rehearse else Reduction(), steps=2 if day.rehearse else None,
         policy=policy, **more,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
-def _stages(what: str, plan: Plan) -> Iterator[Row | Measured]:
-    """A row for each stage as it is done, then what was measured of it."""
+def _run(
+    day: Day, what: str, plan: Plan, *, aim: float | None = None, aim_bytes: int | None = None
+) -> Iterator[Row | Measured]:
+    """A row for each stage as it is done, and what was measured of it; at last one for all."""
+    measured: list[Measured] = []
     for found in run_plan(plan):
-        yield _stage_row(what, plan, found)
+        measured.append(found)
         yield found
+        yield _stage_row(f"{what}: {found.stage.name}", plan, found)
+    total = sum(found.seconds for found in measured)
+    flows = sum(found.seconds for found in measured if found.stage.flop is not None)
+    peak = max((found.peak for found in measured if found.peak is not None), default=None)
+    right, wanted = None, ""
+    if day.on_card and not day.rehearse and aim is not None:
+        right, wanted = total <= aim, f"{aim:g} s"
+        if aim_bytes is not None and peak is not None:
+            right, wanted = right and peak <= aim_bytes, f"{wanted}, {aim_bytes / 1e9:g} GB"
+    measured_peak = "?" if peak is None else f"{peak / 1e9:.2f}"
+    yield Row(
+        f"{what}: all networks",
+        f"{total:.3f} s, flows {flows:.3f} s at {plan.flop / flows / 1e12:.3g} TFLOP/s, "
+        f"{plan.flop / flows / plan.rate:.0%} of the matrix rate of {plan.rate / 1e12:.3g}; "
+        f"peak {measured_peak} of planned {plan.memory.peak_bytes / 1e9:.2f} GB",
+        wanted,
+        right,
+        {"seconds": total, "peak_bytes": peak, "planned_bytes": plan.memory.peak_bytes,
+         "flop": plan.flop, "matrix_rate": plan.rate},
+    )  # fmt: skip
 
 
 def _stage_row(what: str, plan: Plan, found: Measured) -> Row:
@@ -55,97 +79,56 @@ def _stage_row(what: str, plan: Plan, found: Measured) -> Row:
         text += f", {rate / 1e12:.3g} TFLOP/s ({rate / plan.rate:.0%} of the matrix rate)"
     if found.peak is not None:
         text += f", peak {found.peak / 1e9:.2f} of planned {found.planned / 1e9:.2f} GB"
-    if not found.finite:
-        text += ", not everything is finite"
-    return Row(f"{what}: {stage.name}", text, "finite", found.finite, more)
-
-
-def _run(
-    day: Day, what: str, request: Request, *, aim: float | None = None, aim_bytes: int | None = None
-) -> Iterator[Row | Measured]:
-    begin = time.perf_counter()
-    plan = make_plan(request)
-    ready = time.perf_counter() - begin
-    measured: list[Measured] = []
-    for each in _stages(what, plan):
-        if isinstance(each, Measured):
-            measured.append(each)
-        yield each
-    total = sum(found.seconds for found in measured)
-    flows = sum(found.seconds for found in measured if found.stage.flop is not None)
-    peak = max((found.peak for found in measured if found.peak is not None), default=None)
-    right, wanted = None, []
-    if day.on_card and not day.rehearse:
-        if aim is not None:
-            right = total <= aim
-            wanted.append(f"{aim:g} s")
-        if aim_bytes is not None and peak is not None:
-            right = right is not False and peak <= aim_bytes
-            wanted.append(f"{aim_bytes / 1e9:g} GB")
-    yield Row(
-        f"{what}: all networks",
-        f"{total:.3f} s, flows {flows:.3f} s at {plan.flop / flows / 1e12:.3g} TFLOP/s, "
-        f"{plan.flop / flows / plan.rate:.0%} of the matrix rate of {plan.rate / 1e12:.3g}; peak "
-        f"{'?' if peak is None else f'{peak / 1e9:.2f} GB'} of planned "
-        f"{plan.memory.peak_bytes / 1e9:.2f} GB",
-        ", ".join(wanted),
-        right,
-        {"seconds": total, "peak_bytes": peak, "planned_bytes": plan.memory.peak_bytes,
-         "flop": plan.flop, "matrix_rate": plan.rate, "planning_seconds": ready},
-    )  # fmt: skip
+    return Row(what, text, *(() if found.finite else ("finite", False)), more=more)
 
 
 def _rows(found: Iterator[Row | Measured]) -> Iterator[Row]:
-    for each in found:
-        if isinstance(each, Row):
-            yield each
+    return (each for each in found if isinstance(each, Row))
 
 
-def _resident(day: Day, kind: str) -> Iterator[Row | Measured]:
-    yield from _run(day, f"{kind} resident", _request(day, kind, Policy.RESIDENT), aim=AIMS[kind][0])
+def _resident(day: Day, kind: str) -> Iterator[Row]:
+    plan = _plan(day, kind, Policy.RESIDENT)
+    return _rows(_run(day, f"{kind} resident", plan, aim=AIMS[kind][0]))
 
 
 def _lean(day: Day, kind: str) -> Iterator[Row]:
     seconds, gigabytes = AIMS[kind]
-    request = _request(day, kind, Policy.STREAMED, budget=gigabytes * 10**9)
-    found = _run(
-        day, f"{kind} streamed", request, aim=2 * seconds, aim_bytes=gigabytes * 10**9
-    )
-    return _rows(found)
+    most = gigabytes * 10**9
+    plan = _plan(day, kind, Policy.STREAMED, budget=most)
+    return _rows(_run(day, f"{kind} streamed", plan, aim=2 * seconds, aim_bytes=most))
 
 
 def cascade_1024(day: Day) -> Iterator[Row]:
     """The usual type with everything on the card, then where the time of its slowest stages goes."""
+    kind = "1024_cascade"
+    plan = _plan(day, kind, Policy.RESIDENT)
     slowest: list[Measured] = []
-    for each in _resident(day, "1024_cascade"):
-        if isinstance(each, Measured):
-            slowest.append(each)
-        else:
+    for each in _run(day, f"{kind} resident", plan, aim=AIMS[kind][0]):
+        if isinstance(each, Row):
             yield each
+        else:
+            slowest.append(each)
     slowest.sort(key=lambda found: -found.seconds)
-    plan = make_plan(_request(day, "1024_cascade", Policy.SINGLE))
-    stages = {stage.name: stage for stage in plan.stages}
-    flow = next(found for found in slowest if found.stage.flop is not None)
-    decoder = next(found for found in slowest if found.stage.flop is None)
-    with torch.inference_mode():
-        for stage in (stages[found.stage.name] for found in (flow, decoder)):
-            with plan.models.on_device(stage.network, stage.working()) as network:
-                yield from _profile(plan, stage.name, stage, network)
+    yield from _profile(plan, slowest[0].stage)
+    # And the slowest of the other sort, flow or decoder.
+    sort = slowest[0].stage.flop is None
+    yield from _profile(plan, next(m.stage for m in slowest if (m.stage.flop is None) != sort))
 
 
-def _profile(plan: Plan, name: str, stage: Any, network: Any) -> Iterator[Row]:
-    # One pass of a flow, all of a decoder: a profile of all steps would be far larger and no wiser.
-    work: Callable[[], object] = (
-        (lambda: stage.run(network)) if stage.flop is None else lambda: stage.warm_up(network)
-    )
-    work()
-    seconds, lines = card.profiled(plan.request.device, work)
-    busy = lines[0]["seconds"]
-    what = f"profile of {name}, one pass"
-    yield Row(
-        what, f"{seconds:.4f} s, kernels {busy:.4f} s in {lines[0]['calls']:,} launches",
-        more={"lines": lines},
-    )  # fmt: skip
+def _profile(plan: Plan, stage: Stage) -> Iterator[Row]:
+    what = f"profile of {stage.name}"
+    with torch.inference_mode(), plan.models.on_device(stage.network, stage.working()) as network:
+
+        def work() -> object:
+            # One pass of a flow: all its steps would be far more to read, and no wiser.
+            return stage.run(network) if stage.flop is None else stage.warm_up(network)
+
+        work()
+        seconds, lines = card.profiled(plan.request.device, work)
+    plan.models.release()
+    busy, launches = lines[0]["seconds"], lines[0]["calls"]
+    text = f"a pass {seconds:.4f} s, busy {busy:.4f} s in {launches:,} launches"
+    yield Row(what, text, more={"lines": lines})
     for line in lines[1:7]:
         text = f"{line['share']:.0%}, {line['seconds'] * 1e3:.2f} ms in {line['calls']:,} launches"
         yield Row(f"{what}: {line['name']}", text)
@@ -156,8 +139,8 @@ def cascade_1024_plain(day: Day) -> Iterator[Row]:
     with ExitStack() as stack:
         for registry, name in PLAIN.items():
             stack.enter_context(registry.only(name))
-        request = _request(day, "1024_cascade", Policy.RESIDENT, unprepared=True)
-        yield from _rows(_run(day, "1024_cascade plain", request))
+        plan = _plan(day, "1024_cascade", Policy.RESIDENT, unprepared=True)
+        yield from _rows(_run(day, "1024_cascade plain", plan))
 
 
 def cascade_1024_triton(day: Day) -> Iterator[Row]:
@@ -166,18 +149,18 @@ def cascade_1024_triton(day: Day) -> Iterator[Row]:
         yield Row("1024_cascade with Triton", "not usable here")
         return
     with CONVOLUTION.only("triton"):
-        request = _request(day, "1024_cascade", Policy.RESIDENT)
-        yield from _rows(_run(day, "1024_cascade with Triton", request))
+        plan = _plan(day, "1024_cascade", Policy.RESIDENT)
+        yield from _rows(_run(day, "1024_cascade with Triton", plan))
 
 
 def type_512(day: Day) -> Iterator[Row]:
     """The small type with everything on the card."""
-    return _rows(_resident(day, "512"))
+    return _resident(day, "512")
 
 
 def cascade_1536(day: Day) -> Iterator[Row]:
     """The large type with everything on the card."""
-    return _rows(_resident(day, "1536_cascade"))
+    return _resident(day, "1536_cascade")
 
 
 def cascade_1024_lean(day: Day) -> Iterator[Row]:
@@ -197,8 +180,8 @@ def type_512_lean(day: Day) -> Iterator[Row]:
 
 def cascade_1024_single(day: Day) -> Iterator[Row]:
     """The usual type with one network at a time."""
-    request = _request(day, "1024_cascade", Policy.SINGLE)
-    return _rows(_run(day, "1024_cascade one at a time", request))
+    plan = _plan(day, "1024_cascade", Policy.SINGLE)
+    return _rows(_run(day, "1024_cascade one at a time", plan))
 
 
 def finishing(day: Day) -> Iterator[Row]:
