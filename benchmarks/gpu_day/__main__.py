@@ -13,10 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.gpu_day.prepare import CARRIED, GOLDENS, NEEDED, prepare, unpack
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("check", "speed", "train")
 WORK = Path(tempfile.gettempdir()) / "maquette_gpu_day"
-WHEELS, CARRIED = ROOT / ".whl", ROOT / ".gpu"
+SHARED = ROOT.parent / "shared" / "goldens" / "dev"
 MINUTES = 7.7
 
 
@@ -33,9 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--recipe", choices=("embedded", "finer"), default="embedded")
     asked = parser.parse_args(arguments)
     if asked.command == "prepare":
-        from benchmarks.gpu_day.prepare import prepare
-
-        prepare(asked.goldens or ROOT.parent / "shared" / "goldens" / "dev")
+        prepare(asked.goldens or SHARED)
         return 0
     if asked.out is None:
         parser.error("--out is missing: a folder for the JSON and the table")
@@ -50,28 +50,40 @@ def main(arguments: list[str] | None = None) -> int:
         if unknown := set(asked.only) - known:
             parser.error(f"no part is called {', '.join(unknown)}; known are {', '.join(known)}")
         parts = [part for part in parts if part.name in asked.only]
-    goldens = asked.goldens or (CARRIED / "goldens" if CARRIED.is_dir() else ROOT.parent / "shared" / "goldens" / "dev")
     day = Day(
-        asked.device, asked.rehearse, asked.out.absolute(), asked.work.absolute(), goldens, asked.recipe
+        device=asked.device,
+        rehearse=asked.rehearse,
+        out=asked.out.absolute(),
+        work=asked.work.absolute(),
+        goldens=asked.goldens or _goldens(asked.work),
+        state=CARRIED / "state",
+        recipe=asked.recipe,
     )
-    results = run_parts(asked.command, parts, day, 60 * asked.minutes, lambda line: print(line, flush=True))
+    seconds = 60 * asked.minutes
+    results = run_parts(asked.command, parts, day, seconds, lambda line: print(line, flush=True))
     print((day.out / f"{asked.command}.md").read_text(encoding="utf-8"))
     return 0 if all(result.state in ("done", "left out") for result in results) else 1
 
 
 def install(work: Path) -> None:
     """The wheels that were carried along, for this process and those that it starts."""
-    if not any(WHEELS.glob("*.whl")):
+    wheels = [str(path) for folder in NEEDED for path in folder.glob("*.whl")]
+    if not wheels:
         return
     site = work / "site"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile",
-         "--no-cache-dir", "--upgrade", "--target", str(site), *map(str, WHEELS.glob("*.whl"))],
-        check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+    options = ["--no-compile", "--no-cache-dir", "--upgrade", "--target", str(site)]
+    if subprocess.run([*command, *options, *wheels], check=False).returncode:
+        print("The wheels could not be installed; what needs them will fail.", flush=True)
+        return
     sys.path.insert(0, str(site))
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(site), *([before] if before else [])])
+    before = [path for path in (os.environ.get("PYTHONPATH"),) if path]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(site), *before])
+
+
+def _goldens(work: Path) -> Path:
+    archive = CARRIED / GOLDENS
+    return unpack(archive, work / "goldens") if archive.is_file() else SHARED
 
 
 if __name__ == "__main__":
