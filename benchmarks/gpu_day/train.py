@@ -33,25 +33,26 @@ def _paths(day: Day) -> Paths:
 def _recipe(day: Day) -> Recipe:
     recipe = {"embedded": EMBEDDED, "finer": FINER}[day.recipe]
     if day.rehearse:
-        # Toy 6 is held out.
-        settings = replace(recipe.settings, views=1)
-        recipe = replace(recipe, toys="toybox:4-7", settings=settings, more_views=0, bars={})
+        settings = replace(recipe.settings, views=1, resolutions=(64,))
+        recipe = replace(
+            recipe, toys="toybox:5-6", settings=settings, encoded={64: None}, qualities={},
+            more_views=0, bars={},
+        )  # fmt: skip
     return recipe
 
 
 def _cut(configs: Path, home: Path) -> Path:
-    """Configurations of two steps of the least."""
+    """Configurations of two steps of the least; of toys 5 and 6 the second is held out."""
     folder = home / "configs"
     folder.mkdir(parents=True, exist_ok=True)
     for path in configs.glob("*.json"):
         config = json.loads(path.read_text(encoding="utf-8"))
         config.update(steps=2, warmup_steps=1)
         options = config["options"]
-        for name, least in (("batch_size", 2), ("most_voxels", 4000), ("view", 0)):
-            if name in options:
-                options[name] = least
-        for level in options.get("levels", []):
-            level["batch_size"] = 2
+        least = {"batch_size": 1, "most_voxels": 3000, "view": 0, "resolutions": [64]}
+        options |= {name: value for name, value in least.items() if name in options}
+        if "levels" in options:
+            options["levels"] = [{"resolution": 64, "batch_size": 1, "weight": 1.0}]
         for network in config["networks"].values():
             if "num_heads" in network["args"]:
                 network["args"]["num_blocks"] = 1
