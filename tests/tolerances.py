@@ -1,7 +1,7 @@
 """How far numbers may be apart, in one place.
 
-Parity: against recordings of the reference, float32, on a CPU or a GPU. Either bound suffices, because
-the recordings' own noise grows with the size of the values.
+Parity: against recordings of the reference, float32, on a CPU or a GPU. Either bound suffices,
+because the recordings' own noise grows with the size of the values.
 """
 
 import torch

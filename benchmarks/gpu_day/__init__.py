@@ -1,1 +1,1 @@
-"""The GPU day: on a machine with a card, whether everything is right there, how fast, and a training."""
+"""The GPU day: whether everything is right on a card, how fast it is, and a training."""

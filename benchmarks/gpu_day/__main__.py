@@ -1,8 +1,8 @@
 """The day's commands: ``check``, ``speed``, ``train``; ``prepare`` before them (docs/gpu_day.md).
 
-    python -m benchmarks.gpu_day prepare
-    python -m benchmarks.gpu_day check --out OUT
-    python -m benchmarks.gpu_day check --out OUT --device cpu --rehearse
+python -m benchmarks.gpu_day prepare
+python -m benchmarks.gpu_day check --out OUT
+python -m benchmarks.gpu_day check --out OUT --device cpu --rehearse
 """
 
 import argparse

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from engine.residency.models import Models
 from engine.residency.plan import Policy
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FLOAT32 = (torch.float32, torch.float32)
 COPIED = 1 << 31
 """Bytes of the copy that is timed; far more than any cache holds."""
 
@@ -32,7 +34,7 @@ def copy_rate(device: torch.device) -> float:
 
 
 def upload_rate(device: torch.device) -> float:
-    """Bytes per second from pinned host memory to the device: what streamed weights are bound by."""
+    """Bytes per second from pinned host memory to the device, as streamed weights come."""
     source = torch.ones(COPIED >> 3, dtype=torch.uint8)
     if device.type == "cuda":
         source = source.pin_memory()
@@ -42,9 +44,7 @@ def upload_rate(device: torch.device) -> float:
     return 5 * source.nbytes / seconds
 
 
-def small_models(
-    device: str, dtypes: tuple[torch.dtype, torch.dtype] = (torch.float32,) * 2
-) -> Models:
+def small_models(device: str, dtypes: tuple[torch.dtype, torch.dtype] = FLOAT32) -> Models:
     """The model that ships, as the engine opens it; by default in float32."""
     from engine import embedded
     from engine.systems.opening import load_checkpoint
@@ -54,8 +54,9 @@ def small_models(
 
 
 def exact_float32(*, on: bool) -> None:
-    """Whether cuDNN's convolutions of float32 are that, or rounded to TF32 as torch lets them be."""
-    torch.backends.cudnn.conv.fp32_precision = "ieee" if on else "tf32"
+    """Whether cuDNN's convolutions of float32 are that, or rounded to TF32 as usual."""
+    conv: Any = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+    conv.fp32_precision = "ieee" if on else "tf32"
 
 
 def generated(
@@ -127,16 +128,13 @@ def capped(device: torch.device, models: Models, most: int) -> Iterator[None]:
         return
     place = models._place
 
-    def refuse(*args: Any) -> Any:
+    def refuse(*args: Any, **more: Any) -> Any:
         if models.policy is Policy.RESIDENT:
             raise torch.OutOfMemoryError("rehearsed")
-        return place(*args)
+        return place(*args, **more)
 
-    models._place = refuse
-    try:
+    with mock.patch.object(models, "_place", refuse):
         yield
-    finally:
-        models._place = place
 
 
 def profiled(device: torch.device, work: Any, most: int = 12) -> tuple[float, list[dict[str, Any]]]:

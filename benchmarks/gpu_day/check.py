@@ -1,4 +1,4 @@
-"""What is right on the card: tests, recorded numbers, the small model, memory, the Triton kernel."""
+"""What is right on a card: tests, recorded numbers, the small model, memory, Triton."""
 
 import gc
 import importlib.util
@@ -32,8 +32,8 @@ PARITY = tuple(
 """Those of the parity tests that have a network in them."""
 PICTURES = ("rocket", "duck", "mushroom")
 SAME_FACES, ABOUT_AS_MANY = 0.005, 0.05
-"""By how much numbers of faces may differ from the CPU's: in float32, and in half precision, where a
-cell more or less gives all cells other noise (on a CPU 0.03, with 0.995 of the cells the same)."""
+"""By how much numbers of faces may differ from the CPU's: in float32, and in half precision, where
+a cell more or less gives all cells other noise (on a CPU 0.03, 0.995 of the cells the same)."""
 SAME_CELLS = 0.98
 LEFT_OVER = 64 << 20
 """Bytes that may stay allocated after a release: libraries keep some for themselves."""
@@ -68,7 +68,7 @@ def gpu_tests(day: Day) -> Iterator[Row]:
 
 
 def recorded_float32(day: Day) -> Iterator[Row]:
-    """The parity tests with their networks on the device; their tolerance is that of the CPU, 1e-4."""
+    """The parity tests with their networks on the device, to the same 1e-4."""
     tests = [PARITY[0], "-k", "velocity"] if day.rehearse else PARITY
     environment = {"MAQUETTE_GOLDENS": str(day.goldens), "MAQUETTE_GOLDENS_DEVICE": day.device}
     yield from run_tests(ROOT, list(tests), environment)
@@ -105,7 +105,7 @@ def small_model(day: Day) -> Iterator[Row]:
             if day.rehearse and dtypes:
                 continue  # float16 takes long on a CPU
             name = "half precision" if dtypes else "float32"
-            models = card.small_models(day.device, dtypes or (torch.float32,) * 2)
+            models = card.small_models(day.device, dtypes or card.FLOAT32)
             card.exact_float32(on=dtypes is None)
             asset, seconds = card.generated(models, picture, few=day.rehearse)
             again, warm = card.generated(models, picture, few=day.rehearse)
@@ -124,7 +124,7 @@ def small_model(day: Day) -> Iterator[Row]:
 
 
 def memory_runs_out(day: Day) -> Iterator[Row]:
-    """A request on an allocator that gives less and less: a result by a lower policy, or a clear error."""
+    """A request on an allocator that gives less: a lower policy's result, or a clear error."""
     from engine.report import Report
     from protocol.errors import EngineError
 

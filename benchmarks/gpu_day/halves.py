@@ -1,7 +1,7 @@
 """How far networks in half precision are from recordings of the reference in float32.
 
-Which children survive and which cells are occupied are yes-or-no questions that rounding may turn, so
-decoders are led along the recorded cells here, and only numbers are compared.
+Which children survive and which cells are occupied are yes-or-no questions that rounding may turn,
+so decoders are led along the recorded cells here, and only numbers are compared.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,9 @@ class Apart:
 
 
 @torch.inference_mode()
-def compare(goldens: Path, device: str, names: Iterable[str], dtype: torch.dtype) -> Iterator[Apart]:
+def compare(
+    goldens: Path, device: str, names: Iterable[str], dtype: torch.dtype
+) -> Iterator[Apart]:
     """Those networks of ``goldens`` that are there, their torsos in ``dtype``."""
 
     def load(folder: Path) -> Any:
@@ -88,9 +90,7 @@ def _structure(io: dict[str, Tensor], load: Load) -> Outputs:
 
 
 def _shape(io: dict[str, Tensor], load: Load) -> Outputs:
-    encoded = load("encoder")(
-        _cells(io), io["in.dual_vertex_fraction"], io["in.intersected"]
-    )
+    encoded = load("encoder")(_cells(io), io["in.dual_vertex_fraction"], io["in.intersected"])
     decoded = load("decoder")(encoded.mean, encoded.pyramid)
     return {"out.z_mean": encoded.mean.feats, "out.cached_dec_raw7": decoded.raw.feats}
 

@@ -30,7 +30,9 @@ def pack(
     plan: list[list[Path]] = []
     sizes: list[int] = []
     left: list[Path] = []
-    for path in sorted(files, key=lambda path: (path.stat().st_size > 1 << 16, path.stat().st_mtime)):
+    for path in sorted(
+        files, key=lambda path: (path.stat().st_size > 1 << 16, path.stat().st_mtime)
+    ):
         size = len(zlib.compress(path.read_bytes(), 6)) + 2 * len(str(path)) + 200
         at = next((n for n, taken in enumerate(sizes) if taken + size <= most), None)
         if at is None and size <= most and len(plan) < ARCHIVES:

@@ -176,7 +176,7 @@ def _run(part: Part, day: Day, pipe: Connection) -> None:
     try:
         for row in part.run(day):
             pipe.send(row)
-    except BaseException:  # whatever it is, the table tells it
+    except BaseException:  # noqa: BLE001 - whatever it is, the table tells it
         pipe.send(("failed", traceback.format_exc()))
     else:
         pipe.send(("done", ""))

@@ -10,14 +10,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CARRIED, WHEELS, TRAINING = ROOT / ".gpu", ROOT / ".whl", ROOT / ".whl_train"
-"""Recordings and states; wheels for every command; more of them for trainings. All ignored by git."""
+"""Recordings and states; wheels for every command; more for trainings. Git ignores them."""
 GOLDENS = "goldens.zip"
 LIMIT = 64 << 20
 MARGIN = 256 << 10
 NEEDED = {WHEELS: ("pyzmq>=26,<28", "mapbox-earcut>=2,<3"), TRAINING: ("zstandard>=0.23,<0.26",)}
-"""Of the project's dependencies, those that are not in a usual image with torch, numba, transformers,
-typer, psutil and msgpack, and that the three commands import."""
-PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_26", "manylinux_2_17", "manylinux2014")
+"""Of the project's dependencies, those that the commands import and that an image with torch,
+numba, transformers, typer, psutil and msgpack may lack."""
+PLATFORMS = (
+    "manylinux_2_28",
+    "manylinux_2_27",
+    "manylinux_2_26",
+    "manylinux_2_17",
+    "manylinux2014",
+)
 PYTHON = "3.12"
 CASES = (
     *("ss_flow_rope_sharemod", "slat_flow_shape", "slat_flow_tex", "shape_vae", "tex_vae"),

@@ -79,7 +79,9 @@ def _stage_row(what: str, plan: Plan, found: Measured) -> Row:
         text += f", {rate / 1e12:.3g} TFLOP/s ({rate / plan.rate:.0%} of the matrix rate)"
     if found.peak is not None:
         text += f", peak {found.peak / 1e9:.2f} of planned {found.planned / 1e9:.2f} GB"
-    return Row(what, text, *(() if found.finite else ("finite", False)), more=more)
+    if found.finite:
+        return Row(what, text, more=more)
+    return Row(what, text, "finite", False, more)
 
 
 def _rows(found: Iterator[Row | Measured]) -> Iterator[Row]:
@@ -99,7 +101,7 @@ def _lean(day: Day, kind: str) -> Iterator[Row]:
 
 
 def cascade_1024(day: Day) -> Iterator[Row]:
-    """The usual type with everything on the card, then where the time of its slowest stages goes."""
+    """The usual type with everything on the card, then a profile of its slowest stages."""
     kind = "1024_cascade"
     plan = _plan(day, kind, Policy.RESIDENT)
     slowest: list[Measured] = []
@@ -135,7 +137,7 @@ def _profile(plan: Plan, stage: Stage) -> Iterator[Row]:
 
 
 def cascade_1024_plain(day: Day) -> Iterator[Row]:
-    """The same work as plain torch does it: every pass computes all, SDPA, gathered convolutions."""
+    """The same as plain torch does it: every pass computes all, SDPA, gathered convolutions."""
     with ExitStack() as stack:
         for registry, name in PLAIN.items():
             stack.enter_context(registry.only(name))
@@ -185,7 +187,7 @@ def cascade_1024_single(day: Day) -> Iterator[Row]:
 
 
 def finishing(day: Day) -> Iterator[Row]:
-    """O-Voxels of a noisy sphere to a GLB, by the machine's processor: nothing of it runs on a card."""
+    """O-Voxels of a noisy sphere to a GLB, on the processor: nothing of it runs on a card."""
     import tempfile
     from dataclasses import replace
     from pathlib import Path

@@ -108,7 +108,7 @@ class _Clock:
 
 
 def carried_back(day: Day) -> Iterator[Row]:
-    """Archives that are small enough to travel: what ships, else all that the next machine needs."""
+    """Archives small enough to travel: what ships, else all that the next machine needs."""
     paths = _paths(day)
     if not paths.out.exists():
         yield Row("archives", "nothing is there yet")
@@ -146,7 +146,7 @@ def evaluation(day: Day) -> Iterator[Row]:
     )  # fmt: skip
     save_scores(paths.out / "evaluation.json", found)
     scores = [each for _, each in found.values()]
-    names = [name for name in Scores.__dataclass_fields__]
+    names = list(Scores.__dataclass_fields__)
     for name, mean in zip(names, mean_scores(scores), strict=True):
         text = f"{mean:.3f} (the weights that ship: {SHIPS[name]:.3f})"
         yield Row(f"{name}, {len(scores)} toys", text, more={"mean": mean})

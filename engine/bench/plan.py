@@ -67,8 +67,8 @@ class Request:
         steps: sampler steps of every stage; None: the published 12.
         budget: bytes that weights and working memory may take; None: what is free.
         policy: insist on one; None: the fastest that fits.
-        unprepared: keys and values of the picture are computed in every pass, and the passes without
-            it attend to zeros: what ``prepare`` saves.
+        unprepared: keys and values of the picture are computed in every pass, and the passes
+            without it attend to zeros: what ``prepare`` saves.
     """
 
     kind: str

@@ -17,7 +17,8 @@ def device() -> torch.device:
         pytest.skip("no CUDA device")
     if named == "cuda":
         # Else cuDNN rounds float32 to TF32 in its convolutions.
-        torch.backends.cudnn.conv.fp32_precision = "ieee"
+        conv = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+        conv.fp32_precision = "ieee"
     return torch.device(named)
 
 

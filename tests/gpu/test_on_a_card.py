@@ -86,8 +86,8 @@ def test_gradients_of_attention(device: torch.device) -> None:
 @torch.inference_mode()
 def test_streamed_blocks_compute_the_same(device: torch.device, toy: Path) -> None:
     models = toy_models(toy, dtypes=FLOAT32)
-    whole = models.checkpoint.load(FLOW, device=device, torso_dtype=torch.float32)
-    network = models.checkpoint.load(FLOW, device="cpu", torso_dtype=torch.float32)
+    whole: Any = models.checkpoint.load(FLOW, device=device, torso_dtype=torch.float32)
+    network: Any = models.checkpoint.load(FLOW, device="cpu", torso_dtype=torch.float32)
     x = SparseTensor(cells(50, size=4).to(device), torch.randn(50, 4).to(device))
     tokens = torch.randn(1, 6, 8).to(device)
     t = torch.tensor([500.0], device=device)

@@ -1,4 +1,4 @@
-"""The Triton convolution, compiled, against its twin: every shape that the interpreter is tried on."""
+"""The Triton convolution, compiled, against its twin, on the shapes that the interpreter gets."""
 
 import importlib.util
 
@@ -11,7 +11,7 @@ from tests.tolerances import assert_same_maths
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed"),
+    pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="there is no triton"),
 ]
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -50,9 +50,7 @@ def test_no_neighbours_and_all(device: torch.device, kind: str, dtype: torch.dty
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("channels", "out_channels"), [(1, 1), (7, 13), (65, 33), (64, 256)])
-def test_widths(
-    device: torch.device, channels: int, out_channels: int, dtype: torch.dtype
-) -> None:
+def test_widths(device: torch.device, channels: int, out_channels: int, dtype: torch.dtype) -> None:
     compare(cells_of("random", 150).to(device), channels, out_channels, dtype, bias=channels > 1)
 
 

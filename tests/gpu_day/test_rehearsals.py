@@ -84,9 +84,7 @@ def test_plain_is_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
     made = []
     context = CrossAttention.context
-    monkeypatch.setattr(
-        CrossAttention, "context", lambda *args: made.append(1) or context(*args)
-    )
+    monkeypatch.setattr(CrossAttention, "context", lambda *args: made.append(1) or context(*args))
     nowhere = tmp_path / "nowhere"
     day = Day("cpu", True, nowhere, nowhere, nowhere, nowhere)
     counts = []
@@ -95,7 +93,7 @@ def test_plain_is_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             made.clear()
             list(part(day))
             counts.append(len(made))
-    # Three flows, one block, twice (one pass is not counted); then four flows of two steps and more.
+    # Three flows of one block, twice, since one pass is not counted; then every pass of four.
     assert counts[0] == 6 and counts[1] > 3 * 4
 
 
@@ -108,7 +106,7 @@ def test_train(tmp_path: Path) -> None:
     parts = rehearsed("train", tmp_path, train.PARTS)
     told = rows(parts["training"])
     assert "finished" in told["recipe"]["measured"]
-    assert told["data"]["measured"].startswith("2 to 2 of 2")
+    assert told["data"]["measured"].startswith("1 to 1 of 1")
     assert told["texture_flow"]["more"]["done"] == 2
     assert parts["evaluation"]["rows"][0]["what"] == "reconstruction, 1 toys"
     out = tmp_path / "out"
