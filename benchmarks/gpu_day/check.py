@@ -146,6 +146,8 @@ def memory_runs_out(day: Day) -> Iterator[Row]:
                 found, right = f"done: {models.policy}, cells {same:.3f}", same >= SAME_CELLS
             except EngineError as error:
                 found, right = f"{error.code}: {error.message}", error.code == "out_of_memory"
+            except Exception as error:  # noqa: BLE001 - one that users should not see
+                found, right = f"{type(error).__name__}: {error}", False
         models.release()
         wanted = "a result by another policy, or out_of_memory"
         yield Row(f"with {share:.0%} of it", found, wanted, right, {"notes": report.notes})

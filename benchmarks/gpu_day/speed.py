@@ -236,7 +236,7 @@ PARTS = (
     Part(type_512, limit=60, least=25),
     Part(cascade_1536, limit=120, least=45),
     Part(cascade_1024_lean, limit=90, least=40),
-    Part(finishing, limit=100, least=45),
+    Part(finishing, limit=140, least=60),
     Part(cascade_1536_lean, limit=120, least=60),
     Part(type_512_lean, limit=60, least=25),
     Part(cascade_1024_single, limit=60, least=30),
