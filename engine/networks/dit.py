@@ -72,12 +72,16 @@ class Context:
     offsets: tuple[int, ...]
 
 
-class HeadGain(nn.Module):
-    """The learned gain of the norm of each head's vectors, see ``normed_heads``."""
+class HeadNorm(nn.Module):
+    """``normed_heads`` with a learned gain. A module, since where blocks are streamed the gain
+    travels with the call."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(config.heads, config.head_dim))
+
+    def forward(self, x: Tensor, phases: Tensor | None = None) -> Tensor:
+        return normed_heads(x, self.gamma, phases)
 
 
 class TimestepEmbedder(nn.Module):
@@ -106,15 +110,17 @@ class SelfAttention(nn.Module):
         self.head_dim = config.head_dim
         self.to_qkv = nn.Linear(width, 3 * width)
         if config.qk_rms_norm:
-            self.q_rms_norm = HeadGain(config)
-            self.k_rms_norm = HeadGain(config)
+            self.q_rms_norm = HeadNorm(config)
+            self.k_rms_norm = HeadNorm(config)
         self.normalise = config.qk_rms_norm
         self.to_out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, layout: Layout, phases: Tensor | None) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, -1, self.head_dim)).unbind(-3)
-        q = normed_heads(q, self.q_rms_norm.gamma if self.normalise else None, phases)
-        k = normed_heads(k, self.k_rms_norm.gamma if self.normalise else None, phases)
+        if self.normalise:
+            q, k = self.q_rms_norm(q, phases), self.k_rms_norm(k, phases)
+        else:
+            q, k = normed_heads(q, None, phases), normed_heads(k, None, phases)
         return self.to_out(attend(q, k, v, layout.offsets, layout.offsets).flatten(-2))
 
 
@@ -128,16 +134,15 @@ class CrossAttention(nn.Module):
         self.to_q = nn.Linear(width, width)
         self.to_kv = nn.Linear(config.cond_channels, 2 * width)
         if config.qk_rms_norm_cross:
-            self.q_rms_norm = HeadGain(config)
-            self.k_rms_norm = HeadGain(config)
+            self.q_rms_norm = HeadNorm(config)
+            self.k_rms_norm = HeadNorm(config)
         self.normalise = config.qk_rms_norm_cross
         self.to_out = nn.Linear(width, width)
 
     def context(self, tokens: Tensor, offsets: tuple[int, ...]) -> Context:
         """Keys and values of picture tokens (S, cond_channels)."""
         k, v = self.to_kv(tokens).unflatten(-1, (2, -1, self.head_dim)).unbind(-3)
-        k = normed_heads(k, self.k_rms_norm.gamma if self.normalise else None, None)
-        return Context(k, v, offsets)
+        return Context(self.k_rms_norm(k) if self.normalise else k, v, offsets)
 
     def output_of_zeros(self) -> Tensor:
         """The output (C,) for a picture that is zero everywhere: every value is then the bias."""
@@ -147,7 +152,8 @@ class CrossAttention(nn.Module):
         if isinstance(context, Tensor):
             return context.expand_as(x)
         q = self.to_q(x).unflatten(-1, (-1, self.head_dim))
-        q = normed_heads(q, self.q_rms_norm.gamma if self.normalise else None, None)
+        if self.normalise:
+            q = self.q_rms_norm(q)
         mixed = attend(q, context.keys, context.values, layout.offsets, context.offsets)
         return self.to_out(mixed.flatten(-2))
 

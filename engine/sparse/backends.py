@@ -149,6 +149,7 @@ class Registry:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
         self._chosen: dict[_Case, Backend] = {}
+        self._only: str | None = None
 
     def available(self, device: torch.device | str) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
@@ -177,11 +178,21 @@ class Registry:
         """
         hardware = device if isinstance(device, Hardware) else hardware_of(device)
         case = _Case(hardware, dtype, learning, width, _preferred.get())
+        name = name or self._only
         if name is not None:
             return self._insist(name, case)
         if case not in self._chosen:
             self._chosen[case] = self._prefer(case)
         return self._chosen[case]
+
+    @contextmanager
+    def only(self, name: str) -> Iterator[None]:
+        """Inside of the block every choice insists on one backend: for what compares them."""
+        before, self._only = self._only, name
+        try:
+            yield
+        finally:
+            self._only = before
 
     def _prefer(self, case: _Case) -> Backend:
         passed_over: list[str] = []
