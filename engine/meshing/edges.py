@@ -49,9 +49,7 @@ def find_edges(faces: np.ndarray, vertex_count: int) -> Edges:
 
 def side_ends(faces: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where (N,) sides start and end: two (N,) int32 arrays of vertex indices."""
-    return _side_ends(
-        np.ascontiguousarray(faces, np.int32), np.ascontiguousarray(sides, np.int32)
-    )
+    return _side_ends(np.ascontiguousarray(faces, np.int32), np.ascontiguousarray(sides, np.int32))
 
 
 def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:

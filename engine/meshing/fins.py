@@ -33,9 +33,8 @@ def is_fin(vertices: np.ndarray, faces: np.ndarray, max_perimeter: float) -> np.
     is_open = np.bincount(owner, weights=sides_on_edge[rim] == 1, minlength=count) > 0
     # What stays on each shared edge must still be two faces or more.
     shared = rim[sides_on_edge[rim] > 2]
-    _, at, own = np.unique(
-        edge_of_side[shared].astype(np.int64) * count + patch[shared // 3], return_inverse=True, return_counts=True
-    )
+    keys = edge_of_side[shared].astype(np.int64) * count + patch[shared // 3]
+    _, at, own = np.unique(keys, return_inverse=True, return_counts=True)
     left = sides_on_edge[shared] - own[at]
     stands = np.bincount(patch[shared // 3], minlength=count) > 0
     needed = np.bincount(patch[shared // 3], weights=left < 2, minlength=count) > 0
