@@ -1,6 +1,5 @@
-"""Lines of a surface that quads must follow: borders and sharp edges, and the corners on them."""
-
-from dataclasses import dataclass
+"""Lines of a surface that quads must follow: borders, sharp edges and edges
+where more than two faces meet, and the corners on them."""
 
 import numpy as np
 
@@ -21,31 +20,18 @@ _TANGLED = 0.15
 """Ends and crossings per edge of what is a tangle and no line."""
 
 
-@dataclass(frozen=True)
-class Creases:
-    """Args:
-    edges: (L, 2) int64 vertices at the ends of each edge of a line.
-    kind: (V,) int8 ``FREE``, ``ON_LINE`` or ``CORNER``.
-    along: (V, 3) float64 unit direction of the line, zeros where ``FREE``.
-    """
-
-    edges: np.ndarray
-    kind: np.ndarray
-    along: np.ndarray
-
-
-def find_creases(points: np.ndarray, faces: np.ndarray, cell: float) -> Creases:
-    """The lines of a surface.
+def find_lines(points: np.ndarray, faces: np.ndarray, cell: float) -> np.ndarray:
+    """(L, 2) int64 vertices at the ends of each edge of a line.
 
     Args:
         points: (V, 3) float64.
-        faces: (F, 3) int32, at most two at an edge.
+        faces: (F, 3) int32.
         cell: length of the sides that cells are going to have.
     """
     edges = find_edges(faces, len(points))
     ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
-    is_open = edges.counts == 1
-    return _creases(points, ends[is_open | _sharp(points, faces, edges, ends, cell)])
+    odd = edges.counts != 2
+    return ends[odd | _sharp(points, faces, edges, ends, cell)]
 
 
 def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
@@ -79,8 +65,17 @@ def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
     return sharp
 
 
-def _creases(points: np.ndarray, ends: np.ndarray) -> Creases:
-    """Corners are ends, crossings and sharp turns of lines."""
+def find_kinds(points: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the vertices of lines are.
+
+    Args:
+        points: (V, 3) float64.
+        ends: (L, 2) int64 of ``find_lines``.
+
+    Returns:
+        (V,) int8 ``FREE``, ``ON_LINE`` or ``CORNER``, the ends, crossings and sharp turns of lines;
+        (V, 3) float64 unit direction of the line, zeros where ``FREE``.
+    """
     degree = np.bincount(ends.reshape(-1), minlength=len(points))
     kind = np.where(degree == 0, FREE, np.where(degree == 2, ON_LINE, CORNER)).astype(np.int8)
     along = np.zeros((len(points), 3))
@@ -102,4 +97,4 @@ def _creases(points: np.ndarray, ends: np.ndarray) -> Creases:
     # |a - b| of unit vectors is 2 cos(turn / 2).
     turned = length[:, 0] < 2 * np.sqrt((1 + _TURN) / 2)
     kind[two[turned]] = CORNER
-    return Creases(ends, kind, along)
+    return kind, along

@@ -17,14 +17,14 @@ _ROUNDS = 6
 
 @dataclass(frozen=True)
 class Level:
-    """A graph over the surface; each vertex stands for one or two of the finer level.
+    """A graph over the surface; each vertex stands for some of the finer level.
 
     Args:
         points, normals: (V, 3) float64.
         area: (V,) float64, for means.
         start, neighbours, weights: (V + 1,) int64, (M,) int32 and (M,) float64: the neighbours of v
             are ``neighbours[start[v] : start[v + 1]]``.
-        kind, along: as those of ``Creases``.
+        kind, along: as those of ``find_kinds``.
         parent: (V,) int32 vertex of the next coarser level; None at the coarsest.
     """
 
@@ -46,14 +46,14 @@ def levels_of(points, normals, area, pairs, kind, along) -> list[Level]:
         points, normals: (V, 3) float64.
         area: (V,) float64.
         pairs: (E, 2) int the edges.
-        kind, along: of ``Creases``.
+        kind, along: of ``find_kinds``.
     """
     levels: list[Level] = []
     weights = np.ones(len(pairs))
     while True:
         start, neighbours, both = _graph(pairs, weights, len(points))
         level = Level(points, normals, area, start, neighbours, both, kind, along)
-        parent, count = _matched(start, neighbours, normals, area)
+        parent, count = _matched(np.argsort(area, kind="stable"), start, neighbours, normals, area)
         if count > 0.9 * len(points):
             return [*levels, level]
         levels.append(Level(**{**level.__dict__, "parent": parent}))
@@ -143,28 +143,31 @@ def field_of_places(levels: list[Level], ways: np.ndarray, cell: float) -> np.nd
 
 
 @kernel
-def _matched(start, neighbours, normals, area):
-    """Each vertex with the neighbour most like it that is free: (V,) int32 pair, their count."""
-    count = area.shape[0]
-    parent = np.full(count, -1, np.int32)
+def _matched(order, start, neighbours, normals, area):
+    """Each vertex with the free neighbour most like it, or, where there is none, with another's
+    pair: (V,) int32 group, their count."""
+    parent = np.full(area.shape[0], -1, np.int32)
     made = 0
-    for v in range(count):
+    for v in order:
         if parent[v] >= 0:
             continue
-        best, with_whom = -1.0, -1
+        best, whom = -2.0, -1
         for m in range(start[v], start[v + 1]):
             w = neighbours[m]
-            if parent[w] >= 0:
-                continue
             like = 0.0
             for k in range(3):
                 like += normals[v, k] * normals[w, k]
-            ratio = min(area[v], area[w]) / max(area[v], area[w], 1e-300)
-            if like * ratio > best:
-                best, with_whom = like * ratio, w
+            free = parent[w] < 0
+            if whom < 0 or (free and parent[whom] >= 0) or (
+                like > best and free == (parent[whom] < 0)
+            ):
+                best, whom = like, w
+        if whom >= 0 and parent[whom] >= 0:
+            parent[v] = parent[whom]
+            continue
         parent[v] = made
-        if with_whom >= 0:
-            parent[with_whom] = made
+        if whom >= 0:
+            parent[whom] = made
         made += 1
     return parent, made
 

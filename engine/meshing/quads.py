@@ -1,65 +1,45 @@
-"""Quads."""
+"""A surface as quads that follow its shape."""
 
 import numpy as np
 
-from engine.meshing.edges import find_edges, side_ends
+from engine.meshing.creases import find_kinds, find_lines
+from engine.meshing.edges import face_areas, faces_around
+from engine.meshing.normals import vertex_normals
+from engine.meshing.quad_cells import collapse_cells, pair_triangles
+from engine.meshing.quad_fields import field_of_directions, field_of_places, levels_of
+from engine.meshing.quad_fit import Surface, quads_of_cells
+from engine.meshing.quad_surface import edge_ends, even, settle, turn_edges
+from engine.meshing.sheets import separate_sheets
 
 
-def split_long(points, faces, lines, longest):
-    """Halve edges until none is longer than ``longest``; points, faces, lines."""
-    while True:
-        edges = find_edges(faces, len(points))
-        ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
-        long = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1) > longest
-        if not long.any():
-            return points, faces, lines
-        middle = np.full(len(ends), -1)
-        middle[long] = len(points) + np.arange(int(long.sum()))
-        keys = ends.min(axis=1) * (1 << 32) + ends.max(axis=1)  # ascending, as edges are
-        if len(lines):
-            at = np.searchsorted(keys, lines.min(axis=1) * (1 << 32) + lines.max(axis=1))
-            cut = middle[at] >= 0
-            lines = np.concatenate(
-                [
-                    lines[~cut],
-                    np.stack([lines[cut, 0], middle[at[cut]]], axis=1),
-                    np.stack([middle[at[cut]], lines[cut, 1]], axis=1),
-                ]
-            )
-        points = np.concatenate([points, points[ends[long]].mean(axis=1)])
-        of_side = np.empty(3 * len(faces), np.int64)
-        of_side[edges.sides] = np.repeat(middle, edges.counts)
-        faces = _split(faces, of_side.reshape(-1, 3), points)
-
-
-def _split(faces, middle, points):
-    """Triangles with their cut sides: each is cut into as many as it has such, and one."""
-    cuts = (middle >= 0).sum(axis=1)
-    made = [faces[cuts == 0]]
-    for count in (1, 2, 3):
-        chosen = np.flatnonzero(cuts == count)
-        if len(chosen) == 0:
-            continue
-        # The first cut side leads; of two that follow each other the first.
-        cut = middle[chosen] >= 0
-        turn = cut.argmax(axis=1)
-        if count == 2:
-            turn = ((~cut).argmax(axis=1) + 1) % 3
-        rows = (turn[:, None] + np.arange(3)) % 3
-        a, b, c = np.take_along_axis(faces[chosen].astype(np.int64), rows, axis=1).T
-        ab, bc, ca = np.take_along_axis(middle[chosen], rows, axis=1).T
-        if count == 1:
-            new = [(a, ab, c), (ab, b, c)]
-        elif count == 2:
-            shorter = np.linalg.norm(points[ab] - points[c], axis=1) < np.linalg.norm(
-                points[a] - points[bc], axis=1
-            )
-            new = [(ab, b, bc)]
-            new += [
-                (a, ab, np.where(shorter, c, bc)),
-                (np.where(shorter, ab, a), bc, c),
-            ]
-        else:
-            new = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-        made += [np.stack(corners, axis=1) for corners in new]
-    return np.concatenate(made).astype(np.int32)
+def make(vertices, faces, count, log=None):
+    import time
+    t=time.process_time()
+    def say(*a):
+        if log: print(f"{time.process_time()-t:.2f}", *a)
+    origin, faces = separate_sheets(vertices, faces)
+    points = vertices[origin].astype(np.float64)
+    cell = 2 * np.sqrt(face_areas(points, faces).sum() / count)
+    lines = find_lines(points, faces, cell)
+    surface = Surface(points, faces, lines)
+    say('lines', len(lines), len(faces))
+    points, faces, lines = even(points, faces, lines, cell / 2.5)
+    say('even', len(faces), len(lines))
+    kind, along = find_kinds(points, lines)
+    normals = vertex_normals(points, faces).astype(np.float64)
+    area = np.bincount(faces.reshape(-1), np.repeat(face_areas(points, faces) / 3, 3), len(points))
+    levels = levels_of(points, normals, area, edge_ends(faces, len(points)), kind, along)
+    ways = field_of_directions(levels)
+    places = field_of_places(levels, ways, cell)
+    say('fields')
+    low, low_lines = collapse_cells(points, faces, normals, ways, places, kind, lines, cell)
+    say('collapsed', len(low))
+    start, corners = faces_around(low, len(points))
+    points = points.copy()
+    settle(points, low, start, corners, normals, places)
+    low = turn_edges(points, low, low_lines, 1.35)
+    cells = pair_triangles(points, low, low_lines)
+    say('cells', len(cells), (cells[:,3]<0).sum())
+    v, q = quads_of_cells(points, cells, low_lines, kind, normals, surface)
+    say('fit')
+    return v, q
