@@ -10,6 +10,43 @@ MAX_CELLS = 160
 CHUNK = 65536
 
 
+class Nearest:
+    """A surface that is asked more than once for its nearest points.
+
+    Args:
+        vertices: (V, 3) float.
+        faces: (F, 3) int32, at least one; a stroke has a vertex twice.
+    """
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        self.vertices = np.ascontiguousarray(vertices, dtype=np.float64)
+        self.faces = np.ascontiguousarray(faces, dtype=np.int32)
+        corners = self.vertices[self.faces]
+        self._low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+        cells = min(MAX_CELLS, max(1, int(np.sqrt(len(self.faces)))))
+        self._cell = max(float((high - self._low).max()), 1e-30) / cells
+        whole = np.floor((high - self._low) / self._cell).astype(np.int64) + 1
+        self._shape = whole.clip(1, cells + 1)
+        self._members = sort_into_cells(
+            self.vertices, self.faces, self._low, self._cell, self._shape
+        )
+
+    def to(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As ``nearest_on_surface``."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+
+        def search(begin: int) -> tuple[np.ndarray, np.ndarray]:
+            part = points[begin : begin + CHUNK]
+            return _nearest(
+                self.vertices, self.faces, part, self._low, self._cell, self._shape, *self._members
+            )
+
+        parts = map_chunks(search, range(0, len(points), CHUNK))
+        if not parts:
+            return np.zeros((0, 3)), np.zeros(0, dtype=np.int32)
+        return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
+
+
 def nearest_on_surface(
     vertices: np.ndarray, faces: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -23,24 +60,7 @@ def nearest_on_surface(
     Returns:
         (N, 3) float64 nearest points, (N,) int32 the face each lies on.
     """
-    vertices = np.ascontiguousarray(vertices, dtype=np.float64)
-    faces = np.ascontiguousarray(faces, dtype=np.int32)
-    points = np.ascontiguousarray(points, dtype=np.float64)
-    low, high = vertices[faces].min(axis=(0, 1)), vertices[faces].max(axis=(0, 1))
-    cells = min(MAX_CELLS, max(1, int(np.sqrt(len(faces)))))
-    cell = max(float((high - low).max()), 1e-30) / cells
-    shape = (np.floor((high - low) / cell).astype(np.int64) + 1).clip(1, cells + 1)
-    start, members = sort_into_cells(vertices, faces, low, cell, shape)
-
-    def search(begin: int) -> tuple[np.ndarray, np.ndarray]:
-        return _nearest(
-            vertices, faces, points[begin : begin + CHUNK], low, cell, shape, start, members
-        )
-
-    parts = map_chunks(search, range(0, len(points), CHUNK))
-    if not parts:
-        return np.zeros((0, 3)), np.zeros(0, dtype=np.int32)
-    return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
+    return Nearest(vertices, faces).to(points)
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy as np
 from engine.kernels import kernel, tight
 from engine.meshing.creases import CORNER, FREE, ON_LINE
 from engine.meshing.edges import face_normals
-from engine.meshing.nearest import nearest_on_surface
+from engine.meshing.nearest import Nearest
 from engine.meshing.quad_cells import corner_sines
 from engine.meshing.quad_fields import cross
 from engine.meshing.quad_surface import undirected
@@ -20,7 +20,6 @@ _TRIES = 40
 """Rounds in which the corners of poor quads are moved about."""
 
 
-@dataclass(frozen=True)
 class Surface:
     """What quads lie on.
 
@@ -30,9 +29,10 @@ class Surface:
         lines: (L, 2) int64 edges on which their line vertices lie.
     """
 
-    points: np.ndarray
-    faces: np.ndarray
-    lines: np.ndarray
+    def __init__(self, points: np.ndarray, faces: np.ndarray, lines: np.ndarray) -> None:
+        self.normals = face_normals(points, faces)
+        self.nearest = Nearest(points, faces)
+        self.nearest_of_lines = Nearest(points, lines[:, [0, 1, 1]]) if len(lines) else None
 
 
 @dataclass(frozen=True)
@@ -175,15 +175,14 @@ def _moved(
     chosen = chosen[net.kind[chosen] != CORNER]
     places = places.copy()
     free = chosen[net.kind[chosen] == FREE]
-    near, face = nearest_on_surface(surface.points, surface.faces, places[free])
+    near, face = surface.nearest.to(places[free])
     # Through a thin wall the nearest point is that of the other side.
     around = _normals(points, net)[free]
-    meant = np.einsum("pi,pi->p", around, face_normals(surface.points, surface.faces)[face]) > 0
+    meant = np.einsum("pi,pi->p", around, surface.normals[face]) > 0
     places[free] = np.where(meant[:, None], near, points[free])
     on_line = chosen[net.kind[chosen] == ON_LINE]
-    if len(on_line):
-        strokes = surface.lines[:, [0, 1, 1]].astype(np.int32)
-        places[on_line] = nearest_on_surface(surface.points, strokes, places[on_line])[0]
+    if surface.nearest_of_lines is not None:
+        places[on_line] = surface.nearest_of_lines.to(places[on_line])[0]
     moved = points.copy()
     _move(moved, net.quads, net.start, net.corners, net.ups, places, chosen, better)
     return moved

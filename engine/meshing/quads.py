@@ -12,6 +12,8 @@ from engine.meshing.quad_surface import edge_ends, even, settle, turn_edges
 from engine.meshing.sheets import separate_sheets
 
 
+SHORT=0.5
+
 def make(vertices, faces, count, log=None):
     import time
     t=time.process_time()
@@ -37,6 +39,12 @@ def make(vertices, faces, count, log=None):
     start, corners = faces_around(low, len(points))
     points = points.copy()
     settle(points, low, start, corners, normals, places)
+    def short(ends):
+        length = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
+        swap = kind[ends[:, 0]] > kind[ends[:, 1]]
+        return np.where(length < SHORT * cell, length, np.inf), np.where(swap[:, None], ends[:, ::-1], ends)
+    from engine.meshing.quad_surface import collapse
+    low, low_lines = collapse(points, low, normals, kind, low_lines, short)
     low = turn_edges(points, low, low_lines, 1.35)
     cells = pair_triangles(points, low, low_lines)
     say('cells', len(cells), (cells[:,3]<0).sum())
