@@ -1,5 +1,7 @@
 """The surface that quads are made on: small triangles of about one size, with its lines."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.kernels import kernel, tight
@@ -17,6 +19,8 @@ _UPRIGHT = 0.3
 """Cosine between a face and the surface, and its height by its longest side: what is less may only
 become better."""
 _NEEDLE = 0.05
+
+Choice = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def undirected(pairs: np.ndarray) -> np.ndarray:
@@ -49,19 +53,14 @@ def even(
         kind = find_kinds(points, lines)[0]
         normals = vertex_normals(points, faces).astype(np.float64)
 
-        def short(ends, points=points, kind=kind):
-            length = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
-            swap = kind[ends[:, 0]] > kind[ends[:, 1]]
-            pairs = np.where(swap[:, None], ends[:, ::-1], ends)
-            return np.where(length < _SHORT * longest, length, np.inf), pairs
-
+        short = by_length(points, kind, _SHORT * longest)
         faces, lines = collapse(points, faces, normals, kind, lines, short)
         faces = turn_edges(points, faces, lines, _LONGER)
         used = np.unique(faces)
-        number = np.full(len(points), -1, np.int64)
+        number = np.full(len(points), -1, np.int32)
         number[used] = np.arange(len(used))
-        points, faces, lines, normals = points[used], number[faces].astype(np.int32), number[lines], normals[used]
-        kind = kind[used]
+        points, normals, kind = points[used], normals[used], kind[used]
+        faces, lines = number[faces], number[lines].astype(np.int64)
         ends = edge_ends(faces, len(points))
         both = np.concatenate([ends, ends[:, ::-1]])
         around = np.maximum(np.bincount(both[:, 0], minlength=len(points)), 1)
@@ -72,6 +71,18 @@ def even(
         start, corners = faces_around(faces, len(points))
         settle(points, faces, start, corners, normals, points + way)
     return points, faces, lines
+
+
+def by_length(points: np.ndarray, kind: np.ndarray, shortest: float) -> Choice:
+    """For ``collapse``: the edges below a length, the shortest first; what is free goes."""
+
+    def choose(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
+        swap = kind[ends[:, 0]] > kind[ends[:, 1]]
+        pairs = np.where(swap[:, None], ends[:, ::-1], ends)
+        return np.where(length < shortest, length, np.inf), pairs
+
+    return choose
 
 
 def split_long(
