@@ -25,6 +25,7 @@ LEAST_CELLS, MOST_CELLS = 8, 512
 WALL = 0.015
 """Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
 THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
+FEWEST_QUADS, MOST_QUADS = 100, 200_000
 LEAST_HEIGHT, MOST_HEIGHT = 0.0001, 100_000.0
 """Of a result, in metres."""
 PRINT_SUFFIXES = (".stl", ".3mf")
@@ -103,6 +104,20 @@ def check_height(height: float | None) -> None:
         )
 
 
+def check_quads(quads: int | None) -> None:
+    """Refuse a number of quads that no surface becomes; None leaves the surface to triangles.
+
+    Raises:
+        EngineError: ``quads`` unless 100 <= quads <= 200,000, or None.
+    """
+    if quads is not None and (type(quads) is not int or not FEWEST_QUADS <= quads <= MOST_QUADS):
+        raise EngineError(
+            "quads",
+            f"A mesh of {short(quads)} quads is not possible.",
+            f"Choose {FEWEST_QUADS} to {MOST_QUADS}; 5000 to 20000 are usual.",
+        )
+
+
 @dataclass(frozen=True)
 class Finish:
     """How an asset is finished, all decided.
@@ -124,9 +139,11 @@ class Finish:
         textured: whether there are UVs and textures.
         height: of the result, in metres; None: as it comes.
         origin: where in the result the origin lies.
+        quads: make so many quads, in the place of ``faces`` triangles; None: triangles.
 
     Raises:
-        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``.
+        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``,
+            ``quads``.
     """
 
     faces: int
@@ -144,9 +161,11 @@ class Finish:
     textured: bool = True
     height: float | None = None
     origin: Origin = "kept"
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_wall(self.wall)
+        check_quads(self.quads)
         check_faces(self.faces)
         check_texture_size(self.texture_size)
         check_remesh_cells(self.remesh_cells)
@@ -263,10 +282,11 @@ class FinishChoice:
         wall: its least thickness, as a share of the longest side.
         height: of the result, in metres.
         origin: where in the result the origin lies.
+        quads: make so many quads instead of triangles.
 
     Raises:
         EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``,
-            ``wall``, ``height``, ``origin``, ``job_invalid``.
+            ``wall``, ``height``, ``origin``, ``quads``, ``job_invalid``.
     """
 
     finish: str = "standard"
@@ -283,6 +303,7 @@ class FinishChoice:
     wall: float | None = None
     height: float | None = None
     origin: Origin | None = None
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
@@ -301,6 +322,19 @@ class FinishChoice:
         if self.wall is not None and not self.solid:
             raise EngineError(
                 "job_invalid", "Walls are those of a solid.", "Add --solid, or leave the wall out."
+            )
+        check_quads(self.quads)
+        if self.quads is not None and self.solid:
+            raise EngineError(
+                "job_invalid",
+                "A solid for printing is made of triangles, not of quads.",
+                "Leave one of the two out; --closed goes with quads.",
+            )
+        if self.quads is not None and self.faces is not None:
+            raise EngineError(
+                "job_invalid",
+                "A result has either a number of quads or one of triangles.",
+                "Leave one of the two out: quads or faces.",
             )
         self.settled()
 
@@ -327,4 +361,5 @@ class FinishChoice:
             wall=usual.wall if self.wall is None else self.wall,
             height=self.height,
             origin=self.origin or usual.origin,
+            quads=self.quads,
         )

@@ -18,6 +18,7 @@ from engine.commands.options import (
     NormalMap,
     Occlusion,
     Origin,
+    Quads,
     Rebuild,
     RequireTextures,
     Solid,
@@ -40,6 +41,7 @@ def finish(
     ],
     finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the finish's.")
     ] = None,
@@ -74,7 +76,7 @@ def finish(
         from engine import session
 
         choice = FinishChoice(
-            finish=finishing, faces=faces, texture_size=texture, closed=closed,
+            finish=finishing, faces=faces, quads=quads, texture_size=texture, closed=closed,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             solid=solid, wall=wall, height=height,
             origin=origin,  # pyright: ignore[reportArgumentType]

@@ -16,6 +16,7 @@ from engine.commands.options import (
     Faces,
     Finish,
     Matte,
+    Quads,
     Quality,
     Seed,
     Solid,
@@ -43,6 +44,7 @@ def watch(
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder for NAME.glb files.")],
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -60,7 +62,9 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        choice = finish_choice(finishing, None, faces=faces, closed=closed, solid=solid, wall=wall)
+        choice = finish_choice(
+            finishing, None, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall
+        )
         settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:

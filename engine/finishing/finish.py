@@ -12,10 +12,11 @@ from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, bake
 from engine.finishing.baking.detail import Detail, detail_of
 from engine.finishing.standing import stand
-from engine.finishing.targets import targets_of, tell_target
+from engine.finishing.targets import quads_of, targets_of, tell_quads, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
+from engine.meshing.quads import make_quads
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
 from engine.meshing.self_intersections import without_self_intersections
@@ -68,6 +69,11 @@ class Finished:
         """Whether the mesh keeps the UVs with which it was given."""
         return self.log["levels"][0].get("unwrap") == GIVEN
 
+    @property
+    def has_quads(self) -> bool:
+        """Whether its triangles are pieces of quads that were made."""
+        return "quads" in self.log["levels"][0]
+
     def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
         """Write a .glb file with all meshes, or a .obj file with what is seen at once.
 
@@ -85,9 +91,10 @@ def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str
     if given_mesh:
         return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
+    surface = ("simplify", "quads") if settings.quads else ("simplify",)
     if not settings.textured:
-        return ("clean", *remeshing, *("simplify",) * len(settings.lod_shares))
-    levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
+        return ("clean", *remeshing, *surface * len(settings.lod_shares))
+    levels = (*surface, "unwrap", "bake") * len(settings.lod_shares)
     return ("clean", *remeshing, "detail", *levels)
 
 
@@ -146,26 +153,43 @@ def finish(
                 simple = _uncrossed(vertices, faces, settings, target, report)
             else:
                 simple = simplify_mesh(vertices, faces, target, colors=colors)
-                tell_target(simple, target, level, settings.closed, report)
+                if settings.quads is None:
+                    tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
+        mesh, of_quads = Mesh(vertices, faces), {}
+        if settings.quads is not None:
+            mesh, of_quads = _of_quads(mesh, settings, level, report)
         size = _texture_size(settings, level)
         if detail is None:
-            meshes.append(NamedMesh(name, _placed(Mesh(vertices, faces), voxels.placement)))
-            log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
+            meshes.append(NamedMesh(name, _placed(mesh, voxels.placement)))
+            after = report_mesh(mesh.vertices, mesh.faces).to_dict()
+            log["levels"].append({"after": after} | of_quads)
             continue
-        mesh, method = _unwrapped(Mesh(vertices, faces), size, report)
+        mesh, method = _unwrapped(mesh, size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
         baked = _baked(mesh, voxels, detail, settings, size, own, report)
         meshes.append(NamedMesh(own, _placed(baked.mesh, voxels.placement)))
-        log["levels"].append(_level(baked, size, method))
+        log["levels"].append(_level(baked, size, method) | of_quads)
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     return Finished(stand(meshes, settings.height, settings.origin), log)
+
+
+def _of_quads(
+    surface: Mesh, settings: Finish, level: int, report: Report
+) -> tuple[Mesh, dict[str, Any]]:
+    """The surface as quads, and what the log says of them."""
+    target = quads_of(settings)[level]
+    with report.stage("quads"):
+        quads = make_quads(surface.vertices, surface.faces, target)
+    tell_quads(quads, target, level, report)
+    mesh = Mesh(quads.vertices, quads.faces, polygons=quads.polygons)
+    return mesh, {"quads": quads.count, "quad_share": round(quads.share, 4)}
 
 
 def _solid(
@@ -255,6 +279,8 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
+    if settings.quads is not None:
+        report.note("A mesh that was given keeps its faces; it does not become quads.")
     if settings.height is not None or settings.origin != "kept":
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(

@@ -29,7 +29,7 @@ def can_stay(mesh: Mesh, choice: FinishChoice) -> bool:
     return (
         len(mesh.faces) <= settings.faces
         and settings.has_one_mesh
-        and not (settings.closed or new_textures)
+        and not (settings.closed or settings.quads or new_textures)
     )
 
 

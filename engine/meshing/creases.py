@@ -83,8 +83,11 @@ def find_kinds(points: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.nda
     way = points[np.concatenate([ends[:, 1], ends[:, 0]])] - points[at]
     way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-300)
     order = np.argsort(at, kind="stable")
-    first = order[np.searchsorted(at[order], np.arange(len(points))).clip(0, max(len(at) - 1, 0))] \
-        if len(at) else np.zeros(len(points), np.int64)
+    first = (
+        order[np.searchsorted(at[order], np.arange(len(points))).clip(0, max(len(at) - 1, 0))]
+        if len(at)
+        else np.zeros(len(points), np.int64)
+    )
     on = np.flatnonzero(degree > 0)
     total = np.stack([np.bincount(at, way[:, k], len(points)) for k in range(3)], axis=1)
     one = way[first[on]]

@@ -7,7 +7,6 @@ it was: closed where it was closed, with its holes and handles.
 import numpy as np
 
 from engine.kernels import kernel
-from engine.meshing.creases import FREE
 from engine.meshing.edges import find_edges, side_ends
 from engine.meshing.quad_fields import alike, cross
 from engine.meshing.quad_surface import collapse, undirected
@@ -61,7 +60,11 @@ def _steps(ends, normals, ways, places, cell):
         )  # fmt: skip
         cx, cy, cz = cross(nx, ny, nz, ax, ay, az)
         dx, dy, dz = cross(mx, my, mz, bx, by, bz)
-        x, y, z = places[w, 0] - places[v, 0], places[w, 1] - places[v, 1], places[w, 2] - places[v, 2]
+        x, y, z = (
+            places[w, 0] - places[v, 0],
+            places[w, 1] - places[v, 1],
+            places[w, 2] - places[v, 2],
+        )
         along = (x * ax + y * ay + z * az + x * bx + y * by + z * bz) / 2
         across = (x * cx + y * cy + z * cz + x * dx + y * dy + z * dz) / 2
         steps[e, 0], steps[e, 1] = np.round(along / cell), np.round(across / cell)
@@ -83,14 +86,16 @@ def pair_triangles(points, faces, lines) -> np.ndarray:
 
 
 def _cells(points, faces, pairs):
-    """(P, 4) int32 the cell of each pair of sides, and (P,) float64 the least sine of its corners."""
+    """(P, 4) int32 the cell of each pair of sides, (P,) float64 the least sine of its corners."""
     f, s = pairs[:, 0] // 3, pairs[:, 0] % 3
     g, t = pairs[:, 1] // 3, pairs[:, 1] % 3
     a, b, c = faces[f, s], faces[f, (s + 1) % 3], faces[f, (s + 2) % 3]
     cells = np.stack([c, a, faces[g, (t + 2) % 3], b], axis=1)
-    sines, normal = corner_sines(points, cells)
+    sines, _ = corner_sines(points, cells)
     one, other = (
-        np.cross(points[faces[x, 1]] - points[faces[x, 0]], points[faces[x, 2]] - points[faces[x, 0]])
+        np.cross(
+            points[faces[x, 1]] - points[faces[x, 0]], points[faces[x, 2]] - points[faces[x, 0]]
+        )
         for x in (f, g)
     )
     length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)

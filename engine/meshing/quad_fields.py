@@ -127,7 +127,9 @@ def field_of_places(levels: list[Level], ways: np.ndarray, cell: float) -> np.nd
         coarse[level.parent[order]] = of_level[-1][order]
         of_level.append(coarse)
     for k, level in enumerate(levels):
-        way = of_level[k] - level.normals * np.einsum("vi,vi->v", of_level[k], level.normals)[:, None]
+        way = (
+            of_level[k] - level.normals * np.einsum("vi,vi->v", of_level[k], level.normals)[:, None]
+        )
         on = level.kind != FREE
         way[on] = level.along[on]
         of_level[k] = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-300)
@@ -158,8 +160,10 @@ def _matched(order, start, neighbours, normals, area):
             for k in range(3):
                 like += normals[v, k] * normals[w, k]
             free = parent[w] < 0
-            if whom < 0 or (free and parent[whom] >= 0) or (
-                like > best and free == (parent[whom] < 0)
+            if (
+                whom < 0
+                or (free and parent[whom] >= 0)
+                or (like > best and free == (parent[whom] < 0))
             ):
                 best, whom = like, w
         if whom >= 0 and parent[whom] >= 0:
@@ -213,7 +217,11 @@ def _smooth_directions(way, normals, start, neighbours, weights, kind, rounds):
                     x, y, z, nx, ny, nz, way[w, 0], way[w, 1], way[w, 2],
                     normals[w, 0], normals[w, 1], normals[w, 2],
                 )  # fmt: skip
-                x, y, z = ax * whole + bx * weight, ay * whole + by * weight, az * whole + bz * weight
+                x, y, z = (
+                    ax * whole + bx * weight,
+                    ay * whole + by * weight,
+                    az * whole + bz * weight,
+                )
                 whole += weight
                 up = x * nx + y * ny + z * nz
                 x, y, z = x - up * nx, y - up * ny, z - up * nz

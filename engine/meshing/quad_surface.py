@@ -126,7 +126,11 @@ def _split(faces, middle, points):
         elif count == 2:
             one = np.linalg.norm(points[ab] - points[c], axis=1)
             shorter = one < np.linalg.norm(points[a] - points[bc], axis=1)
-            new = [(ab, b, bc), (a, ab, np.where(shorter, c, bc)), (np.where(shorter, ab, a), bc, c)]
+            new = [
+                (ab, b, bc),
+                (a, ab, np.where(shorter, c, bc)),
+                (np.where(shorter, ab, a), bc, c),
+            ]
         else:
             new = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
         made += [np.stack(corners, axis=1) for corners in new]
@@ -222,8 +226,16 @@ def _lies_well(points, faces, normals, alive, start, members, goes, stays):
 @tight
 def measure_face(points, normals, a, b, c):
     """Cosine between a triangle and the normals of its corners, its height by its longest side."""
-    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    ux, uy, uz = (
+        points[b, 0] - points[a, 0],
+        points[b, 1] - points[a, 1],
+        points[b, 2] - points[a, 2],
+    )
+    vx, vy, vz = (
+        points[c, 0] - points[a, 0],
+        points[c, 1] - points[a, 1],
+        points[c, 2] - points[a, 2],
+    )
     x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
     longest = max(
         ux * ux + uy * uy + uz * uz,
@@ -329,8 +341,16 @@ def _lie(points, faces, start, corners, normals, v):
 
 @tight
 def _fill_normal(points, a, b, c, normal):
-    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    ux, uy, uz = (
+        points[b, 0] - points[a, 0],
+        points[b, 1] - points[a, 1],
+        points[b, 2] - points[a, 2],
+    )
+    vx, vy, vz = (
+        points[c, 0] - points[a, 0],
+        points[c, 1] - points[a, 1],
+        points[c, 2] - points[a, 2],
+    )
     normal[0], normal[1], normal[2] = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
 
 

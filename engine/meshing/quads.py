@@ -1,9 +1,9 @@
 """A surface as quads that follow its shape.
 
-A field of directions and one of places (``engine/meshing/quad_fields.py``) say where cells of twice the
-wanted length lie; edges of a fine, even copy of the surface collapse to them, pairs of triangles
-become cells, and each cell is cut from its middle to the middles of its sides, which makes
-quads of cells with any number of corners.
+A field of directions and one of places (``engine/meshing/quad_fields.py``) say where cells lie
+whose sides are twice as long as those of the quads; edges of a fine, even copy of the surface
+collapse to them, pairs of triangles become cells, and each cell is cut from its middle to the
+middles of its sides, which makes quads of cells with any number of corners.
 """
 
 from dataclasses import dataclass
