@@ -10,43 +10,6 @@ MAX_CELLS = 160
 CHUNK = 65536
 
 
-class Nearest:
-    """A surface that is asked more than once for its nearest points.
-
-    Args:
-        vertices: (V, 3) float.
-        faces: (F, 3) int32, at least one; a stroke has a vertex twice.
-    """
-
-    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
-        self.vertices = np.ascontiguousarray(vertices, dtype=np.float64)
-        self.faces = np.ascontiguousarray(faces, dtype=np.int32)
-        corners = self.vertices[self.faces]
-        self._low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
-        cells = min(MAX_CELLS, max(1, int(np.sqrt(len(self.faces)))))
-        self._cell = max(float((high - self._low).max()), 1e-30) / cells
-        whole = np.floor((high - self._low) / self._cell).astype(np.int64) + 1
-        self._shape = whole.clip(1, cells + 1)
-        self._members = sort_into_cells(
-            self.vertices, self.faces, self._low, self._cell, self._shape
-        )
-
-    def to(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As ``nearest_on_surface``."""
-        points = np.ascontiguousarray(points, dtype=np.float64)
-
-        def search(begin: int) -> tuple[np.ndarray, np.ndarray]:
-            part = points[begin : begin + CHUNK]
-            return _nearest(
-                self.vertices, self.faces, part, self._low, self._cell, self._shape, *self._members
-            )
-
-        parts = map_chunks(search, range(0, len(points), CHUNK))
-        if not parts:
-            return np.zeros((0, 3)), np.zeros(0, dtype=np.int32)
-        return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
-
-
 def nearest_on_surface(
     vertices: np.ndarray, faces: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +23,24 @@ def nearest_on_surface(
     Returns:
         (N, 3) float64 nearest points, (N,) int32 the face each lies on.
     """
-    return Nearest(vertices, faces).to(points)
+    vertices = np.ascontiguousarray(vertices, dtype=np.float64)
+    faces = np.ascontiguousarray(faces, dtype=np.int32)
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    low, high = vertices[faces].min(axis=(0, 1)), vertices[faces].max(axis=(0, 1))
+    cells = min(MAX_CELLS, max(1, int(np.sqrt(len(faces)))))
+    cell = max(float((high - low).max()), 1e-30) / cells
+    shape = (np.floor((high - low) / cell).astype(np.int64) + 1).clip(1, cells + 1)
+    start, members = sort_into_cells(vertices, faces, low, cell, shape)
+
+    def search(begin: int) -> tuple[np.ndarray, np.ndarray]:
+        return _nearest(
+            vertices, faces, points[begin : begin + CHUNK], low, cell, shape, start, members
+        )
+
+    parts = map_chunks(search, range(0, len(points), CHUNK))
+    if not parts:
+        return np.zeros((0, 3)), np.zeros(0, dtype=np.int32)
+    return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
 
 
 @kernel
@@ -125,7 +105,7 @@ def _nearest(vertices, faces, points, low, cell, shape, start, members):
                         i = (x * shape[1] + y) * shape[2] + z
                         for m in range(start[i], start[i + 1]):
                             f = members[m]
-                            d2 = _to_triangle(vertices, faces[f], points[p], found)
+                            d2 = to_triangle(vertices, faces[f], points[p], found)
                             if d2 < best or (d2 == best and f < nearest_face[p]):
                                 best = d2
                                 nearest_face[p] = f
@@ -138,8 +118,8 @@ def _nearest(vertices, faces, points, low, cell, shape, start, members):
 
 
 @kernel
-def _to_triangle(vertices, face, point, found):
-    """Squared distance; ``found`` is the nearest point."""
+def to_triangle(vertices, face, point, found):
+    """Squared distance from a triangle; ``found`` (3,) float64 becomes its nearest point."""
     a, b, c = vertices[face[0]], vertices[face[1]], vertices[face[2]]
     x, y, z = point[0], point[1], point[2]
     wa, wb, wc = nearest_weights(

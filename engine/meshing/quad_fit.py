@@ -6,9 +6,8 @@ import numpy as np
 
 from engine.kernels import kernel, tight
 from engine.meshing.creases import CORNER, FREE, ON_LINE
-from engine.meshing.edges import face_normals
-from engine.meshing.nearest import Nearest
-from engine.meshing.quad_cells import corner_sines
+from engine.meshing.edges import face_normals, faces_around
+from engine.meshing.nearest import nearest_on_surface, to_triangle
 from engine.meshing.quad_fields import cross
 from engine.meshing.quad_surface import undirected
 
@@ -23,16 +22,32 @@ _TRIES = 40
 class Surface:
     """What quads lie on.
 
+    Points walk on it, so that they never come to the other side of a thin wall.
+
     Args:
         points: (V, 3) float64.
         faces: (F, 3) int32.
-        lines: (L, 2) int64 edges on which their line vertices lie.
+        lines: (L, 2) int64 edges on which line vertices lie.
     """
 
     def __init__(self, points: np.ndarray, faces: np.ndarray, lines: np.ndarray) -> None:
-        self.normals = face_normals(points, faces)
-        self.nearest = Nearest(points, faces)
-        self.nearest_of_lines = Nearest(points, lines[:, [0, 1, 1]]) if len(lines) else None
+        self.points = points
+        strokes = np.ascontiguousarray(lines[:, [0, 1, 1]], np.int32)
+        self.pieces = (np.ascontiguousarray(faces, np.int32), strokes)
+        self.around = tuple(faces_around(pieces, len(points)) for pieces in self.pieces)
+
+    def begin(self, vertices: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """(N,) int64 the face, or for what is on a line the stroke, at each of its vertices."""
+        at = np.zeros(len(vertices), np.int64)
+        for is_line, (start, corners) in enumerate(self.around):
+            chosen = (kind == ON_LINE) if is_line else (kind != ON_LINE)
+            at[chosen] = corners[start[vertices[chosen]]] // 3
+        return at
+
+    def walk(self, at: np.ndarray, places: np.ndarray, *, on_lines: bool) -> np.ndarray:
+        """(N, 3) points near ``places``; ``at`` (N,) says where each walk begins, then its end."""
+        start, corners = self.around[on_lines]
+        return _walk(self.points, self.pieces[on_lines], start, corners, at, places)
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class _Net:
     start, corners: of the quads around each vertex, see ``faces_around``.
     at, to: (M,) int64 pairs of neighbours that pull at each other, on lines along these only.
     ups: (Q, 3) float64 unit normals of the surface where each quad lies.
+    at_piece: (V,) int64 face or stroke of the surface that each point lies on; changes.
     """
 
     quads: np.ndarray
@@ -52,6 +68,7 @@ class _Net:
     at: np.ndarray
     to: np.ndarray
     ups: np.ndarray
+    at_piece: np.ndarray
 
 
 def quads_of_cells(
@@ -61,6 +78,8 @@ def quads_of_cells(
     kind: np.ndarray,
     normals: np.ndarray,
     surface: Surface,
+    original: Surface,
+    reach: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut each cell from its middle to the middles of its sides, and fit the quads.
 
@@ -70,7 +89,8 @@ def quads_of_cells(
         lines: (L, 2) int64 sides of cells that lie on lines.
         kind: (V,) int8 of ``find_kinds``.
         normals: (V, 3) float64 of the surface.
-        surface: to lie on.
+        surface: the even one, to walk on.
+        original: to lie on in the end, where it is within ``reach``.
 
     Returns:
         (W, 3) float64 points and (Q, 4) int32 quads.
@@ -81,16 +101,17 @@ def quads_of_cells(
     up = np.where(free.any(axis=1), (weight * free).sum(axis=1), weight.sum(axis=1))
     up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-300)
     ups = np.repeat(up, (cells >= 0).sum(axis=1), axis=0)
-    points, quads, lines, kind = _cut(points, cells, lines, kind)
-    net = _net(quads, lines, kind, ups)
+    points, quads, lines, kind, near = _cut(points, cells, lines, kind)
+    net = _net(quads, lines, kind, ups, surface.begin(near, kind))
     points = _moved(points, net, points, surface)
     for _ in range(_ROUNDS):
         points = _moved(points, net, _pulled(points, net), surface)
-    return _unfolded(points, net, surface), quads
+    points = _unfolded(points, net, surface)
+    return _snapped(points, net, original, reach), quads
 
 
 def _cut(points, cells, lines, kind):
-    """Points, quads, lines and kinds; only the points that cells use."""
+    """Points, quads, lines, kinds, and the old point near each; only points that cells use."""
     used, cells_flat = np.unique(cells[cells >= 0], return_inverse=True)
     new = np.full(cells.shape, -1, np.int64)
     new[cells >= 0] = cells_flat
@@ -124,15 +145,17 @@ def _cut(points, cells, lines, kind):
     kind = np.concatenate(
         [kind, np.where(on_line, ON_LINE, FREE), np.full(len(cells), FREE)]
     ).astype(np.int8)
+    near = np.concatenate([np.arange(len(used)), ends[:, 0], cells[:, 0]])
     return (
         np.concatenate([points, points[ends].mean(axis=1), centres]),
         quads.astype(np.int32),
         halves,
         kind,
+        used[near],
     )
 
 
-def _net(quads, lines, kind, ups) -> _Net:
+def _net(quads, lines, kind, ups, at_piece) -> _Net:
     corners = np.argsort(quads.reshape(-1), kind="stable").astype(np.int32)
     start = np.searchsorted(quads.reshape(-1)[corners], np.arange(len(kind) + 1))
     sides = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2)
@@ -143,7 +166,7 @@ def _net(quads, lines, kind, ups) -> _Net:
     on = np.concatenate([lines, lines[:, ::-1]])
     return _Net(
         quads, kind, start, corners,
-        np.concatenate([at[free], on[:, 0]]), np.concatenate([to[free], on[:, 1]]), ups,
+        np.concatenate([at[free], on[:, 0]]), np.concatenate([to[free], on[:, 1]]), ups, at_piece,
     )  # fmt: skip
 
 
@@ -174,25 +197,35 @@ def _moved(
         chosen = np.arange(len(points))
     chosen = chosen[net.kind[chosen] != CORNER]
     places = places.copy()
-    free = chosen[net.kind[chosen] == FREE]
-    near, face = surface.nearest.to(places[free])
-    # Through a thin wall the nearest point is that of the other side.
-    around = _normals(points, net)[free]
-    meant = np.einsum("pi,pi->p", around, surface.normals[face]) > 0
-    places[free] = np.where(meant[:, None], near, points[free])
-    on_line = chosen[net.kind[chosen] == ON_LINE]
-    if surface.nearest_of_lines is not None:
-        places[on_line] = surface.nearest_of_lines.to(places[on_line])[0]
+    for kind in (FREE, ON_LINE):
+        some = chosen[net.kind[chosen] == kind]
+        at = net.at_piece[some]
+        places[some] = surface.walk(at, places[some], on_lines=kind == ON_LINE)
+        net.at_piece[some] = at
     moved = points.copy()
     _move(moved, net.quads, net.start, net.corners, net.ups, places, chosen, better)
     return moved
 
 
-def _normals(points: np.ndarray, net: _Net) -> np.ndarray:
-    """(V, 3) of points, of any length."""
-    whole = np.repeat(corner_sines(points, net.quads)[1], 4, axis=0)
-    at = net.quads.reshape(-1)
-    return np.stack([np.bincount(at, whole[:, k], len(points)) for k in range(3)], axis=1)
+def _snapped(points: np.ndarray, net: _Net, original: Surface, reach: float) -> np.ndarray:
+    """Points on the original surface, but not on the other side of a thin wall."""
+    places = points.copy()
+    ups = np.stack(
+        [np.bincount(net.quads.reshape(-1), np.repeat(net.ups[:, k], 4)) for k in range(3)], axis=1
+    )
+    for kind, pieces in zip((FREE, ON_LINE), original.pieces, strict=True):
+        some = np.flatnonzero(net.kind == kind)
+        if len(some) == 0 or len(pieces) == 0:
+            continue
+        near, piece = nearest_on_surface(original.points, pieces, points[some])
+        fits = np.linalg.norm(near - points[some], axis=1) < reach
+        if kind == FREE:
+            normals = face_normals(original.points, pieces)[piece]
+            fits &= np.einsum("pi,pi->p", normals, ups[some]) > 0
+        places[some[fits]] = near[fits]
+    snapped, chosen = points.copy(), np.flatnonzero(net.kind != CORNER)
+    _move(snapped, net.quads, net.start, net.corners, net.ups, places, chosen, False)
+    return snapped
 
 
 def _unfolded(points: np.ndarray, net: _Net, surface: Surface) -> np.ndarray:
@@ -211,6 +244,31 @@ def _unfolded(points: np.ndarray, net: _Net, surface: Surface) -> np.ndarray:
             places[chosen] += random.normal(0, 0.4 * size / (1 + turn % 8), (len(chosen), 3))
         points = _moved(points, net, places, surface, chosen, better=True)
     return points
+
+
+@kernel
+def _walk(points, pieces, start, corners, at, places):
+    """From piece to piece around their corners, as long as that comes nearer."""
+    reached = np.empty((len(places), 3))
+    found = np.empty(3)
+    for p in range(len(places)):
+        best, nearest = at[p], np.inf
+        while True:
+            middle = best
+            if nearest == np.inf:
+                nearest = to_triangle(points, pieces[best], places[p], found)
+                reached[p] = found
+            for s in range(3):
+                v = pieces[middle, s]
+                for i in range(start[v], start[v + 1]):
+                    far = to_triangle(points, pieces[corners[i] // 3], places[p], found)
+                    if far < nearest:
+                        best, nearest = corners[i] // 3, far
+                        reached[p] = found
+            if best == middle:
+                break
+        at[p] = best
+    return reached
 
 
 @kernel

@@ -87,7 +87,6 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
     points -= middle
     wanted = 2 * np.sqrt(face_areas(points, faces).sum() / count)
     lines = find_lines(points, faces, wanted)
-    surface = Surface(points, faces, lines)
     base = _base(*even(points, faces, lines, wanted / _FINER))
 
     best, cell = _cells(base, wanted), wanted
@@ -102,7 +101,9 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
         if _missed(_count(other), count) < _missed(got, count):
             best = other
     points, cells, lines = best
-    points, quads = quads_of_cells(points, cells, lines, base.kind, base.normals, surface)
+    points, quads = quads_of_cells(
+        points, cells, lines, base.kind, base.normals, Surface(base.points, base.faces, base.lines)
+    )
     return _as_triangles((points + middle).astype(np.float32), quads)
 
 
