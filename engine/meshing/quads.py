@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.meshing.clean import checked_mesh
 from engine.meshing.creases import find_kinds, find_lines
-from engine.meshing.edges import face_areas, faces_around
+from engine.meshing.edges import face_areas, faces_around, parts_of
 from engine.meshing.normals import vertex_normals
 from engine.meshing.quad_cells import collapse_cells, corner_sines, pair_triangles
 from engine.meshing.quad_fields import Level, field_of_directions, field_of_places, levels_of
@@ -34,6 +34,8 @@ _FINER = 2.5
 _SHORT = 0.6
 """Sides of cells that are shorter than this share of what they should be go."""
 _LONGER = 1.35
+_REACH = 0.15
+"""Of the side of a cell, the farthest that the even surface may be from the one it was made of."""
 _TRIES = 4
 _CLOSE = 0.93
 """Quads got for quads wanted that need no other try."""
@@ -70,7 +72,7 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
 
     Their sides lie on borders and sharp edges, their corners on the surface. None is folded: what
     would be is two triangles instead. Where more than two faces meet at an edge, the sheets are
-    taken apart, as ``separate_sheets`` does. The same input gives the same output.
+    taken apart, as ``separate_sheets`` does; parts smaller than four quads are left out. The same input gives the same output.
 
     Args:
         vertices: (V, 3) float32.
@@ -85,8 +87,13 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
     points = vertices[origin].astype(np.float64)
     middle = points.mean(axis=0)
     points -= middle
-    wanted = 2 * np.sqrt(face_areas(points, faces).sum() / count)
+    area = face_areas(points, faces)
+    wanted = 2 * np.sqrt(area.sum() / count)
+    part, parts = parts_of(faces, len(points))
+    sizes = np.bincount(part, area, parts)
+    faces = faces[(sizes >= min(wanted**2, sizes.max()))[part]]
     lines = find_lines(points, faces, wanted)
+    original = Surface(points, faces, lines)
     base = _base(*even(points, faces, lines, wanted / _FINER))
 
     best, cell = _cells(base, wanted), wanted
@@ -101,8 +108,9 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
         if _missed(_count(other), count) < _missed(got, count):
             best = other
     points, cells, lines = best
+    surface = Surface(base.points, base.faces, base.lines)
     points, quads = quads_of_cells(
-        points, cells, lines, base.kind, base.normals, Surface(base.points, base.faces, base.lines)
+        points, cells, lines, base.kind, base.normals, surface, original, _REACH * wanted
     )
     return _as_triangles((points + middle).astype(np.float32), quads)
 
