@@ -86,15 +86,15 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
 def _first_of_quads(mesh: Mesh) -> np.ndarray:
     """(F,) bool: faces that make a quad with the one that follows, see ``Mesh.polygons``.
 
-    The corners 0 and 2 of the first are the corners 0 and 1 of the other in all that a file tells
-    of them, and both have one material.
+    The corners 0 and 2 of the first are the corners 0 and 1 of the other, with the same UVs, and
+    both have one material. Where their normals differ, those of the first count.
     """
     first = np.zeros(len(mesh.faces), bool)
     if mesh.polygons is None or len(mesh.faces) < 2:
         return first
     one, other = slice(None, -1), slice(1, None)
     first[one] = mesh.polygons[one] == mesh.polygons[other]
-    for values in (mesh.faces, mesh.uvs, mesh.normals):
+    for values in (mesh.faces, mesh.uvs):
         if values is not None:
             same = values[one][:, [0, 2]] == values[other][:, [0, 1]]
             first[one] &= same.reshape(len(same), -1).all(axis=1)

@@ -72,7 +72,8 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
 
     Their sides lie on borders and sharp edges, their corners on the surface. None is folded: what
     would be is two triangles instead. Where more than two faces meet at an edge, the sheets are
-    taken apart, as ``separate_sheets`` does; parts smaller than four quads are left out. The same input gives the same output.
+    taken apart, as ``separate_sheets`` does; parts smaller than four quads are left out. The same
+    input gives the same output.
 
     Args:
         vertices: (V, 3) float32.
