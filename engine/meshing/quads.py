@@ -27,8 +27,9 @@ from engine.meshing.quad_surface import (
 )
 from engine.meshing.sheets import separate_sheets
 
-ENOUGH = 8
-"""Faces for each quad that a surface needs; more of them show nothing more."""
+ENOUGH = 3
+"""Faces for each quad of a surface that quads are made of. More show nothing more, and edges that
+voxels have rounded off stay round."""
 _FINER = 2.5
 """Edges of the even surface in a side of a cell, at least."""
 _SHORT = 0.6
