@@ -81,6 +81,8 @@ class Mesh:
         vertices: (V, 3) float32; float64 where a file has them, until they are centred.
         faces: (F, 3) int32 into vertices.
         uvs: (F, 3, 2) float32 per face corner, origin at the bottom left; None without UVs.
+        second_uvs: as ``uvs``; no texture uses them: a second layer that a mesh keeps, for its own
+            tiled textures; None without.
         colors: (V, 4) float32 sRGB-encoded RGBA in [0, 1]; None without vertex colours.
         materials: what ``face_material`` points into; empty means one default material.
         face_material: (F,) int32; None when all faces have material 0.
@@ -108,6 +110,7 @@ class Mesh:
     polygons: np.ndarray | None = None
     objects: tuple[str, ...] = ()
     face_object: np.ndarray | None = None
+    second_uvs: np.ndarray | None = None
 
 
 def far_centre(vertices: np.ndarray) -> np.ndarray | None:
@@ -140,7 +143,10 @@ def drop_unused_vertices(mesh: Mesh) -> Mesh:
 
 def some_faces(mesh: Mesh, chosen: np.ndarray) -> Mesh:
     """The same mesh with only some faces, (F,) bool, and the vertices that these use."""
-    per_face = ("faces", "uvs", "face_material", "normals", "tangents", "polygons", "face_object")
+    per_face = (
+        *("faces", "uvs", "second_uvs", "normals", "tangents"),
+        *("face_material", "polygons", "face_object"),
+    )
     given = {name: getattr(mesh, name) for name in per_face}
     kept = {name: values[chosen] for name, values in given.items() if values is not None}
     return drop_unused_vertices(replace(mesh, **kept))

@@ -153,7 +153,7 @@ class FinishJob(FinishChoice):
     Args:
         source: an asset, a .vxz file or a mesh.
         resolution: voxels an axis, for a mesh.
-        rebuild: whether a mesh is made new from O-Voxels even where its own faces could stay.
+        rebuild: whether a mesh is made new from O-Voxels instead of keeping or reducing its faces.
         require_textures: as in ``TextureJob``.
 
     Raises:

@@ -38,6 +38,7 @@ from engine.commands.options import (
     Hull,
     ImageFormat,
     Levels,
+    Lods,
     Matte,
     MaxTokens,
     Memory,
@@ -52,6 +53,7 @@ from engine.commands.options import (
     Quads,
     Quality,
     RequireTextures,
+    Scale,
     Seed,
     Solid,
     Steps,
@@ -60,7 +62,7 @@ from engine.commands.options import (
     Verbose,
     Wall,
 )
-from engine.commands.outputs import Outputs, Source
+from engine.commands.outputs import Outputs, Source, files_of
 from engine.commands.progress import Followed, followed
 from engine.commands.remotely import make_remotely, opened_engine
 from engine.commands.told import figure_lines, result_lines
@@ -89,8 +91,10 @@ def generate(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
@@ -117,7 +121,7 @@ def generate(
         chosen = finish_choice(
             finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -193,8 +197,10 @@ def upscale(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
@@ -222,7 +228,7 @@ def upscale(
         chosen = finish_choice(
             finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),
@@ -272,7 +278,7 @@ def _work(
     with (
         results() as show,
         followed(verbose=verbose) as follow,
-        outputs.claimed(claims.targets, claims.sources, folders=True) as targets,
+        outputs.claimed(claims.targets, claims.sources, folders=True, choice=choice) as targets,
     ):
         if not here.wanted and is_running(settings.home):
             with opened_engine(settings.home) as engine:
@@ -299,7 +305,7 @@ def _work_here(
     from engine import session
     from protocol.jobs import TextureJob
 
-    with session.claimed(targets, finished=choice is not None):
+    with session.claimed(files_of(targets, choice), finished=choice is not None):
         models = session.open_models(
             settings,
             checkpoint=checkpoint,
@@ -318,7 +324,7 @@ def _work_here(
                 asset = session.run(job, models, report, then=then)
                 delivered = session.deliver(asset, target, choice, report)
             folder = None if given else delivered.folder
-            for line in result_lines(delivered.file, folder, delivered.mesh):
+            for line in result_lines(delivered.files, folder, delivered.mesh):
                 show(line)
             if verbose:
                 for line in figure_lines(asset, delivered, report, models):

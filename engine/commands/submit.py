@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.commands.arguments import (
-    check_image_format,
+    check_fits,
     check_order,
     finish_choice,
     matte_method,
@@ -34,6 +34,7 @@ from engine.commands.options import (
     ImageFormat,
     Json,
     Levels,
+    Lods,
     Matte,
     MaxTokens,
     NormalMap,
@@ -44,6 +45,7 @@ from engine.commands.options import (
     Quality,
     Rebuild,
     RequireTextures,
+    Scale,
     Seed,
     Solid,
     Steps,
@@ -85,8 +87,10 @@ def generate(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
@@ -123,7 +127,7 @@ def generate(
         choice = finish_choice(
             finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -188,8 +192,10 @@ def upscale(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
@@ -221,7 +227,7 @@ def upscale(
         choice = finish_choice(
             finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -246,8 +252,10 @@ def finish(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     keep_inner: Annotated[
@@ -271,11 +279,12 @@ def finish(
             texture_size=texture,
             closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
             levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
-            rebuild=rebuild, require_textures=require_textures, height=height,
+            rebuild=rebuild, require_textures=require_textures, height=height, scale=scale,
             origin=origin,  # pyright: ignore[reportArgumentType]
+            lods=lods,  # pyright: ignore[reportArgumentType]
             image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-        check_image_format(image_format, output)
+        check_fits(output, image_format, lods)
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)
 

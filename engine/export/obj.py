@@ -76,7 +76,7 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     for index, material in enumerate(mesh.materials):
         if mesh.face_material is None and index > 0:
             break
-        out.write(f"usemtl {_word(material.name, index)}\n")
+        out.write(f"usemtl {_word(material.name, _short(path.stem), index)}\n")
         write_faces(all_faces if mesh.face_material is None else mesh.face_material == index)
     if not mesh.materials:
         write_faces(all_faces)
@@ -109,8 +109,9 @@ def _short(stem: str) -> str:
     return os.fsencode(stem)[:200].decode(errors="ignore")
 
 
-def _word(name: str, index: int) -> str:
-    return "_".join(name.split()) or f"material_{index}"
+def _word(name: str, stem: str, index: int) -> str:
+    """A material's name without spaces; one without a name is called as the file."""
+    return "_".join(name.split()) or "_".join([*stem.split(), *([str(index)] if index else [])])
 
 
 def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
@@ -131,7 +132,7 @@ def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
     for index, material in enumerate(mesh.materials):
         color = " ".join(f"{value:.6g}" for value in material.base_color_factor)
         lines += [
-            f"newmtl {_word(material.name, index)}",
+            f"newmtl {_word(material.name, stem, index)}",
             f"Kd {color}",
             f"d {material.alpha_factor:.6g}",
             f"Pm {material.metallic_factor:.6g}",

@@ -8,11 +8,12 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
-from engine.export.mesh_file import save_mesh, save_scene
-from engine.finishing.baking.bake import Baked, bake
-from engine.finishing.baking.detail import Detail, detail_of
-from engine.finishing.standing import stand
-from engine.finishing.targets import quads_of, targets_of, tell_quads, tell_target
+from engine.export.mesh_file import save_levels, save_mesh, save_scene
+from engine.finishing.baking.bake import Baked, BakeSource, bake
+from engine.finishing.baking.detail import detail_of
+from engine.finishing.baking.from_voxels import VoxelSource
+from engine.finishing.standing import is_moved, stand
+from engine.finishing.targets import MISSED, quads_of, targets_of, tell_quads, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
@@ -29,7 +30,6 @@ from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
 from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
-from protocol.limits import ImageFormat
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
@@ -74,16 +74,21 @@ class Finished:
         """Whether its triangles are pieces of quads that were made."""
         return "quads" in self.log["levels"][0]
 
-    def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
+    def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
+        """Write a .glb file with all meshes or one for each level of detail, or what is seen at
+        once in another format; returns the files, what is seen first.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
         """
-        if Path(path).suffix.lower() == ".glb":
-            save_scene(self.meshes, path, image_format=image_format)
-        else:
+        if path.suffix.lower() != ".glb":
             save_mesh(self.mesh, path)
+        elif len(self.log["levels"]) > 1 and (files := settings.level_files(path)):
+            save_levels(self.meshes, files, image_format=settings.image_format)
+            return files
+        else:
+            save_scene(self.meshes, path, image_format=settings.image_format)
+        return (path,)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -141,10 +146,11 @@ def finish(
             if settings.solid:
                 vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
     log["cleaned_faces"] = len(faces)
-    detail = None
+    source = None
     if settings.textured:
         with report.stage("detail"):
             detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
+            source = VoxelSource(voxels, detail)
 
     meshes: list[NamedMesh] = []
     for level, target in enumerate(targets_of(settings, len(faces))):
@@ -153,6 +159,9 @@ def finish(
                 simple = _uncrossed(vertices, faces, settings, target, report)
             else:
                 simple = simplify_mesh(vertices, faces, target, colors=colors)
+                if settings.closed:
+                    cells = _remesh_resolution(settings, voxels.grid.grid_size)
+                    simple = _closed_coarser(clean, cells, simple, target, report)
                 if settings.quads is None:
                     tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
@@ -162,22 +171,24 @@ def finish(
         mesh, of_quads = Mesh(vertices, faces), {}
         if settings.quads is not None:
             mesh, of_quads = _of_quads(mesh, settings, level, report)
-        size = _texture_size(settings, level)
-        if detail is None:
-            meshes.append(NamedMesh(name, _placed(mesh, voxels.placement)))
+        if source is None:
+            meshes.append(NamedMesh(name, placed(mesh, voxels.placement)))
             after = report_mesh(mesh.vertices, mesh.faces).to_dict()
             log["levels"].append({"after": after} | of_quads)
             continue
-        mesh, method = _unwrapped(mesh, size, report)
+        size = texture_size_of(settings, level)
+        mesh, method = unwrapped_mesh(mesh, size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
-        baked = _baked(mesh, voxels, detail, settings, size, own, report)
-        meshes.append(NamedMesh(own, _placed(baked.mesh, voxels.placement)))
-        log["levels"].append(_level(baked, size, method) | of_quads)
+        baked = baked_mesh(
+            mesh, source, report, size=size, normal_map=settings.normal_map, name=own
+        )
+        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement), level=level))
+        log["levels"].append(level_log(baked, size, method) | of_quads)
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings.height, settings.origin), log)
+    return Finished(stand(meshes, settings), log)
 
 
 def _of_quads(
@@ -222,7 +233,27 @@ def _uncrossed(
     return simple
 
 
-def _texture_size(settings: Finish, level: int) -> int:
+def _closed_coarser(
+    clean: CleanResult, cells: int, simple: Simplified, target: int, report: Report
+) -> Simplified:
+    """What misses its target has tunnels that no collapse may close; closed again with larger
+    cells, a surface has fewer of them."""
+    finest = cells
+    while len(simple.faces) > MISSED * target and cells > LEAST_CELLS:
+        cells = max(LEAST_CELLS, cells * 2 // 3)
+        closed = remesh(clean.vertices, clean.faces, cells)
+        other = simplify_mesh(closed.vertices, closed.faces, target)
+        if len(other.faces) < len(simple.faces):
+            simple = other
+    if cells < finest:
+        report.note(
+            f"For {target:,} faces the surface was closed with {cells} instead of {finest} cells "
+            "along its longest side: tunnels and gaps that are finer are gone."
+        )
+    return simple
+
+
+def texture_size_of(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
 
@@ -281,7 +312,7 @@ def _textured(
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
     if settings.quads is not None:
         report.note("A mesh that was given keeps its faces; it does not become quads.")
-    if settings.height is not None or settings.origin != "kept":
+    if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
         given,
@@ -296,20 +327,24 @@ def _textured(
         valid = uvs_are_valid(mesh.uvs)
     if not valid:
         if mesh.uvs is not None:
-            report.note("The mesh's UVs overlap or leave the unit square; new ones are made.")
-        mesh, method = _unwrapped(mesh, size, report)
+            own = ""
+            if np.isfinite(mesh.uvs).all():
+                mesh, own = replace(mesh, second_uvs=mesh.uvs), " A .glb keeps its own beside them."
+            report.note(f"The mesh's UVs overlap or leave the unit square; new ones are made.{own}")
+        mesh, method = unwrapped_mesh(mesh, size, report)
     surface = voxels.grid_surface
     with report.stage("detail"):
         detail = detail_of(
             voxels.grid, surface.vertices, surface.faces, occlusion=settings.occlusion
         )
-    baked = _baked(mesh, voxels, detail, settings, size, name, report)
-    finished = replace(_placed(baked.mesh, voxels.placement), vertices=given.vertices)
-    log = {"levels": [_level(baked, size, method)]}
+        source = VoxelSource(voxels, detail)
+    baked = baked_mesh(mesh, source, report, size=size, normal_map=settings.normal_map, name=name)
+    finished = replace(placed(baked.mesh, voxels.placement), vertices=given.vertices)
+    log = {"levels": [level_log(baked, size, method)]}
     return Finished((NamedMesh(name, finished),), log)
 
 
-def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
+def unwrapped_mesh(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
     """The mesh with new UVs of its corners, and how they were made; vertices stay."""
     with report.stage("unwrap"):
         # Vertices that a file repeats at its old seams are one for the new charts.
@@ -325,36 +360,30 @@ def _unwrapped(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
     return replace(mesh, uvs=unwrapped.corner_uvs), unwrapped.method
 
 
-def _baked(
-    mesh: Mesh,
-    voxels: OVoxels,
-    detail: Detail,
-    settings: Finish,
-    size: int,
-    name: str,
-    report: Report,
+def baked_mesh(
+    mesh: Mesh, source: BakeSource, report: Report, *, size: int, normal_map: bool, name: str
 ) -> Baked:
+    """A mesh of the unit cube with textures, as the stage "bake".
+
+    Raises:
+        Cancelled, EngineError: as ``bake``.
+    """
     with report.stage("bake", 100) as step:
         baked = bake(
-            mesh,
-            voxels,
-            detail=detail,
-            size=size,
-            normal_map=settings.normal_map,
-            name=name,
-            on_progress=percent(step),
+            mesh, source, size=size, normal_map=normal_map, name=name, on_progress=percent(step)
         )
     if baked.lost:
-        report.note(f"{baked.lost:,} texels are too far from the O-Voxels; they are filled in.")
+        report.note(f"{baked.lost:,} texels are too far from the surface; they are filled in.")
     return baked
 
 
-def _placed(mesh: Mesh, placement: Placement) -> Mesh:
+def placed(mesh: Mesh, placement: Placement) -> Mesh:
     """From the unit cube to object space; a placement only scales and moves, so normals stay."""
     return replace(mesh, vertices=placement.to_object(mesh.vertices))
 
 
-def _level(baked: Baked, size: int, method: str) -> dict[str, Any]:
+def level_log(baked: Baked, size: int, method: str) -> dict[str, Any]:
+    """A level for the recipe: its textures, and what its mesh is like."""
     mesh = baked.mesh
     return {
         "texture_size": size,

@@ -1,124 +1,153 @@
-"""A mesh that is ready for use but for its flaws: it stays what it is, cleaned."""
+"""A mesh file that is finished with its own faces: kept where few enough, else reduced."""
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from engine.export.gltf import NamedMesh
-from engine.finishing.finish import GIVEN, Finished
+from engine.export.hull import collision_hull
+from engine.finishing.baking.from_mesh import MeshSource
+from engine.finishing.finish import (
+    GIVEN,
+    Finished,
+    baked_mesh,
+    level_log,
+    placed,
+    texture_size_of,
+    unwrapped_mesh,
+)
+from engine.finishing.own_faces import OwnFaces, objects_of, tidy, wound_alike
 from engine.finishing.standing import stand
-from engine.mesh import Material, Mesh, some_faces
-from engine.meshing.clean import is_degenerate
-from engine.meshing.duplicates import is_repeated
+from engine.finishing.targets import targets_of, tell_target
+from engine.mesh import Material, Mesh
 from engine.meshing.report import report_mesh
-from engine.meshing.weld import weld_positions
+from engine.meshing.simplify import simplify_mesh
+from engine.meshing.unwrap import uvs_are_valid
+from engine.ovoxel.placement import fit_unit_cube
 from engine.report import Report
-from protocol.errors import EngineError
-from protocol.finishes import FinishChoice
-
-_IN_ORDER = 0.005
-"""A mesh with a greater share of edges that are not as they should be is reported."""
+from protocol.finishes import Finish, FinishChoice
 
 
-def can_stay(mesh: Mesh, choice: FinishChoice) -> bool:
-    """Whether a mesh is what was asked for already. It loses no detail that a normal map had to
-    keep, but one that is asked for, or occlusion, wants textures of its own."""
-    settings = choice.settled()
-    new_textures = choice.normal_map or choice.occlusion
-    return (
-        len(mesh.faces) <= settings.faces
-        and settings.has_one_mesh
-        and not (settings.closed or settings.quads or new_textures)
-    )
+def finish_mesh(
+    mesh: Mesh, choice: FinishChoice, settings: Finish, name: str, report: Report
+) -> Finished:
+    """Finish a mesh without rebuilding it from O-Voxels.
 
-
-def keep_mesh(mesh: Mesh, choice: FinishChoice, name: str, report: Report) -> Finished:
-    """Drop faces without area and repeated ones; all else stays: vertices, UVs, normals, materials
-    with their pictures, and objects with their names.
+    Where it has few enough faces all stays as it is: vertices, UVs, normals, materials with their
+    pictures, and objects with their names. Else it is simplified as a whole, so that faces go where
+    they show least; objects and names stay, and all materials are baked, each object from its own,
+    into textures that all objects share. The same holds for each level of detail by itself.
 
     Args:
         mesh: in object space.
-        choice: what does not apply to a mesh that stays is told.
+        choice: what the user said; textures are baked for a mesh of few faces only on demand.
+        settings: what that comes to for the file that is written; not closed.
         name: of an object that has none.
 
     Raises:
-        EngineError: ``mesh_empty`` where no face has an area.
+        Cancelled: through ``report.cancel``, between stages and while baking.
+        EngineError: ``mesh_empty`` where no face has an area, and what baking raises.
     """
     with report.stage("clean"):
-        kept, new_index = weld_positions(mesh.vertices)
-        points, faces = mesh.vertices[kept], new_index[mesh.faces].astype(np.int32)
-        size = float(np.ptp(points, axis=0).max())
-        bad = is_degenerate(points, faces, 1e-9 * size)
-        repeated = np.zeros(len(faces), dtype=bool)
-        repeated[~bad] = is_repeated(faces[~bad], len(points))
-        gone = bad | repeated
-        if gone.all():
-            raise EngineError(
-                "mesh_empty",
-                "No face of the mesh has an area.",
-                "Check how it was made or exported.",
-            )
-        if gone.any():
-            mesh, faces = some_faces(mesh, ~gone), faces[~gone]
-            report.note(
-                f"{int(gone.sum()):,} faces without an area or on top of others were removed."
-            )
-        _tell_disorder(points, faces, report)
-        if choice.texture_size is not None and _sizes(mesh):
-            report.note("Its textures stay as they are; --texture is for those of --rebuild.")
-    settings = choice.settled()
-    mesh = stand([NamedMesh(name, mesh)], settings.height, settings.origin)[0].mesh
-    objects = _objects(mesh, name)
-    used = "object" if len(objects) == 1 else "objects"
-    report.note(
-        f"The mesh has {len(mesh.faces):,} faces, no more than were asked for: "
-        f"{len(objects):,} {used}, materials and UVs stay as they are. "
-        "--rebuild makes it new from O-Voxels."
-    )
-    return Finished(tuple(objects), {"levels": [_level(each.mesh) for each in objects]}, mesh)
-
-
-def _tell_disorder(points: np.ndarray, faces: np.ndarray, report: Report) -> None:
-    """A sentence where too many edges are not those of a clean surface."""
-    found = report_mesh(points, faces)
-    edges = (3 * found.faces + found.open_edges) // 2
-    words = [
-        f"{count:,} {what}"
-        for count, what in (
-            (found.non_manifold_edges, "have three or more faces"),
-            (found.flipped_edges, "have faces that look to opposite sides"),
-        )
-        if count > _IN_ORDER * edges
-    ]
-    if words:
-        report.note(
-            f"The mesh has faults: of about {edges:,} edges {' and '.join(words)}. "
-            "It is kept; --rebuild makes one clean surface of it."
-        )
-
-
-def _objects(mesh: Mesh, name: str) -> list[NamedMesh]:
-    """Each object by itself, under a name of its own."""
-    if mesh.face_object is None:
-        return [NamedMesh(next(iter(mesh.objects), name), mesh)]
+        own = tidy(mesh, report)
+    targets = targets_of(settings, len(own.faces))
+    keeps = targets[0] >= len(own.faces) and not _wants_textures(choice, settings)
+    levels = [(own.mesh, _kept_log(own.mesh))] if keeps else []
+    if len(levels) < len(targets):
+        levels += _reduced(own, targets, len(levels), choice, settings, name, report)
+    hull = collision_hull(levels[0][0].vertices) if settings.collision_hull else None
+    all_meshes = [NamedMesh(name, one) for one, _ in levels]
+    if hull is not None:
+        all_meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
+    stood = stand(all_meshes, settings)
     meshes: list[NamedMesh] = []
-    taken: set[str] = set()
-    for number, given in enumerate(mesh.objects):
-        chosen = mesh.face_object == number
-        if not chosen.any():
+    for level in range(len(levels)):
+        suffix = f"_LOD{level}" if len(levels) > 1 else ""
+        objects = objects_of(stood[level].mesh, name, suffix)
+        meshes += [replace(named, level=level) for named in objects]
+    _tell(own.mesh, stood[0].mesh, keeps, choice, report)
+    log = {"cleaned_faces": len(own.faces), "levels": [entry for _, entry in levels]}
+    return Finished((*meshes, *stood[len(levels) :]), log, stood[0].mesh)
+
+
+def _wants_textures(choice: FinishChoice, settings: Finish) -> bool:
+    """Whether new textures are baked for a mesh that keeps its faces. It loses no detail that a
+    normal map had to keep, but one that is asked for, or occlusion, wants textures of its own."""
+    return settings.textured and bool(choice.normal_map or choice.occlusion)
+
+
+def _reduced(
+    own: OwnFaces,
+    targets: list[int],
+    first: int,
+    choice: FinishChoice,
+    settings: Finish,
+    name: str,
+    report: Report,
+) -> list[tuple[Mesh, dict[str, Any]]]:
+    """The levels from ``first`` on, in object space, and their entries in the log."""
+    own = wound_alike(own)
+    placement = fit_unit_cube(own.points, own.faces)
+    unit = replace(own.mesh, vertices=placement.to_unit(own.mesh.vertices))
+    points, faces, objects = placement.to_unit(own.points), own.faces, own.point_object
+    source = None
+    if settings.textured:
+        with report.stage("detail"):
+            source = MeshSource(unit, points, faces, occlusion=settings.occlusion)
+    has_maps = any(material.normal_texture for material in unit.materials)
+    levels: list[tuple[Mesh, dict[str, Any]]] = []
+    for level in range(first, len(targets)):
+        with report.stage("simplify"):
+            simple = simplify_mesh(points, faces, targets[level])
+            tell_target(simple, targets[level], level, settings.closed, report)
+        points, faces, objects = simple.vertices, simple.faces, objects[simple.source]
+        mesh, normal_map = unit, settings.normal_map
+        if len(faces) < len(unit.faces):
+            of_face = None if unit.face_object is None else objects[faces[:, 0]]
+            mesh = Mesh(points, faces, objects=unit.objects, face_object=of_face)
+        elif choice.normal_map is None:
+            normal_map = has_maps
+        if source is None:
+            entry: dict[str, Any] = {"after": report_mesh(mesh.vertices, mesh.faces).to_dict()}
+            levels.append((placed(mesh, placement), entry))
             continue
-        own, count = given, 1
-        while own in taken:
-            own, count = f"{given}.{count:03d}", count + 1
-        taken.add(own)
-        one = some_faces(mesh, chosen)
-        meshes.append(NamedMesh(own, replace(one, objects=(own,), face_object=None)))
-    return meshes
+        size, method = texture_size_of(settings, level), GIVEN
+        if not uvs_are_valid(mesh.uvs):
+            mesh, method = unwrapped_mesh(mesh, size, report)
+        own_name = f"{name}_LOD{level}" if len(targets) > 1 else name
+        baked = baked_mesh(mesh, source, report, size=size, normal_map=normal_map, name=own_name)
+        levels.append((placed(baked.mesh, placement), level_log(baked, size, method)))
+    return levels
 
 
-def _level(mesh: Mesh) -> dict[str, Any]:
-    """As ``finish`` tells it of a level."""
+def _tell(before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, report: Report) -> None:
+    """What became of the faces, the objects and the materials."""
+    count = len(objects_of(before, ""))
+    objects = "object" if count == 1 else "objects"
+    if kept:
+        if choice.texture_size is not None and _sizes(before):
+            report.note("Its textures stay as they are; --texture is for new ones.")
+        report.note(
+            f"The mesh has {len(before.faces):,} faces, no more than were asked for: "
+            f"{count:,} {objects}, materials and UVs stay as they are. "
+            "--rebuild makes it new from O-Voxels."
+        )
+        return
+    left = len(objects_of(after, ""))
+    stay = f"its {objects} stay" if count > 1 else "its object stays"
+    if left < count:
+        stay = f"{left:,} of its {count:,} objects are left"
+    materials = max(1, len(before.materials))
+    baked = "its materials are" if materials > 1 else "its material is"
+    report.note(
+        f"The mesh's {len(before.faces):,} faces became {len(after.faces):,}; {stay}, and {baked} "
+        "baked into new textures. --rebuild makes it new from O-Voxels."
+        if after.uvs is not None
+        else f"The mesh's {len(before.faces):,} faces became {len(after.faces):,}; {stay}."
+    )
+
+
+def _kept_log(mesh: Mesh) -> dict[str, Any]:
+    """As ``level_log`` tells it of a level that was baked."""
     modes = {material.alpha_mode for material in mesh.materials or (Material(),)}
     return {
         "texture_size": max(_sizes(mesh), default=0),

@@ -71,7 +71,7 @@ def flatten_charts(
     chart = chart_of_face
     pieces = np.arange(len(faces)) if piece_of is None else piece_of
     size_of_piece = np.bincount(pieces)
-    vertex_count = len(vertices)
+    true_faces, true_normals, vertex_count = faces, normals, len(vertices)
     round_ = 0
     while True:
         if out_of_time():
@@ -123,6 +123,10 @@ def flatten_charts(
             alone = np.bincount(chart, ~away, minlength=count)[chart] == 0
         new[alone] = 3 * count + pieces[alone]
         chart = connected(new, neighbours)
+        # Smoothed places can leave nothing of a face; by itself it lies flat in its true ones.
+        single = (np.bincount(chart)[chart] == size_of_piece[pieces])[:, None]
+        faces = np.where(single, true_faces, faces)
+        normals = np.where(single, true_normals, normals)
 
 
 def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.ndarray]:

@@ -3,8 +3,8 @@
 The names of parts: "source", the picture as the networks see it, without its background;
 "structure"; "mesh", the raw surface with colours; "finished", the mesh with UVs, and
 "finished_lod1" and so on; "hull"; "textures", and "textures_lod1" and so on; "thumbnail";
-"pictures" of a rendering; "model", a .glb file; "recipe", a .json file; "asset", a .zip file of the
-asset's folder.
+"pictures" of a rendering; "model", a .glb file, and "model_lod1" and so on where each level of
+detail has one; "recipe", a .json file; "asset", a .zip file of the asset's folder.
 """
 
 import hashlib
@@ -92,7 +92,11 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
     }
     pictures = {
         name: (
-            encode_picture(texture, "png" if image_format == "webp" else image_format)[0],
+            encode_picture(
+                texture,
+                "png" if image_format == "webp" else image_format,
+                numbers=name != "base_color",
+            )[0],
             name == "base_color" and material.alpha_mode != "opaque",
         )
         for name, texture in textures.items()

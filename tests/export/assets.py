@@ -7,6 +7,7 @@ import numpy as np
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.finishing.baking.bake import bake
+from engine.finishing.baking.from_voxels import VoxelSource
 from engine.mesh import Mesh
 from tests.finishing.baking.scenes import bright_ball, uv_sphere
 
@@ -18,18 +19,18 @@ def textured_ball(*, see_through: bool = False) -> Mesh:
     if see_through:
         materials[scene.voxels.grid.coords[:, 2] > 60, 5] = 0.4
     voxels = replace(scene.voxels, materials=materials)
-    return bake(scene.low, voxels, size=128, normal_map=True, name="ball").mesh
+    return bake(scene.low, VoxelSource(voxels), size=128, normal_map=True, name="ball").mesh
 
 
 def game_asset() -> list[NamedMesh]:
     """Two levels of detail and a hull."""
     scene = bright_ball()
     levels = [textured_ball()]
-    baked = bake(uv_sphere(8, 16), scene.voxels, size=64, normal_map=True)
+    baked = bake(uv_sphere(8, 16), VoxelSource(scene.voxels), size=64, normal_map=True)
     levels.append(baked.mesh)
     hull = collision_hull(levels[0].vertices)
     assert hull is not None
-    meshes = [NamedMesh(f"ball_LOD{i}", mesh) for i, mesh in enumerate(levels)]
+    meshes = [NamedMesh(f"ball_LOD{i}", mesh, level=i) for i, mesh in enumerate(levels)]
     return [*meshes, NamedMesh("UCX_ball", hull, bare=True)]
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.gallery_meshes import in_unit_cube
+from benchmarks.raw_surfaces import lantern, noisy
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.finishing import given_mesh
@@ -141,6 +143,21 @@ def test_what_a_low_target_did_to_a_torn_shape_is_told() -> None:
         assert remedy is None or remedy in told[0]
 
 
+def test_a_closed_surface_full_of_tunnels_reaches_its_target() -> None:
+    """Collapses close no tunnel; larger cells have fewer of them."""
+    shape = in_unit_cube(lantern())
+    grid = noisy(mesh_to_dual_grid(shape.vertices, shape.faces, grid_size=64), 1.0)
+    some = np.random.default_rng(0).random(grid.intersected.shape) > 0.3
+    grid = replace(grid, intersected=grid.intersected & some)
+    settings = replace(SMALL, faces=150, closed=True, remesh_cells=64, texture_size=64)
+    report = Report()
+    (named,) = finish(OVoxels.plain(grid), settings, report).meshes
+    assert 0.95 * 150 <= len(named.mesh.faces) <= 150
+    found = report_mesh(named.mesh.vertices, named.mesh.faces)
+    assert found.open_edges == found.non_manifold_edges == 0
+    assert any("For 150 faces the surface was closed with" in note for note in report.notes)
+
+
 def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
     vertices = ball.placement.to_object(np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0, 0.3, 0]]))
     faces = np.array([[0, 1, 2]], np.int32)
@@ -152,6 +169,10 @@ def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
         np.testing.assert_array_equal(finished.faces, faces)
         assert finished.uvs is not None
         assert np.array_equal(finished.uvs, uvs) == kept
+        if given is None or kept:
+            assert finished.second_uvs is None
+        else:
+            np.testing.assert_array_equal(finished.second_uvs, given)
 
 
 @pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
@@ -261,6 +282,7 @@ def test_the_command(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "examples" / "lantern.glb"
     target = tmp_path / "lantern.glb"
     options = ["--resolution", "64", "--faces", "2000", "--texture", "256", "--verbose"]
+    options.append("--rebuild")
     result = CliRunner().invoke(app, ["finish", str(example), "-o", str(target), *options])
     assert result.exit_code == 0, result.output
     mesh, original = load_mesh(target), load_mesh(example)
@@ -309,7 +331,7 @@ def test_the_command_refuses_or_notes(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         result = run(name, *options)
         assert result.exit_code == 2 and message in " ".join(result.stderr.split())
-    small = ["--resolution", "32", "--faces", "400", "--texture", "64"]
+    small = ["--rebuild", "--resolution", "32", "--faces", "400", "--texture", "64"]
     result = run("x.obj", "--finish", "game", "--verbose", *small)
     assert result.exit_code == 0, result.output
     assert "without further levels of detail and hull" in " ".join(result.stderr.split())

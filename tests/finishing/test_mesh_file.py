@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_mesh, save_scene
-from engine.finishing.mesh_file import keep_mesh
+from engine.finishing.mesh_file import finish_mesh
 from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
 from engine.report import Report
@@ -64,7 +64,7 @@ def test_objects_materials_pictures_and_tiled_uvs_stay(
     assert before.objects == ("crate", "lid", "lid")
     assert after.objects == ("crate", "lid", "lid.001")
     assert "3 objects, materials and UVs stay as they are" in told
-    assert "--texture is for those of --rebuild" in told
+    assert "--texture is for new ones" in told
     np.testing.assert_array_equal(after.face_object, before.face_object)
     corners, wanted = after.vertices[after.faces], before.vertices[before.faces]
     np.testing.assert_allclose(corners, wanted, atol=1e-6)
@@ -102,15 +102,12 @@ def test_a_mesh_out_of_order_is_kept_and_told(tmp_path: Path) -> None:
     assert len(load_mesh(tmp_path / "new.glb").faces) > len(faces)
 
 
-@pytest.mark.parametrize("option", ["--closed", "--normal-map", "--levels=2", "--faces=100"])
-def test_what_needs_new_faces_goes_through_voxels_and_never_adds_any(
-    option: str, tmp_path: Path
-) -> None:
+def test_a_closed_surface_goes_through_voxels_and_never_gets_more_faces(tmp_path: Path) -> None:
     vertices, faces = sphere(4)
     source, target = tmp_path / "ball.ply", tmp_path / "new.glb"
     save_mesh(Mesh(vertices, faces), source)
-    assert "rebuilt from O-Voxels of 32^3" in _finish(source, target, option)
-    assert len(load_mesh(target).faces) <= (100 if "faces" in option else len(faces))
+    assert "rebuilt from O-Voxels of 32^3" in _finish(source, target, "--closed")
+    assert len(load_mesh(target).faces) <= len(faces)
 
 
 def test_a_picture_that_reading_changed_is_written_as_it_was_read(tmp_path: Path) -> None:
@@ -152,5 +149,5 @@ def test_a_mesh_whose_faces_have_no_area_is_refused(tmp_path: Path) -> None:
     mesh = box((1, 1, 1))
     flat = replace(mesh, vertices=mesh.vertices * np.array([1, 0, 0], np.float32))
     with pytest.raises(EngineError) as caught:
-        keep_mesh(flat, FinishChoice(), "flat", Report())
+        finish_mesh(flat, FinishChoice(), FinishChoice().settled(), "flat", Report())
     assert caught.value.code == "mesh_empty"

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks.gallery_meshes import in_unit_cube
-from benchmarks.raw_surfaces import noisy, torus
+from benchmarks.raw_surfaces import noisy, torus, wheel
 from engine.meshing import pack, unwrap
-from engine.meshing.edges import face_normals, faces_across
+from engine.meshing.clean import CleanSettings, clean_mesh
+from engine.meshing.edges import face_areas, face_normals, faces_across
 from engine.meshing.report import report_mesh
+from engine.meshing.simplify import simplify_mesh
 from engine.meshing.unwrap import (
     Unwrapped,
     UnwrapSettings,
@@ -235,3 +237,17 @@ def test_sheets_that_cross_are_not_cut_where_they_cross(monkeypatch: pytest.Monk
     assert (flat[across] == flat[:, None])[across >= 0].all()
     monkeypatch.setattr(unwrap, "MAX_SHARES", (1.0,))
     assert unwrap_mesh(vertices, faces).chart_of_face.max() == 1
+
+
+def test_no_face_is_left_without_room() -> None:
+    """Smoothing flattens teeth of thin parts to nothing; alone, they lie in their true places."""
+    shape = in_unit_cube(wheel())
+    grid = noisy(mesh_to_dual_grid(shape.vertices, shape.faces, grid_size=64), 1.0)
+    raw = dual_grid_to_mesh(grid)
+    clean = clean_mesh(raw.vertices, raw.faces, CleanSettings(hole_perimeter=0.1))
+    low = simplify_mesh(clean.vertices, clean.faces, 3000)
+    uvs = unwrap_mesh(low.vertices, low.faces, UnwrapSettings(texture_size=1024)).corner_uvs
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    room = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    area = face_areas(low.vertices, low.faces)
+    assert (room / room.sum() >= 0.05 * area / area.sum()).all()

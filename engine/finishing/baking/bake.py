@@ -1,30 +1,52 @@
-"""Textures of a simplified mesh from the O-Voxels it was made from."""
+"""Textures of a simplified mesh from what it was made from: O-Voxels or a mesh of a file."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from engine.finishing.baking.atlas import BAND_ROWS, bands_of, fill_atlas, place_corners
-from engine.finishing.baking.detail import Detail, detail_of
 from engine.finishing.baking.edges import has_open_edges
 from engine.finishing.baking.fill import fill_unknown
-from engine.finishing.baking.project import project
+from engine.finishing.baking.found import Found
 from engine.host.parallel import map_chunks
 from engine.kernels import kernel
 from engine.mesh import AlphaMode, Material, Mesh, Texture
 from engine.meshing.alpha import choose_alpha_mode, solid_faces
+from engine.meshing.edges import face_areas
 from engine.meshing.normals import CREASE_DEGREES, corner_normals
 from engine.meshing.tangents import corner_tangents
-from engine.ovoxel import OVoxels, sample_attributes
-from engine.ovoxel.lookup import build_lookup, find_row
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-_VOXEL_RINGS = 6
-"""How far, in voxels, the nearest voxel is searched where none touches a point."""
+
+class BakeSource(Protocol):
+    """A detailed surface with materials, in units of its own."""
+
+    @property
+    def occlusion(self) -> bool:
+        """Whether it knows how much of the sky its points see."""
+        ...
+
+    def in_units(self, vertices: np.ndarray) -> np.ndarray:
+        """(V, 3) float32 in its units, of vertices in the box of the simplified mesh."""
+        ...
+
+    def find(
+        self, points: np.ndarray, facing: np.ndarray, objects: np.ndarray | None, texel: float
+    ) -> Found:
+        """What it has at the points nearest to points of the simplified mesh.
+
+        Args:
+            points: (P, 3) float32 in its units; may be overwritten.
+            facing: (P, 3) float32 normals there.
+            objects: (P,) int32 object of each; None where the mesh has only one.
+            texel: how long a texel is about, in its units.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,10 +69,9 @@ class Baked:
 
 def bake(
     mesh: Mesh,
-    voxels: OVoxels,
+    source: BakeSource,
     *,
     size: int = 2048,
-    detail: Detail | None = None,
     normal_map: bool = False,
     crease_degrees: float = CREASE_DEGREES,
     name: str = "material",
@@ -59,18 +80,16 @@ def bake(
 ) -> Baked:
     """Bake base colour with alpha, ORM, and on demand a normal map.
 
-    Each texel's point on the mesh moves to the nearest point of the detailed surface and takes the
-    trilinear mean of the voxels around it, over those that are there (as TRELLIS.2 does); where
-    there is none, the nearest voxel's values. ORM has in R how much of the sky the detailed surface
-    sees, roughness in G, metallic in B. Normals are in tangent space by MikkTSpace, green upwards,
-    as glTF wants them. All texels outside of charts are padding.
+    Each texel takes what the source has at the nearest point of its detailed surface. ORM has in R
+    how much of the sky the detailed surface sees, roughness in G, metallic in B. Normals are in
+    tangent space by MikkTSpace, green upwards, as glTF wants them. All texels outside of charts are
+    padding.
 
     Args:
-        mesh: simplified, with UVs inside 0..1 that do not overlap, in the box of the grid;
+        mesh: simplified, with UVs inside 0..1 that do not overlap, in the box of the source;
             its own ``normals`` are kept if there are any.
-        voxels: what it was made from, at least one; materials beyond [0, 1] are clamped.
+        source: what it was made from.
         size: side of the square textures in texels, 16 to 8192.
-        detail: of the surface that was simplified; None: of the voxels' own.
         normal_map: whether to bake the detailed surface's normals.
         crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
         name: of the material.
@@ -92,15 +111,9 @@ def bake(
     tangents = None
     if normal_map and mesh.uvs is not None:
         tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
-    grid = voxels.grid
-    if detail is None:
-        raw = voxels.grid_surface
-        detail = detail_of(grid, raw.vertices, raw.faces, threads=threads)
-    lookup = build_lookup(grid.coords)
-    # The last column becomes 1 where any voxel was found.
-    materials = np.clip(np.asarray(voxels.materials, np.float32), 0, 1)
-    feats = np.column_stack([materials, np.ones(len(materials))]).astype(np.float32)
-    in_voxels = np.ascontiguousarray(grid.in_voxels(vertices), np.float32)
+    in_units = np.ascontiguousarray(source.in_units(vertices), np.float32)
+    texel = _texel_length(in_units, faces, mesh.uvs, size)
+    objects = mesh.face_object
 
     base, orm = np.zeros((size, size, 4), np.uint8), np.zeros((size, size, 3), np.uint8)
     relief = np.zeros((size, size, 3) if tangents is not None else (0, 0, 3), np.uint8)
@@ -114,25 +127,17 @@ def bake(
         if len(inside) == 0:
             return
         owner, weights = face[some].ravel()[inside], weights.reshape(-1, 3)[inside]
-        points, facing = _on_mesh(in_voxels, faces, normals, owner, weights)
-        landed = project(detail.surface, points, facing)
-        found, open_to_sky = landed.triangle >= 0, np.ones(len(points), np.float32)
-        relief_normals = np.zeros_like(points)
-        _on_surface(detail, landed, facing, points, relief_normals, open_to_sky)
-        values = sample_attributes(grid.coords, feats, points, lookup=lookup, threads=1)
-        _nearest_voxels(lookup, feats, points, values)
-        values[:, 6] *= found
-        _write(values, open_to_sky, inside, base[some], orm[some], known[some])
+        points, facing = _on_mesh(in_units, faces, normals, owner, weights)
+        found = source.find(points, facing, None if objects is None else objects[owner], texel)
+        _write(found, inside, base[some], orm[some], known[some])
         if tangents is not None:
-            _write_normals(
-                normals, tangents, owner, weights, relief_normals, found, inside, relief[some]
-            )
+            _write_normals(normals, tangents, owner, weights, found, inside, relief[some])
 
     map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
     charts = face >= 0
     lost = int((charts & ~known).sum())
     if lost:
-        log.warning("%d texels are too far from the O-Voxels and are filled from around", lost)
+        log.warning("%d texels are too far from the surface and are filled from around", lost)
     pictures = (base, orm) if tangents is None else (base, orm, relief)
     # A band each would be too little to fill from, a picture each is not.
     map_chunks(lambda pixels: fill_unknown(pixels, known), pictures, threads=threads)
@@ -143,9 +148,21 @@ def bake(
         tangents=tangents,
         colors=None,
         metallic_roughness=None,
-        **_materials_of(mesh, name, alpha_mode, face, base, orm, relief, detail.occlusion),
+        **_materials_of(mesh, name, alpha_mode, face, base, orm, relief, source.occlusion),
     )
     return Baked(baked, charts, alpha_mode, lost)
+
+
+def _texel_length(
+    points: np.ndarray, faces: np.ndarray, uvs: np.ndarray | None, size: int
+) -> float:
+    """How long a texel is on the mesh, in the mean over its area."""
+    if uvs is None:
+        return 1.0
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    laid_out = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(dtype=np.float64) / 2
+    area = face_areas(points, faces).sum(dtype=np.float64)
+    return float(np.sqrt(area / max(laid_out, 1e-12)) / size)
 
 
 def _check(mesh: Mesh) -> None:
@@ -214,59 +231,11 @@ def _on_mesh(vertices, faces, normals, owner, weights):
 
 
 @kernel
-def _on_surface(detail, landed, facing, points, normals, open_to_sky):
-    """Move points to where they landed; its unit normals, and the share of the sky that the side
-    on which the point lies sees there."""
-    surface, sky = detail.surface, detail.sky
-    corners, faces, corner_normals = surface.corners, surface.faces, surface.normals
-    triangle, weights = landed.triangle, landed.weights
-    for p in range(len(points)):
-        t = triangle[p]
-        if t < 0:
-            continue
-        size, along = 0.0, 0.0
-        for i in range(3):
-            x, n = np.float32(0), np.float32(0)
-            for k in range(3):
-                x += weights[p, k] * corners[t, k, i]
-                n += weights[p, k] * corner_normals[t, k, i]
-            points[p, i], normals[p, i] = x, n
-            size += n * n
-            along += n * facing[p, i]
-        for i in range(3):
-            normals[p, i] /= max(np.sqrt(size), 1e-12)
-        side = 0 if along >= 0 else 1
-        open_to_sky[p] = 0
-        for k in range(3):
-            open_to_sky[p] += weights[p, k] * sky[faces[t, k], side]
-
-
-@kernel
-def _nearest_voxels(lookup, feats, points, values):
-    """Values of the nearest voxel where trilinear sampling found none (last column 0)."""
-    for p in range(len(points)):
-        if values[p, 6] > 0.5:
-            continue
-        x, y, z = points[p, 0], points[p, 1], points[p, 2]
-        i, j, k = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
-        nearest, least = np.int64(-1), np.inf
-        for a in range(i - _VOXEL_RINGS, i + _VOXEL_RINGS + 1):
-            for b in range(j - _VOXEL_RINGS, j + _VOXEL_RINGS + 1):
-                for c in range(k - _VOXEL_RINGS, k + _VOXEL_RINGS + 1):
-                    away = (a + 0.5 - x) ** 2 + (b + 0.5 - y) ** 2 + (c + 0.5 - z) ** 2
-                    if away < least:
-                        row = find_row(lookup, 0, a, b, c)
-                        if row >= 0:
-                            nearest, least = row, away
-        if nearest >= 0:
-            values[p] = feats[nearest]
-
-
-@kernel
-def _write(values, open_to_sky, inside, base, orm, known):
+def _write(found, inside, base, orm, known):
+    values, open_to_sky, near = found.values, found.open_to_sky, found.near
     size = base.shape[1]
     for p in range(len(inside)):
-        if values[p, 6] < 0.5:
+        if not near[p]:
             continue
         y, x = inside[p] // size, inside[p] % size
         known[y, x] = True
@@ -284,8 +253,9 @@ def _write(values, open_to_sky, inside, base, orm, known):
 
 
 @kernel
-def _write_normals(normals, tangents, owner, weights, detail, found, inside, relief):
+def _write_normals(normals, tangents, owner, weights, found, inside, relief):
     """The detail's normal in the frame that a viewer will make of normal, tangent and sign."""
+    detail, near = found.normals, found.near
     size = relief.shape[1]
     out = np.empty(3)
     for p in range(len(owner)):
@@ -310,7 +280,7 @@ def _write_normals(normals, tangents, owner, weights, detail, found, inside, rel
         bnx, bny, bnz = by * nz - bz * ny, bz * nx - bx * nz, bx * ny - by * nx
         volume = tx * bnx + ty * bny + tz * bnz
         out[0], out[1], out[2] = 0.0, 0.0, 1.0
-        if found[p] and abs(volume) > 1e-6:
+        if near[p] and abs(volume) > 1e-6:
             ntx, nty, ntz = ny * tz - nz * ty, nz * tx - nx * tz, nx * ty - ny * tx
             tbx, tby, tbz = ty * bz - tz * by, tz * bx - tx * bz, tx * by - ty * bx
             x = (dx * bnx + dy * bny + dz * bnz) / volume

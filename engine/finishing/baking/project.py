@@ -27,12 +27,14 @@ class Source(NamedTuple):
     Triangles are in the order of the tree.
 
     Args:
+        order: (F,) int64 which of the given triangles each is.
         corners, first, blocks: of the ``BoxTree``, in voxel units.
         faces: (F, 3) int32 into the surface's vertices.
         normals: (F, 3, 3) float32 per face corner.
         facing: (F, 3) float32 a normal of each triangle.
     """
 
+    order: np.ndarray
     corners: np.ndarray
     first: np.ndarray
     blocks: np.ndarray
@@ -41,8 +43,17 @@ class Source(NamedTuple):
     facing: np.ndarray
 
 
-def source_of(points: np.ndarray, faces: np.ndarray, *, threads: int | None = None) -> Source:
+def source_of(
+    points: np.ndarray,
+    faces: np.ndarray,
+    normals: np.ndarray | None = None,
+    *,
+    threads: int | None = None,
+) -> Source:
     """Make a surface ready: ``points`` (V, 3) in voxel units, ``faces`` (F, 3).
+
+    Args:
+        normals: (F, 3, 3) float32 unit vectors of the corners; None: from the faces.
 
     Raises:
         EngineError: ``mesh_empty`` without triangles.
@@ -54,8 +65,12 @@ def source_of(points: np.ndarray, faces: np.ndarray, *, threads: int | None = No
     points = np.ascontiguousarray(points, np.float32)
     tree = build_box_tree(points, faces)
     faces = np.ascontiguousarray(faces[tree.order], np.int32)
-    normals = corner_normals(points, faces, welded=True, threads=threads)
-    return Source(tree.corners, tree.first, tree.blocks, faces, normals, normals.mean(axis=1))
+    if normals is None:
+        normals = corner_normals(points, faces, welded=True, threads=threads)
+    else:
+        normals = np.ascontiguousarray(normals[tree.order], np.float32)
+    facing = normals.mean(axis=1)
+    return Source(tree.order, tree.corners, tree.first, tree.blocks, faces, normals, facing)
 
 
 class Landed(NamedTuple):

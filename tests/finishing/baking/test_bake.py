@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.finishing.baking.bake import bake
+from engine.finishing.baking.from_voxels import VoxelSource
 from engine.mesh import Mesh
 from engine.render.camera import orbit
 from engine.render.picture import Picture, render
@@ -27,7 +28,7 @@ def compare(scene: Scene, mesh: Mesh, azimuth: float) -> tuple[Picture, Picture,
 @pytest.mark.parametrize(("make", "size"), [(lantern, 1024), (bright_ball, 512)])
 def test_render_equals_that_of_the_voxels(make, size: int) -> None:
     scene = make()
-    baked = bake(scene.low, scene.voxels, size=size)
+    baked = bake(scene.low, VoxelSource(scene.voxels), size=size)
     assert baked.lost == 0
     for azimuth in (30, 200):
         voxels, textured, both = compare(scene, baked.mesh, azimuth)
@@ -42,7 +43,7 @@ def test_no_texel_of_the_background_at_any_mip_level() -> None:
     scene = bright_ball()
     materials = scene.voxels.materials.copy()
     materials[:, :5] = 0.6 + 0.4 * materials[:, :5]
-    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=256)
+    baked = bake(scene.low, VoxelSource(replace(scene.voxels, materials=materials)), size=256)
     assert 0.5 < baked.charts.mean() < 0.7  # there is a background
     (material,) = baked.mesh.materials
     for texture, channels in (
@@ -60,7 +61,10 @@ def test_no_texel_of_the_background_at_any_mip_level() -> None:
 
 def test_does_not_depend_on_threads() -> None:
     scene = bright_ball()
-    one, two = (bake(scene.low, scene.voxels, size=256, normal_map=True, threads=n) for n in (1, 3))
+    one, two = (
+        bake(scene.low, VoxelSource(scene.voxels), size=256, normal_map=True, threads=n)
+        for n in (1, 3)
+    )
     for name in ("base_color_texture", "metallic_roughness_texture", "normal_texture"):
         a, b = getattr(one.mesh.materials[0], name), getattr(two.mesh.materials[0], name)
         np.testing.assert_array_equal(a.pixels, b.pixels)
@@ -71,7 +75,7 @@ def test_orm_and_opaque() -> None:
     materials = scene.voxels.materials.copy()
     materials[:, 3:5] = 0.2, 0.8
     materials[:, 5] = 0.99  # noise of a network is no glass
-    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=128)
+    baked = bake(scene.low, VoxelSource(replace(scene.voxels, materials=materials)), size=128)
     (material,) = baked.mesh.materials
     assert (baked.alpha_mode, material.alpha_mode) == ("opaque", "opaque")
     assert material.base_color_texture is not None
@@ -88,7 +92,7 @@ def test_only_see_through_faces_are_blended() -> None:
     scene = bright_ball()
     materials = scene.voxels.materials.copy()
     materials[scene.voxels.grid.coords[:, 2] > 60, 5] = 0.4
-    baked = bake(scene.low, replace(scene.voxels, materials=materials), size=256)
+    baked = bake(scene.low, VoxelSource(replace(scene.voxels, materials=materials)), size=256)
     assert baked.alpha_mode == "blend"
     assert [m.alpha_mode for m in baked.mesh.materials] == ["opaque", "blend"]
     assert baked.mesh.face_material is not None
@@ -102,7 +106,10 @@ def test_leaves_are_cut_out() -> None:
     materials = scene.voxels.materials.copy()
     materials[:, 5] = scene.voxels.grid.coords[:, 2] < 60
     assert (
-        bake(scene.low, replace(scene.voxels, materials=materials), size=256).alpha_mode == "mask"
+        bake(
+            scene.low, VoxelSource(replace(scene.voxels, materials=materials)), size=256
+        ).alpha_mode
+        == "mask"
     )
 
 
@@ -113,7 +120,7 @@ def test_normal_map_brings_detail_back() -> None:
     low = uv_sphere(24, 48)
     bumpy = replace(detail, vertices=(detail.vertices * bumps).astype(np.float32), uvs=None)
     scene = voxelised(bumpy, low, 128)
-    baked = bake(low, scene.voxels, size=512, normal_map=True)
+    baked = bake(low, VoxelSource(scene.voxels), size=512, normal_map=True)
     truth, mapped, both = compare(scene, baked.mesh, 30)
     _, plain, _ = compare(scene, replace(baked.mesh, materials=()), 30)
 
@@ -129,7 +136,7 @@ def test_normal_map_brings_detail_back() -> None:
 def test_impossible_texture_sizes(size: int) -> None:
     scene = bright_ball()
     with pytest.raises(EngineError, match="is not possible") as caught:
-        bake(scene.low, scene.voxels, size=size)
+        bake(scene.low, VoxelSource(scene.voxels), size=size)
     assert caught.value.code == "texture_size"
 
 
@@ -149,7 +156,7 @@ def test_bad_meshes() -> None:
         (replace(low, faces=low.faces + 10**6), "mesh_broken"),
     ]:
         with pytest.raises(EngineError) as caught:
-            bake(mesh, scene.voxels, size=64)
+            bake(mesh, VoxelSource(scene.voxels), size=64)
         assert caught.value.code == code
 
 
@@ -157,5 +164,5 @@ def test_far_from_the_voxels_is_padding() -> None:
     """A mesh that has nothing to do with the voxels: said, not crashed."""
     scene = bright_ball()
     away = replace(scene.low, vertices=scene.low.vertices + np.float32(40))
-    baked = bake(away, scene.voxels, size=64)
+    baked = bake(away, VoxelSource(scene.voxels), size=64)
     assert baked.lost == baked.charts.sum() > 0

@@ -5,6 +5,7 @@ import pytest
 
 from engine.finishing.baking.bake import bake
 from engine.finishing.baking.detail import detail_of
+from engine.finishing.baking.from_voxels import VoxelSource
 from engine.finishing.baking.occlusion import sky_of_vertices
 from engine.finishing.baking.project import FARTHEST, project, source_of
 from engine.meshing.nearest import nearest_weights
@@ -115,11 +116,13 @@ def test_baked_into_red_on_the_side_that_is_textured() -> None:
     vertices = np.concatenate([ball.vertices, lid.vertices])
     faces = np.concatenate([ball.faces, half + len(ball.vertices)])
     grid = scene.voxels.grid
-    lidded = bake(scene.low, scene.voxels, size=128, detail=detail_of(grid, vertices, faces))
-    bare = bake(
-        *(scene.low, scene.voxels),
-        size=128,
-        detail=detail_of(grid, vertices, faces, occlusion=False),
+    lidded, bare = (
+        bake(
+            scene.low,
+            VoxelSource(scene.voxels, detail_of(grid, vertices, faces, occlusion=occlusion)),
+            size=128,
+        )
+        for occlusion in (True, False)
     )
     for baked, upper in ((lidded, 60), (bare, 255)):
         material = baked.mesh.materials[0]
