@@ -99,10 +99,9 @@ def test_quads_are_unwrapped_baked_and_halved(ball: OVoxels, tmp_path: Path) -> 
     report = Report()
     finished = finish(ball, settings, report, name="ball")
     assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
-    for named, told, most in zip(
-        finished.meshes, finished.log["levels"], (1000, 500), strict=False
-    ):
-        mesh, polygons = named.mesh, named.mesh.polygons
+    for level, most in enumerate((1000, 500)):
+        mesh, told = finished.meshes[level].mesh, finished.log["levels"][level]
+        polygons = mesh.polygons
         assert polygons is not None and uvs_are_valid(mesh.uvs)
         assert 0.85 * most <= told["quads"] <= most and told["quad_share"] >= 0.95
         assert (np.bincount(polygons) == 2).sum() == told["quads"]
@@ -113,7 +112,7 @@ def test_quads_are_unwrapped_baked_and_halved(ball: OVoxels, tmp_path: Path) -> 
         assert mesh.uvs is not None
         assert (mesh.uvs[first, 0] == mesh.uvs[first + 1, 0]).all()
     assert finished.has_quads and "quads" in report.seconds
-    finished.save(tmp_path / "ball.obj")
+    finished.save(tmp_path / "ball.obj", settings)
     lines = (tmp_path / "ball.obj").read_text().splitlines()
     sizes = [len(line.split()) - 1 for line in lines if line.startswith("f ")]
     assert sizes.count(4) == finished.log["levels"][0]["quads"]
