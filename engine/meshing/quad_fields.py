@@ -6,6 +6,7 @@ after the turn and the steps that make them agree best, from coarse graphs to th
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -119,11 +120,11 @@ def field_of_places(levels: list[Level], ways: np.ndarray, cell: float) -> np.nd
         cell: length of the sides of cells.
     """
     of_level = [ways]
-    for level in levels[:-1]:
-        count = int(level.parent.max()) + 1
+    for level, coarser in pairwise(levels):
+        assert level.parent is not None
         # The one with more area speaks for both.
         order = np.argsort(level.area, kind="stable")
-        coarse = np.zeros((count, 3))
+        coarse = np.zeros((len(coarser.points), 3))
         coarse[level.parent[order]] = of_level[-1][order]
         of_level.append(coarse)
     for k, level in enumerate(levels):
