@@ -26,6 +26,7 @@ from engine.ovoxel.ovoxel_file import save_ovoxels
 from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
+from engine.worker.parts import packed_parts
 from protocol.errors import EngineError
 from protocol.events import Event, Note, Progress
 from protocol.finishes import FINISHES
@@ -112,6 +113,9 @@ def test_quads_are_unwrapped_baked_and_halved(ball: OVoxels, tmp_path: Path) -> 
         assert mesh.uvs is not None
         assert (mesh.uvs[first, 0] == mesh.uvs[first + 1, 0]).all()
     assert finished.has_quads and "quads" in report.seconds
+    for parts, there in ((finished, True), (finish(ball, SMALL, Report()), False)):
+        packed = dict(packed_parts("finished", (parts, settings)))["finished"]
+        assert ("face_polygon" in {array.name for array in packed.layout.arrays}) == there
     finished.save(tmp_path / "ball.obj", settings)
     lines = (tmp_path / "ball.obj").read_text().splitlines()
     sizes = [len(line.split()) - 1 for line in lines if line.startswith("f ")]
