@@ -222,7 +222,7 @@ def finish_source(
         settings = replace(settings, normal_map=False)
     if isinstance(source, VoxelisedMesh):
         most = max(FEWEST_FACES, source.most_faces)
-        if most < settings.faces:
+        if most < settings.faces and settings.quads is None:
             report.note(
                 f"The file has {most:,} faces, and the result gets no more; --rebuild allows them."
             )
@@ -241,11 +241,11 @@ def check_faces_stay(choice: FinishChoice) -> None:
     Raises:
         EngineError: ``given_mesh``.
     """
-    if choice.faces is not None or choice.keep_inner:
+    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
         raise EngineError(
             "given_mesh",
             "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
         )
 
 
@@ -288,7 +288,8 @@ def open_source(
 def mesh_or_ovoxels(
     mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
 ) -> OVoxels | Mesh | VoxelisedMesh:
-    """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed.
+    """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed or to
+    become quads.
 
     Args:
         resolution: voxels an axis.
@@ -299,7 +300,8 @@ def mesh_or_ovoxels(
     """
     if rebuild:
         return ovoxels_of(mesh, resolution, report)
-    if not choice.settled().closed:
+    settings = choice.settled()
+    if not (settings.closed or settings.quads):
         return mesh
     return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
@@ -339,7 +341,8 @@ def stages_of_finishing(
     of the source tells."""
     settings = choice.settled()
     is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
-    voxels = ("voxels", "materials") if is_mesh and (rebuild or settings.closed) else ()
+    of_voxels = is_mesh and (rebuild or settings.closed or settings.quads is not None)
+    voxels = ("voxels", "materials") if of_voxels else ()
     if target is not None:
         settings, _ = settings.fitting(target.name)
     return ("reading", *voxels, *finishing_stages(settings), "writing")

@@ -28,6 +28,7 @@ LEAST_CELLS, MOST_CELLS = 8, 512
 WALL = 0.015
 """Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
 THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
+FEWEST_QUADS, MOST_QUADS = 100, 200_000
 LEAST_HEIGHT, MOST_HEIGHT = 0.0001, 100_000.0
 """Of a result, in metres."""
 LEAST_SCALE, MOST_SCALE = 0.000001, 1_000_000.0
@@ -108,6 +109,20 @@ def check_height(height: float | None) -> None:
         )
 
 
+def check_quads(quads: int | None) -> None:
+    """Refuse a number of quads that no surface becomes; None leaves the surface to triangles.
+
+    Raises:
+        EngineError: ``quads`` unless 100 <= quads <= 200,000, or None.
+    """
+    if quads is not None and (type(quads) is not int or not FEWEST_QUADS <= quads <= MOST_QUADS):
+        raise EngineError(
+            "quads",
+            f"A mesh of {short(quads)} quads is not possible.",
+            f"Choose {FEWEST_QUADS} to {MOST_QUADS}; 5000 to 20000 are usual.",
+        )
+
+
 def check_scale(scale: float | None, height: float | None) -> None:
     """Refuse what no size can be multiplied by, or a second word on the size.
 
@@ -155,10 +170,11 @@ class Finish:
         height: of the result, in metres; None: as it comes.
         scale: how many times as large as it comes; None where there is a height.
         origin: where in the result the origin lies.
+        quads: make so many quads, in the place of ``faces`` triangles; None: triangles.
 
     Raises:
         EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``,
-            ``scale``.
+            ``scale``, ``quads``.
     """
 
     faces: int
@@ -178,9 +194,11 @@ class Finish:
     height: float | None = None
     scale: float | None = None
     origin: Origin = "kept"
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_wall(self.wall)
+        check_quads(self.quads)
         check_faces(self.faces)
         check_texture_size(self.texture_size)
         check_remesh_cells(self.remesh_cells)
@@ -308,10 +326,12 @@ class FinishChoice:
         height: of the result, in metres.
         scale: how many times as large as it comes, instead of a height.
         origin: where in the result the origin lies.
+        quads: make so many quads instead of triangles.
 
     Raises:
         EngineError: ``finish_unknown``, ``image_format``, ``lods``, ``face_target``,
-            ``texture_size``, ``wall``, ``height``, ``scale``, ``origin``, ``job_invalid``.
+            ``texture_size``, ``wall``, ``height``, ``scale``, ``origin``, ``quads``,
+            ``job_invalid``.
     """
 
     finish: str = "standard"
@@ -330,6 +350,7 @@ class FinishChoice:
     height: float | None = None
     scale: float | None = None
     origin: Origin | None = None
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
@@ -349,6 +370,19 @@ class FinishChoice:
         if self.wall is not None and not self.solid:
             raise EngineError(
                 "job_invalid", "Walls are those of a solid.", "Add --solid, or leave the wall out."
+            )
+        check_quads(self.quads)
+        if self.quads is not None and self.solid:
+            raise EngineError(
+                "job_invalid",
+                "A solid for printing is made of triangles, not of quads.",
+                "Leave one of the two out; --closed goes with quads.",
+            )
+        if self.quads is not None and self.faces is not None:
+            raise EngineError(
+                "job_invalid",
+                "A result has either a number of quads or one of triangles.",
+                "Leave one of the two out: quads or faces.",
             )
         self.settled()
 
@@ -377,6 +411,7 @@ class FinishChoice:
             height=self.height,
             scale=self.scale,
             origin=self.origin or usual.origin,
+            quads=self.quads,
         )
 
 

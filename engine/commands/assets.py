@@ -50,6 +50,7 @@ from engine.commands.options import (
     Output,
     Picture,
     Prompts,
+    Quads,
     Quality,
     RequireTextures,
     Scale,
@@ -83,6 +84,7 @@ def generate(
     prompt: Prompts = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -117,7 +119,7 @@ def generate(
         from protocol.jobs import GenerateJob
 
         chosen = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
@@ -188,6 +190,7 @@ def upscale(
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -223,7 +226,7 @@ def upscale(
         from protocol.references import File
 
         chosen = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip

@@ -19,6 +19,7 @@ from engine.commands.options import (
     NormalMap,
     Occlusion,
     Origin,
+    Quads,
     Rebuild,
     RequireTextures,
     Scale,
@@ -42,6 +43,7 @@ def finish(
     ],
     finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the finish's.")
     ] = None,
@@ -71,7 +73,7 @@ def finish(
     """Clean, simplify, unwrap and bake."""
     with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
         choice = FinishChoice(
-            finish=finishing, faces=faces, texture_size=texture, closed=closed,
+            finish=finishing, faces=faces, quads=quads, texture_size=texture, closed=closed,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             solid=solid, wall=wall, height=height, scale=scale,
             origin=origin,  # pyright: ignore[reportArgumentType]

@@ -83,6 +83,10 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
 ]
 Faces = Annotated[int | None, typer.Option(help="Faces, other than the finish's.")]
+Quads = Annotated[
+    int | None,
+    typer.Option(help="Quads that follow the shape, about so many, instead of triangles."),
+]
 Closed = Annotated[
     bool | None,
     typer.Option(

@@ -41,6 +41,7 @@ from engine.commands.options import (
     Occlusion,
     Origin,
     Picture,
+    Quads,
     Quality,
     Rebuild,
     RequireTextures,
@@ -79,6 +80,7 @@ def generate(
     ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -123,7 +125,7 @@ def generate(
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
         choice = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
@@ -183,6 +185,7 @@ def upscale(
     ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -222,7 +225,7 @@ def upscale(
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
             image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
@@ -241,6 +244,7 @@ def finish(
     ],
     finishing: Annotated[str, typer.Option("--finish", help="full, standard, game.")] = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
     solid: Solid = False,
@@ -271,7 +275,8 @@ def finish(
         from protocol.jobs import FinishJob
 
         job = FinishJob(
-            source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
+            source=_source(context, source), finish=finishing, faces=faces, quads=quads,
+            texture_size=texture,
             closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
             levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
             rebuild=rebuild, require_textures=require_textures, height=height, scale=scale,

@@ -21,6 +21,7 @@ from engine.commands.options import (
     Lods,
     Matte,
     Origin,
+    Quads,
     Quality,
     Scale,
     Seed,
@@ -49,6 +50,7 @@ def watch(
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder for NAME.glb files.")],
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
@@ -73,8 +75,9 @@ def watch(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
         choice = finish_choice(
-            finishing, None, faces=faces, closed=closed, solid=solid, wall=wall, levels=levels,
-            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
+            finishing, None, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
+            levels=levels, image_format=image_format, lods=lods, height=height, scale=scale,
+            origin=origin,
         )  # fmt: skip
         settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now

@@ -13,10 +13,11 @@ from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
 from engine.finishing.standing import is_moved, stand
-from engine.finishing.targets import MISSED, targets_of, tell_target
+from engine.finishing.targets import MISSED, quads_of, targets_of, tell_quads, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
+from engine.meshing.quads import make_quads
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
 from engine.meshing.self_intersections import without_self_intersections
@@ -68,6 +69,11 @@ class Finished:
         """Whether the mesh keeps the UVs with which it was given."""
         return self.log["levels"][0].get("unwrap") == GIVEN
 
+    @property
+    def has_quads(self) -> bool:
+        """Whether its triangles are pieces of quads that were made."""
+        return "quads" in self.log["levels"][0]
+
     def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
         """Write a .glb file with all meshes or one for each level of detail, or what is seen at
         once in another format; returns the files, what is seen first.
@@ -90,9 +96,10 @@ def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str
     if given_mesh:
         return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
+    surface = ("simplify", "quads") if settings.quads else ("simplify",)
     if not settings.textured:
-        return ("clean", *remeshing, *("simplify",) * len(settings.lod_shares))
-    levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
+        return ("clean", *remeshing, *surface * len(settings.lod_shares))
+    levels = (*surface, "unwrap", "bake") * len(settings.lod_shares)
     return ("clean", *remeshing, "detail", *levels)
 
 
@@ -155,28 +162,45 @@ def finish(
                 if settings.closed:
                     cells = _remesh_resolution(settings, voxels.grid.grid_size)
                     simple = _closed_coarser(clean, cells, simple, target, report)
-                tell_target(simple, target, level, settings.closed, report)
+                if settings.quads is None:
+                    tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
+        mesh, of_quads = Mesh(vertices, faces), {}
+        if settings.quads is not None:
+            mesh, of_quads = _of_quads(mesh, settings, level, report)
         if source is None:
-            meshes.append(NamedMesh(name, placed(Mesh(vertices, faces), voxels.placement)))
-            log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
+            meshes.append(NamedMesh(name, placed(mesh, voxels.placement)))
+            after = report_mesh(mesh.vertices, mesh.faces).to_dict()
+            log["levels"].append({"after": after} | of_quads)
             continue
         size = texture_size_of(settings, level)
-        mesh, method = unwrapped_mesh(Mesh(vertices, faces), size, report)
+        mesh, method = unwrapped_mesh(mesh, size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
         baked = baked_mesh(
             mesh, source, report, size=size, normal_map=settings.normal_map, name=own
         )
         meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement), level=level))
-        log["levels"].append(level_log(baked, size, method))
+        log["levels"].append(level_log(baked, size, method) | of_quads)
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     return Finished(stand(meshes, settings), log)
+
+
+def _of_quads(
+    surface: Mesh, settings: Finish, level: int, report: Report
+) -> tuple[Mesh, dict[str, Any]]:
+    """The surface as quads, and what the log says of them."""
+    target = quads_of(settings)[level]
+    with report.stage("quads"):
+        quads = make_quads(surface.vertices, surface.faces, target)
+    tell_quads(quads, target, level, report)
+    mesh = Mesh(quads.vertices, quads.faces, polygons=quads.polygons)
+    return mesh, {"quads": quads.count, "quad_share": round(quads.share, 4)}
 
 
 def _solid(
@@ -286,6 +310,8 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
+    if settings.quads is not None:
+        report.note("A mesh that was given keeps its faces; it does not become quads.")
     if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(

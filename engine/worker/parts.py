@@ -58,8 +58,12 @@ def packed_parts(name: str, value: Any) -> Iterator[tuple[str, Packed]]:
         raise ValueError(f"{name!r} is no part that jobs have")
 
 
-def packed_mesh(mesh: Mesh) -> Packed:
-    """A mesh with whatever of UVs, normals, colours and materials of faces it has."""
+def packed_mesh(mesh: Mesh, *, polygons: bool = False) -> Packed:
+    """A mesh with whatever of UVs, normals, colours and materials of faces it has.
+
+    Args:
+        polygons: whether what its triangles are pieces of goes along.
+    """
     colors = None if mesh.colors is None else np.clip(mesh.colors, 0, 1)
     return pack_mesh(
         mesh.vertices,
@@ -69,6 +73,7 @@ def packed_mesh(mesh: Mesh) -> Packed:
         corner_uv=_corners(mesh.uvs),
         corner_normal=_corners(mesh.normals),
         face_material=mesh.face_material,
+        face_polygon=mesh.polygons if polygons else None,
     )
 
 
@@ -172,7 +177,7 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
             continue
         suffix = f"_lod{level}" if level else ""
         level += 1
-        packed = packed_mesh(named.mesh)
+        packed = packed_mesh(named.mesh, polygons=finished.has_quads)
         uvs = "given" if finished.uvs_given else "new"
         yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
         pictures = {
