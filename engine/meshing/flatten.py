@@ -9,7 +9,7 @@ from engine.kernels import kernel
 from engine.meshing.charts import connected, of_polygons
 from engine.meshing.edges import face_normals
 
-ROUNDS = 8
+HALVING, ROUNDS = 8, 16
 SMOOTHINGS = 4
 """Rounds that take away noise of about the length of an edge."""
 UNTANGLINGS = 40
@@ -108,9 +108,11 @@ def flatten_charts(
         if done.all():
             return _joined(true_faces, connected(number, neighbours), places)
         round_ += 1
+        # Of sheets that lie one above the other the hidden ones leave whole, so that comes first.
         many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(
             np.bincount(chart, weights=covered, minlength=count), 1
         )
+        many &= round_ > HALVING
         # The folded and the covered go, ...
         away = (np.bincount(pieces, leaves) > 0)[pieces]
         new = chart * 3
