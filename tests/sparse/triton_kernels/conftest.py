@@ -1,6 +1,7 @@
 """Where kernels run: by Triton's interpreter on the CPU, or on a GPU where there is one."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,13 +15,17 @@ from engine.sparse.operations import OPERATIONS
 PLACE = pytest.param("cuda", marks=pytest.mark.gpu) if torch.cuda.is_available() else "cpu"
 
 
+if PLACE == "cpu":
+    # Triton reads it when it is imported, and torch imports Triton in tests of other folders; while
+    # tests are collected nothing has.
+    os.environ["TRITON_INTERPRET"] = "1"
+
+
 @pytest.fixture(params=[PLACE])
-def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
-    """Kernels ask for the interpreter when they are imported, which here is the first time."""
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where the kernels run in this process."""
     if importlib.util.find_spec("triton") is None:
         pytest.skip("triton is not installed (the extra maquette[triton])")
-    if request.param == "cpu":
-        monkeypatch.setenv("TRITON_INTERPRET", "1")
     return torch.device(request.param)
 
 
