@@ -11,7 +11,7 @@ from engine.networks.scaled_linear import ScaledLinear, Scheme, scale_linears
 from engine.sparse.tensor import SparseTensor
 from tests.parity.recorded import case_network, cases, recording
 
-BOUNDS: dict[Scheme, float] = {"int8": 0.02, "fp8": 0.06}
+BOUNDS: dict[Scheme, float] = {"int8": 0.01, "fp8": 0.04}
 """Largest relative error of a velocity, root mean square."""
 
 
