@@ -2,7 +2,7 @@
 
 The weight is widened to the dtype of what comes in, layer by layer, so that the result is the same
 on every device but for rounding; no product of int8 or fp8 operands is used, since none has been
-measured on a card. A cast to fp8 without scales loses small weights altogether.
+measured on a card. Errors: docs/decisions/0066-weights-of-one-byte.md.
 """
 
 from typing import Literal
