@@ -49,18 +49,26 @@ def main() -> None:
         if asked.odd
         else held_out_tiles(models, asked.data, asked.type)
     )
+    sheet_of(tiles).save(asked.out, quality=80)
+
+
+def sheet_of(tiles: list[np.ndarray]) -> Image.Image:
+    """Tiles (H, W, 3) uint8 of one height, four to a row."""
     rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]
     width = max(row.shape[1] for row in rows)
-    sheet = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)),
-                              constant_values=PAPER) for row in rows])  # fmt: skip
-    Image.fromarray(sheet).save(asked.out, quality=80)
+    return Image.fromarray(
+        np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)),
+                          constant_values=PAPER) for row in rows])
+    )  # fmt: skip
 
 
-def held_out_tiles(models: Models, data: Path, kind: str | None) -> list[np.ndarray]:
+def held_out_tiles(
+    models: Models, data: Path, kind: str | None, count: int = ASSETS
+) -> list[np.ndarray]:
     dataset = Dataset(data, "held_out")
     resolution = max(dataset.resolutions)
     tiles: list[np.ndarray] = []
-    for index in range(min(ASSETS, len(dataset))):
+    for index in range(min(count, len(dataset))):
         picture = dataset.picture(index, VIEW)
         azimuth = float(str(dataset.camera(index, VIEW)["azimuth_degrees"]))
         voxels = dataset.voxels(index, resolution)

@@ -57,7 +57,9 @@ def used_by(command: str, folder: Path) -> list[list]:
 
 
 def main() -> None:
-    table = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
+    # What was recorded may name kernels that are gone; nothing is warmed up while this runs.
+    table: dict[str, list[list]] = {job: [] for job in JOBS}
+    RECORDED.write_text(json.dumps(table), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in _TEXTS.items():
             (Path(folder) / name).write_text(text)

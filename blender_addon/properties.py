@@ -188,6 +188,20 @@ def faces_property(**more: Any) -> Any:
     )
 
 
+def quads_property(**more: Any) -> Any:
+    """How many quads a mesh gets."""
+    return IntProperty(
+        name="Quads",
+        description="About how many quads that follow the shape; 0 for triangles",
+        default=0,
+        min=0,
+        max=200_000,
+        soft_max=50_000,
+        step=500,
+        **more,
+    )
+
+
 def levels_property(**more: Any) -> Any:
     """How many levels of detail are made."""
     return IntProperty(
@@ -315,6 +329,7 @@ class MaquetteScene(PropertyGroup):
         default=False,
     )
     finish_faces: faces_property(default=USUAL_FACES)  # type: ignore[valid-type]
+    finish_quads: quads_property()  # type: ignore[valid-type]
     finish_texture_size: texture_property()  # type: ignore[valid-type]
     finish_surface: surface_property()  # type: ignore[valid-type]
     finish_levels: levels_property()  # type: ignore[valid-type]

@@ -20,6 +20,7 @@ from engine.commands import train as train_command
 from engine.commands.console import SETTINGS, err, out
 from engine.commands.options import Debug
 from engine.settings import read_settings
+from protocol.home import data_folder
 
 # torch's threads else wait for each other at full speed; where another program uses a core, such as
 # Blender, a generation on two cores took 10.2 s instead of 4.6. Must be set before torch is loaded.
@@ -53,6 +54,9 @@ app.command()(serve_command.serve)
 
 def main() -> None:
     """Entry point of the `maquette` command."""
+    # Read by Triton; workers and services inherit it.
+    home = data_folder(os.environ, sys.platform, Path.home())
+    os.environ.setdefault("TRITON_CACHE_DIR", str(home / "triton"))
     app(prog_name="maquette")
 
 

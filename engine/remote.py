@@ -343,8 +343,12 @@ class RemoteJob:
         position = np.frombuffer(arrays["position"], "<f4").reshape(-1, 3)
         return Mesh(position, np.frombuffer(arrays["corner_vert"], "<i4").reshape(-1, 3))
 
-    def save(self, target: str | Path) -> Path:
+    def save(self, target: str | Path) -> tuple[Path, ...]:
         """Write the model: the .glb file as the engine made it, or .obj, .ply, .stl or .3mf of it.
+
+        Returns:
+            The file; or those of levels of detail beside it, the finest first, where the job made
+            a file of each and ``target`` is a .glb file.
 
         Raises:
             EngineError: ``unwritable``, ``mesh_format``, and as ``part``.
@@ -353,8 +357,16 @@ class RemoteJob:
         check_place(target)
         data = self.file("model")
         if target.suffix.lower() == ".glb":
-            write_bytes_atomic(target, data)
-            return target
+            parts = self.snapshot().row.parts
+            names = ["model", *sorted(name for name in parts if name.startswith("model_lod"))]
+            if len(names) == 1:
+                write_bytes_atomic(target, data)
+                return (target,)
+            files = [target.with_name(f"{target.stem}_LOD{i}.glb") for i in range(len(names))]
+            for name, file in zip(names, files, strict=True):
+                check_place(file)
+                write_bytes_atomic(file, data if name == "model" else self.file(name))
+            return tuple(files)
         from engine.export.mesh_file import save_mesh
         from engine.readers.load import load_mesh
 
@@ -362,7 +374,7 @@ class RemoteJob:
             model = Path(room, "model.glb")
             model.write_bytes(data)
             save_mesh(load_mesh(model), target)
-        return target
+        return (target,)
 
     def save_asset(self, folder: Path) -> Path:
         """Write the asset's folder, from which it can be finished or upscaled again.

@@ -70,13 +70,13 @@ class Delivered:
 
     Args:
         folder: the asset's folder, from which it can be finished or upscaled again.
-        file: the mesh file.
-        mesh: what is in it, in object space: the finest level of detail.
+        files: the mesh file, or one for each level of detail, the finest first.
+        mesh: what is in the first, in object space: the finest level of detail.
         finished: how it was finished; None for a raw mesh.
     """
 
     folder: Path
-    file: Path
+    files: tuple[Path, ...]
     mesh: Mesh
     finished: Finished | None
 
@@ -175,16 +175,16 @@ def write(
     """
     asset = as_stored(asset)
     if choice is None:
-        mesh, finished = asset.mesh, None
+        mesh, finished, files = asset.mesh, None, (target,)
         with report.stage("writing"):
             save_mesh(mesh, target)
     else:
         finished, settings = finish_source(asset, choice, target, report)
         mesh = finished.mesh
-        write_finished(finished, target, settings, report, folder=folder)
+        files = write_finished(finished, target, settings, report, folder=folder)
     with report.stage("thumbnail"):
         save_thumbnail(mesh, folder / THUMBNAIL)
-    return Delivered(folder, target, mesh, finished)
+    return Delivered(folder, files, mesh, finished)
 
 
 def finish_source(
@@ -222,7 +222,7 @@ def finish_source(
         settings = replace(settings, normal_map=False)
     if isinstance(source, VoxelisedMesh):
         most = max(FEWEST_FACES, source.most_faces)
-        if most < settings.faces:
+        if most < settings.faces and settings.quads is None:
             report.note(
                 f"The file has {most:,} faces, and the result gets no more; --rebuild allows them."
             )
@@ -241,11 +241,11 @@ def check_faces_stay(choice: FinishChoice) -> None:
     Raises:
         EngineError: ``given_mesh``.
     """
-    if choice.faces is not None or choice.keep_inner:
+    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
         raise EngineError(
             "given_mesh",
             "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces and --keep-inner, or finish the mesh's own file.",
+            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
         )
 
 
@@ -288,7 +288,8 @@ def open_source(
 def mesh_or_ovoxels(
     mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
 ) -> OVoxels | Mesh | VoxelisedMesh:
-    """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed.
+    """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed or to
+    become quads.
 
     Args:
         resolution: voxels an axis.
@@ -299,7 +300,8 @@ def mesh_or_ovoxels(
     """
     if rebuild:
         return ovoxels_of(mesh, resolution, report)
-    if not choice.settled().closed:
+    settings = choice.settled()
+    if not (settings.closed or settings.quads):
         return mesh
     return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
@@ -339,7 +341,8 @@ def stages_of_finishing(
     of the source tells."""
     settings = choice.settled()
     is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
-    voxels = ("voxels", "materials") if is_mesh and (rebuild or settings.closed) else ()
+    of_voxels = is_mesh and (rebuild or settings.closed or settings.quads is not None)
+    voxels = ("voxels", "materials") if of_voxels else ()
     if target is not None:
         settings, _ = settings.fitting(target.name)
     return ("reading", *voxels, *finishing_stages(settings), "writing")
@@ -355,17 +358,21 @@ def _finishing(
 
 def write_finished(
     finished: Finished, target: Path, settings: Finish, report: Report, *, folder: Path | None
-) -> None:
-    """Write a finished asset, and how it was finished into the recipe of its folder."""
+) -> tuple[Path, ...]:
+    """Write a finished asset, and how it was finished into the recipe of its folder; returns the
+    files."""
     with report.stage("writing"):
-        finished.save(target, image_format=settings.image_format)
+        files = finished.save(target, settings)
         if folder is not None:
-            add_to_recipe(folder, FINISH, finish_entry(finished, target, settings))
+            add_to_recipe(folder, FINISH, finish_entry(finished, files, settings))
+    return files
 
 
-def finish_entry(finished: Finished, target: Path, settings: Finish) -> dict[str, Any]:
+def finish_entry(finished: Finished, files: Sequence[Path], settings: Finish) -> dict[str, Any]:
     """How an asset was finished, for its recipe."""
-    return {"file": target.name, "settings": asdict(settings), **finished.log}
+    names = [file.name for file in files]
+    entry = {"file": names[0], "settings": asdict(settings), **finished.log}
+    return entry if len(names) == 1 else {**entry, "files": names}
 
 
 def fitting(settings: Finish, target: Path, report: Report) -> Finish:

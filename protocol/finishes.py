@@ -1,6 +1,7 @@
 """How an asset is finished, as data: the choices, what a user chose, what a checkpoint advises."""
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, cast
 
 from .errors import EngineError
@@ -8,9 +9,11 @@ from .limits import (
     FEWEST_FACES,
     IMAGE_FORMATS,
     LARGEST_TEXTURE,
+    LODS,
     ORIGINS,
     SMALLEST_TEXTURE,
     ImageFormat,
+    Lods,
     Origin,
     check_one_of,
     check_whole,
@@ -25,8 +28,11 @@ LEAST_CELLS, MOST_CELLS = 8, 512
 WALL = 0.015
 """Least thickness of a solid, as a share of its longest side: 1.5 mm of a print of 10 cm."""
 THINNEST_WALL, THICKEST_WALL = 0.007, 0.2
+FEWEST_QUADS, MOST_QUADS = 100, 200_000
 LEAST_HEIGHT, MOST_HEIGHT = 0.0001, 100_000.0
 """Of a result, in metres."""
+LEAST_SCALE, MOST_SCALE = 0.000001, 1_000_000.0
+"""From 1 metre to a thousandth of a millimetre, and to 1,000 kilometres."""
 PRINT_SUFFIXES = (".stl", ".3mf")
 """Of files that hold a shape for 3D printing, without textures."""
 FINISHED_SUFFIXES = (".glb", ".obj", *PRINT_SUFFIXES)
@@ -103,6 +109,43 @@ def check_height(height: float | None) -> None:
         )
 
 
+def check_quads(quads: int | None) -> None:
+    """Refuse a number of quads that no surface becomes; None leaves the surface to triangles.
+
+    Raises:
+        EngineError: ``quads`` unless 100 <= quads <= 200,000, or None.
+    """
+    if quads is not None and (type(quads) is not int or not FEWEST_QUADS <= quads <= MOST_QUADS):
+        raise EngineError(
+            "quads",
+            f"A mesh of {short(quads)} quads is not possible.",
+            f"Choose {FEWEST_QUADS} to {MOST_QUADS}; 5000 to 20000 are usual.",
+        )
+
+
+def check_scale(scale: float | None, height: float | None) -> None:
+    """Refuse what no size can be multiplied by, or a second word on the size.
+
+    Raises:
+        EngineError: ``scale`` unless 0.000001 <= scale <= 1,000,000, or None; or where there is a
+            height too.
+    """
+    if scale is None:
+        return
+    if not (is_number(scale) and LEAST_SCALE <= scale <= MOST_SCALE):
+        raise EngineError(
+            "scale",
+            f"A result cannot be {short(scale)} times as large.",
+            f"Choose {LEAST_SCALE:f} to {MOST_SCALE:.0f}; 0.01 makes metres of centimetres.",
+        )
+    if height is not None:
+        raise EngineError(
+            "scale",
+            "A height and a scale both say how large the result is.",
+            "Leave one of the two out.",
+        )
+
+
 @dataclass(frozen=True)
 class Finish:
     """How an asset is finished, all decided.
@@ -114,7 +157,9 @@ class Finish:
         occlusion: whether what hides the sky goes into R of the ORM texture.
         lod_shares: faces of LOD0, LOD1, ... as shares of ``faces``; one level has no _LOD suffix.
         collision_hull: whether a convex hull UCX_ goes along.
-        image_format: of pictures in a .glb file; those with alpha are never JPEG.
+        image_format: of pictures in a .glb file; under JPEG those with alpha, normals, and
+            occlusion, roughness and metal stay PNG.
+        lods: whether levels of detail are nodes of one .glb file or have a file each.
         closed: whether to remesh to a closed surface before simplifying; not with a given mesh.
         remesh_cells: cells along the longest side when remeshing; None: as many as the grid has.
         keep_inner: whether to keep parts that nobody outside can see.
@@ -123,10 +168,13 @@ class Finish:
         wall: share of the longest side.
         textured: whether there are UVs and textures.
         height: of the result, in metres; None: as it comes.
+        scale: how many times as large as it comes; None where there is a height.
         origin: where in the result the origin lies.
+        quads: make so many quads, in the place of ``faces`` triangles; None: triangles.
 
     Raises:
-        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``.
+        EngineError: ``face_target``, ``texture_size``, ``remesh_resolution``, ``wall``, ``height``,
+            ``scale``, ``quads``.
     """
 
     faces: int
@@ -136,6 +184,7 @@ class Finish:
     lod_shares: tuple[float, ...] = (1.0,)
     collision_hull: bool = False
     image_format: ImageFormat = "png"
+    lods: Lods = "nodes"
     closed: bool = False
     remesh_cells: int | None = None
     keep_inner: bool = False
@@ -143,18 +192,29 @@ class Finish:
     wall: float = WALL
     textured: bool = True
     height: float | None = None
+    scale: float | None = None
     origin: Origin = "kept"
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_wall(self.wall)
+        check_quads(self.quads)
         check_faces(self.faces)
         check_texture_size(self.texture_size)
         check_remesh_cells(self.remesh_cells)
         check_height(self.height)
+        check_scale(self.scale, self.height)
 
     @property
     def has_one_mesh(self) -> bool:
         return len(self.lod_shares) == 1 and not self.collision_hull
+
+    def level_files(self, target: Path) -> tuple[Path, ...]:
+        """A file for each level of detail beside ``target``; none where all are in ``target``."""
+        if self.lods == "nodes" or len(self.lod_shares) == 1:
+            return ()
+        levels = range(len(self.lod_shares))
+        return tuple(target.with_name(f"{target.stem}_LOD{i}{target.suffix}") for i in levels)
 
     def fitting(self, name: str) -> "tuple[Finish, str | None]":
         """What a file of that name can hold of it, and a note when that is less.
@@ -162,9 +222,11 @@ class Finish:
         Only a .glb file holds several meshes, and pictures of other kinds than PNG; files for
         printing hold no textures.
         """
-        if name.lower().endswith(".glb"):
-            return self, None
         note = None
+        if name.lower().endswith(".glb"):
+            if self.lods == "files" and len(self.lod_shares) == 1:
+                note = f"There is one level of detail, hence one file, {name}; --levels makes more."
+            return self, note
         if not self.has_one_mesh:
             note = (
                 f"{name} holds one mesh, without further levels of detail and hull; "
@@ -252,7 +314,7 @@ class FinishChoice:
 
     Args:
         finish: full, standard or game.
-        faces, texture_size, image_format: other than the finish's.
+        faces, texture_size, image_format, lods: other than the finish's.
         closed: whether to remesh to a closed surface.
         normal_map: whether detail that simplification removes goes into a normal map.
         occlusion: whether ambient occlusion is baked.
@@ -262,17 +324,21 @@ class FinishChoice:
         solid: make a solid for printing, which is always closed.
         wall: its least thickness, as a share of the longest side.
         height: of the result, in metres.
+        scale: how many times as large as it comes, instead of a height.
         origin: where in the result the origin lies.
+        quads: make so many quads instead of triangles.
 
     Raises:
-        EngineError: ``finish_unknown``, ``image_format``, ``face_target``, ``texture_size``,
-            ``wall``, ``height``, ``origin``, ``job_invalid``.
+        EngineError: ``finish_unknown``, ``image_format``, ``lods``, ``face_target``,
+            ``texture_size``, ``wall``, ``height``, ``scale``, ``origin``, ``quads``,
+            ``job_invalid``.
     """
 
     finish: str = "standard"
     faces: int | None = None
     texture_size: int | None = None
     image_format: ImageFormat | None = None
+    lods: Lods | None = None
     closed: bool | None = None
     normal_map: bool | None = None
     occlusion: bool | None = None
@@ -282,11 +348,14 @@ class FinishChoice:
     solid: bool = False
     wall: float | None = None
     height: float | None = None
+    scale: float | None = None
     origin: Origin | None = None
+    quads: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_unknown", "finish", self.finish, tuple(FINISHES))
         check_one_of("image_format", "image format", self.image_format, IMAGE_FORMATS)
+        check_one_of("lods", "place of levels of detail called", self.lods, LODS)
         check_one_of("origin", "origin", self.origin, ORIGINS)
         flags = ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner", "solid")
         for name in flags:
@@ -302,6 +371,19 @@ class FinishChoice:
             raise EngineError(
                 "job_invalid", "Walls are those of a solid.", "Add --solid, or leave the wall out."
             )
+        check_quads(self.quads)
+        if self.quads is not None and self.solid:
+            raise EngineError(
+                "job_invalid",
+                "A solid for printing is made of triangles, not of quads.",
+                "Leave one of the two out; --closed goes with quads.",
+            )
+        if self.quads is not None and self.faces is not None:
+            raise EngineError(
+                "job_invalid",
+                "A result has either a number of quads or one of triangles.",
+                "Leave one of the two out: quads or faces.",
+            )
         self.settled()
 
     def settled(self, advice: FinishAdvice | None = None) -> Finish:
@@ -314,6 +396,7 @@ class FinishChoice:
             else self.faces,
             texture_size=usual.texture_size if self.texture_size is None else self.texture_size,
             image_format=self.image_format or usual.image_format,
+            lods=self.lods or usual.lods,
             normal_map=usual.normal_map if self.normal_map is None else self.normal_map,
             occlusion=usual.occlusion if self.occlusion is None else self.occlusion,
             lod_shares=usual.lod_shares if self.levels is None else LOD_SHARES[: self.levels],
@@ -326,5 +409,15 @@ class FinishChoice:
             solid=self.solid,
             wall=usual.wall if self.wall is None else self.wall,
             height=self.height,
+            scale=self.scale,
             origin=self.origin or usual.origin,
+            quads=self.quads,
         )
+
+
+def level_files(choice: FinishChoice | None, target: Path) -> tuple[Path, ...]:
+    """The files that levels of detail will have for themselves, when ``target`` is asked for."""
+    if choice is None:
+        return ()
+    settings, _ = choice.settled().fitting(target.name)
+    return settings.level_files(target)

@@ -20,12 +20,16 @@ MatteMethod = Literal["auto", "alpha", "rembg", "plain", "cutout"]
 MATTE_METHODS: tuple[str, ...] = get_args(MatteMethod)
 
 ImageFormat = Literal["png", "jpeg", "webp"]
-"""Of a texture in a .glb file; one with alpha is never jpeg."""
+"""Of a texture in a .glb file; jpeg holds colours without alpha alone, the rest stays png."""
 IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
 
 Origin = Literal["kept", "base", "centre"]
 """Where in a result the origin lies: where it was, in the middle of its foot, or of its box."""
 ORIGINS: tuple[str, ...] = get_args(Origin)
+
+Lods = Literal["nodes", "files"]
+"""Where levels of detail go: all into one .glb file, or a file each."""
+LODS: tuple[str, ...] = get_args(Lods)
 
 DEFAULT_SEED = 42
 LARGEST_SEED = 2**63 - 1

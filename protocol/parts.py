@@ -32,7 +32,8 @@ MESH_ARRAYS: dict[str, tuple[Domain, DType, int]] = {
 }
 """What each array belongs to, its items, and how many an element has. color_srgb is sRGB-encoded
 RGBA in [0, 1]; UVs have their origin at the bottom left; normals are unit vectors. face_polygon
-numbers the polygon that a triangle is a piece of: new UVs do not cut it."""
+numbers the polygon that a triangle is a piece of: new UVs do not cut it, and two that follow each
+other with one number are the quad of their corners 0, 1, 2 and 0, 2, 3."""
 
 THUMBNAIL_SIDE = 128
 PIECE = 1 << 20
@@ -74,8 +75,9 @@ def pack_mesh(
     Args:
         position: (V, 3) finite floats.
         faces: (F, 3) whole numbers from 0 to V - 1, the three of a face all different.
-        others: color_srgb, metallic_roughness, corner_uv, corner_normal, face_material, a row for
-            each element (corners as 3 F rows or as (F, 3, ...)); None is left out.
+        others: color_srgb, metallic_roughness, corner_uv, corner_normal, face_material,
+            face_polygon, a row for each element (corners as 3 F rows or as (F, 3, ...)); None is
+            left out.
 
     Raises:
         EngineError: ``part_invalid``, when it is not a mesh as promised above.

@@ -41,6 +41,7 @@ STAGES: dict[str, Stage] = {
         Stage("clean", "Cleaning the surface", 1.0),
         Stage("remesh", "Closing the surface", 1.5),
         Stage("simplify", "Simplifying", 1.0),
+        Stage("quads", "Making quads", 2.0),
         Stage("check_uvs", "Checking the UVs", 0.3),
         Stage("unwrap", "Unwrapping", 1.5),
         Stage("detail", "Preparing to bake", 1.0),

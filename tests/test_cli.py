@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and how it ends."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from engine import __version__
+from engine import __version__, cli
 from engine.cli import app
 from engine.finishing import given_mesh
 
@@ -38,6 +39,18 @@ def test_version_as_a_module() -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, f"maquette {__version__}\n")
+
+
+def test_compiled_kernels_are_kept_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that the command line starts see the same folder."""
+    seen: list[str] = []
+    monkeypatch.setattr(cli, "app", lambda **_: seen.append(os.environ["TRITON_CACHE_DIR"]))
+    monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path))
+    monkeypatch.setenv("TRITON_CACHE_DIR", "mine")  # put back at the end
+    cli.main()
+    monkeypatch.delenv("TRITON_CACHE_DIR")
+    cli.main()
+    assert seen == ["mine", str(tmp_path / "triton")]
 
 
 def test_convert_says_what_it_did(triangle: Path) -> None:

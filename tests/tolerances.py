@@ -1,7 +1,7 @@
 """How far numbers may be apart, in one place.
 
-Parity: against recordings of the reference, float32 on CPU. Either bound suffices, because the
-recordings' own noise grows with the size of the values.
+Parity: against recordings of the reference, float32, on a CPU or a GPU. Either bound suffices,
+because the recordings' own noise grows with the size of the values.
 """
 
 import torch
@@ -23,7 +23,7 @@ def assert_parity(got: Tensor, recorded: Tensor, what: str) -> None:
     assert got.shape == recorded.shape, f"{what}: {tuple(got.shape)}, not {tuple(recorded.shape)}"
     if got.numel() == 0:
         return
-    worst = float((got.double() - recorded.double()).abs().max())
+    worst = float((got.cpu().double() - recorded.cpu().double()).abs().max())
     bound = max(PARITY_ABSOLUTE, PARITY_OF_LARGEST * float(recorded.abs().max()))
     assert worst < bound, f"{what}: {worst:.3e} apart, {bound:.3e} allowed"
 

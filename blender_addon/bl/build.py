@@ -93,10 +93,17 @@ def mesh_of_arrays(name: str, arrays: "dict[str, NDArray[Any]]", fit: Fit, *, ex
         fit: of its points.
         exact: take the very normals of the corners, which a normal map refers to.
     """
-    corner_vert = arrays["corner_vert"]
-    starts = np.arange(0, len(corner_vert), 3, dtype=np.int32)
+    hard = None
+    if "corner_normal" in arrays and "corner_edge" in arrays:
+        normals = arrays["corner_normal"]
+        if not exact or len(normals) > MOST_EXACT_NORMALS:
+            hard = hard_edges(arrays["corner_edge"], normals, len(arrays["edge_verts"]))
+    starts = np.arange(0, len(arrays["corner_vert"]), 3, dtype=np.int32)
+    if "face_polygon" in arrays and "corner_edge" in arrays:
+        arrays, starts, kept = joined_quads(arrays)
+        hard = None if hard is None else hard[kept]
     edges = (arrays["edge_verts"], arrays["corner_edge"]) if "edge_verts" in arrays else None
-    mesh = new_mesh(name, fit.apply(arrays["position"]), corner_vert, starts, edges)
+    mesh = new_mesh(name, fit.apply(arrays["position"]), arrays["corner_vert"], starts, edges)
     if "corner_uv" in arrays:
         set_uvs(mesh, UV_NAME, arrays["corner_uv"])
     if "color_srgb" in arrays:
@@ -105,13 +112,55 @@ def mesh_of_arrays(name: str, arrays: "dict[str, NDArray[Any]]", fit: Fit, *, ex
     if "metallic_roughness" in arrays:
         values = mesh.attributes.new(METALLIC_ROUGHNESS_NAME, "FLOAT2", "POINT")
         values.data.foreach_set("vector", arrays["metallic_roughness"].reshape(-1))
-    if "corner_normal" in arrays:
-        normals = arrays["corner_normal"]
-        if exact and len(normals) <= MOST_EXACT_NORMALS:
-            mesh.normals_split_custom_set(normals)
-        elif edges is not None:
-            _set_hard_edges(mesh, edges[1], normals)
+    if hard is not None and hard.any():
+        attribute = mesh.attributes.new("sharp_edge", "BOOLEAN", "EDGE")
+        attribute.data.foreach_set("value", hard)
+    elif hard is None and exact and "corner_normal" in arrays:
+        mesh.normals_split_custom_set(arrays["corner_normal"])
     return mesh
+
+
+def joined_quads(
+    arrays: "dict[str, NDArray[Any]]",
+) -> "tuple[dict[str, NDArray[Any]], NDArray[np.int32], NDArray[np.bool_]]":
+    """Triangles with one face_polygon that follow each other become quads.
+
+    Args:
+        arrays: of a mesh with its edges; mirrored ones (``turned``) too.
+
+    Returns:
+        The arrays with fewer corners and edges, (F,) first corner of each face, and (E,) bool which
+        of the edges are left.
+    """
+    vert = arrays["corner_vert"].reshape(-1, 3)
+    polygon = arrays["face_polygon"]
+    one, other = vert[:-1], vert[1:]
+    same = (polygon[:-1] == polygon[1:]) & (one[:, 0] == other[:, 0])
+    straight = same & (one[:, 2] == other[:, 1])
+    mirrored = same & (one[:, 1] == other[:, 2]) & ~straight
+    pair = straight | mirrored
+    pair[1:] &= ~pair[:-1]
+    first = np.flatnonzero(pair)
+    # The corners of a quad lie in the one of its triangles, and the last in the other.
+    a = 3 * np.where(straight[first], first, first + 1)
+    b = 3 * np.where(straight[first], first + 1, first)
+    alone = np.ones(len(vert), bool)
+    alone[first] = alone[first + 1] = False
+    single = 3 * np.flatnonzero(alone)
+    quads = np.stack([a, a + 1, a + 2, b + 2], axis=1)
+    sides = np.stack([a, a + 1, b + 1, b + 2], axis=1)  # the edges that follow these corners
+    rest = single[:, None] + np.arange(3)
+    corners = np.concatenate([quads.reshape(-1), rest.reshape(-1)])
+    following = np.concatenate([sides.reshape(-1), rest.reshape(-1)])
+    new = {name: v for name, v in arrays.items() if not name.startswith("face_")}
+    new |= {name: v[corners] for name, v in arrays.items() if name.startswith("corner_")}
+    kept = np.ones(len(arrays["edge_verts"]), bool)
+    kept[arrays["corner_edge"][a + 2]] = False
+    number = np.cumsum(kept, dtype=np.int32) - 1
+    new["edge_verts"] = arrays["edge_verts"][kept]
+    new["corner_edge"] = number[arrays["corner_edge"][following]].astype(np.int32)
+    begins = [4 * np.arange(len(quads)), 4 * len(quads) + 3 * np.arange(len(single))]
+    return new, np.concatenate(begins).astype(np.int32), kept
 
 
 def new_mesh(
@@ -166,16 +215,6 @@ def _reordered(values: "NDArray[Any]", order: tuple[int, int, int]) -> "NDArray[
 def _set_ints(mesh: Any, name: str, domain: str, values: "NDArray[np.int32]") -> None:
     attribute = mesh.attributes.get(name) or mesh.attributes.new(name, "INT", domain)
     attribute.data.foreach_set("value", values)
-
-
-def _set_hard_edges(
-    mesh: Any, corner_edge: "NDArray[np.int32]", normals: "NDArray[np.float32]"
-) -> None:
-    """Mark the edges at which the normals of both sides differ."""
-    hard = hard_edges(corner_edge, normals, len(mesh.edges))
-    if hard.any():
-        attribute = mesh.attributes.new("sharp_edge", "BOOLEAN", "EDGE")
-        attribute.data.foreach_set("value", hard)
 
 
 def hard_edges(

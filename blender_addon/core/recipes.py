@@ -128,6 +128,7 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         (said("Seed"), settings.get("seed")),
         (said("Finish"), finish.get("finish")),
         (said("Faces"), finish.get("faces")),
+        (said("Quads"), finish.get("quads")),
         (said("Texture size"), finish.get("texture_size")),
         (said("Surface"), _surface(finish)),
     ]

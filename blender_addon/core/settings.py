@@ -53,6 +53,7 @@ class FinishSettings:
     Attributes:
         finish: what the values below change; "game" is the button *Game-ready*.
         faces: target; None: as the finish says.
+        quads: make so many quads instead of triangles; only without ``faces``.
         texture_size: side of the textures in texels; None: as the finish says.
         closed: remesh to a closed surface; None: as the checkpoint advises.
         solid: make a solid for printing out of it, with walls that are thick enough.
@@ -64,6 +65,7 @@ class FinishSettings:
 
     finish: FinishName = "standard"
     faces: int | None = None
+    quads: int | None = None
     texture_size: int | None = None
     closed: bool | None = None
     solid: bool = False
@@ -83,7 +85,7 @@ class FinishSettings:
         """As the protocol has it.
 
         Raises:
-            EngineError: ``face_target``, ``texture_size``, ``job_invalid``.
+            EngineError: ``face_target``, ``quads``, ``texture_size``, ``job_invalid``.
         """
         from ..protocol.finishes import FinishChoice
 

@@ -65,7 +65,8 @@ def values_of(settings: Settings, checkpoint: CheckpointView | None = None) -> d
     values["texture_size"] = made.texture_size
     if isinstance(settings, TextureSettings):
         return values  # its faces stay as they are
-    values["faces"] = made.faces
+    if made.quads is None:
+        values["faces"] = made.faces
     values["surface"] = finish.surface
     if isinstance(settings, FinishSettings):
         values["levels"] = len(made.lod_shares)

@@ -129,7 +129,8 @@ def finish_again(chosen: Any) -> FinishSettings:
     """For Finish Again."""
     closed, solid = SURFACES[chosen.finish_surface]
     return FinishSettings(
-        faces=chosen.finish_faces,
+        faces=None if chosen.finish_quads else chosen.finish_faces,
+        quads=chosen.finish_quads or None,
         texture_size=int(chosen.finish_texture_size),
         closed=closed,
         solid=solid,

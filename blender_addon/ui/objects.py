@@ -234,7 +234,10 @@ class MAQUETTE_PT_finish(OfObject, Panel):
         column = layout.column(align=True)
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("finish_faces", "finish_texture_size", "finish_surface", "finish_levels"):
+        faces = column.row(align=True)
+        faces.active = not chosen.finish_quads
+        faces.prop(chosen, "finish_faces")
+        for name in ("finish_quads", "finish_texture_size", "finish_surface", "finish_levels"):
             column.prop(chosen, name)
         column = layout.column(heading="Add")
         column.use_property_split = True

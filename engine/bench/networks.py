@@ -114,9 +114,14 @@ def facts_of(name: str) -> NetworkFacts:
 
 
 class RandomCheckpoint(Checkpoint):
-    """The published checkpoint, reduced, with random weights instead of files."""
+    """The published checkpoint, reduced, with random weights instead of files.
 
-    def __init__(self, reduction: Reduction) -> None:
+    Args:
+        drawn_on: where weights are drawn, wherever they are wanted: a GPU is done in a moment.
+    """
+
+    def __init__(self, reduction: Reduction, drawn_on: torch.device) -> None:
+        self.drawn_on = drawn_on
         self.home = Folder(Path("random weights"))
         self.models = STEMS
         self.kinds = NETWORKS
@@ -133,7 +138,10 @@ class RandomCheckpoint(Checkpoint):
         seed = list(STEMS).index(name)
         # As weights from files: tensors that may be used in and out of inference mode.
         with torch.inference_mode(False):
-            return random_network(kind, args, device=device, torso_dtype=torso_dtype, seed=seed)
+            network = random_network(
+                kind, args, device=self.drawn_on, torso_dtype=torso_dtype, seed=seed
+            )
+            return network.to(device)
 
 
 def random_network(

@@ -67,6 +67,8 @@ class Request:
         steps: sampler steps of every stage; None: the published 12.
         budget: bytes that weights and working memory may take; None: what is free.
         policy: insist on one; None: the fastest that fits.
+        unprepared: keys and values of the picture are computed in every pass, and the passes
+            without it attend to zeros: what ``prepare`` saves.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Request:
     steps: int | None = None
     budget: int | None = None
     policy: Policy | None = None
+    unprepared: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ class _Planner:
         self.device = request.device
         self.generator = torch.Generator().manual_seed(0)
         self.models = Models(
-            RandomCheckpoint(request.reduction),
+            RandomCheckpoint(request.reduction, request.device),
             device=request.device,
             dtypes=(request.flow_dtype, request.decoder_dtype),
             budget=request.budget,
@@ -232,6 +235,8 @@ class _Planner:
         guided = guided_steps(sampler)
 
         def condition(flow: Any) -> dict[bool, Any]:
+            if self.request.unprepared:
+                return {True: picture, False: torch.zeros_like(picture)}
             conditions = {True: flow.prepare(picture, zero_shortcut=False)}
             if guided:
                 conditions[False] = flow.prepare_zeros(len(picture))

@@ -24,9 +24,9 @@ def finish_choice(name: str, output: Path | None, **changes: Any) -> FinishChoic
         changes: fields of ``FinishChoice``.
 
     Raises:
-        EngineError: ``finish_unknown``, and what ``check_image_format`` and ``FinishChoice`` raise.
+        EngineError: ``finish_unknown``, and what ``check_fits`` and ``FinishChoice`` raise.
     """
-    check_image_format(changes.get("image_format"), output)
+    check_fits(output, changes.get("image_format"), changes.get("lods"))
     if name == "none":
         return None
     if name not in FINISHES:
@@ -38,18 +38,27 @@ def finish_choice(name: str, output: Path | None, **changes: Any) -> FinishChoic
     return FinishChoice(finish=name, **changes)
 
 
-def check_image_format(name: str | None, output: Path | None) -> None:
-    """Refuse another format than PNG where there is no file that could hold it.
+def check_fits(output: Path | None, image_format: str | None, lods: str | None) -> None:
+    """Refuse another format than PNG, and a place for levels of detail, where the file that is
+    asked for could not hold them.
 
     Raises:
-        EngineError: ``image_format``.
+        EngineError: ``image_format``, ``lods``.
     """
-    if name not in (None, "png") and output is not None and output.suffix.lower() != ".glb":
+    if output is None or output.suffix.lower() == ".glb":
+        return
+    if image_format not in (None, "png"):
         raise EngineError(
             "image_format",
-            f"Only .glb files hold pictures of the format {name}; those beside {output.name} would "
-            "be .png files.",
+            f"Only .glb files hold pictures of the format {image_format}; those beside "
+            f"{output.name} would be .png files.",
             "Leave out --image-format, or write a .glb file.",
+        )
+    if lods is not None:
+        raise EngineError(
+            "lods",
+            f"Only .glb files hold levels of detail; {output.name} would hold the finest alone.",
+            "Leave out --lods, or write a .glb file.",
         )
 
 

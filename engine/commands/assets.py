@@ -38,6 +38,7 @@ from engine.commands.options import (
     Hull,
     ImageFormat,
     Levels,
+    Lods,
     Matte,
     MaxTokens,
     Memory,
@@ -49,8 +50,10 @@ from engine.commands.options import (
     Output,
     Picture,
     Prompts,
+    Quads,
     Quality,
     RequireTextures,
+    Scale,
     Seed,
     Solid,
     Steps,
@@ -59,7 +62,7 @@ from engine.commands.options import (
     Verbose,
     Wall,
 )
-from engine.commands.outputs import Outputs, Source
+from engine.commands.outputs import Outputs, Source, files_of
 from engine.commands.progress import Followed, followed
 from engine.commands.remotely import make_remotely, opened_engine
 from engine.commands.told import figure_lines, result_lines
@@ -81,14 +84,17 @@ def generate(
     prompt: Prompts = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
@@ -113,9 +119,9 @@ def generate(
         from protocol.jobs import GenerateJob
 
         chosen = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         changes = samplings(steps, guidance, GenerateJob)
         jobs = [
@@ -184,14 +190,17 @@ def upscale(
         Path | None, typer.Argument(metavar="[IMAGE]", help="The asset's own if absent.")
     ] = None,
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
@@ -217,9 +226,9 @@ def upscale(
         from protocol.references import File
 
         chosen = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         job = UpscaleJob(
             source=File(str(source)),
@@ -269,7 +278,7 @@ def _work(
     with (
         results() as show,
         followed(verbose=verbose) as follow,
-        outputs.claimed(claims.targets, claims.sources, folders=True) as targets,
+        outputs.claimed(claims.targets, claims.sources, folders=True, choice=choice) as targets,
     ):
         if not here.wanted and is_running(settings.home):
             with opened_engine(settings.home) as engine:
@@ -296,7 +305,7 @@ def _work_here(
     from engine import session
     from protocol.jobs import TextureJob
 
-    with session.claimed(targets, finished=choice is not None):
+    with session.claimed(files_of(targets, choice), finished=choice is not None):
         models = session.open_models(
             settings,
             checkpoint=checkpoint,
@@ -315,7 +324,7 @@ def _work_here(
                 asset = session.run(job, models, report, then=then)
                 delivered = session.deliver(asset, target, choice, report)
             folder = None if given else delivered.folder
-            for line in result_lines(delivered.file, folder, delivered.mesh):
+            for line in result_lines(delivered.files, folder, delivered.mesh):
                 show(line)
             if verbose:
                 for line in figure_lines(asset, delivered, report, models):

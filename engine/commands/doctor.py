@@ -11,7 +11,7 @@ from rich.text import Text
 from engine.commands.console import errors_shown, out, settings_of
 
 if TYPE_CHECKING:
-    from engine.doctor.checks import AttentionLine
+    from engine.doctor.checks import AttentionLine, KernelLine
 
 FAILED = 1
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -26,12 +26,12 @@ def doctor(
 ) -> None:
     """Look at Python, torch, device, memory, backends and weights, and run a self-test.
 
-    Then: which attention is used on which hardware, and why.
+    Then: which attention is used on which hardware, and why; and our kernels in Triton.
 
     Exit status 0: everything that Maquette needs works (there may be warnings); 1: something fails.
     """
     with errors_shown(context.obj):
-        from engine.doctor.checks import attention_table, checks
+        from engine.doctor.checks import attention_table, checks, kernel_table
         from engine.weights.store import Store
 
         found = []
@@ -47,15 +47,17 @@ def doctor(
                 out.print(line)
                 if check.hint:
                     out.print(f"      {check.hint}", markup=False)
-        table = attention_table(device)
+        table, kernels = attention_table(device), kernel_table(device)
         if table and not as_json:
             out.print(_drawn(table))
+            out.print(_drawn_kernels(kernels))
         failed = any(check.state == "fail" for check in found)
         if as_json:
             content = {
                 "works": not failed,
                 "checks": [asdict(check) for check in found],
                 "attention": [asdict(line) for line in table],
+                "kernels": [asdict(line) for line in kernels],
             }
             typer.echo(json.dumps(content, indent=1))
         if failed:
@@ -63,10 +65,23 @@ def doctor(
 
 
 def _drawn(lines: list["AttentionLine"]) -> Table:
-    table = Table(title="Attention, best first", title_justify="left", box=None, pad_edge=False)
-    for heading in ("backend", "where", "why", "on this device"):
-        table.add_column(heading, overflow="fold")
+    table = _table("Attention, best first", "backend", "where", "why", "on this device")
     for line in lines:
         style = STYLES["ok"] if line.here == "used here" else None
         table.add_row(line.name, line.where, line.why, line.here, style=style)
+    return table
+
+
+def _drawn_kernels(lines: list["KernelLine"]) -> Table:
+    title = "Kernels in Triton, none measured on a GPU yet"
+    table = _table(title, "operation", "used on this device", "its kernel here")
+    for line in lines:
+        table.add_row(line.operation, line.used, line.triton)
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table

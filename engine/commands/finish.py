@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from engine.commands.arguments import check_image_format
+from engine.commands.arguments import check_fits
 from engine.commands.console import errors_shown, results, seconds_line, settings_of
 from engine.commands.options import (
     Closed,
@@ -15,15 +15,18 @@ from engine.commands.options import (
     Hull,
     ImageFormat,
     Levels,
+    Lods,
     NormalMap,
     Occlusion,
     Origin,
+    Quads,
     Rebuild,
     RequireTextures,
+    Scale,
     Solid,
     Wall,
 )
-from engine.commands.outputs import Outputs
+from engine.commands.outputs import Outputs, files_of
 from engine.commands.progress import followed
 from engine.commands.told import finishing_figures, result_lines
 from protocol.finishes import FinishChoice, finish_help
@@ -40,6 +43,7 @@ def finish(
     ],
     finishing: Annotated[str, typer.Option("--finish", help=f"{finish_help()}.")] = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     texture: Annotated[
         int | None, typer.Option(help="Texture size in texels, other than the finish's.")
     ] = None,
@@ -50,8 +54,10 @@ def finish(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     keep_inner: Annotated[
         bool, typer.Option("--keep-inner", help="Keep parts that nobody outside can see.")
@@ -65,33 +71,32 @@ def finish(
     ] = False,
 ) -> None:
     """Clean, simplify, unwrap and bake."""
-    with (
-        errors_shown(context.obj),
-        results() as show,
-        followed(verbose=verbose) as follow,
-        Outputs(settings_of(context).home, force=force).claimed([output], [[source]]) as (output,),
-    ):
-        from engine import session
-
+    with errors_shown(context.obj), results() as show, followed(verbose=verbose) as follow:
         choice = FinishChoice(
-            finish=finishing, faces=faces, texture_size=texture, closed=closed,
+            finish=finishing, faces=faces, quads=quads, texture_size=texture, closed=closed,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            solid=solid, wall=wall, height=height,
+            solid=solid, wall=wall, height=height, scale=scale,
             origin=origin,  # pyright: ignore[reportArgumentType]
+            lods=lods,  # pyright: ignore[reportArgumentType]
             keep_inner=keep_inner, image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-        check_image_format(image_format, output)
-        report = follow.report()
-        report.expect(session.stages_of_finishing(source, choice, output, rebuild=rebuild))
-        with session.claimed([output], finished=True), report.ending():
-            opened = session.open_source(
-                source, resolution, report, choice,
-                rebuild=rebuild, require_textures=require_textures,
-            )  # fmt: skip
-            finished, settings = session.finish_source(opened, choice, output, report)
-            folder = source if source.is_dir() else None
-            session.write_finished(finished, output, settings, report, folder=folder)
-        for line in result_lines(output, None, finished.mesh):
+        check_fits(output, image_format, lods)
+        outputs = Outputs(settings_of(context).home, force=force)
+        with outputs.claimed([output], [[source]], choice=choice) as (output,):
+            from engine import session
+
+            report = follow.report()
+            report.expect(session.stages_of_finishing(source, choice, output, rebuild=rebuild))
+            claimed = session.claimed(files_of([output], choice), finished=True)
+            with claimed, report.ending():
+                opened = session.open_source(
+                    source, resolution, report, choice,
+                    rebuild=rebuild, require_textures=require_textures,
+                )  # fmt: skip
+                finished, settings = session.finish_source(opened, choice, output, report)
+                folder = source if source.is_dir() else None
+                files = session.write_finished(finished, output, settings, report, folder=folder)
+        for line in result_lines(files, None, finished.mesh):
             show(line)
         if verbose:
             for line in (*finishing_figures(finished), seconds_line(report)):

@@ -17,6 +17,7 @@ from engine.host.command import command
 from engine.remote import RemoteJob, is_running
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Event
+from protocol.jobs import FinishJob
 from protocol.plain import to_dict
 from protocol.replies import JobRow
 
@@ -147,10 +148,12 @@ def follow_job(
     if output is None:
         _follow(job, None, as_json=as_json, verbose=verbose)
         return
+    snapshot = job.snapshot()
     if not sources:
-        row = job.snapshot().row
+        row = snapshot.row
         sources = [row.picture_sha256 if row.kind == "generate" and row.picture_sha256 else job.id]
-    with outputs.claimed([output], [sources], folders=True) as (target,):
+    choice = snapshot.job if isinstance(snapshot.job, FinishJob) else snapshot.finish
+    with outputs.claimed([output], [sources], folders=True, choice=choice) as (target,):
         _follow(job, target, as_json=as_json, verbose=verbose)
 
 
@@ -162,9 +165,10 @@ def _follow(job: RemoteJob, target: Path | None, *, as_json: bool, verbose: bool
         on_event = follow.shown()
         job.wait(_noting(on_event, seconds))
         if target is not None:
-            for line in save_result(job, target):
+            written, lines = save_result(job, target)
+            for line in lines:
                 say(line)
-            files.append(str(target))
+            files += [str(file) for file in written]
         elif not as_json:
             say(f"{job.id} is done.")
         if verbose and seconds:  # not of jobs that an older version did

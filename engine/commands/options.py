@@ -8,7 +8,7 @@ import typer
 from engine.systems.table import sampled_stages
 from protocol.finishes import LOD_SHARES, WALL, finish_help
 from protocol.jobs import GenerateJob, MakingJob, TextureJob, UpscaleJob
-from protocol.limits import IMAGE_FORMATS, MATTE_METHODS, quality_help
+from protocol.limits import IMAGE_FORMATS, LODS, MATTE_METHODS, quality_help
 
 
 def _steps_help(job: type[MakingJob]) -> str:
@@ -83,6 +83,10 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", help="Also figures of the mesh, seconds and memory.")
 ]
 Faces = Annotated[int | None, typer.Option(help="Faces, other than the finish's.")]
+Quads = Annotated[
+    int | None,
+    typer.Option(help="Quads that follow the shape, about so many, instead of triangles."),
+]
 Closed = Annotated[
     bool | None,
     typer.Option(
@@ -127,8 +131,19 @@ ImageFormat = Annotated[
         help=f"{', '.join(IMAGE_FORMATS)}: of pictures in a .glb file; png if absent.",
     ),
 ]
+Lods = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{' or '.join(LODS)}: levels of detail in one .glb file, the further ones hidden, or "
+        "each in a file of its own (NAME_LOD0.glb, ...); nodes if absent."
+    ),
+]
 Height = Annotated[
     float | None, typer.Option(help="Of the result, in metres; as it comes if absent.")
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="Times which the result gets larger, such as 0.01; instead of a height."),
 ]
 Origin = Annotated[
     str | None,

@@ -7,10 +7,10 @@ that this record does not know as a result of the same source stays: a number is
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.assets.names import VOXELS, folder_of
 from engine.commands.console import err
 from engine.host.files import check_name, write_bytes_atomic
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice, level_files
 
 RECORD = "outputs.json"
 MOST_ENTRIES = 2000
@@ -25,6 +26,8 @@ MOST_ENTRIES = 2000
 
 Source = Path | str
 """A file or folder, or a name for what is none, such as the id of a job."""
+States = dict[str, list[int] | None]
+"""Size and time of files and folders; None: it is not there."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,12 @@ class Outputs:
 
     @contextmanager
     def claimed(
-        self, targets: Sequence[Path], sources: Sequence[Sequence[Source]], *, folders: bool = False
+        self,
+        targets: Sequence[Path],
+        sources: Sequence[Sequence[Source]],
+        *,
+        folders: bool = False,
+        choice: FinishChoice | None = None,
     ) -> Iterator[list[Path]]:
         """Where results may be written: the targets, or where these are taken numbered ones.
 
@@ -71,49 +79,68 @@ class Outputs:
         Args:
             sources: of each target.
             folders: whether the folder of an asset is written beside each.
+            choice: how they are finished; it may give each level of detail a file.
 
         Raises:
             EngineError: ``name_too_long``.
         """
         origins = [Origin.of(each) for each in sources]
         chosen: list[Path] = []
+
+        def states(target: Path) -> States:
+            return _states(target, folders, choice)
+
         for target, origin in zip(targets, origins, strict=True):
-            chosen.append(self._place(target, origin, folders, chosen))
-        before = [_states(target, folders) for target in chosen]
+            place, in_the_way = self._place(target, origin, states, chosen)
+            chosen.append(place)
+            if in_the_way is not None:
+                result = (*level_files(choice, place), place)[0]
+                err.print(
+                    f"{in_the_way} is there and was not made from this; the result is {result}. "
+                    "To replace what is there: --force",
+                    markup=False,
+                )
+        before = [states(target) for target in chosen]
         try:
             yield chosen
         finally:
             entries: dict[str, Any] = {}
             for target, origin, state in zip(chosen, origins, before, strict=True):
-                for path, now in _states(target, folders).items():
+                for path, now in states(target).items():
                     if now is not None and now != state[path]:
                         made = {"places": origin.places, "contents": origin.contents}
                         entries[path] = {"state": now, **made}
             self._remember(entries)
 
-    def _place(self, target: Path, origin: Origin, folders: bool, claimed: list[Path]) -> Path:
+    def _place(
+        self,
+        target: Path,
+        origin: Origin,
+        states: Callable[[Path], States],
+        claimed: list[Path],
+    ) -> tuple[Path, Path | None]:
+        """Where a result goes, and what keeps it from its target."""
         check_name(target)
         if self._force:
-            return target
+            return target, None
         record = self._read()
 
-        def free(place: Path) -> bool:
+        def taken(place: Path) -> Path | None:
+            """What is in the way, if something is."""
             check_name(place)
-            return place not in claimed and all(
-                state is None
-                or ((entry := record.get(path, {})).get("state") == state and origin.made(entry))
-                for path, state in _states(place, folders).items()
-            )
+            if place in claimed:
+                return place
+            for path, state in states(place).items():
+                entry = record.get(path, {})
+                if state is not None and not (entry.get("state") == state and origin.made(entry)):
+                    return place if path == str(place.absolute()) else Path(path)
+            return None
 
         numbered = (target.with_name(f"{target.stem}_{n}{target.suffix}") for n in count(2))
-        place = next(filter(free, chain([target], numbered)))
-        if place != target:
-            err.print(
-                f"{target} is there and was not made from this; the result is {place}. "
-                "To replace what is there: --force",
-                markup=False,
-            )
-        return place
+        in_the_way = taken(target)
+        if in_the_way is None:
+            return target, None
+        return next(place for place in numbered if taken(place) is None), in_the_way
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -135,14 +162,18 @@ class Outputs:
             return  # next time a number is added, which loses nothing
 
 
-def _states(target: Path, folders: bool) -> dict[str, list[int] | None]:
-    """Size and time of what a result consists of; None: it is not there. Numbered pictures are
-    known by the first."""
+def files_of(targets: Sequence[Path], choice: FinishChoice | None) -> list[Path]:
+    """The targets, and the files beside them that levels of detail will have."""
+    return [file for target in targets for file in (target, *level_files(choice, target))]
+
+
+def _states(target: Path, folders: bool, choice: FinishChoice | None) -> States:
+    """Of what a result consists of. Numbered pictures are known by the first."""
     first = target.with_name(re.sub("#+", lambda hashes: "0" * len(hashes[0]), target.name))
-    paths = [(first, first)]
+    paths = [(path, path) for path in (first, *level_files(choice, target))]
     if folders:
         paths.append((folder_of(target), folder_of(target) / VOXELS))
-    found: dict[str, list[int] | None] = {}
+    found: States = {}
     for path, looked_at in paths:
         try:
             status = looked_at.stat()

@@ -62,7 +62,8 @@ def make_remotely(
             job.wait(lambda event, seconds=seconds, on=on_event: _both(event, on, seconds))
             submitted.remove(job)
             given = isinstance(spec, TextureJob)
-            for line in save_result(job, target, given_mesh=given):
+            _, lines = save_result(job, target, given_mesh=given)
+            for line in lines:
                 show(line)
             if verbose:
                 show(seconds_line_of(seconds))
@@ -82,22 +83,24 @@ def submitted_job(
     return engine.submit(sent, attached, choice, checkpoint=checkpoint, batch=batch, title=title)
 
 
-def save_result(job: RemoteJob, target: Path, *, given_mesh: bool = False) -> Iterator[str]:
+def save_result(
+    job: RemoteJob, target: Path, *, given_mesh: bool = False
+) -> tuple[tuple[Path, ...], list[str]]:
     """Write the model and, where the job made one, the asset's folder beside it.
 
     Args:
         given_mesh: whether it is a mesh that was textured, which keeps its faces.
 
     Returns:
-        What is to be said of them.
+        The model's files, and what is to be said of them.
     """
     parts = job.snapshot().row.parts
     folder = None
-    job.save(target)
+    files = job.save(target)
     if "asset" in parts:  # finishing again makes none
         folder = job.save_asset(folder_of(target))
     mesh = job.mesh("finished" if "finished" in parts else "mesh")
-    yield from result_lines(target, None if given_mesh else folder, mesh)
+    return files, list(result_lines(files, None if given_mesh else folder, mesh))
 
 
 def check_target(target: Path, *, finished: bool) -> None:

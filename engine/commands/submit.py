@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.commands.arguments import (
-    check_image_format,
+    check_fits,
     check_order,
     finish_choice,
     matte_method,
@@ -34,15 +34,18 @@ from engine.commands.options import (
     ImageFormat,
     Json,
     Levels,
+    Lods,
     Matte,
     MaxTokens,
     NormalMap,
     Occlusion,
     Origin,
     Picture,
+    Quads,
     Quality,
     Rebuild,
     RequireTextures,
+    Scale,
     Seed,
     Solid,
     Steps,
@@ -77,14 +80,17 @@ def generate(
     ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: Quality = None,
@@ -119,9 +125,9 @@ def generate(
             samplers=samplings(steps, guidance, GenerateJob),
         )  # fmt: skip
         choice = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         then = Then(wait, output, force, as_json, images)
         title = image.stem if image else str(prompt)
@@ -179,14 +185,17 @@ def upscale(
     ] = None,
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     quality: FinerQuality = None,
@@ -216,9 +225,9 @@ def upscale(
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(
-            finishing, output, faces=faces, closed=closed, solid=solid, wall=wall,
+            finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
             normal_map=normal_map, occlusion=occlusion, levels=levels, collision_hull=hull,
-            image_format=image_format, height=height, origin=origin,
+            image_format=image_format, lods=lods, height=height, scale=scale, origin=origin,
         )  # fmt: skip
         title = Path(source).stem
         sources = [_named(source), *([] if image is None else [image])]
@@ -235,6 +244,7 @@ def finish(
     ],
     finishing: Annotated[str, typer.Option("--finish", help="full, standard, game.")] = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     texture: Annotated[int | None, typer.Option(help="Texture size in texels.")] = None,
     closed: Closed = None,
     solid: Solid = False,
@@ -242,8 +252,10 @@ def finish(
     normal_map: NormalMap = None,
     occlusion: Occlusion = None,
     levels: Levels = None,
+    lods: Lods = None,
     hull: Hull = None,
     height: Height = None,
+    scale: Scale = None,
     origin: Origin = None,
     image_format: ImageFormat = None,
     keep_inner: Annotated[
@@ -263,14 +275,16 @@ def finish(
         from protocol.jobs import FinishJob
 
         job = FinishJob(
-            source=_source(context, source), finish=finishing, faces=faces, texture_size=texture,
+            source=_source(context, source), finish=finishing, faces=faces, quads=quads,
+            texture_size=texture,
             closed=closed, solid=solid, wall=wall, normal_map=normal_map, occlusion=occlusion,
             levels=levels, collision_hull=hull, keep_inner=keep_inner, resolution=resolution,
-            rebuild=rebuild, require_textures=require_textures, height=height,
+            rebuild=rebuild, require_textures=require_textures, height=height, scale=scale,
             origin=origin,  # pyright: ignore[reportArgumentType]
+            lods=lods,  # pyright: ignore[reportArgumentType]
             image_format=image_format,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-        check_image_format(image_format, output)
+        check_fits(output, image_format, lods)
         then = Then(wait, output, force, as_json, [_named(source)])
         _submit(context, job, None, Path(source).stem, None, batch, then)
 

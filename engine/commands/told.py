@@ -1,6 +1,6 @@
 """What is said of a result: two lines for everybody, figures for who asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,15 +22,16 @@ FEWER = 5000
 """Faces that are offered where there are more."""
 
 
-def result_lines(file: Path, folder: Path | None, mesh: "Mesh") -> Iterator[str]:
+def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> Iterator[str]:
     """What a modeler asks first, and what to do next.
 
     Args:
-        file: the model.
+        files: the model, or one for each level of detail.
         folder: its asset's, from which it can be finished with fewer faces; None: there is none,
             or the mesh was given and keeps its faces.
-        mesh: what is in the file.
+        mesh: what is in the first file.
     """
+    file, *further = files
     vertices, faces = mesh.vertices, mesh.faces
     x, y, z = vertices.max(axis=0) - vertices.min(axis=0)
     low = vertices[:, 2].min()
@@ -39,6 +40,8 @@ def result_lines(file: Path, folder: Path | None, mesh: "Mesh") -> Iterator[str]
         f"{file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
         f"lowest point at z = {low:.2f} m"
     )
+    for level in further:
+        yield f"{level}: {binary_size(level.stat().st_size)}"
     if file.suffix.lower() in PRINT_SUFFIXES:
         from engine.export.printing import millimetres
 

@@ -15,8 +15,15 @@ from engine.commands.options import (
     Closed,
     Faces,
     Finish,
+    Height,
+    ImageFormat,
+    Levels,
+    Lods,
     Matte,
+    Origin,
+    Quads,
     Quality,
+    Scale,
     Seed,
     Solid,
     Wall,
@@ -27,7 +34,7 @@ from engine.remote import Engine, RemoteJob
 from protocol.client import Answer
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed
-from protocol.finishes import FinishChoice
+from protocol.finishes import FinishChoice, level_files
 from protocol.jobs import GenerateJob
 from protocol.references import File
 from protocol.replies import JobSnapshot
@@ -43,9 +50,16 @@ def watch(
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder for NAME.glb files.")],
     finishing: Finish = "standard",
     faces: Faces = None,
+    quads: Quads = None,
     closed: Closed = None,
     solid: Solid = False,
     wall: Wall = None,
+    levels: Levels = None,
+    lods: Lods = None,
+    height: Height = None,
+    scale: Scale = None,
+    origin: Origin = None,
+    image_format: ImageFormat = None,
     quality: Quality = None,
     seed: Seed = 42,
     matte: Matte = "auto",
@@ -60,7 +74,11 @@ def watch(
             raise EngineError(
                 "folder_missing", f"{folder} is not a folder.", "Give the folder of the pictures."
             )
-        choice = finish_choice(finishing, None, faces=faces, closed=closed, solid=solid, wall=wall)
+        choice = finish_choice(
+            finishing, None, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
+            levels=levels, image_format=image_format, lods=lods, height=height, scale=scale,
+            origin=origin,
+        )  # fmt: skip
         settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:
@@ -141,7 +159,8 @@ class Watcher:
     def _is_newer(self, picture: Path, changed: float) -> bool:
         """Whether there is a result that was made after the picture changed."""
         target = self._target(picture)
-        return target.is_file() and target.stat().st_mtime >= changed
+        files = level_files(self._choice, target) or (target,)
+        return all(file.is_file() and file.stat().st_mtime >= changed for file in files)
 
     def _target(self, picture: Path) -> Path:
         """NAME.glb, or NAME.png.glb where several pictures are called so."""
@@ -177,7 +196,8 @@ class Watcher:
             self._failed(picture, "cancelled.")
         else:
             try:
-                for line in save_result(job, self._target(picture)):
+                _, lines = save_result(job, self._target(picture))
+                for line in lines:
                     out.print(line, markup=False)
             except EngineError as error:
                 self._failed(picture, str(error))

@@ -52,6 +52,21 @@ class AttentionLine:
     here: str
 
 
+@dataclass(frozen=True)
+class KernelLine:
+    """A line of the table of our own kernels in Triton.
+
+    Attributes:
+        operation: what it does.
+        used: the implementation that is used on this device.
+        triton: whether its kernel could be, or why not.
+    """
+
+    operation: str
+    used: str
+    triton: str
+
+
 def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
     """Run all checks, the quick ones first.
 
@@ -94,6 +109,30 @@ def attention_table(device: str | None = None) -> list[AttentionLine]:
         )
         for line in found
     ]
+
+
+def kernel_table(device: str | None = None) -> list[KernelLine]:
+    """Every operation with a kernel in Triton; empty where the device cannot be used."""
+    try:
+        import torch
+
+        from engine.host import machine
+        from engine.sparse.operations import OPERATIONS
+
+        place = torch.device(device) if device else machine.best_device()
+        half = machine.working_dtypes(place)[1]
+        lines: list[KernelLine] = []
+        for registry in OPERATIONS:
+            if "triton" not in registry.backends:
+                continue
+            dtypes = registry.backends["torch"].dtypes
+            used = registry.choose(place, half if half in dtypes else dtypes[0]).name
+            verdict = {line.name: line for line in registry.available(place)}["triton"]
+            could = "usable, where it is asked for by name" if verdict.usable else verdict.reason
+            lines.append(KernelLine(registry.operation, used, could))
+    except (ImportError, OSError, RuntimeError, AssertionError):
+        return []  # told by ``checks``
+    return lines
 
 
 def _python() -> Check:

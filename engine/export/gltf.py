@@ -6,6 +6,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ _OF_CORNERS = ("NORMAL", "TANGENT", "TEXCOORD_0", "TEXCOORD_1")
 JPEG_QUALITY = 92
 WEBP_QUALITY = 92
 _WEBP = "EXT_texture_webp"
+_VISIBILITY = "KHR_node_visibility"
 _LARGEST_WEBP = 16_383
 
 
@@ -45,31 +47,42 @@ class NamedMesh:
 
     Args:
         bare: only geometry is written, no material (collision hulls).
+        level: of detail, the finest is 0.
     """
 
     name: str
     mesh: Mesh
     bare: bool = False
+    level: int = 0
+
+    @property
+    def hidden(self) -> bool:
+        """Not to be seen at first: further levels of detail, and hulls."""
+        return self.bare or self.level > 0
 
 
-def glb_bytes(meshes: Sequence[NamedMesh], *, image_format: ImageFormat = "png") -> bytes:
+def glb_bytes(
+    meshes: Sequence[NamedMesh], *, name: str = "asset", image_format: ImageFormat = "png"
+) -> bytes:
     """A .glb file of all meshes, side by side in one scene, Y-up.
 
     Positions, normals (the mesh's own, or else those of vertices), tangents where there is a
     normal map, UVs (second ones as TEXCOORD_1), colours (linear, 16 bits) and _METALLIC_ROUGHNESS
     of vertices are written; pictures once however many materials share them. No extension is
-    needed, but for EXT_texture_webp where ``image_format`` is "webp".
+    needed, but for EXT_texture_webp where ``image_format`` is "webp"; readers that do not know
+    KHR_node_visibility show what is hidden.
 
     Args:
         meshes: at least one, none empty; object space, Z-up.
+        name: of the asset: of materials without a name, and with which names of pictures begin.
 
     Raises:
         EngineError: ``mesh_empty``, ``mesh_broken``.
     """
-    writer = _Writer(image_format)
+    writer = _Writer(name, image_format)
     for named in meshes:
         check_mesh(named.mesh, named.name)
-    writer.encode([material for named in meshes for material in named.mesh.materials])
+    writer.encode([m for named in meshes if not named.bare for m in _used_materials(named.mesh)])
     for named in meshes:
         writer.add(named)
     if not meshes:
@@ -106,9 +119,12 @@ def encode_picture(
     WebP, 16,383 texels a side, becomes PNG.
 
     Args:
-        numbers: whether it holds something else than colours, which WebP keeps without loss, since
-            it would halve the resolution of all but their sum. JPEG does not.
+        numbers: whether it holds something else than colours, which is kept without loss: JPEG has
+            no way to, so such pictures stay PNG, and WebP would halve the resolution of all but
+            their sum.
     """
+    if numbers and image_format == "jpeg":
+        image_format = "png"
     pixels = texture.pixels
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
@@ -136,7 +152,8 @@ def encode_picture(
 class _Writer:
     """A document and its binary chunk in the making."""
 
-    def __init__(self, image_format: ImageFormat) -> None:
+    def __init__(self, name: str, image_format: ImageFormat) -> None:
+        self._name = name
         self._image_format: ImageFormat = image_format
         self._binary = bytearray()
         self._encoded: dict[int, tuple[bytes, str]] = {}
@@ -169,8 +186,12 @@ class _Writer:
                 continue
             if len(faces):
                 primitives.append(self._primitive(mesh, faces, material, named.bare))
-        document["meshes"].append({"name": named.name, "primitives": primitives})
-        node: Json = {"name": named.name, "mesh": len(document["meshes"]) - 1}
+        name = named.name or self._name
+        document["meshes"].append({"name": name, "primitives": primitives})
+        node: Json = {"name": name, "mesh": len(document["meshes"]) - 1}
+        if named.hidden:
+            node["extensions"] = {_VISIBILITY: {"visible": False}}
+            self._uses(_VISIBILITY)
         if centre is not None:
             node["translation"] = (Y_UP_FROM_Z_UP @ centre).tolist()
         document["nodes"].append(node)
@@ -203,6 +224,12 @@ class _Writer:
             primitive["material"] = self._material(material)
         return primitive
 
+    def _uses(self, extension: str, *, required: bool = False) -> None:
+        for need in ("extensionsUsed", "extensionsRequired")[: 1 + required]:
+            names = self.document.setdefault(need, [])
+            if extension not in names:
+                names.append(extension)
+
     def _view(self, data: bytes, target: int | None = None) -> int:
         self._binary += b"\0" * (-len(self._binary) % 4)
         view = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": len(data)}
@@ -232,30 +259,32 @@ class _Writer:
         key = (id(material), False)
         if key not in self._materials:
             self._kept.append(material)
-            self.document.setdefault("materials", []).append(self._describe(material))
-            self._materials[key] = len(self.document["materials"]) - 1
+            materials = self.document.setdefault("materials", [])
+            name = material.name or _free(self._name, materials)
+            materials.append(self._describe(material, name))
+            self._materials[key] = len(materials) - 1
         return self._materials[key]
 
-    def _describe(self, material: Material) -> Json:
+    def _describe(self, material: Material, name: str) -> Json:
         color = linear_from_srgb(np.asarray(material.base_color_factor)).tolist()
         pbr: Json = {
             "baseColorFactor": [*color, float(material.alpha_factor)],
             "metallicFactor": float(material.metallic_factor),
             "roughnessFactor": float(material.roughness_factor),
         }
-        described: Json = {"name": material.name, "pbrMetallicRoughness": pbr}
+        described: Json = {"name": name, "pbrMetallicRoughness": pbr}
         if material.base_color_texture is not None:
-            picture = self._texture(material.base_color_texture, material.name, "base_color")
+            picture = self._texture(material.base_color_texture, name, "base_color")
             pbr["baseColorTexture"] = {"index": picture}
         orm = material.metallic_roughness_texture
         if orm is not None:
             role = "occlusion_roughness_metallic" if material.occlusion else "roughness_metallic"
-            picture = self._texture(orm, material.name, role)
+            picture = self._texture(orm, name, role)
             pbr["metallicRoughnessTexture"] = {"index": picture}
             if material.occlusion:
                 described["occlusionTexture"] = {"index": picture}
         if material.normal_texture is not None:
-            picture = self._texture(material.normal_texture, material.name, "normal")
+            picture = self._texture(material.normal_texture, name, "normal")
             described["normalTexture"] = {"index": picture}
         if material.alpha_mode != "opaque":
             described["alphaMode"] = material.alpha_mode.upper()
@@ -284,14 +313,17 @@ class _Writer:
             self._encoded[id(texture)] = done
 
     def _texture(self, texture: Texture, material: str, role: str) -> int:
-        """Its index; the picture is named after the first material that has it."""
+        """Its index; the picture is named after the asset and the first material that has it, since
+        materials of many assets are called alike."""
         if id(texture) in self._textures:
             return self._textures[id(texture)]
         self._kept.append(texture)
         document = self.document
         data, mime = self._encoded[id(texture)]
         images = document.setdefault("images", [])
-        name = f"{material}_{role}" if material else role
+        if material != self._name and not material.startswith(f"{self._name}_"):
+            material = f"{self._name}_{material}"
+        name = _free(f"{material}_{role}", images)
         images.append({"name": name, "bufferView": self._view(data), "mimeType": mime})
         linear = texture.filter == "linear"
         sampler = {
@@ -307,9 +339,8 @@ class _Writer:
         source: Json = {"source": len(images) - 1}
         if mime == "image/webp":
             source = {"extensions": {_WEBP: source}}
-            for need in ("extensionsUsed", "extensionsRequired"):
-                document.setdefault(need, [_WEBP])
-        textures.append({"sampler": samplers.index(sampler), **source})
+            self._uses(_WEBP, required=True)
+        textures.append({"name": name, "sampler": samplers.index(sampler), **source})
         self._textures[id(texture)] = len(textures) - 1
         return len(textures) - 1
 
@@ -330,6 +361,20 @@ class _Writer:
         return b"".join(
             [head, document, struct.pack("<I4s", len(self._binary), b"BIN\0"), self._binary]
         )
+
+
+def _used_materials(mesh: Mesh) -> list[Material]:
+    """Those that a face has."""
+    if mesh.face_material is None:
+        return list(mesh.materials[:1])
+    used = np.unique(mesh.face_material)
+    return [mesh.materials[index] for index in used if index < len(mesh.materials)]
+
+
+def _free(name: str, among: Sequence[Json]) -> str:
+    """The name, with a number where one of those is called so."""
+    taken = {each["name"] for each in among}
+    return next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in taken)
 
 
 def _corner_attributes(

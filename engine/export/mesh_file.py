@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,29 @@ def save_scene(
     Raises:
         EngineError: ``mesh_empty``, ``mesh_broken``, ``unwritable``.
     """
-    write_bytes_atomic(path, glb_bytes(meshes, image_format=image_format))
+    name = Path(path).stem
+    write_bytes_atomic(path, glb_bytes(meshes, name=name, image_format=image_format))
+
+
+def save_levels(
+    meshes: Sequence[NamedMesh], files: Sequence[Path], *, image_format: ImageFormat = "png"
+) -> None:
+    """Write each level of detail into a .glb file of its own, and the hull beside the first.
+
+    Args:
+        meshes: the objects of all levels, and perhaps a hull.
+        files: of the levels.
+
+    Raises:
+        EngineError: as ``save_scene``.
+    """
+    for level, file in enumerate(files):
+        seen = [replace(m, level=0) for m in meshes if m.level == level and not m.bare]
+        if level == 0:
+            # Engines find a hull by the name of the mesh that it belongs to.
+            hulls = [replace(m, name=f"UCX_{seen[0].name}") for m in meshes if m.bare]
+            seen += hulls
+        save_scene(seen, file, image_format=image_format)
 
 
 def _ply(mesh: Mesh) -> bytes:

@@ -58,22 +58,50 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     turned = normals.reshape(-1, 3)[normal_rows].astype(np.float64) @ Y_UP_FROM_Z_UP.T
     np.savetxt(out, turned, "vn %.6g %.6g %.6g")
     columns = [np.asarray(mesh.faces) + 1, normal_of.reshape(-1, 3) + 1]
-    pattern = "f %d//%d %d//%d %d//%d"
+    corner = " %d//%d"
     if mesh.uvs is not None:
         uv_rows, uv_of = unique_rows(mesh.uvs.reshape(-1, 2))
         np.savetxt(out, mesh.uvs.reshape(-1, 2)[uv_rows], "vt %.8g %.8g")
         columns.insert(1, uv_of.reshape(-1, 3) + 1)
-        pattern = "f %d/%d/%d %d/%d/%d %d/%d/%d"
+        corner = " %d/%d/%d"
     rows = np.stack(columns, axis=-1).reshape(len(mesh.faces), -1)
+    first, all_faces = _first_of_quads(mesh), np.ones(len(mesh.faces), bool)
+
+    def write_faces(chosen: np.ndarray) -> None:
+        of_quad = chosen & first
+        fourth = rows[np.roll(of_quad, 1)][:, -len(columns) :]
+        np.savetxt(out, np.concatenate([rows[of_quad], fourth], axis=1), f"f{corner * 4}")
+        np.savetxt(out, rows[chosen & ~first & ~np.roll(first, 1)], f"f{corner * 3}")
+
     for index, material in enumerate(mesh.materials):
-        chosen = slice(None) if mesh.face_material is None else mesh.face_material == index
         if mesh.face_material is None and index > 0:
             break
-        out.write(f"usemtl {_word(material.name, index)}\n")
-        np.savetxt(out, rows[chosen], pattern)
+        out.write(f"usemtl {_word(material.name, _short(path.stem), index)}\n")
+        write_faces(all_faces if mesh.face_material is None else mesh.face_material == index)
     if not mesh.materials:
-        np.savetxt(out, rows, pattern)
+        write_faces(all_faces)
     return ObjFiles(out.getvalue().encode(), beside)
+
+
+def _first_of_quads(mesh: Mesh) -> np.ndarray:
+    """(F,) bool: faces that make a quad with the one that follows, see ``Mesh.polygons``.
+
+    The corners 0 and 2 of the first are the corners 0 and 1 of the other, with the same UVs, and
+    both have one material. Where their normals differ, those of the first count.
+    """
+    first = np.zeros(len(mesh.faces), bool)
+    if mesh.polygons is None or len(mesh.faces) < 2:
+        return first
+    one, other = slice(None, -1), slice(1, None)
+    first[one] = mesh.polygons[one] == mesh.polygons[other]
+    for values in (mesh.faces, mesh.uvs):
+        if values is not None:
+            same = values[one][:, [0, 2]] == values[other][:, [0, 1]]
+            first[one] &= same.reshape(len(same), -1).all(axis=1)
+    if mesh.face_material is not None:
+        first[one] &= mesh.face_material[one] == mesh.face_material[other]
+    first[1:] &= ~first[:-1]  # three in a row are a polygon with more corners
+    return first
 
 
 def _short(stem: str) -> str:
@@ -81,8 +109,9 @@ def _short(stem: str) -> str:
     return os.fsencode(stem)[:200].decode(errors="ignore")
 
 
-def _word(name: str, index: int) -> str:
-    return "_".join(name.split()) or f"material_{index}"
+def _word(name: str, stem: str, index: int) -> str:
+    """A material's name without spaces; one without a name is called as the file."""
+    return "_".join(name.split()) or "_".join([*stem.split(), *([str(index)] if index else [])])
 
 
 def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
@@ -103,7 +132,7 @@ def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
     for index, material in enumerate(mesh.materials):
         color = " ".join(f"{value:.6g}" for value in material.base_color_factor)
         lines += [
-            f"newmtl {_word(material.name, index)}",
+            f"newmtl {_word(material.name, stem, index)}",
             f"Kd {color}",
             f"d {material.alpha_factor:.6g}",
             f"Pm {material.metallic_factor:.6g}",

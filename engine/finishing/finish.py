@@ -8,15 +8,16 @@ import numpy as np
 
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
-from engine.export.mesh_file import save_mesh, save_scene
+from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
-from engine.finishing.standing import stand
-from engine.finishing.targets import targets_of, tell_target
+from engine.finishing.standing import is_moved, stand
+from engine.finishing.targets import MISSED, quads_of, targets_of, tell_quads, tell_target
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
+from engine.meshing.quads import make_quads
 from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
 from engine.meshing.self_intersections import without_self_intersections
@@ -29,7 +30,6 @@ from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
 from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
-from protocol.limits import ImageFormat
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
@@ -69,16 +69,26 @@ class Finished:
         """Whether the mesh keeps the UVs with which it was given."""
         return self.log["levels"][0].get("unwrap") == GIVEN
 
-    def save(self, path: str | Path, *, image_format: ImageFormat = "png") -> None:
-        """Write a .glb file with all meshes, or a .obj file with what is seen at once.
+    @property
+    def has_quads(self) -> bool:
+        """Whether its triangles are pieces of quads that were made."""
+        return "quads" in self.log["levels"][0]
+
+    def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
+        """Write a .glb file with all meshes or one for each level of detail, or what is seen at
+        once in another format; returns the files, what is seen first.
 
         Raises:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
         """
-        if Path(path).suffix.lower() == ".glb":
-            save_scene(self.meshes, path, image_format=image_format)
-        else:
+        if path.suffix.lower() != ".glb":
             save_mesh(self.mesh, path)
+        elif len(self.log["levels"]) > 1 and (files := settings.level_files(path)):
+            save_levels(self.meshes, files, image_format=settings.image_format)
+            return files
+        else:
+            save_scene(self.meshes, path, image_format=settings.image_format)
+        return (path,)
 
 
 def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str, ...]:
@@ -86,9 +96,10 @@ def finishing_stages(settings: Finish, *, given_mesh: bool = False) -> tuple[str
     if given_mesh:
         return ("check_uvs", "detail", "bake")
     remeshing = ("remesh",) if settings.closed else ()
+    surface = ("simplify", "quads") if settings.quads else ("simplify",)
     if not settings.textured:
-        return ("clean", *remeshing, *("simplify",) * len(settings.lod_shares))
-    levels = ("simplify", "unwrap", "bake") * len(settings.lod_shares)
+        return ("clean", *remeshing, *surface * len(settings.lod_shares))
+    levels = (*surface, "unwrap", "bake") * len(settings.lod_shares)
     return ("clean", *remeshing, "detail", *levels)
 
 
@@ -148,28 +159,48 @@ def finish(
                 simple = _uncrossed(vertices, faces, settings, target, report)
             else:
                 simple = simplify_mesh(vertices, faces, target, colors=colors)
-                tell_target(simple, target, level, settings.closed, report)
+                if settings.closed:
+                    cells = _remesh_resolution(settings, voxels.grid.grid_size)
+                    simple = _closed_coarser(clean, cells, simple, target, report)
+                if settings.quads is None:
+                    tell_target(simple, target, level, settings.closed, report)
             if colors is not None:
                 colors = colors[simple.source]
             # The next level starts from this one, which is as good and much faster.
             vertices, faces = simple.vertices, simple.faces
+        mesh, of_quads = Mesh(vertices, faces), {}
+        if settings.quads is not None:
+            mesh, of_quads = _of_quads(mesh, settings, level, report)
         if source is None:
-            meshes.append(NamedMesh(name, placed(Mesh(vertices, faces), voxels.placement)))
-            log["levels"].append({"after": report_mesh(vertices, faces).to_dict()})
+            meshes.append(NamedMesh(name, placed(mesh, voxels.placement)))
+            after = report_mesh(mesh.vertices, mesh.faces).to_dict()
+            log["levels"].append({"after": after} | of_quads)
             continue
         size = texture_size_of(settings, level)
-        mesh, method = unwrapped_mesh(Mesh(vertices, faces), size, report)
+        mesh, method = unwrapped_mesh(mesh, size, report)
         own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
         baked = baked_mesh(
             mesh, source, report, size=size, normal_map=settings.normal_map, name=own
         )
-        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement)))
-        log["levels"].append(level_log(baked, size, method))
+        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement), level=level))
+        log["levels"].append(level_log(baked, size, method) | of_quads)
     if settings.collision_hull:
         hull = collision_hull(meshes[0].mesh.vertices)
         if hull is not None:
             meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings.height, settings.origin), log)
+    return Finished(stand(meshes, settings), log)
+
+
+def _of_quads(
+    surface: Mesh, settings: Finish, level: int, report: Report
+) -> tuple[Mesh, dict[str, Any]]:
+    """The surface as quads, and what the log says of them."""
+    target = quads_of(settings)[level]
+    with report.stage("quads"):
+        quads = make_quads(surface.vertices, surface.faces, target)
+    tell_quads(quads, target, level, report)
+    mesh = Mesh(quads.vertices, quads.faces, polygons=quads.polygons)
+    return mesh, {"quads": quads.count, "quad_share": round(quads.share, 4)}
 
 
 def _solid(
@@ -198,6 +229,26 @@ def _uncrossed(
     if len(simple.faces) > target:
         report.note(
             f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
+        )
+    return simple
+
+
+def _closed_coarser(
+    clean: CleanResult, cells: int, simple: Simplified, target: int, report: Report
+) -> Simplified:
+    """What misses its target has tunnels that no collapse may close; closed again with larger
+    cells, a surface has fewer of them."""
+    finest = cells
+    while len(simple.faces) > MISSED * target and cells > LEAST_CELLS:
+        cells = max(LEAST_CELLS, cells * 2 // 3)
+        closed = remesh(clean.vertices, clean.faces, cells)
+        other = simplify_mesh(closed.vertices, closed.faces, target)
+        if len(other.faces) < len(simple.faces):
+            simple = other
+    if cells < finest:
+        report.note(
+            f"For {target:,} faces the surface was closed with {cells} instead of {finest} cells "
+            "along its longest side: tunnels and gaps that are finer are gone."
         )
     return simple
 
@@ -259,7 +310,9 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
-    if settings.height is not None or settings.origin != "kept":
+    if settings.quads is not None:
+        report.note("A mesh that was given keeps its faces; it does not become quads.")
+    if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
         given,

@@ -58,11 +58,12 @@ def finish_mesh(
     all_meshes = [NamedMesh(name, one) for one, _ in levels]
     if hull is not None:
         all_meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    stood = stand(all_meshes, settings.height, settings.origin)
+    stood = stand(all_meshes, settings)
     meshes: list[NamedMesh] = []
     for level in range(len(levels)):
         suffix = f"_LOD{level}" if len(levels) > 1 else ""
-        meshes += objects_of(stood[level].mesh, name, suffix)
+        objects = objects_of(stood[level].mesh, name, suffix)
+        meshes += [replace(named, level=level) for named in objects]
     _tell(own.mesh, stood[0].mesh, keeps, choice, report)
     log = {"cleaned_faces": len(own.faces), "levels": [entry for _, entry in levels]}
     return Finished((*meshes, *stood[len(levels) :]), log, stood[0].mesh)

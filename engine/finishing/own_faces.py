@@ -129,13 +129,14 @@ def objects_of(mesh: Mesh, name: str, suffix: str = "") -> list[NamedMesh]:
     meshes: list[NamedMesh] = []
     taken: set[str] = set()
     for number, given in enumerate(mesh.objects):
-        chosen = mesh.face_object == number
-        if not chosen.any():
-            continue
+        # Every object takes its name, so that one that is gone from a level renames no other.
         own, count = given, 1
         while own in taken:
             own, count = f"{given}.{count:03d}", count + 1
         taken.add(own)
+        chosen = mesh.face_object == number
+        if not chosen.any():
+            continue
         one = some_faces(mesh, chosen)
         meshes.append(NamedMesh(own + suffix, replace(one, objects=(own,), face_object=None)))
     return meshes

@@ -8,29 +8,29 @@ import numpy as np
 from engine.export.gltf import NamedMesh
 from engine.mesh import drop_unused_vertices
 from protocol.errors import EngineError
-from protocol.finishes import Origin
+from protocol.finishes import Finish
 
 
-def stand(
-    meshes: Sequence[NamedMesh], height: float | None, origin: Origin
-) -> tuple[NamedMesh, ...]:
+def stand(meshes: Sequence[NamedMesh], settings: Finish) -> tuple[NamedMesh, ...]:
     """Scale and move meshes together; levels of detail and hull stay where they fit the first.
 
     Args:
         meshes: in object space, Z-up.
-        height: metres from the lowest to the highest point of what is seen; None: as it is.
-        origin: "base": in the middle of the foot, so that the asset stands on the ground;
-            "centre": of the bounding box; "kept".
+        settings: of them ``height``: metres from the lowest to the highest point of what is seen;
+            ``scale``: a factor instead, from the origin that the meshes have; ``origin``: "base":
+            in the middle of the foot, so that the asset stands on the ground; "centre": of the
+            bounding box; "kept".
 
     Raises:
         EngineError: ``height`` where all lies in a level plane and a height is wanted.
     """
-    if height is None and origin == "kept":
+    height, origin = settings.height, settings.origin
+    if not is_moved(settings):
         return tuple(meshes)
     points = [drop_unused_vertices(named.mesh).vertices for named in meshes if not named.bare]
     low = np.min([some.min(axis=0) for some in points], axis=0).astype(np.float64)
     high = np.max([some.max(axis=0) for some in points], axis=0).astype(np.float64)
-    scale = 1.0
+    scale = settings.scale or 1.0
     if height is not None:
         if not high[2] > low[2]:
             raise EngineError(
@@ -47,3 +47,8 @@ def stand(
         replace(named, mesh=replace(named.mesh, vertices=(named.mesh.vertices - anchor) * scale))
         for named in meshes
     )
+
+
+def is_moved(settings: Finish) -> bool:
+    """Whether a result shall get another size or place than it comes with."""
+    return bool(settings.height or settings.scale) or settings.origin != "kept"

@@ -1,5 +1,6 @@
 """How many faces each level of detail gets, and what the user is told about it."""
 
+from engine.meshing.quads import ENOUGH, Quads
 from engine.meshing.simplify import Simplified
 from engine.report import Report
 from protocol.finishes import Finish
@@ -12,8 +13,28 @@ MISSED = 1.02
 def targets_of(settings: Finish, faces: int) -> list[int]:
     """The most faces of each level, for a surface that has ``faces``: of a surface that has fewer
     than were asked for the further levels still are half of the one before."""
+    if settings.quads is not None:
+        return [ENOUGH * quads for quads in quads_of(settings)]
     most = min(settings.faces, faces)
     return [max(FEWEST_FACES, int(most * share)) for share in settings.lod_shares]
+
+
+def quads_of(settings: Finish) -> list[int]:
+    """The quads of each level of detail."""
+    return [max(1, int((settings.quads or 0) * share)) for share in settings.lod_shares]
+
+
+def tell_quads(quads: Quads, target: int, level: int, report: Report) -> None:
+    """Say where there are more of them than were asked for, or not quads alone."""
+    where = f"Level of detail {level}: " if level else ""
+    triangles = len(quads.faces) - 2 * quads.count
+    if quads.count > MISSED * target:
+        report.note(
+            f"{where}{target:,} quads were asked for, and {quads.count:,} were made: "
+            "edges and thin parts of the shape take so many."
+        )
+    if triangles:
+        report.note(f"{where}{triangles:,} triangles are where quads would be folded.", detail=True)
 
 
 def tell_target(simple: Simplified, target: int, level: int, closed: bool, report: Report) -> None:

@@ -2,10 +2,12 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from engine.meshing.duplicates import is_repeated
+from engine.kernels import kernel
+from engine.meshing.duplicates import has_repeated_corner, is_repeated
 from engine.meshing.edges import face_areas, find_edges, parts_by_edges, parts_of
 from engine.meshing.fins import is_fin
 from engine.meshing.holes import close_holes
@@ -49,8 +51,8 @@ class CleanResult:
         faces: (G, 3) int32.
         source: (W,) int64 the old vertex that each one is, or lies beside where a hole was filled:
             ``attributes[source]`` carries attributes over.
-        before, after: what the mesh was like; ``before.inner_faces`` counts the faces that were
-            found hidden, whether they were removed or not.
+        before: what the mesh was like; its ``inner_faces`` counts the faces that were found
+            hidden, whether they were removed or not.
         removed: how many faces, parts or holes each step dealt with, for the recipe.
         one_sided_parts: parts that no winding makes consistent, such as Moebius strips; each keeps
             a seam of flipped edges and is otherwise left alone.
@@ -60,9 +62,13 @@ class CleanResult:
     faces: np.ndarray
     source: np.ndarray
     before: MeshReport
-    after: MeshReport
     removed: dict[str, int]
     one_sided_parts: int
+
+    @cached_property
+    def after(self) -> MeshReport:
+        """What the mesh is like now; counted when it is asked for."""
+        return report_mesh(self.vertices, self.faces)
 
 
 def clean_mesh(
@@ -104,8 +110,7 @@ def clean_mesh(
             )
 
     before = report_mesh(vertices, faces)
-    finite = np.asarray(np.isfinite(vertices).all(axis=1))
-    drop("not_finite", ~np.asarray(finite[faces].all(axis=1)))
+    drop("not_finite", _is_not_finite(vertices, faces))
     source, faces = _compact(faces, len(vertices))
     kept, new_index = weld_near(vertices[source], settings.weld_distance)
     source, faces = source[kept], new_index[faces].astype(np.int32)
@@ -140,10 +145,17 @@ def clean_mesh(
     source = np.concatenate([source, source[beside]])
     used, faces = _compact(faces, len(vertices))
     vertices, source = vertices[used], source[used]
-    after = report_mesh(vertices, faces)
-    one_sided = _one_sided_parts(vertices, faces) if after.flipped_edges else 0
+    one_sided = _one_sided_parts(vertices, faces)
     logger.info("Cleaned: %s", {name: count for name, count in removed.items() if count})
-    return CleanResult(vertices, faces, source, before, after, removed, one_sided)
+    return CleanResult(vertices, faces, source, before, removed, one_sided)
+
+
+def _is_not_finite(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F,) bool: faces with a corner that is no place."""
+    if np.isfinite(vertices).all():
+        return np.zeros(len(faces), dtype=bool)
+    finite = np.isfinite(vertices).all(axis=1)
+    return ~finite[faces].all(axis=1)
 
 
 def _hidden_behind_solid(
@@ -182,14 +194,30 @@ def checked_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
 
 def is_degenerate(vertices: np.ndarray, faces: np.ndarray, height: float) -> np.ndarray:
     """(F,) bool: faces with a corner twice, or no higher than ``height`` over a side."""
-    ends = [vertices[faces[:, k]] for k in range(3)]
-    longest = np.zeros(len(faces))
-    for k in range(3):
-        side = ends[k] - ends[(k + 1) % 3]
-        longest = np.maximum(longest, np.einsum("fi,fi->f", side, side))
-    twice_area = 2 * face_areas(vertices, faces)
-    flat = twice_area <= height * np.sqrt(longest)
-    return flat | (faces == np.roll(faces, 1, axis=1)).any(axis=1)
+    return has_repeated_corner(faces) | _is_flat(
+        np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.int32), height
+    )
+
+
+@kernel
+def _is_flat(vertices, faces, height):
+    """(F,) bool: no higher than ``height`` over the longest side."""
+    flat = np.empty(faces.shape[0], np.bool_)
+    sides = np.empty((3, 3))
+    for f in range(faces.shape[0]):
+        longest2 = 0.0
+        for s in range(3):
+            a, b = faces[f, s], faces[f, (s + 1) % 3]
+            length2 = 0.0
+            for k in range(3):
+                sides[s, k] = np.float64(vertices[b, k]) - vertices[a, k]
+                length2 += sides[s, k] ** 2
+            longest2 = max(longest2, length2)
+        x = sides[0, 1] * sides[1, 2] - sides[0, 2] * sides[1, 1]
+        y = sides[0, 2] * sides[1, 0] - sides[0, 0] * sides[1, 2]
+        z = sides[0, 0] * sides[1, 1] - sides[0, 1] * sides[1, 0]
+        flat[f] = np.sqrt(x * x + y * y + z * z) <= height * np.sqrt(longest2)
+    return flat
 
 
 def _is_floater(
@@ -217,6 +245,8 @@ def _is_floater(
 def _one_sided_parts(vertices: np.ndarray, faces: np.ndarray) -> int:
     """How many parts have flipped edges."""
     flipped = flipped_pairs(faces, find_edges(faces, len(vertices)))
+    if len(flipped) == 0:
+        return 0
     part_of_face, _ = parts_of(faces, len(vertices))
     return len(np.unique(part_of_face[flipped[:, 0] // 3]))
 

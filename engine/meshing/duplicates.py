@@ -1,4 +1,4 @@
-"""Duplicate faces."""
+"""Duplicate faces and corners."""
 
 import numpy as np
 
@@ -8,6 +8,12 @@ from engine.kernels import kernel
 def is_repeated(faces: np.ndarray, vertex_count: int) -> np.ndarray:
     """(F,) bool: faces with the same three corners as an earlier face, in whatever order."""
     return _is_repeated(np.ascontiguousarray(faces, dtype=np.int32), vertex_count)
+
+
+def has_repeated_corner(faces: np.ndarray) -> np.ndarray:
+    """(F,) bool: faces with a vertex twice."""
+    a, b, c = faces[:, 0], faces[:, 1], faces[:, 2]
+    return (a == b) | (b == c) | (c == a)
 
 
 @kernel

@@ -1,10 +1,11 @@
 """Which faces meet at which edge, and which are connected."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from engine.kernels import kernel
+from engine.kernels import kernel, sort_in_place
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,16 @@ class Edges:
     sides: np.ndarray
     first: np.ndarray
 
-    @property
+    @cached_property
     def counts(self) -> np.ndarray:
         """(E,) int64, how many sides lie on each edge."""
         return np.diff(self.first)
+
+    def of_sides(self) -> np.ndarray:
+        """(3F,) int32, the edge that each side lies on."""
+        edge = np.empty(len(self.sides), np.int32)
+        edge[self.sides] = np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts)
+        return edge
 
     def sides_of_open_edges(self) -> np.ndarray:
         """(B,) int32, the sides that have an edge to themselves."""
@@ -32,8 +39,7 @@ class Edges:
 
     def pairs(self) -> np.ndarray:
         """(M, 2) int32, the two sides of each edge that has exactly two."""
-        at = self.first[:-1][self.counts == 2]
-        return np.stack([self.sides[at], self.sides[at + 1]], axis=1)
+        return _pairs(self.sides, self.first)
 
 
 def find_edges(faces: np.ndarray, vertex_count: int) -> Edges:
@@ -42,8 +48,8 @@ def find_edges(faces: np.ndarray, vertex_count: int) -> Edges:
 
 
 def side_ends(faces: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where sides start and end: two arrays of vertex indices, shaped as ``sides``."""
-    return faces[sides // 3, sides % 3], faces[sides // 3, (sides + 1) % 3]
+    """Where (N,) sides start and end: two (N,) int32 arrays of vertex indices."""
+    return _side_ends(np.ascontiguousarray(faces, np.int32), np.ascontiguousarray(sides, np.int32))
 
 
 def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
@@ -52,13 +58,7 @@ def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
     Only edges with exactly two sides, of different faces, make neighbours. Two faces disagree when
     they walk their common edge in the same direction.
     """
-    pairs = edges.pairs().astype(np.int64)
-    pairs = pairs[pairs[:, 0] // 3 != pairs[:, 1] // 3]
-    disagrees = side_ends(faces, pairs[:, 0])[0] == side_ends(faces, pairs[:, 1])[0]
-    neighbours = np.full(3 * len(faces), -1, dtype=np.int64)
-    neighbours[pairs[:, 0]] = 2 * (pairs[:, 1] // 3) + disagrees
-    neighbours[pairs[:, 1]] = 2 * (pairs[:, 0] // 3) + disagrees
-    return neighbours.reshape(-1, 3)
+    return _neighbours(np.ascontiguousarray(faces, np.int32), edges.sides, edges.first)
 
 
 def faces_across(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -98,13 +98,7 @@ def parts_of(simplices: np.ndarray, node_count: int) -> tuple[np.ndarray, int]:
 def parts_by_edges(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, int]:
     """As ``parts_of``, where a vertex in common is not enough to hold two faces together."""
     edges = find_edges(faces, vertex_count)
-    same = np.repeat(np.arange(len(edges.counts)), edges.counts)
-    face = edges.sides // 3
-    on_one = same[1:] == same[:-1]
-    pairs = np.stack([face[:-1][on_one], face[1:][on_one]], axis=1)
-    alone = np.repeat(np.arange(len(faces)), 2).reshape(-1, 2)
-    parts, count = parts_of(np.concatenate([alone, pairs]), len(faces))
-    return parts[: len(faces)], count
+    return parts_of(edges.of_sides().reshape(-1, 3), len(edges.counts))
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -145,43 +139,73 @@ def _normals(vertices, faces):
 
 @kernel
 def _group_sides(faces, vertex_count):
-    """Two counting sorts, by the higher and then stably by the lower vertex."""
+    """A counting sort by the lower vertex, then the few sides of each by their higher one."""
     side_count = faces.shape[0] * 3
-    low_start = np.zeros(vertex_count + 1, np.int64)
-    high_start = np.zeros(vertex_count + 1, np.int64)
+    start = np.zeros(vertex_count + 1, np.int64)
+    for f in range(faces.shape[0]):
+        for s in range(3):
+            start[min(faces[f, s], faces[f, (s + 1) % 3]) + 1] += 1
+    for v in range(vertex_count):
+        start[v + 1] += start[v]
+    keys = np.empty(side_count, np.int64)  # the higher vertex, then the side
     for f in range(faces.shape[0]):
         for s in range(3):
             a, b = faces[f, s], faces[f, (s + 1) % 3]
-            low_start[min(a, b) + 1] += 1
-            high_start[max(a, b) + 1] += 1
-    for v in range(vertex_count):
-        low_start[v + 1] += low_start[v]
-        high_start[v + 1] += high_start[v]
-    by_high = np.empty(side_count, np.int32)
-    for f in range(faces.shape[0]):
-        for s in range(3):
-            high = max(faces[f, s], faces[f, (s + 1) % 3])
-            by_high[high_start[high]] = f * 3 + s
-            high_start[high] += 1
+            low = min(a, b)
+            keys[start[low]] = np.int64(max(a, b)) << 32 | (3 * f + s)
+            start[low] += 1
     sides = np.empty(side_count, np.int32)
-    for i in range(side_count):
-        f, s = by_high[i] // 3, by_high[i] % 3
-        low = min(faces[f, s], faces[f, (s + 1) % 3])
-        sides[low_start[low]] = by_high[i]
-        low_start[low] += 1
     first = np.empty(side_count + 1, np.int64)
     edge_count = 0
-    last_low, last_high = -1, -1
-    for i in range(side_count):
-        f, s = sides[i] // 3, sides[i] % 3
-        a, b = faces[f, s], faces[f, (s + 1) % 3]
-        low, high = min(a, b), max(a, b)
-        if low != last_low or high != last_high:
-            first[edge_count] = i
-            edge_count += 1
-            last_low, last_high = low, high
+    begin = 0
+    for low in range(vertex_count):
+        end = start[low]
+        if end - begin > 1:
+            sort_in_place(keys[begin:end])
+        last_high = np.int64(-1)
+        for i in range(begin, end):
+            sides[i] = np.int32(keys[i] & 0xFFFFFFFF)
+            if keys[i] >> 32 != last_high:
+                last_high = keys[i] >> 32
+                first[edge_count] = i
+                edge_count += 1
+        begin = end
     first[edge_count] = side_count
     return sides, first[: edge_count + 1].copy()
+
+
+@kernel
+def _side_ends(faces, sides):
+    starts, ends = np.empty(len(sides), np.int32), np.empty(len(sides), np.int32)
+    for i in range(len(sides)):
+        f, s = sides[i] // 3, sides[i] % 3
+        starts[i], ends[i] = faces[f, s], faces[f, s + 1 if s < 2 else 0]
+    return starts, ends
+
+
+@kernel
+def _pairs(sides, first):
+    pairs = np.empty((len(first) - 1, 2), np.int32)
+    count = 0
+    for e in range(len(first) - 1):
+        if first[e + 1] - first[e] == 2:
+            pairs[count, 0], pairs[count, 1] = sides[first[e]], sides[first[e] + 1]
+            count += 1
+    return pairs[:count].copy()
+
+
+@kernel
+def _neighbours(faces, sides, first):
+    neighbours = np.full(faces.shape, -1, np.int64)
+    for e in range(len(first) - 1):
+        if first[e + 1] - first[e] != 2:
+            continue
+        a, b = sides[first[e]], sides[first[e] + 1]
+        f, s, g, t = a // 3, a % 3, b // 3, b % 3
+        if f != g:
+            disagrees = np.int64(faces[f, s] == faces[g, t])
+            neighbours[f, s], neighbours[g, t] = 2 * g + disagrees, 2 * f + disagrees
+    return neighbours
 
 
 @kernel

@@ -18,11 +18,10 @@ def is_fin(vertices: np.ndarray, faces: np.ndarray, max_perimeter: float) -> np.
         max_perimeter: of a patch, in the unit of the vertices.
     """
     edges = find_edges(faces, len(vertices))
-    edge_of_side = np.empty(3 * len(faces), dtype=np.int64)
-    edge_of_side[edges.sides] = np.repeat(np.arange(len(edges.first) - 1), edges.counts)
-    sides_on_edge = edges.counts[edge_of_side]
-    if not (sides_on_edge > 2).any():
+    if not (edges.counts > 2).any():
         return np.zeros(len(faces), dtype=bool)
+    edge_of_side = edges.of_sides()
+    sides_on_edge = edges.counts[edge_of_side]
     neighbours = face_neighbours(faces, edges)
     patch = connected(np.zeros(len(faces), np.int32), np.where(neighbours < 0, -1, neighbours >> 1))
     count = int(patch.max()) + 1
@@ -34,9 +33,8 @@ def is_fin(vertices: np.ndarray, faces: np.ndarray, max_perimeter: float) -> np.
     is_open = np.bincount(owner, weights=sides_on_edge[rim] == 1, minlength=count) > 0
     # What stays on each shared edge must still be two faces or more.
     shared = rim[sides_on_edge[rim] > 2]
-    _, at, own = np.unique(
-        edge_of_side[shared] * count + patch[shared // 3], return_inverse=True, return_counts=True
-    )
+    keys = edge_of_side[shared].astype(np.int64) * count + patch[shared // 3]
+    _, at, own = np.unique(keys, return_inverse=True, return_counts=True)
     left = sides_on_edge[shared] - own[at]
     stands = np.bincount(patch[shared // 3], minlength=count) > 0
     needed = np.bincount(patch[shared // 3], weights=left < 2, minlength=count) > 0

@@ -1,7 +1,7 @@
 """Charts laid flat without overlap: projected, untangled, checked by rasterising, split."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -68,10 +68,13 @@ def flatten_charts(
     """
     normals = face_normals(vertices, faces)
     areas = np.sqrt(np.einsum("fi,fi->f", normals, normals)) / 2
-    chart = chart_of_face
+    chart, across = chart_of_face, neighbours
     pieces = np.arange(len(faces)) if piece_of is None else piece_of
-    size_of_piece = np.bincount(pieces)
     true_faces, true_normals, vertex_count = faces, normals, len(vertices)
+    # Where corners lie in charts that are done, and a number of each such chart; the arrays above
+    # keep only the faces that are not.
+    todo = np.arange(len(faces))
+    places, number, numbers = np.empty((len(faces), 3, 2)), np.empty(len(faces), np.int32), 0
     round_ = 0
     while True:
         if out_of_time():
@@ -79,30 +82,35 @@ def flatten_charts(
         flat, order = _project(vertices, faces, normals, areas, chart)
         if out_of_time():
             return None
-        leaves, covered, taken = _faults(flat, order, areas, neighbours, step)
+        leaves, covered, taken = _faults(flat, order, areas, across, step)
         if out_of_time():
             return None
         count = int(chart.max()) + 1
         if round_ == 0 and leaves.any():
-            smoothed = _smoothed(vertices.astype(np.float64), faces, neighbours, SMOOTHINGS)
+            smoothed = _smoothed(vertices.astype(np.float64), faces, across, SMOOTHINGS)
             other_leaves, *_ = _faults(
-                *_project(smoothed, faces, normals, areas, chart), areas, neighbours, step
+                *_project(smoothed, faces, normals, areas, chart), areas, across, step
             )
-            normals = face_normals(smoothed, faces)
+            normals = np.where(_alone(chart, pieces), normals, face_normals(smoothed, faces))
             fewer = np.bincount(chart, leaves.astype(int) - other_leaves, minlength=count) > 0
             # Both places of each vertex; all faces of a chart take theirs from the same.
             vertices = np.concatenate([vertices, smoothed])
             faces = faces + vertex_count * fewer[chart][:, None]
             round_ = 1
             continue
+        # A face by itself, if only without area, is as flat as it gets.
+        leaves &= ~_alone(chart, pieces)[:, 0]
+        changes = np.bincount(chart, leaves, minlength=count) > 0
+        done = ~changes[chart]
+        places[todo[done]] = flat.points[flat.faces[done]]
+        number[todo[done]] = chart[done] + numbers
+        numbers += count
+        if done.all():
+            return _joined(true_faces, connected(number, neighbours), places)
+        round_ += 1
         many = np.bincount(chart, weights=taken, minlength=count) > 0.03 * np.maximum(
             np.bincount(chart, weights=covered, minlength=count), 1
         )
-        # A face by itself, if only without area, is as flat as it gets.
-        leaves &= np.bincount(chart)[chart] > size_of_piece[pieces]
-        if not leaves.any():
-            return replace(flat, source=flat.source % vertex_count)
-        round_ += 1
         # The folded and the covered go, ...
         away = (np.bincount(pieces, leaves) > 0)[pieces]
         new = chart * 3
@@ -110,23 +118,47 @@ def flatten_charts(
             # ... each by itself in the end, or all of its chart, ...
             alone = away
             if round_ >= 2 * ROUNDS:
-                alone = (np.bincount(chart, leaves, minlength=count) > 0)[chart]
+                alone = ~done
         else:
             # ... but at first those side by side together, and charts with much overlap in halves.
             away &= ~many[chart]
-            half = many[chart] & _is_far_half(flat)
+            half = (many & changes)[chart] & _is_far_half(flat)
             if piece_of is not None:
-                half = of_polygons(half, piece_of)
+                half = of_polygons(half, pieces)
             new[half] += 2
             new[away] += 1
             # Where all leave together, nothing would change.
             alone = np.bincount(chart, ~away, minlength=count)[chart] == 0
         new[alone] = 3 * count + pieces[alone]
-        chart = connected(new, neighbours)
+        todo, faces, normals, areas = (x[~done] for x in (todo, faces, normals, areas))
+        pieces = np.unique(pieces[~done], return_inverse=True)[1]
+        place = np.where(done, -1, np.cumsum(~done) - 1)
+        across = np.where(across < 0, -1, place[across])[~done]
+        chart = connected(new[~done], across)
         # Smoothed places can leave nothing of a face; by itself it lies flat in its true ones.
-        single = (np.bincount(chart)[chart] == size_of_piece[pieces])[:, None]
-        faces = np.where(single, true_faces, faces)
-        normals = np.where(single, true_normals, normals)
+        single = _alone(chart, pieces)
+        faces = np.where(single, true_faces[todo], faces)
+        normals = np.where(single, true_normals[todo], normals)
+
+
+def _alone(chart: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """(F, 1) bool: faces whose chart has no other piece."""
+    return (np.bincount(chart)[chart] == np.bincount(pieces)[pieces])[:, None]
+
+
+def _joined(faces: np.ndarray, chart: np.ndarray, places: np.ndarray) -> FlatCharts:
+    """Charts whose corners lie at ``places`` (F, 3, 2), which are equal where vertices are."""
+    count = int(faces.max()) + 1
+    keys, first, corner = np.unique(
+        chart[:, None].astype(np.int64) * count + faces, return_index=True, return_inverse=True
+    )
+    return FlatCharts(
+        chart,
+        keys % count,
+        corner.reshape(-1, 3).astype(np.int32),
+        places.reshape(-1, 2)[first],
+        (keys // count).astype(np.int32),
+    )
 
 
 def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.ndarray]:
@@ -170,7 +202,7 @@ def _project(vertices, faces, normals, areas, chart) -> tuple[FlatCharts, np.nda
     for k in range(2):
         points[:, k] -= np.minimum.reduceat(points[:, k], first)[of_vertex]
     flat = FlatCharts(chart, source, new_faces, points, of_vertex)
-    return flat, np.argsort(-front, kind="stable")
+    return flat, np.lexsort((-front, chart))
 
 
 def _faults(
@@ -304,21 +336,29 @@ def _cover(order, points, faces, chart, start, width, taken):
         ax, ay = points[faces[f, 0], 0], points[faces[f, 0], 1]
         bx, by = points[faces[f, 1], 0], points[faces[f, 1], 1]
         cx, cy = points[faces[f, 2], 0], points[faces[f, 2], 1]
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        bx, by, cx, cy = bx - ax, by - ay, cx - ax, cy - ay
+        area = bx * cy - by * cx
         if area == 0.0:
             continue
         base, row = start[chart[f]], width[chart[f]]
-        x0, x1 = int(np.floor(min(ax, bx, cx))), int(np.floor(max(ax, bx, cx)))
-        y0, y1 = int(np.floor(min(ay, by, cy))), int(np.floor(max(ay, by, cy)))
+        x0, x1 = int(np.floor(ax + min(0.0, bx, cx))), int(np.floor(ax + max(0.0, bx, cx)))
+        y0, y1 = int(np.floor(ay + min(0.0, by, cy))), int(np.floor(ay + max(0.0, by, cy)))
+        # How the weights of b and c grow along x and y.
+        bu, bv, cu, cv = cy / area, -cx / area, -by / area, bx / area
+        samples, taken_before = 0, 0
         for y in range(y0, y1 + 1):
+            place, dy = base + y * row, y + 0.5 - ay
+            was_inside = False
             for x in range(x0, x1 + 1):
-                px, py = x + 0.5, y + 0.5
-                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
-                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                dx = x + 0.5 - ax
+                b, c = dx * bu + dy * bv, dx * cu + dy * cv
                 # Well inside: a sample on a common side belongs to neither face.
-                if u > 1e-6 and v > 1e-6 and u + v < 1.0 - 1e-6:
-                    covered[f] += 1
-                    if taken[base + y * row + x]:
-                        again[f] += 1
-                    taken[base + y * row + x] = 1
+                if b > 1e-6 and c > 1e-6 and b + c < 1.0 - 1e-6:
+                    was_inside = True
+                    samples += 1
+                    taken_before += taken[place + x]
+                    taken[place + x] = 1
+                elif was_inside:
+                    break
+        covered[f], again[f] = samples, taken_before
     return covered, again

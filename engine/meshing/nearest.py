@@ -105,7 +105,7 @@ def _nearest(vertices, faces, points, low, cell, shape, start, members):
                         i = (x * shape[1] + y) * shape[2] + z
                         for m in range(start[i], start[i + 1]):
                             f = members[m]
-                            d2 = _to_triangle(vertices, faces[f], points[p], found)
+                            d2 = to_triangle(vertices, faces[f], points[p], found)
                             if d2 < best or (d2 == best and f < nearest_face[p]):
                                 best = d2
                                 nearest_face[p] = f
@@ -118,8 +118,8 @@ def _nearest(vertices, faces, points, low, cell, shape, start, members):
 
 
 @kernel
-def _to_triangle(vertices, face, point, found):
-    """Squared distance; ``found`` is the nearest point."""
+def to_triangle(vertices, face, point, found):
+    """Squared distance from a triangle; ``found`` (3,) float64 becomes its nearest point."""
     a, b, c = vertices[face[0]], vertices[face[1]], vertices[face[2]]
     x, y, z = point[0], point[1], point[2]
     wa, wb, wc = nearest_weights(

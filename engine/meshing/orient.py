@@ -50,7 +50,9 @@ def orient_faces(
         np.ascontiguousarray(votes, dtype=np.int64),
         has_votes,
     )
-    return np.where(flips[:, None], faces[:, [0, 2, 1]], faces)
+    oriented = faces.copy()
+    oriented[flips] = faces[flips][:, [0, 2, 1]]
+    return oriented
 
 
 @kernel

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from engine.meshing.distortion import distortion
-from engine.meshing.duplicates import is_repeated
+from engine.meshing.duplicates import has_repeated_corner, is_repeated
 from engine.meshing.edges import Edges, face_areas, find_edges, parts_of, side_ends
 from engine.meshing.visibility import hidden_parts, look_from_outside
 from engine.meshing.weld import weld_positions
@@ -88,7 +88,7 @@ def report_mesh(
         uvs: (F, 3, 2) float32 per corner.
         inner: also look for parts hidden in others (0.5 s a million faces).
     """
-    repeats = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
+    repeats = has_repeated_corner(faces)
     proper = np.ascontiguousarray(faces[~repeats] if repeats.any() else faces, dtype=np.int32)
     edges = find_edges(proper, len(vertices))
     counts = edges.counts

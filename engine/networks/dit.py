@@ -6,16 +6,17 @@ the two. Parameter names are the published tensor names, which is why some of th
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.networks.norms import LayerNorm
 from engine.sparse.attention import attention
-from engine.sparse.rope import apply_rope
+from engine.sparse.layout import Layout
+from engine.sparse.rows import gated_add, modulated_norm, normed_heads
+
+NORM_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,6 @@ class FlowConfig:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How tokens (B, L, C) or (T, C) divide into batch items.
-
-    Args:
-        offsets: B + 1 token numbers, counted through the whole batch; item i has offsets[i] to
-            offsets[i + 1].
-        spread: turns one vector per item, (B, C), into something that broadcasts with the tokens.
-    """
-
-    offsets: tuple[int, ...]
-    spread: Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
 class Context:
     """What one block's cross-attention needs of the picture: keys and values (S, H, D)."""
 
@@ -85,17 +72,16 @@ class Context:
     offsets: tuple[int, ...]
 
 
-class HeadRMSNorm(nn.Module):
-    """Scales each head's vector to length sqrt(d), times a learned gain; float32 inside."""
+class HeadNorm(nn.Module):
+    """``normed_heads`` with a learned gain. A module, since where blocks are streamed the gain
+    travels with the call."""
 
-    def __init__(self, heads: int, head_dim: int) -> None:
+    def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.ones(heads, head_dim))
-        self.length = math.sqrt(head_dim)
+        self.gamma = nn.Parameter(torch.ones(config.heads, config.head_dim))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (..., H, D)."""
-        return (F.normalize(x.float(), dim=-1) * self.gamma * self.length).to(x.dtype)
+    def forward(self, x: Tensor, phases: Tensor | None = None) -> Tensor:
+        return normed_heads(x, self.gamma, phases)
 
 
 class TimestepEmbedder(nn.Module):
@@ -124,17 +110,17 @@ class SelfAttention(nn.Module):
         self.head_dim = config.head_dim
         self.to_qkv = nn.Linear(width, 3 * width)
         if config.qk_rms_norm:
-            self.q_rms_norm = HeadRMSNorm(config.heads, config.head_dim)
-            self.k_rms_norm = HeadRMSNorm(config.heads, config.head_dim)
+            self.q_rms_norm = HeadNorm(config)
+            self.k_rms_norm = HeadNorm(config)
         self.normalise = config.qk_rms_norm
         self.to_out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, layout: Layout, phases: Tensor | None) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, -1, self.head_dim)).unbind(-3)
         if self.normalise:
-            q, k = self.q_rms_norm(q), self.k_rms_norm(k)
-        if phases is not None:
-            q, k = apply_rope(q, phases), apply_rope(k, phases)
+            q, k = self.q_rms_norm(q, phases), self.k_rms_norm(k, phases)
+        else:
+            q, k = normed_heads(q, None, phases), normed_heads(k, None, phases)
         return self.to_out(attend(q, k, v, layout.offsets, layout.offsets).flatten(-2))
 
 
@@ -148,8 +134,8 @@ class CrossAttention(nn.Module):
         self.to_q = nn.Linear(width, width)
         self.to_kv = nn.Linear(config.cond_channels, 2 * width)
         if config.qk_rms_norm_cross:
-            self.q_rms_norm = HeadRMSNorm(config.heads, config.head_dim)
-            self.k_rms_norm = HeadRMSNorm(config.heads, config.head_dim)
+            self.q_rms_norm = HeadNorm(config)
+            self.k_rms_norm = HeadNorm(config)
         self.normalise = config.qk_rms_norm_cross
         self.to_out = nn.Linear(width, width)
 
@@ -193,9 +179,7 @@ class Block(nn.Module):
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         width = config.model_channels
-        self.norm1 = LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.norm2 = LayerNorm(width, eps=1e-6)
-        self.norm3 = LayerNorm(width, eps=1e-6, elementwise_affine=False)
+        self.norm2 = LayerNorm(width, eps=NORM_EPSILON)
         self.self_attn = SelfAttention(config)
         self.cross_attn = CrossAttention(config)
         self.mlp = FeedForward(config)
@@ -219,12 +203,12 @@ class Block(nn.Module):
             mod = (self.modulation + mod).to(mod.dtype)
         else:
             mod = self.adaLN_modulation(mod)
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = map(
-            layout.spread, mod.chunk(6, dim=-1)
-        )
-        h = h + gate_a * self.self_attn(self.norm1(h) * (1 + scale_a) + shift_a, layout, phases)
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = mod.chunk(6, dim=-1)
+        x = modulated_norm(h, shift_a, scale_a, layout, epsilon=NORM_EPSILON)
+        h = gated_add(h, self.self_attn(x, layout, phases), gate_a, layout)
         h = h + self.cross_attn(self.norm2(h), layout, context)
-        return h + gate_m * self.mlp(self.norm3(h) * (1 + scale_m) + shift_m)
+        x = modulated_norm(h, shift_m, scale_m, layout, epsilon=NORM_EPSILON)
+        return gated_add(h, self.mlp(x), gate_m, layout)
 
 
 def attend(

@@ -9,15 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from engine.networks.dit import (
-    Block,
-    Context,
-    CrossAttention,
-    FlowConfig,
-    LayerNorm,
-    Layout,
-    TimestepEmbedder,
-)
+from engine.networks.dit import Block, Context, CrossAttention, FlowConfig, TimestepEmbedder
+from engine.networks.norms import LayerNorm
+from engine.sparse.layout import Layout
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.networks.dit import Layout
 from engine.networks.flow import Condition, FlowTransformer, position_embedding
+from engine.sparse.layout import Layout
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
 
@@ -49,7 +49,7 @@ class LatentFlow(FlowTransformer):
                 f"a latent of {feats.shape[1]} channels, concat_cond included, does not fit a "
                 f"network for {self.config.in_channels}"
             )
-        layout = Layout(tuple(topology.offsets), topology.expand)
+        layout = Layout(tuple(topology.offsets), topology.coords[:, 0])
         if self.config.pe_mode == "rope":
             phases = topology.rope_phases(self.config.head_dim, self.config.rope_freq)
             return x.replace(self.run(feats, layout, t, cond, phases=phases))

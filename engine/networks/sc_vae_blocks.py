@@ -111,7 +111,7 @@ class UpBlock(nn.Module):
         h = x.replace(F.silu(self.norm1(x.feats)))
         h = convolve_to_children(h, self.conv1.weight, self.conv1.bias, link, prune=prune)
         h = self.conv2(SparseTensor(link.children, F.silu(self.norm2(h))))
-        shortcut = channel_to_space(x.feats, link).repeat_interleave(self.repeats, dim=1)
+        shortcut = channel_to_space(x.feats, link, self.repeats)
         return SparseTensor(link.children, h + shortcut)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.networks.dit import FlowConfig, Layout
+from engine.networks.dit import FlowConfig
 from engine.networks.flow import Condition, FlowTransformer, position_embedding
+from engine.sparse.layout import Layout
 from engine.sparse.rope import rope_phases
 
 
@@ -48,7 +49,7 @@ class StructureFlow(FlowTransformer):
             )
         tokens = x.flatten(2).transpose(1, 2)
         offsets = tuple(range(0, (len(x) + 1) * size**3, size**3))
-        layout = Layout(offsets, lambda per_item: per_item[:, None])
+        layout = Layout(offsets)
         if self.config.pe_mode == "rope":
             v = self.run(tokens, layout, t, cond, phases=self.get_buffer("rope_phases"))
         else:

@@ -4,8 +4,6 @@ import lzma
 import zlib
 from typing import Literal
 
-import zstandard
-
 Compression = Literal["none", "deflate", "lzma", "zstd"]
 
 REFERENCE_LEVEL: dict[str, int] = {"none": 0, "deflate": 9, "lzma": 9, "zstd": 22}
@@ -30,6 +28,8 @@ def compress(data: bytes, compression: Compression, level: int) -> bytes:
     if compression == "lzma":
         return lzma.compress(data, lzma.FORMAT_RAW, filters=_lzma_filters(level))
     if compression == "zstd":
+        import zstandard  # few files need it, and it has 24 MB
+
         # The reference compresses in zstd's threaded mode, whose frames differ from the plain
         # mode's above 512 kB, but not with the number of threads.
         return zstandard.ZstdCompressor(level=level, threads=1).compress(data)
@@ -50,7 +50,7 @@ def decompress(data: bytes, compression: Compression, level: int, limit: int) ->
             return _whole(decoder, data, limit)
         if compression == "zstd":
             return _zstd(data, limit)
-    except (zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+    except (zlib.error, lzma.LZMAError) as error:
         raise DamagedStreamError(str(error)) from error
     if len(data) > limit:
         raise DamagedStreamError("longer than it may be")
@@ -69,13 +69,18 @@ def _whole(decoder, data: bytes, limit: int) -> bytes:
 
 
 def _zstd(data: bytes, limit: int) -> bytes:
-    # A frame may promise any size, and the decoder would make room for it: look first.
-    promised = zstandard.get_frame_parameters(data).content_size
-    if promised not in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR):
-        if promised > limit:
-            raise DamagedStreamError("longer than it may be")
-        # A frame of no bytes makes the decoder ask for a size.
-        limit = max(promised, 1)
-    return zstandard.ZstdDecompressor().decompress(
-        data, max_output_size=limit, allow_extra_data=False
-    )
+    import zstandard
+
+    try:
+        # A frame may promise any size, and the decoder would make room for it: look first.
+        promised = zstandard.get_frame_parameters(data).content_size
+        if promised not in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR):
+            if promised > limit:
+                raise DamagedStreamError("longer than it may be")
+            # A frame of no bytes makes the decoder ask for a size.
+            limit = max(promised, 1)
+        return zstandard.ZstdDecompressor().decompress(
+            data, max_output_size=limit, allow_extra_data=False
+        )
+    except zstandard.ZstdError as error:
+        raise DamagedStreamError(str(error)) from error

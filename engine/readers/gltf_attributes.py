@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import DracoPy
 import numpy as np
 
 from engine.readers.gltf_file import GltfFile, Json, as_numbers
@@ -90,6 +89,8 @@ def attributes_of(file: GltfFile, primitive: Json) -> Attributes | None:
 
 
 def _decoded(file: GltfFile, given: Json, draco: Json) -> Attributes:
+    import DracoPy  # few files need it, and it has 8 MB
+
     try:
         mesh = DracoPy.decode(bytes(file.view(draco["bufferView"])))
         faces = np.asarray(mesh.faces, np.uint32)

@@ -40,15 +40,15 @@ class BlockStream:
                 group.register_forward_pre_hook(lambda *_, n=number: self._enter(n)),
                 group.register_forward_hook(lambda *_, n=number: self._leave(n)),
             ]
-            # Some are called from outside of their block: keys and values of the picture, and
-            # the prediction of children.
+            # Some are called from outside of their block: keys and values of the picture with
+            # their norms, and the prediction of children.
             for leaf in group.modules():
-                if isinstance(leaf, nn.Linear) and (leaf, "weight") in large:
+                if any((leaf, name) in large for name, _ in leaf.named_parameters(recurse=False)):
                     self._hooks += [
                         leaf.register_forward_pre_hook(lambda leaf, _: self._borrow(leaf)),
                         leaf.register_forward_hook(lambda leaf, *_: self._give_back(leaf)),
                     ]
-        self._borrowed: set[nn.Module] = set()
+        self._borrowed: set[Slot] = set()
         self._hold(0)
 
     def close(self) -> None:
@@ -94,18 +94,19 @@ class BlockStream:
         self._fetched[number] = (copies, event)
 
     def _borrow(self, leaf: nn.Module) -> None:
-        slot = (leaf, "weight")
-        if slot in self._installed:
-            return
-        self._hold(self._host[slot].nbytes)
-        _set(slot, _copied(self._host[slot], self.device))
-        self._installed.add(slot)
-        self._borrowed.add(leaf)
+        for name, _ in list(leaf.named_parameters(recurse=False)):
+            slot = (leaf, name)
+            if slot not in self._host or slot in self._installed:
+                continue
+            self._hold(self._host[slot].nbytes)
+            _set(slot, _copied(self._host[slot], self.device))
+            self._installed.add(slot)
+            self._borrowed.add(slot)
 
     def _give_back(self, leaf: nn.Module) -> None:
-        if leaf in self._borrowed:
-            self._borrowed.remove(leaf)
-            self._remove((leaf, "weight"))
+        for slot in [slot for slot in self._borrowed if slot[0] is leaf]:
+            self._borrowed.remove(slot)
+            self._remove(slot)
 
     def _remove(self, slot: Slot) -> None:
         if slot in self._installed:

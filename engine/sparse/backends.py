@@ -4,20 +4,41 @@ The choice is made once per kind of hardware, dtype and width and logged with it
 here reads the environment.
 """
 
+import importlib
+import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
-from engine.host.machine import Hardware, hardware_of
+from engine.host.machine import AMPERE, Hardware, hardware_of
 from protocol.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
 EVERY_DTYPE = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 HALF_DTYPES = (torch.bfloat16, torch.float16)
+TRITON_DTYPES = (torch.float32, *HALF_DTYPES)
+
+_preferred: ContextVar[str | None] = ContextVar("preferred backend", default=None)
+
+
+@contextmanager
+def preferring(name: str) -> Iterator[None]:
+    """Inside of the block every operation uses its backend of that name where it can.
+
+    That holds for backends that else are used by name only, and for this thread.
+    """
+    token = _preferred.set(name)
+    try:
+        yield
+    finally:
+        _preferred.reset(token)
 
 
 class Verdict(NamedTuple):
@@ -62,6 +83,50 @@ class Backend:
     why: str = ""
 
 
+def triton_backend(module: str, function: str, *, learns: bool = False, **options: Any) -> Backend:
+    """A backend whose code is imported when it first runs, since Triton may not be here.
+
+    Args:
+        module: one of ``engine.sparse.triton_kernels``.
+        function: the operation in it.
+        learns, options: as for ``Backend``; dtypes are those of ``TRITON_DTYPES`` by default.
+    """
+
+    def run(*args: Any, **keywords: Any) -> Any:
+        there = importlib.import_module(f"engine.sparse.triton_kernels.{module}")
+        # Triton launches on the current device, whichever the tensors are on.
+        device = next(value.device for value in args if hasattr(value, "device"))
+        with (
+            nullcontext() if device.type == "cpu" else torch.accelerator.device_index(device.index)
+        ):
+            return getattr(there, function)(*args, **keywords)
+
+    options.setdefault("dtypes", TRITON_DTYPES)
+    # Their numbers are tested by Triton's interpreter; on a GPU they have not run yet.
+    return Backend("triton", triton_probe, run, learns=learns, by_name=True, **options)
+
+
+def triton_probe(hardware: Hardware) -> Verdict:
+    """Whether our Triton kernels can be used on some hardware."""
+    if hardware.kind not in ("cuda", "rocm"):
+        return Verdict(False, "needs a GPU that Triton compiles for")
+    if hardware.capability is not None and hardware.capability < AMPERE:
+        return Verdict(False, "needs a GPU of the Ampere generation or newer")
+    if importlib.util.find_spec("triton") is None:
+        return Verdict(False, "triton is not installed (the extra maquette[triton])")
+    return Verdict(True, "a kernel of our own")
+
+
+def learns(*tensors: Tensor) -> bool:
+    """Whether gradients are asked for of an operation on these."""
+    return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+
+
+def probe_torch(_: Hardware) -> Verdict:
+    """For what is written in plain torch."""
+    return Verdict(True, "part of torch, works everywhere")
+
+
 class _Case(NamedTuple):
     """What a choice depends on."""
 
@@ -69,6 +134,7 @@ class _Case(NamedTuple):
     dtype: torch.dtype
     learning: bool
     width: int | None
+    preferred: str | None
 
 
 class Registry:
@@ -83,6 +149,7 @@ class Registry:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
         self._chosen: dict[_Case, Backend] = {}
+        self._only: str | None = None
 
     def available(self, device: torch.device | str) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
@@ -102,7 +169,7 @@ class Registry:
 
         Args:
             device: a device of this machine, or what stands in a machine that is not here.
-            name: insist on this one; None: the first usable one.
+            name: insist on this one; None: that of ``preferring``, else the first usable one.
             learning: gradients must flow back.
             width: of the vectors (attention: of a head), where it matters.
 
@@ -110,17 +177,30 @@ class Registry:
             EngineError: ``backend_unavailable``: the one insisted on cannot be used.
         """
         hardware = device if isinstance(device, Hardware) else hardware_of(device)
-        case = _Case(hardware, dtype, learning, width)
+        case = _Case(hardware, dtype, learning, width, _preferred.get())
+        name = name or self._only
         if name is not None:
             return self._insist(name, case)
         if case not in self._chosen:
             self._chosen[case] = self._prefer(case)
         return self._chosen[case]
 
+    @contextmanager
+    def only(self, name: str) -> Iterator[None]:
+        """Inside of the block every choice insists on one backend: for what compares them."""
+        before, self._only = self._only, name
+        try:
+            yield
+        finally:
+            self._only = before
+
     def _prefer(self, case: _Case) -> Backend:
         passed_over: list[str] = []
-        for backend in self.backends.values():
+        # The one that is preferred first; all others stay in their order.
+        for backend in sorted(self.backends.values(), key=lambda b: b.name != case.preferred):
             usable, reason = self._verdict(backend, case)
+            if usable and backend.name == case.preferred:
+                return backend
             if usable and backend.by_name:
                 usable, reason = False, "it is used only where it is asked for"
             if usable:

@@ -8,8 +8,15 @@ import torch
 from torch import Tensor
 
 from engine.host.machine import Hardware
-from engine.sparse import conv_spconv, conv_torch, conv_triton
-from engine.sparse.backends import HALF_DTYPES, Availability, Backend, Registry, Verdict
+from engine.sparse import conv_spconv, conv_torch
+from engine.sparse.backends import (
+    Availability,
+    Backend,
+    Registry,
+    Verdict,
+    learns,
+    triton_backend,
+)
 from engine.sparse.tensor import SparseTensor
 
 
@@ -39,7 +46,7 @@ def submanifold_conv3d(
         ValueError: shapes or dtypes that do not fit.
         EngineError: ``backend_unavailable``.
     """
-    feats, weight, bias = _under_autocast(x.feats, weight, bias)
+    feats, weight, bias = under_autocast(x.feats, weight, bias)
     if weight.ndim != 5 or weight.shape[1:] != (3, 3, 3, feats.shape[1]):
         raise ValueError(
             f"a kernel for {feats.shape[1]} channels must be [Co, 3, 3, 3, {feats.shape[1]}], "
@@ -51,7 +58,7 @@ def submanifold_conv3d(
     return chosen.run(x.topology, feats, weight, bias, rows)
 
 
-def _under_autocast(
+def under_autocast(
     feats: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """In autocast's dtype where that is on, as torch does it for its own convolutions."""
@@ -72,21 +79,20 @@ def gains_by_rows(x: SparseTensor, weight: Tensor) -> bool:
 
     It does where the products outweigh the gathering: in torch by direction (11 to 30 % of an up
     block's first convolution, float32 on CPU), not by row (up to 40 % slower in bfloat16 there).
-    Nor in training: the backward pass would go through all cells eight times.
+    Nor in torch's training: the backward pass would go through all cells eight times. Triton takes
+    all children in one launch.
     """
-    if _learns(x.feats, weight):
+    chosen = _choose(x.feats, weight).name
+    if chosen == "triton":
+        return True
+    if learns(x.feats, weight):
         return False
-    by_torch = _choose(x.feats, weight).name == "torch"
-    return by_torch and conv_torch.goes_by_direction(x.feats)
+    return chosen == "torch" and conv_torch.goes_by_direction(x.feats)
 
 
 def _choose(feats: Tensor, weight: Tensor, backend: str | None = None) -> Backend:
-    learning = _learns(feats, weight)
+    learning = learns(feats, weight)
     return CONVOLUTION.choose(feats.device, feats.dtype, backend, learning=learning)
-
-
-def _learns(feats: Tensor, weight: Tensor) -> bool:
-    return torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
 
 
 def _probe_torch(_: Hardware) -> Verdict:
@@ -96,15 +102,7 @@ def _probe_torch(_: Hardware) -> Verdict:
 CONVOLUTION = Registry(
     "sparse convolution",
     [
-        # Its numbers are tested by Triton's interpreter; on a GPU it has not run yet.
-        Backend(
-            "triton",
-            conv_triton.probe,
-            conv_triton.convolve,
-            dtypes=(torch.float32, *HALF_DTYPES),
-            learns=False,
-            by_name=True,
-        ),
+        triton_backend("convolution", "convolve", learns=True),
         Backend(
             "spconv",
             conv_spconv.probe,

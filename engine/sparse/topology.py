@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from engine.sparse.neighbours import CENTRE, neighbour_map
+from engine.sparse.neighbours import CENTRE, neighbour_map, sorted_cells
 from engine.sparse.rope import rope_phases
 
 Value = TypeVar("Value")
@@ -100,7 +100,7 @@ class Topology:
     @property
     def neighbours(self) -> Tensor:
         """[27, N] int32, see ``neighbour_map``."""
-        return self.keep("neighbours", lambda: neighbour_map(self.coords))
+        return self.keep("neighbours", lambda: neighbour_map(sorted_cells(self.coords)))
 
     @property
     def neighbour_pairs(self) -> list[tuple[Tensor, Tensor]]:
@@ -185,6 +185,13 @@ class Subdivision:
     def places(self) -> Tensor:
         """(len(children),) int64 index of each child in the (parents, 8) table of all children."""
         return self.parent_rows * 8 + self.slots
+
+    @cached_property
+    def child_rows(self) -> Tensor:
+        """(len(parents) * 8,) int32 row of each child in the table of all, -1: there is none."""
+        with torch.inference_mode(False), torch.no_grad():
+            own = torch.arange(len(self.children), dtype=torch.int32, device=self.slots.device)
+            return own.new_full((len(self.parents) * 8,), -1).index_copy_(0, self.places, own)
 
     @property
     def mask(self) -> Tensor:

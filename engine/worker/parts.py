@@ -3,8 +3,8 @@
 The names of parts: "source", the picture as the networks see it, without its background;
 "structure"; "mesh", the raw surface with colours; "finished", the mesh with UVs, and
 "finished_lod1" and so on; "hull"; "textures", and "textures_lod1" and so on; "thumbnail";
-"pictures" of a rendering; "model", a .glb file; "recipe", a .json file; "asset", a .zip file of the
-asset's folder.
+"pictures" of a rendering; "model", a .glb file, and "model_lod1" and so on where each level of
+detail has one; "recipe", a .json file; "asset", a .zip file of the asset's folder.
 """
 
 import hashlib
@@ -58,8 +58,12 @@ def packed_parts(name: str, value: Any) -> Iterator[tuple[str, Packed]]:
         raise ValueError(f"{name!r} is no part that jobs have")
 
 
-def packed_mesh(mesh: Mesh) -> Packed:
-    """A mesh with whatever of UVs, normals, colours and materials of faces it has."""
+def packed_mesh(mesh: Mesh, *, polygons: bool = False) -> Packed:
+    """A mesh with whatever of UVs, normals, colours and materials of faces it has.
+
+    Args:
+        polygons: whether what its triangles are pieces of goes along.
+    """
     colors = None if mesh.colors is None else np.clip(mesh.colors, 0, 1)
     return pack_mesh(
         mesh.vertices,
@@ -69,6 +73,7 @@ def packed_mesh(mesh: Mesh) -> Packed:
         corner_uv=_corners(mesh.uvs),
         corner_normal=_corners(mesh.normals),
         face_material=mesh.face_material,
+        face_polygon=mesh.polygons if polygons else None,
     )
 
 
@@ -87,7 +92,11 @@ def packed_textures(mesh: Mesh, image_format: ImageFormat) -> Packed | None:
     }
     pictures = {
         name: (
-            encode_picture(texture, "png" if image_format == "webp" else image_format)[0],
+            encode_picture(
+                texture,
+                "png" if image_format == "webp" else image_format,
+                numbers=name != "base_color",
+            )[0],
             name == "base_color" and material.alpha_mode != "opaque",
         )
         for name, texture in textures.items()
@@ -168,7 +177,7 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
             continue
         suffix = f"_lod{level}" if level else ""
         level += 1
-        packed = packed_mesh(named.mesh)
+        packed = packed_mesh(named.mesh, polygons=finished.has_quads)
         uvs = "given" if finished.uvs_given else "new"
         yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
         pictures = {

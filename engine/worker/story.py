@@ -1,7 +1,7 @@
 """One job from its settings to its parts, beginning at what an earlier attempt finished."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,8 @@ class Story:
             then = session.delivery_stages(finish, asset.finish_advice, given_mesh=given)[1:]
             report.expect(then)
             self._started(str(asset.recipe["checkpoint"]["home"]), then)
-        session.write(asset, folder, self._model, finish, report)
-        self._deliver(folder / THUMBNAIL, (folder / RECIPE).read_bytes())
+        delivered = session.write(asset, folder, self._model, finish, report)
+        self._deliver(delivered.files, folder / THUMBNAIL, (folder / RECIPE).read_bytes())
         archive = self._out / f"{ASSET}.zip"
         zip_folder(folder, archive)
         self._send(file_part(self._run, "asset", archive))
@@ -140,12 +140,12 @@ class Story:
             recipe, picture = dict(opened.recipe), opened.picture
             report.part("source", lambda: picture)
         finished, settings = session.finish_source(opened, job, self._model, report)
-        session.write_finished(finished, self._model, settings, report, folder=None)
+        files = session.write_finished(finished, self._model, settings, report, folder=None)
         thumbnail = self._out / THUMBNAIL
         with report.stage("thumbnail"):
             save_thumbnail(finished.mesh, thumbnail)
-        recipe[session.FINISH] = session.finish_entry(finished, self._model, settings)
-        self._deliver(thumbnail, recipe_bytes(recipe))
+        recipe[session.FINISH] = session.finish_entry(finished, files, settings)
+        self._deliver(files, thumbnail, recipe_bytes(recipe))
 
     def _finishable(
         self, job: FinishJob, inputs: Inputs
@@ -202,9 +202,10 @@ class Story:
         route = "/".join(str(value) for value in (*settings, _words(finish)) if value)
         self._send(Started(job=self._run.job, checkpoint=checkpoint, route=route, stages=stages))
 
-    def _deliver(self, thumbnail: Path, recipe: bytes) -> None:
+    def _deliver(self, files: Sequence[Path], thumbnail: Path, recipe: bytes) -> None:
         """What is told as parts after everything was written."""
-        self._send(file_part(self._run, "model", self._model))
+        for level, file in enumerate(files):
+            self._send(file_part(self._run, f"model_lod{level}" if level else "model", file))
         self._send(write_part(self._run, "thumbnail", packed_thumbnail(thumbnail)))
         self._send(write_part(self._run, "recipe", pack_file(RECIPE, recipe)))
 

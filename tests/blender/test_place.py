@@ -57,6 +57,30 @@ def test_the_mesh_is_what_was_sent() -> None:
     assert all(p.use_smooth for p in mesh.polygons)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_two_triangles_of_one_polygon_are_a_quad(mirrored: bool) -> None:
+    points = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces = np.array([[q[i] for i in t] for q in quads for t in ((0, 1, 2), (0, 2, 3))])
+    polygons = np.repeat(np.arange(6), 2)
+    polygons[-1] = 6  # of the last side two triangles
+    uvs = points[faces][..., :2].reshape(-1, 2) / 2 + points[faces][..., 2:].reshape(-1, 1) / 4
+    pack = addon.module("protocol.parts").pack_mesh
+    part = parts.fetched("m", pack(points, faces, corner_uv=uvs, face_polygon=polygons))
+    build = addon.module("bl.build")
+    arrays = build.arrays_of(part)
+    if mirrored:
+        arrays = build.turned(arrays, np.diag([-1.0, 1, 1]))
+    mesh = build.mesh_of_arrays("Box", arrays, build.Fit(), exact=False)
+    assert mesh.validate(verbose=True) is False
+    assert sorted(len(p.vertices) for p in mesh.polygons) == [3, 3, 4, 4, 4, 4, 4]
+    assert len(mesh.edges) == 13 and len(mesh.vertices) == 8
+    assert sum(p.normal.dot(p.center) * p.area for p in mesh.polygons) / 3 == pytest.approx(1)
+    flat = np.array([item.vector for item in mesh.uv_layers[0].uv])
+    corner = np.array([loop.vertex_index for loop in mesh.loops])
+    assert flat == pytest.approx(points[corner][:, :2] / 2 + points[corner][:, 2:] / 4)
+
+
 def test_a_ball_is_smooth_and_a_box_has_hard_edges() -> None:
     smooth = _object(parts.deliver())
     assert "sharp_edge" not in smooth.data.attributes

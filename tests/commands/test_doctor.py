@@ -11,6 +11,7 @@ from engine.cli import app
 from engine.doctor import checks, selftest
 from engine.host import machine
 from engine.sparse.attention import ATTENTION
+from engine.sparse.operations import OPERATIONS
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,17 @@ def test_the_table_of_attention():
     assert [line["name"] for line in found] == list(ATTENTION.backends)
     assert {line["name"] for line in found if line["here"] == "used here"} == {"sdpa"}
     assert "Pascal" in next(line["where"] for line in found if line["name"] == "plain")
+
+
+def test_the_table_of_kernels():
+    text = " ".join(doctor("--device", "cpu").stdout.split())
+    assert "Kernels in Triton, none measured on a GPU yet" in text
+    found = json.loads(doctor("--device", "cpu", "--json").stdout)["kernels"]
+    names = [o.operation for o in OPERATIONS if "triton" in o.backends]
+    assert [line["operation"] for line in found] == names
+    assert len(names) == len(set(names)) > 5
+    assert {line["used"] for line in found} == {"torch"}
+    assert {line["triton"] for line in found} == {"needs a GPU that Triton compiles for"}
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:77"])

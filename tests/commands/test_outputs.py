@@ -9,7 +9,8 @@ import trimesh
 from typer.testing import CliRunner, Result
 
 from engine.cli import app
-from engine.commands.outputs import MOST_ENTRIES, Outputs
+from engine.commands.outputs import MOST_ENTRIES, Outputs, files_of
+from protocol.finishes import FinishChoice
 
 A, B = b"one picture", b"another"
 
@@ -58,6 +59,34 @@ def test_the_folder_of_an_asset_counts(home: Path, tmp_path: Path) -> None:
     (folder / "asset.vxz").write_bytes(b"of something else")
     with Outputs(home).claimed([tmp_path / "out.glb"], [[a]], folders=True) as (place,):
         assert place == tmp_path / "out_2.glb"
+
+
+def test_files_of_levels_of_detail_count(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = tmp_path / "a.png", tmp_path / "b.png"
+    a.write_bytes(A)
+    b.write_bytes(B)
+    choice = FinishChoice(finish="game", levels=3, lods="files")
+    target = tmp_path / "out.glb"
+    expected = [target, *(tmp_path / f"out_LOD{i}.glb" for i in range(3))]
+    assert files_of([target], choice) == expected
+    assert files_of([target], None) == files_of([target], FinishChoice(lods="files")) == [target]
+
+    def written(source: Path) -> Path:
+        with Outputs(home).claimed([target], [[source]], choice=choice) as (place,):
+            for file in files_of([place], choice)[1:]:
+                file.write_bytes(source.read_bytes())
+        return place
+
+    assert written(a) == written(a) == target
+    assert written(b) == tmp_path / "out_2.glb"
+    told = "".join(capsys.readouterr().err.split())
+    assert f"{expected[1]}isthere" in told and f"theresultis{tmp_path / 'out_2_LOD0.glb'}" in told
+    assert expected[1].read_bytes() == A and not target.exists()
+    expected[3].write_bytes(b"edited")
+    assert written(a) == tmp_path / "out_3.glb"
+    assert expected[3].read_bytes() == b"edited"
 
 
 def test_two_targets_of_one_run_do_not_meet(home: Path, tmp_path: Path) -> None:

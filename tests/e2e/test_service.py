@@ -59,12 +59,12 @@ def submitted(engine: Engine, choice: FinishChoice | None = None, *, seed: int) 
 
 def test_three_lines_of_python(engine: Engine, tmp_path: Path) -> None:
     job = engine.generate(ROCKET, quality="draft", finish=None).wait()
-    file = job.save(tmp_path / "rocket.glb")
+    (file,) = job.save(tmp_path / "rocket.glb")
     assert len(load_mesh(file).faces) > 100
     assert {"structure", "mesh", "model", "thumbnail", "asset"} <= set(job.snapshot().row.parts)
     with pytest.raises(EngineError, match="no part"):
         job.part("finished")
-    obj = job.save(tmp_path / "rocket.obj")
+    (obj,) = job.save(tmp_path / "rocket.obj")
     assert len(load_mesh(obj).faces) == len(load_mesh(file).faces)
 
 

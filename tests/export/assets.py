@@ -30,7 +30,7 @@ def game_asset() -> list[NamedMesh]:
     levels.append(baked.mesh)
     hull = collision_hull(levels[0].vertices)
     assert hull is not None
-    meshes = [NamedMesh(f"ball_LOD{i}", mesh) for i, mesh in enumerate(levels)]
+    meshes = [NamedMesh(f"ball_LOD{i}", mesh, level=i) for i, mesh in enumerate(levels)]
     return [*meshes, NamedMesh("UCX_ball", hull, bare=True)]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.export.gltf import NamedMesh, encode_picture, glb_bytes
 from engine.export.hull import collision_hull
-from engine.export.mesh_file import save_mesh, save_scene
+from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.mesh import Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
@@ -55,10 +55,13 @@ def test_textured_glb(tmp_path: Path, see_through: bool, image_format) -> None:
         assert a is not None
         assert b is not None
         np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
-    if image_format != "jpeg":  # normals and ORM are never lossy
-        for name in ("metallic_roughness_texture", "normal_texture"):
-            a, b = (getattr(m.materials[0], name) for m in (again, mesh))
-            np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
+    for name in ("metallic_roughness_texture", "normal_texture"):  # which are never lossy
+        a, b = (getattr(m.materials[0], name) for m in (again, mesh))
+        np.testing.assert_array_equal(a.pixels[..., :3], b.pixels[..., :3])
+    kinds = [image["mimeType"].removeprefix("image/") for image in document["images"]]
+    lossless = "webp" if image_format == "webp" else "png"
+    alone = "png" if image_format == "jpeg" and see_through else image_format
+    assert kinds == [alone, lossless, lossless]
     order = slice(None)
     if mesh.face_material is not None:
         order = np.argsort(mesh.face_material, kind="stable")
@@ -127,6 +130,81 @@ def test_levels_of_detail_and_hull(tmp_path: Path) -> None:
     document = document_of(path)
     assert [node["name"] for node in document["nodes"]] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
     assert "material" not in document["meshes"][2]["primitives"][0]
+    # Readers that do not know the extension show all, and load the file.
+    hidden = [node.get("extensions") for node in document["nodes"]]
+    assert hidden == [None, *[{"KHR_node_visibility": {"visible": False}}] * 2]
+    assert document["extensionsUsed"] == ["KHR_node_visibility"]
+    assert "extensionsRequired" not in document
+    said: list[str] = []
+    again = load_mesh(path, tell=said.append)
+    assert len(again.faces) == len(meshes[0].mesh.faces)
+    assert any("ball_LOD1, UCX_ball left out" in note for note in said)
+
+
+def test_each_level_in_a_file_of_its_own(tmp_path: Path) -> None:
+    first, second, hull = game_asset()
+    files = [tmp_path / "ball_LOD0.glb", tmp_path / "ball_LOD1.glb"]
+    save_levels([first, second, hull], files)
+    for file, nodes, named in zip(
+        files, (["ball_LOD0", "UCX_ball_LOD0"], ["ball_LOD1"]), (first, second), strict=True
+    ):
+        assert_valid(file)
+        document = document_of(file)
+        assert [node["name"] for node in document["nodes"]] == nodes
+        assert "extensions" not in document["nodes"][0]
+        assert len(load_mesh(file).faces) == len(named.mesh.faces)
+
+
+def test_pictures_are_named_after_the_asset_too(tmp_path: Path) -> None:
+    """Materials of many assets are called alike, and their pictures must not meet in one folder."""
+    ball = textured_ball()
+    (material,) = ball.materials
+
+    def copy(name: str) -> Mesh:
+        assert material.base_color_texture is not None
+        base = replace(material.base_color_texture)
+        same = replace(
+            material, name=name, base_color_texture=base, normal_texture=None,
+            metallic_roughness_texture=None,
+        )  # fmt: skip
+        return replace(ball, materials=(same,), tangents=None)
+
+    path = tmp_path / "crate.glb"
+    names = ("Material", "Material", "", "", "crate", "crate_lid")
+    save_scene([NamedMesh(f"part{i}", copy(name)) for i, name in enumerate(names)], path)
+    assert_valid(path)
+    document = document_of(path)
+    assert [each["name"] for each in document["materials"]] == [
+        *("Material", "Material", "crate", "crate_2", "crate", "crate_lid")
+    ]
+    pictures = [each["name"] for each in document["images"]]
+    assert pictures == [
+        *("crate_Material_base_color", "crate_Material_base_color_2", "crate_base_color"),
+        *("crate_2_base_color", "crate_base_color_2", "crate_lid_base_color"),
+    ]
+    assert [each["name"] for each in document["textures"]] == pictures
+
+
+def test_pictures_that_no_face_has_are_not_even_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    ball = textured_ball()
+    spare = replace(
+        ball.materials[0],
+        name="spare",
+        base_color_texture=Texture(np.full((8, 8, 3), 9, np.uint8)),
+    )
+    of_faces = np.zeros(len(ball.faces), np.int32)
+    mesh = replace(ball, materials=(*ball.materials, spare), face_material=of_faces)
+    sizes: list[tuple[int, ...]] = []
+
+    def encode(texture: Texture, *more, **options) -> tuple[bytes, str]:
+        sizes.append(texture.pixels.shape[:2])
+        return encode_picture(texture, *more, **options)
+
+    monkeypatch.setattr("engine.export.gltf.encode_picture", encode)
+    hull = NamedMesh("UCX_ball", replace(mesh, face_material=of_faces + 1), bare=True)
+    data = glb_bytes([NamedMesh("ball", mesh), hull])
+    assert sizes == [(128, 128)] * 3
+    assert b"spare" not in data
 
 
 def test_sheet_with_vertex_colours(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.gallery_meshes import in_unit_cube
+from benchmarks.raw_surfaces import lantern, noisy
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.finishing import given_mesh
@@ -24,6 +26,7 @@ from engine.ovoxel.ovoxel_file import save_ovoxels
 from engine.ovoxel.placement import Placement
 from engine.readers.load import load_mesh
 from engine.report import Cancelled, CancelToken, Report
+from engine.worker.parts import packed_parts
 from protocol.errors import EngineError
 from protocol.events import Event, Note, Progress
 from protocol.finishes import FINISHES
@@ -92,6 +95,36 @@ def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
     np.testing.assert_allclose(hull.vertices.max(axis=0), high, atol=0.05)
 
 
+def test_quads_are_unwrapped_baked_and_halved(ball: OVoxels, tmp_path: Path) -> None:
+    settings = replace(SMALL, quads=1000, lod_shares=(1.0, 0.5), collision_hull=True)
+    report = Report()
+    finished = finish(ball, settings, report, name="ball")
+    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
+    for level, most in enumerate((1000, 500)):
+        mesh, told = finished.meshes[level].mesh, finished.log["levels"][level]
+        polygons = mesh.polygons
+        assert polygons is not None and uvs_are_valid(mesh.uvs)
+        assert 0.85 * most <= told["quads"] <= most and told["quad_share"] >= 0.95
+        assert (np.bincount(polygons) == 2).sum() == told["quads"]
+        assert _color_at(mesh, top=True) == (255, 0, 0)
+        assert _color_at(mesh, top=False) == (0, 0, 255)
+        # No seam runs through a quad.
+        first = np.flatnonzero(polygons[:-1] == polygons[1:])
+        assert mesh.uvs is not None
+        assert (mesh.uvs[first, 0] == mesh.uvs[first + 1, 0]).all()
+    assert finished.has_quads and "quads" in report.seconds
+    for parts, there in ((finished, True), (finish(ball, SMALL, Report()), False)):
+        packed = dict(packed_parts("finished", (parts, settings)))["finished"]
+        assert ("face_polygon" in {array.name for array in packed.layout.arrays}) == there
+    finished.save(tmp_path / "ball.obj", settings)
+    lines = (tmp_path / "ball.obj").read_text().splitlines()
+    sizes = [len(line.split()) - 1 for line in lines if line.startswith("f ")]
+    assert sizes.count(4) == finished.log["levels"][0]["quads"]
+    read = load_mesh(tmp_path / "ball.obj")
+    assert len(read.faces) == len(finished.meshes[0].mesh.faces)
+    assert uvs_are_valid(read.uvs)
+
+
 def test_levels_are_halves_of_a_surface_with_fewer_faces_than_were_asked_for() -> None:
     grid = mesh_to_dual_grid(*sphere(20), grid_size=24)
     settings = replace(FINISHES["game"], texture_size=64, normal_map=False)
@@ -111,6 +144,21 @@ def test_what_a_low_target_did_to_a_torn_shape_is_told() -> None:
         told = [note for note in report.notes if "200 faces are so few" in note]
         assert len(told) == (0 if remedy is None else 1)
         assert remedy is None or remedy in told[0]
+
+
+def test_a_closed_surface_full_of_tunnels_reaches_its_target() -> None:
+    """Collapses close no tunnel; larger cells have fewer of them."""
+    shape = in_unit_cube(lantern())
+    grid = noisy(mesh_to_dual_grid(shape.vertices, shape.faces, grid_size=64), 1.0)
+    some = np.random.default_rng(0).random(grid.intersected.shape) > 0.3
+    grid = replace(grid, intersected=grid.intersected & some)
+    settings = replace(SMALL, faces=150, closed=True, remesh_cells=64, texture_size=64)
+    report = Report()
+    (named,) = finish(OVoxels.plain(grid), settings, report).meshes
+    assert 0.95 * 150 <= len(named.mesh.faces) <= 150
+    found = report_mesh(named.mesh.vertices, named.mesh.faces)
+    assert found.open_edges == found.non_manifold_edges == 0
+    assert any("For 150 faces the surface was closed with" in note for note in report.notes)
 
 
 def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
@@ -244,6 +292,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert 0 < len(mesh.faces) <= 2000
     extent = np.ptp(original.vertices, axis=0)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), extent, atol=2 * extent.max() / 64)
+    few = ["--resolution", "64", "--quads", "700", "--texture", "256", "--verbose"]
+    quads = tmp_path / "quads.obj"
+    result_of_quads = CliRunner().invoke(app, ["finish", str(example), "-o", str(quads), *few])
+    assert result_of_quads.exit_code == 0, result_of_quads.output
+    corners = [len(x.split()) - 1 for x in quads.read_text().splitlines() if x.startswith("f ")]
+    assert corners.count(4) > 0.95 * len(corners) > 300
     assert "As voxels:" in result.stdout and "rebuilt from O-Voxels of 64^3" in result.stderr
     result = CliRunner().invoke(app, ["finish", str(example), "-o", str(tmp_path / "x.ply")])
     assert result.exit_code == 2 and "cannot hold a textured asset" in result.output

@@ -69,6 +69,12 @@ def test_what_a_finish_has_can_be_added_and_left_out() -> None:
         ({"occlusion": "no"}, "job_invalid"),
         ({"wall": 0.02}, "job_invalid"),
         ({"collision_hull": "yes"}, "job_invalid"),
+        ({"quads": 99}, "quads"),
+        ({"quads": 1e4}, "quads"),
+        ({"quads": True}, "quads"),
+        ({"quads": 200_001}, "quads"),
+        ({"quads": 5000, "solid": True}, "job_invalid"),
+        ({"quads": 5000, "faces": 10_000}, "job_invalid"),
     ],
 )
 def test_an_impossible_choice_is_refused_when_it_is_made(wrong: dict[str, Any], code: str) -> None:
@@ -111,3 +117,12 @@ def test_files_for_printing_have_no_textures() -> None:
         settings, note = FinishChoice(finish="game", solid=True).settled().fitting(name)
         assert not settings.textured and settings.has_one_mesh and note is not None
     assert FinishChoice().settled().fitting("a.obj")[0].textured
+
+
+def test_quads_are_triangles_unless_they_are_asked_for() -> None:
+    assert FinishChoice().settled().quads is None
+    chosen = FinishChoice(finish="game", quads=5000, closed=True).settled()
+    assert chosen.quads == 5000 and chosen.closed and len(chosen.lod_shares) == 4
+    with pytest.raises(EngineError) as caught:
+        FinishChoice(quads=5000, faces=10_000)
+    assert "quads or faces" in str(caught.value.hint)

@@ -1,5 +1,6 @@
-"""Height and origin of a result."""
+"""Height, scale and origin of a result."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,19 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_scene
-from engine.finishing.standing import stand
+from engine.finishing.standing import is_moved, stand
 from engine.mesh import Mesh
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
-from protocol.finishes import FinishChoice
+from protocol.finishes import FINISHES, Finish, FinishChoice
+from protocol.limits import Origin
 from tests.finishing.shapes import box
+
+
+def asked(
+    height: float | None = None, origin: Origin = "kept", scale: float | None = None
+) -> Finish:
+    return replace(FINISHES["standard"], height=height, origin=origin, scale=scale)
 
 
 def bounds(*meshes: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +34,7 @@ def test_it_stands_on_the_ground_as_tall_as_was_asked_for() -> None:
     low_box, high_box = box((1, 2, 1), (5, 0, 1.5)), box((1, 1, 3), (5, 0, 3.5))
     hull = NamedMesh("UCX_a", box((2, 2, 9), (5, 0, 3)), bare=True)
     first, second, beside = stand(
-        [NamedMesh("a", low_box), NamedMesh("b", high_box), hull], 2.0, "base"
+        [NamedMesh("a", low_box), NamedMesh("b", high_box), hull], asked(2.0, "base")
     )
     low, high = bounds(first.mesh, second.mesh)
     np.testing.assert_allclose(low, (-0.25, -0.5, 0), atol=1e-6)
@@ -47,16 +55,39 @@ def test_it_stands_on_the_ground_as_tall_as_was_asked_for() -> None:
     ],
 )
 def test_each_origin(height, origin, low, high) -> None:
-    (named,) = stand([NamedMesh("a", box((2, 2, 4), (3, 4, 6)))], height, origin)
+    (named,) = stand([NamedMesh("a", box((2, 2, 4), (3, 4, 6)))], asked(height, origin))
     found = bounds(named.mesh)
     np.testing.assert_allclose(found, (low, high), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("origin", "low", "high"),
+    [
+        ("kept", (0.2, 0.3, 0.4), (0.4, 0.5, 0.8)),
+        ("centre", (-0.1, -0.1, -0.2), (0.1, 0.1, 0.2)),
+        ("base", (-0.1, -0.1, 0), (0.1, 0.1, 0.4)),
+    ],
+)
+def test_a_scale_is_from_the_origin(origin: Origin, low, high) -> None:
+    (named,) = stand([NamedMesh("a", box((2, 2, 4), (3, 4, 6)))], asked(None, origin, 0.1))
+    np.testing.assert_allclose(bounds(named.mesh), (low, high), atol=1e-6)
+    assert is_moved(asked(scale=0.1)) and not is_moved(asked())
 
 
 def test_refusals() -> None:
     flat = Mesh(np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1]], np.float32), np.array([[0, 1, 2]]))
     with pytest.raises(EngineError) as caught:
-        stand([NamedMesh("a", flat)], 1.0, "kept")
+        stand([NamedMesh("a", flat)], asked(1.0))
     assert caught.value.code == "height"
+    (double,) = stand([NamedMesh("a", flat)], asked(scale=2.0))
+    np.testing.assert_array_equal(double.mesh.vertices, 2 * flat.vertices)
+    for scale in (0, -1.0, float("nan"), 1e7, True):
+        with pytest.raises(EngineError) as caught:
+            FinishChoice(scale=scale)
+        assert caught.value.code == "scale" and "0.000001" in caught.value.hint
+    with pytest.raises(EngineError) as caught:
+        FinishChoice(scale=2.0, height=1.8)
+    assert caught.value.code == "scale" and "one of the two" in caught.value.hint
     for height in (0, -1.0, float("nan"), float("inf"), True):
         with pytest.raises(EngineError) as caught:
             FinishChoice(height=height)
@@ -79,3 +110,14 @@ def test_of_the_command_with_both_ways(tmp_path: Path, options: list[str]) -> No
     np.testing.assert_allclose(low[2], 0, atol=1e-5)
     np.testing.assert_allclose(high[2], 1.8, atol=1e-5)
     np.testing.assert_allclose((low + high)[:2], 0, atol=1e-5)
+
+
+def test_scale_of_the_command(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.glb", tmp_path / "b.glb"
+    save_scene([NamedMesh("post", box((1, 1, 4), (3, 4, 6)))], source)
+    words = ["finish", str(source), "-o", str(target), "--scale", "0.01"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    np.testing.assert_allclose(bounds(load_mesh(target))[1], (0.035, 0.045, 0.08), atol=1e-6)
+    both = CliRunner().invoke(app, [*words, "--height", "2"])
+    assert both.exit_code != 0 and "A height and a scale both say" in both.output

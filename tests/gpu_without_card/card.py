@@ -19,8 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.host.machine import hardware_of
 from engine.sparse import Subdivision, Topology, attention
-from engine.sparse.attention import ATTENTION
-from engine.sparse.convolution import CONVOLUTION
+from engine.sparse.operations import OPERATIONS
 
 CUDA = torch.device("cuda:0")
 aten = torch.ops.aten
@@ -80,8 +79,8 @@ def _forget() -> None:
     """Choices and tables that were made of a device, or of fake tensors."""
     hardware_of.cache_clear()
     attention._cumulative.cache_clear()
-    ATTENTION._chosen.clear()
-    CONVOLUTION._chosen.clear()
+    for operation in OPERATIONS:
+        operation._chosen.clear()
 
 
 def on_card(make: Callable[[], nn.Module]) -> Any:

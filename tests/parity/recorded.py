@@ -2,6 +2,8 @@
 
 Sets of recordings differ in their cases, sizes and parts. What a set does not have is skipped with
 a reason; what it has must agree.
+
+Networks and recordings are on the device that MAQUETTE_GOLDENS_DEVICE names, else on the CPU.
 """
 
 import os
@@ -23,6 +25,11 @@ from engine.systems.trellis2.networks import load_network
 from tests.parity.conftest import DEFAULT
 from tests.tolerances import assert_parity
 
+DEVICE = torch.device(os.environ.get("MAQUETTE_GOLDENS_DEVICE") or "cpu")
+if DEVICE.type == "cuda":
+    # Else cuDNN rounds float32 to TF32 in its convolutions.
+    conv = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+    conv.fp32_precision = "ieee"
 FIRST_ROWS = 5000
 """Of large tensors only this many rows were recorded."""
 
@@ -48,7 +55,7 @@ def need(path: Path) -> Path:
 
 def recording(path: Path) -> dict[str, Tensor]:
     """The tensors of a recorded file."""
-    return load_file(need(path))
+    return {name: tensor.to(DEVICE) for name, tensor in load_file(need(path)).items()}
 
 
 def need_tensors(io: dict[str, Any], *names: str) -> None:
@@ -61,7 +68,8 @@ def need_tensors(io: dict[str, Any], *names: str) -> None:
 def case_network(folder: Path) -> Any:
     """The network in a case's ``config.json`` and ``weights.safetensors``."""
     need(folder / "config.json")
-    return load_network(folder / "config", weights=need(folder / "weights.safetensors"))
+    weights = need(folder / "weights.safetensors")
+    return load_network(folder / "config", weights=weights, device=DEVICE)
 
 
 def case_checkpoint(folder: Path) -> Checkpoint:
@@ -79,7 +87,7 @@ def checkpoint_network(checkpoint: Checkpoint, name: str) -> Any:
         file = f"{Path(checkpoint.models[name]).name}.{ending}"
         if not any(home.parent.rglob(file)):
             pytest.skip(f"not recorded: {file}")
-    return checkpoint.network(name)
+    return checkpoint.network(name).to(DEVICE)
 
 
 def cells(recorded: Tensor) -> Topology:

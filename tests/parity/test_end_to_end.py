@@ -23,6 +23,7 @@ from engine.sampling import Spread, Velocity, dense_spread, sample, sparse_sprea
 from engine.sparse import SparseTensor, Topology
 from protocol.samplers import SamplerParams
 from tests.parity.recorded import (
+    DEVICE,
     assert_cells,
     case_checkpoint,
     checkpoint_network,
@@ -62,7 +63,7 @@ class Run:
     def check_same(self, name: str, got: Tensor | np.ndarray) -> None:
         if name in self.io:
             self.compared.add(name)
-            same = torch.equal(torch.as_tensor(got).long(), self.io[name].long())
+            same = torch.equal(torch.as_tensor(got).long().cpu(), self.io[name].long().cpu())
             assert same, f"{self.name}: {name} differs"
 
     def check_cells(self, name: str, got: Topology) -> None:
@@ -147,9 +148,9 @@ class Noise:
         need_tensors(self.run.io, f"noise.{name}")
         recorded = self.run.io[f"noise.{name}"]
         drawn = torch.randn(recorded.shape, generator=self.generator)
-        assert torch.equal(drawn, recorded), f"seed and recorded noise.{name} differ"
+        assert torch.equal(drawn, recorded.cpu()), f"seed and recorded noise.{name} differ"
         self.used.add(f"noise.{name}")
-        return drawn
+        return recorded
 
 
 def sampled(velocity: Velocity, noise: Tensor, params: SamplerParams | None, spread: Spread):
@@ -164,7 +165,7 @@ def bound(flow, cond: Tensor, wrap: Callable[[Tensor], object], *more) -> Veloci
     conditions = {True: flow.prepare(cond), False: flow.prepare(torch.zeros_like(cond))}
 
     def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
-        v = flow(wrap(x), torch.full((1,), 1000 * t), conditions[positive], *more)
+        v = flow(wrap(x), torch.full((1,), 1000 * t, device=DEVICE), conditions[positive], *more)
         return v.feats if isinstance(v, SparseTensor) else v
 
     return velocity
@@ -253,21 +254,21 @@ def decode(run: Run, shape: SparseTensor, texture: SparseTensor, resolution: int
     run.check("out.pbr_attrs", material.attributes)
 
     # Recorded in the decoder's order; a grid is sorted.
-    coords = decoded.raw.coords[:, 1:].numpy()
+    coords = decoded.raw.coords[:, 1:].cpu().numpy()
     order = np.lexsort(coords.T[::-1])
     grid = DualGrid(
         coords[order],
-        decoded.dual_vertices.numpy()[order],
-        decoded.intersected.numpy()[order],
+        decoded.dual_vertices.cpu().numpy()[order],
+        decoded.intersected.cpu().numpy()[order],
         resolution,
     )
-    mesh = dual_grid_to_mesh(grid, decoded.split_weight.numpy()[order])
+    mesh = dual_grid_to_mesh(grid, decoded.split_weight.cpu().numpy()[order])
     vertices = np.empty_like(mesh.vertices)
     vertices[order] = mesh.vertices
     run.check("out.mesh_vertices", vertices)
     if "out.mesh_faces" in run.io:
         run.compared.add("out.mesh_faces")
-        recorded = run.io["out.mesh_faces"].numpy()
+        recorded = run.io["out.mesh_faces"].cpu().numpy()
         np.testing.assert_array_equal(sorted_faces(order[mesh.faces]), sorted_faces(recorded))
     if "out.mesh_vertices" not in run.io:
         run.compared.add("out.vertex_attrs")  # there is nowhere to compare them at
@@ -275,8 +276,8 @@ def decode(run: Run, shape: SparseTensor, texture: SparseTensor, resolution: int
         # From the recorded vertices, and divided as the reference does: a last bit is 1e-4 of a
         # voxel, too much at steep places.
         voxel_size = np.float32(1 / resolution)
-        points = (run.io["out.mesh_vertices"].numpy() + np.float32(0.5)) / voxel_size
-        at_vertices = sample_attributes(coords, material.attributes.numpy(), points)
+        points = (run.io["out.mesh_vertices"].cpu().numpy() + np.float32(0.5)) / voxel_size
+        at_vertices = sample_attributes(coords, material.attributes.cpu().numpy(), points)
         run.check("out.vertex_attrs", at_vertices)
 
 
@@ -288,17 +289,19 @@ def test_a_given_mesh_gets_a_texture(folder: Path, checkpoint: Checkpoint):
     pipeline = checkpoint.texturing
     if pipeline is None:
         pytest.skip("the recorded checkpoint has no texturing pipeline")
-    vertices = run.io["in.vertices"].double().numpy()
+    vertices = run.io["in.vertices"].cpu().double().numpy()
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     vertices = (vertices - (low + high) / 2) * (0.99999 / (high - low).max())
     vertices = vertices @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  # (x, -z, y)
     run.check("out.preprocessed_vertices", vertices)
 
     resolution = int(run.io["in.resolution"])
-    grid = mesh_to_dual_grid(vertices, run.io["in.faces"].numpy(), grid_size=resolution)
-    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int())
+    grid = mesh_to_dual_grid(vertices, run.io["in.faces"].cpu().numpy(), grid_size=resolution)
+    cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(DEVICE))
     encoded = run.network("shape_slat_encoder")(
-        cells, torch.from_numpy(grid.dual_vertices), torch.from_numpy(grid.intersected)
+        cells,
+        torch.from_numpy(grid.dual_vertices).to(DEVICE),
+        torch.from_numpy(grid.intersected).to(DEVICE),
     )
     run.check_cells("out.shape_slat_coords", encoded.mean.topology)
     shape = close_latent(run, encoded.mean)

@@ -24,6 +24,7 @@ from engine.systems.trellis2.texture import texture
 from engine.systems.trellis2.upscale import upscale
 from protocol.jobs import GenerateJob, TextureJob, UpscaleJob
 from tests.parity.recorded import (
+    DEVICE,
     case_checkpoint,
     checkpoint_network,
     need,
@@ -53,7 +54,9 @@ class Recorded:
     report: Mapping[str, Any]
 
     def run(self, name: str) -> dict[str, Tensor]:
-        return recording(self.folder / f"run_{name}.safetensors")
+        # Assets lie in host memory.
+        run = recording(self.folder / f"run_{name}.safetensors")
+        return {name: tensor.cpu() for name, tensor in run.items()}
 
     def job(self, name: str) -> GenerateJob:
         need_tensors(dict(self.report), name)
@@ -73,7 +76,12 @@ def recorded(goldens: Path) -> Recorded:
     checkpoint = case_checkpoint(folder / "model")
     for name in checkpoint.models:
         checkpoint_network(checkpoint, name)
-    models = Models(checkpoint, encoder=EncoderSource(0, lambda: encoder))
+    models = Models(
+        checkpoint,
+        device=DEVICE,
+        dtypes=(torch.float32, torch.float32),
+        encoder=EncoderSource(0, lambda: encoder),
+    )
     report = json.loads(need(folder / "report.json").read_text(encoding="utf-8"))
     return Recorded(folder, models, report)
 

@@ -14,7 +14,7 @@ from engine.networks.structure_flow import StructureFlow
 from engine.sampling import Spread, Velocity, dense_spread, sample, schedule, sparse_spread
 from engine.sparse.tensor import SparseTensor
 from protocol.samplers import SamplerParams
-from tests.parity.recorded import case_network, cases, need, recording
+from tests.parity.recorded import DEVICE, case_network, cases, need, recording
 from tests.tolerances import assert_parity
 
 
@@ -38,7 +38,7 @@ class Case:
             flow = self.network
 
             def dense(x: Tensor, t: float, positive: bool) -> Tensor:
-                return flow(x, torch.full((len(x),), 1000 * t), conditions[positive])
+                return flow(x, torch.full((len(x),), 1000 * t, device=DEVICE), conditions[positive])
 
             return dense, dense_spread
 
@@ -49,7 +49,7 @@ class Case:
         shape = None if concat is None else start.replace(concat)
 
         def sparse(x: Tensor, t: float, positive: bool) -> Tensor:
-            times = torch.full((start.batch_size,), 1000 * t)
+            times = torch.full((start.batch_size,), 1000 * t, device=DEVICE)
             return latent_flow(start.replace(x), times, conditions[positive], shape).feats
 
         return sparse, sparse_spread(start.topology.offsets)
@@ -81,7 +81,7 @@ def test_states_predictions_and_samples(case: Case):
         recorded_calls = case.io[f"out.{name}.model_is_neg"].tolist()
         assert [not positive for _, positive in calls] == [bool(c) for c in recorded_calls], name
         asked = np.array([1000 * t for t, _ in calls], np.float32)
-        recorded_t = case.io[f"out.{name}.model_t"].numpy()
+        recorded_t = case.io[f"out.{name}.model_t"].cpu().numpy()
         np.testing.assert_array_equal(np.broadcast_to(asked[:, None], recorded_t.shape), recorded_t)
 
         states, ends = case.io[f"out.{name}.x_t"], case.io[f"out.{name}.x_0"]

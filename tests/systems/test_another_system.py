@@ -192,7 +192,7 @@ def test_a_job_for_another_system_is_refused(models: Models) -> None:
 def test_its_assets_are_delivered(models: Models, tmp_path: Path) -> None:
     asset = run(job(), models, Report())
     done = deliver(asset, tmp_path / "box.glb", FinishChoice(finish="game"), Report())
-    assert done.finished is not None and done.file.stat().st_size > 0
+    assert done.finished is not None and done.files[0].stat().st_size > 0
     assert load_asset(done.folder).recipe["finish"]["file"] == "box.glb"
 
 

@@ -153,6 +153,12 @@ def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, im
     assert bench.part("source")[1]["source"] == source["source"]
     assert bench.recipe()["finish"]["settings"]["texture_size"] == 16
     assert bench.recipe()["seed"] == asset.recipe["seed"]
+    again = FinishJob(source=Stored("a"), faces=50, texture_size=16, levels=2, lods="files")
+    ended = bench.run("d", again, stored=stored)
+    assert isinstance(ended, Done), ended
+    files = [bench.part(name)[0].layout.file_name for name in ("model", "model_lod1")]
+    assert bench.recipe()["finish"]["files"] == files
+    assert all(name.endswith(f"_LOD{i}.glb") for i, name in enumerate(files))
     ended = bench.run("c", RenderJob(source=Stored("a"), size=32, frames=2), stored=stored)
     assert isinstance(ended, Done), ended
     told, _ = bench.part("pictures")

@@ -59,7 +59,7 @@ def sky_of_vertices(
     hiding_points, hiding_faces = _coarse(vertices, faces, low, CELLS * scale / PIXELS)
 
     def of_some(some: np.ndarray) -> np.ndarray:
-        sky = np.zeros((len(vertices), 2), np.float32)
+        sky = np.zeros((len(vertices), 3), np.float32)
         for axis in some:
             frame = frame_of(axis)
             hiding = to_pixels(hiding_points, center, frame * scale, size)
@@ -70,8 +70,8 @@ def sky_of_vertices(
 
     groups = [directions[k::_GROUPS] for k in range(_GROUPS)]
     sky = np.sum(map_chunks(of_some, groups, threads=threads), axis=0)
-    weights = np.abs(normals @ directions.T.astype(np.float32)).sum(axis=1, keepdims=True)
-    open_to_sky = np.divide(sky, weights, out=np.ones_like(sky), where=weights > 0)
+    light, weights = sky[:, :2], sky[:, 2:]
+    open_to_sky = np.divide(light, weights, out=np.ones_like(light), where=weights > 0)
     return np.clip(open_to_sky, 0, 1)
 
 
@@ -105,9 +105,11 @@ def _vertex_normals(count, faces, corner_normals):
 
 @kernel
 def _add_sky(points, normals, near, far, sky):
-    """Add one axis's light to both sides of each vertex; ``normals`` in the picture's frame."""
+    """Add one axis's light to both sides of each vertex, and the most that it could be to a third
+    column; ``normals`` in the picture's frame."""
     for v in range(points.shape[0]):
         cosine = normals[v, 2]
+        sky[v, 2] += abs(cosine)
         for side in range(2):
             lift = np.float32(_LIFT if side == 0 else -_LIFT)
             x = points[v, 0] + lift * normals[v, 0]

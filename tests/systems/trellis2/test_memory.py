@@ -153,6 +153,28 @@ def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> N
         assert torch.equal(_velocity(flow, tokens), expected)
 
 
+def test_what_runs_outside_of_its_block_has_its_weights_too(toy: Path) -> None:
+    """Keys of the picture go through a norm whose gain is streamed with the block."""
+    models = toy_models(toy)
+    met: list[str] = []
+    with models.on_device(FLOW) as flow, torch.inference_mode():
+        stream = BlockStream(flow, torch.device("cpu"))
+        host = {(module, name): tensor for (module, name), tensor in stream._host.items()}
+
+        def look(module: torch.nn.Module, *_: object) -> None:
+            for name, parameter in module.named_parameters(recurse=False):
+                if (module, name) in host:
+                    met.append(type(module).__name__)
+                    assert parameter.data_ptr() != host[module, name].data_ptr(), met[-1]
+
+        hooks = [module.register_forward_pre_hook(look) for module, _ in host]
+        flow.prepare(torch.randn(1, 6, 8))
+        assert set(met) == {"Linear", "HeadNorm"}
+        for hook in hooks:
+            hook.remove()
+        stream.close()
+
+
 def _velocity(flow, tokens: torch.Tensor) -> torch.Tensor:
     from engine.sparse import SparseTensor
 

@@ -155,7 +155,7 @@ class ToyEncoder(nn.Module):
     def tokens(self, image: Image.Image, size: int) -> Tensor:
         self.calls += 1
         small = np.asarray(image.resize((4, 4)), np.float32).reshape(1, 6, COND) / 255
-        return torch.from_numpy(small) * self.scale + size / 256
+        return torch.from_numpy(small).to(self.scale.device) * self.scale + size / 256
 
 
 def toy_models(checkpoint: Path, **kwargs: Any) -> Models:

@@ -1,0 +1,103 @@
+"""Lines of a surface that quads must follow: borders, sharp edges and edges
+where more than two faces meet, and the corners on them."""
+
+import numpy as np
+
+from engine.meshing.edges import face_normals, find_edges, parts_of, side_ends
+
+FREE, ON_LINE, CORNER = range(3)
+"""What a vertex may do: move on the surface, move along its line, stay."""
+
+_SHARP, _BENT = np.cos(np.radians(45.0)), np.cos(np.radians(25.0))
+"""A line has edges of more than 45 degrees, and goes on over those of more than 25."""
+_STANDS_OUT = 2.0
+"""Times that an edge must bend more than the sides of its faces: a tight curve bends everywhere."""
+_SHORTEST = 4.0
+"""Of a line that counts, in cells: noise makes crumbs of lines."""
+_TURN = np.cos(np.radians(40.0))
+"""A line that turns by more than this has a corner."""
+_TANGLED = 0.15
+"""Ends and crossings per edge of what is a tangle and no line."""
+
+
+def find_lines(points: np.ndarray, faces: np.ndarray, cell: float) -> np.ndarray:
+    """(L, 2) int64 vertices at the ends of each edge of a line.
+
+    Args:
+        points: (V, 3) float64.
+        faces: (F, 3) int32.
+        cell: length of the sides that cells are going to have.
+    """
+    edges = find_edges(faces, len(points))
+    ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
+    odd = edges.counts != 2
+    return ends[odd | _sharp(points, faces, edges, ends, cell)]
+
+
+def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
+    """(E,) bool."""
+    normals = face_normals(points, faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    two = np.flatnonzero(edges.counts == 2)
+    sides = edges.pairs()
+    cosine = np.ones(len(edges.counts))
+    cosine[two] = np.einsum("ei,ei->e", normals[sides[:, 0] // 3], normals[sides[:, 1] // 3])
+    bend = np.arccos(np.clip(cosine, -1, 1))
+    edge_of_side = np.empty(3 * len(faces), np.int64)
+    edge_of_side[edges.sides] = np.repeat(np.arange(len(edges.counts)), edges.counts)
+    of_face = bend[edge_of_side].reshape(-1, 3)
+    around = np.zeros(len(edges.counts))
+    around[two] = (of_face.sum(axis=1)[sides // 3].sum(axis=1) - 2 * bend[two]) / 4
+    stands_out = bend > _STANDS_OUT * around
+    line = np.flatnonzero((cosine < _BENT) & stands_out)
+    sharp = np.zeros(len(edges.counts), bool)
+    if len(line) == 0:
+        return sharp
+    part, count = parts_of(ends[line], len(points))
+    length = np.linalg.norm(points[ends[line, 0]] - points[ends[line, 1]], axis=1)
+    whole = np.bincount(part, length, count)
+    hard = np.bincount(part, length * (cosine[line] < _SHARP), count)
+    degree = np.bincount(ends[line].reshape(-1), minlength=len(points))
+    odd = ((degree[ends[line]] != 2) / np.maximum(degree[ends[line]], 1)).sum(axis=1)
+    tangled = np.bincount(part, odd, count) > _TANGLED * np.bincount(part, minlength=count)
+    kept = (whole > _SHORTEST * cell) & (hard > 0.5 * whole) & ~(tangled & (whole < 20 * cell))
+    sharp[line[kept[part]]] = True
+    return sharp
+
+
+def find_kinds(points: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the vertices of lines are.
+
+    Args:
+        points: (V, 3) float64.
+        ends: (L, 2) int64 of ``find_lines``.
+
+    Returns:
+        (V,) int8 ``FREE``, ``ON_LINE`` or ``CORNER``, the ends, crossings and sharp turns of lines;
+        (V, 3) float64 unit direction of the line, zeros where ``FREE``.
+    """
+    degree = np.bincount(ends.reshape(-1), minlength=len(points))
+    kind = np.where(degree == 0, FREE, np.where(degree == 2, ON_LINE, CORNER)).astype(np.int8)
+    along = np.zeros((len(points), 3))
+    at = np.concatenate([ends[:, 0], ends[:, 1]])
+    way = points[np.concatenate([ends[:, 1], ends[:, 0]])] - points[at]
+    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-300)
+    order = np.argsort(at, kind="stable")
+    first = (
+        order[np.searchsorted(at[order], np.arange(len(points))).clip(0, max(len(at) - 1, 0))]
+        if len(at)
+        else np.zeros(len(points), np.int64)
+    )
+    on = np.flatnonzero(degree > 0)
+    total = np.stack([np.bincount(at, way[:, k], len(points)) for k in range(3)], axis=1)
+    one = way[first[on]]
+    along[on] = one
+    # Of two ways the one minus the other: twice the first less their sum.
+    two = on[degree[on] == 2]
+    both = 2 * way[first[two]] - total[two]
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    along[two] = both / np.maximum(length, 1e-300)
+    # |a - b| of unit vectors is 2 cos(turn / 2).
+    turned = length[:, 0] < 2 * np.sqrt((1 + _TURN) / 2)
+    kind[two[turned]] = CORNER
+    return kind, along

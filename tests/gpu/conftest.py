@@ -1,0 +1,28 @@
+"""The device of the tests that need a card."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.systems.trellis2.toy import make_checkpoint
+
+
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """The card; skips where there is none. MAQUETTE_GPU_TESTS_DEVICE=cpu rehearses them."""
+    named = os.environ.get("MAQUETTE_GPU_TESTS_DEVICE") or "cuda"
+    if named == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    if named == "cuda":
+        # Else cuDNN rounds float32 to TF32 in its convolutions.
+        conv = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
+        conv.fp32_precision = "ieee"
+    return torch.device(named)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint of small random networks."""
+    return make_checkpoint(tmp_path_factory.mktemp("toy") / "model")
