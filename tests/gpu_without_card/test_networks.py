@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from engine.bench.networks import FLOW_STEMS, STRUCTURE_DECODER, Reduction
 from engine.networks.dinov3 import DinoV3
+from engine.networks.scaled_linear import STORED, Scheme, scale_linears
 from engine.sparse import SparseTensor, Topology, conv_torch
 from engine.systems.trellis2.networks import build_network
 from tests.gpu_without_card.card import (
@@ -85,6 +86,18 @@ def test_flows(name: str, card: FakeTensorMode) -> None:
             cells = fake_topology(grid_of(CELLS))
             v = flow(SparseTensor(cells, empty(CELLS, config.in_channels)), t, condition)
             is_on_card(v.feats, CELLS, config.out_channels)
+
+
+@pytest.mark.parametrize("scheme", STORED)
+@torch.inference_mode()
+def test_flow_with_weights_of_one_byte(scheme: Scheme, newest: FakeTensorMode) -> None:
+    flow = published("sparse_structure_flow_model", torch.bfloat16)
+    config = flow.config
+    assert scale_linears(flow.blocks, scheme) == 7 * len(flow.blocks)
+    shape = (1, config.in_channels, *[config.resolution] * 3)
+    condition = flow.prepare(empty(1, 1029, config.cond_channels), zero_shortcut=False)
+    v = flow(empty(*shape), torch.full((1,), 700.0, device=CUDA), condition)
+    is_on_card(v, 1, config.out_channels, *shape[2:])
 
 
 def grid_of(count: int) -> Topology:
