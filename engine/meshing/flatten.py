@@ -49,9 +49,9 @@ def flatten_charts(
 
     A chart that folds, as noise makes it do, is projected from smoothed places where that folds
     less. Folds of single faces are undone by moving vertices between their neighbours; faces that
-    stay folded, or that cover a sample another face covers, leave for a chart of their own; charts
-    with much overlap are cut in two. What overlaps after 8 rounds leaves face by face, and after 16
-    its charts fall into single faces.
+    stay folded, or that cover a sample another face covers, leave for a chart of their own. After
+    HALVING rounds charts with much overlap are cut in two, after ROUNDS what overlaps leaves face
+    by face, and after twice as many its charts fall into single faces.
 
     Args:
         vertices: (V, 3) float32.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.finishing.baking.bake import _VOXEL_RINGS, _nearest_voxels
+from engine.finishing.baking.from_voxels import _VOXEL_RINGS, _nearest_voxels
 from engine.ovoxel import sample_attributes
 from engine.ovoxel.lookup import build_lookup
 from engine.sparse.neighbours import sorted_cells
