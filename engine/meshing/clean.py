@@ -152,9 +152,9 @@ def clean_mesh(
 
 def _is_not_finite(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F,) bool: faces with a corner that is no place."""
-    if np.isfinite(vertices).all():
+    finite: np.ndarray = np.isfinite(vertices).all(axis=1)
+    if finite.all():
         return np.zeros(len(faces), dtype=bool)
-    finite = np.isfinite(vertices).all(axis=1)
     return ~finite[faces].all(axis=1)
 
 
