@@ -152,10 +152,10 @@ def clean_mesh(
 
 def _is_not_finite(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F,) bool: faces with a corner that is no place."""
-    finite: np.ndarray = np.isfinite(vertices).all(axis=1)
-    if finite.all():
+    if np.isfinite(vertices).all():
         return np.zeros(len(faces), dtype=bool)
-    return ~finite[faces].all(axis=1)
+    nowhere = np.asarray(~np.isfinite(vertices).all(axis=1))[faces]
+    return nowhere[:, 0] | nowhere[:, 1] | nowhere[:, 2]
 
 
 def _hidden_behind_solid(
