@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from protocol.samplers import Sampling
 
 
+_OPTIONS = {"texture_size": "texture", "collision_hull": "hull"}
+"""Options that are called otherwise than their fields."""
+
+
 def finish_choice(name: str, output: Path | None, **changes: Any) -> FinishChoice | None:
     """What the options say, None for "none".
 
@@ -24,10 +28,19 @@ def finish_choice(name: str, output: Path | None, **changes: Any) -> FinishChoic
         changes: fields of ``FinishChoice``.
 
     Raises:
-        EngineError: ``finish_unknown``, and what ``check_fits`` and ``FinishChoice`` raise.
+        EngineError: ``finish_unknown``, ``finish_none``, and what ``check_fits`` and
+            ``FinishChoice`` raise.
     """
     check_fits(output, changes.get("image_format"), changes.get("lods"))
     if name == "none":
+        given = [_OPTIONS.get(field, field) for field, value in changes.items() if value]
+        if given:
+            options = ", ".join(f"--{option.replace('_', '-')}" for option in given)
+            raise EngineError(
+                "finish_none",
+                f"Without finishing there is nothing for {options} to change.",
+                "Leave that out, or choose a finish.",
+            )
         return None
     if name not in FINISHES:
         raise EngineError(
