@@ -12,6 +12,7 @@ from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
+from engine.finishing.own_faces import level_name, objects_of
 from engine.finishing.standing import is_moved, stand
 from engine.finishing.targets import MISSED, quads_of, targets_of, tell_quads, tell_target
 from engine.mesh import Mesh
@@ -50,19 +51,18 @@ class Finished:
     """Meshes in object space, ready to be written, and what was done.
 
     Args:
-        meshes: the asset; with levels of detail ``_LOD0``, ``_LOD1``, ...; then the hull ``UCX_``.
+        meshes: the asset, all of its objects in one; with levels of detail ``_LOD0``, ``_LOD1``,
+            ...; then the hull ``UCX_``.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
-        whole: all of ``meshes`` in one, where these are objects beside each other.
     """
 
     meshes: tuple[NamedMesh, ...]
     log: dict[str, Any]
-    whole: Mesh | None = None
 
     @property
     def mesh(self) -> Mesh:
-        """All that is seen at once: the finest level, or all objects."""
-        return self.meshes[0].mesh if self.whole is None else self.whole
+        """All that is seen at once: the finest level."""
+        return self.meshes[0].mesh
 
     @property
     def uvs_given(self) -> bool:
@@ -75,7 +75,7 @@ class Finished:
         return "quads" in self.log["levels"][0]
 
     def save(self, path: Path, settings: Finish) -> tuple[Path, ...]:
-        """Write a .glb file with all meshes or one for each level of detail, or what is seen at
+        """Write a .glb file with all objects or one for each level of detail, or what is seen at
         once in another format; returns the files, what is seen first.
 
         Raises:
@@ -83,11 +83,13 @@ class Finished:
         """
         if path.suffix.lower() != ".glb":
             save_mesh(self.mesh, path)
-        elif len(self.log["levels"]) > 1 and (files := settings.level_files(path)):
-            save_levels(self.meshes, files, image_format=settings.image_format)
+            return (path,)
+        levels = len(self.log["levels"])
+        objects = [each for named in self.meshes for each in objects_of(named, levels)]
+        if levels > 1 and (files := settings.level_files(path)):
+            save_levels(objects, files, image_format=settings.image_format)
             return files
-        else:
-            save_scene(self.meshes, path, image_format=settings.image_format)
+        save_scene(objects, path, image_format=settings.image_format)
         return (path,)
 
 
@@ -178,7 +180,7 @@ def finish(
             continue
         size = texture_size_of(settings, level)
         mesh, method = unwrapped_mesh(mesh, size, report)
-        own = f"{name}_LOD{level}" if len(settings.lod_shares) > 1 else name
+        own = level_name(name, level, len(settings.lod_shares))
         baked = baked_mesh(
             mesh, source, report, size=size, normal_map=settings.normal_map, name=own
         )

@@ -15,7 +15,7 @@ from engine.finishing.finish import (
     texture_size_of,
     unwrapped_mesh,
 )
-from engine.finishing.own_faces import OwnFaces, objects_of, tidy, wound_alike
+from engine.finishing.own_faces import OwnFaces, count_objects, level_name, tidy, wound_alike
 from engine.finishing.standing import stand
 from engine.finishing.targets import targets_of, tell_target
 from engine.mesh import Material, Mesh
@@ -55,18 +55,15 @@ def finish_mesh(
     if len(levels) < len(targets):
         levels += _reduced(own, targets, len(levels), choice, settings, name, report)
     hull = collision_hull(levels[0][0].vertices) if settings.collision_hull else None
-    all_meshes = [NamedMesh(name, one) for one, _ in levels]
+    meshes = [
+        NamedMesh(level_name(name, level, len(targets)), one, level=level)
+        for level, (one, _) in enumerate(levels)
+    ]
+    _tell(own.mesh, meshes[0].mesh, keeps, choice, report)
     if hull is not None:
-        all_meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    stood = stand(all_meshes, settings)
-    meshes: list[NamedMesh] = []
-    for level in range(len(levels)):
-        suffix = f"_LOD{level}" if len(levels) > 1 else ""
-        objects = objects_of(stood[level].mesh, name, suffix)
-        meshes += [replace(named, level=level) for named in objects]
-    _tell(own.mesh, stood[0].mesh, keeps, choice, report)
+        meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     log = {"cleaned_faces": len(own.faces), "levels": [entry for _, entry in levels]}
-    return Finished((*meshes, *stood[len(levels) :]), log, stood[0].mesh)
+    return Finished(stand(meshes, settings), log)
 
 
 def _wants_textures(choice: FinishChoice, settings: Finish) -> bool:
@@ -113,7 +110,7 @@ def _reduced(
         size, method = texture_size_of(settings, level), GIVEN
         if not uvs_are_valid(mesh.uvs):
             mesh, method = unwrapped_mesh(mesh, size, report)
-        own_name = f"{name}_LOD{level}" if len(targets) > 1 else name
+        own_name = level_name(name, level, len(targets))
         baked = baked_mesh(mesh, source, report, size=size, normal_map=normal_map, name=own_name)
         levels.append((placed(baked.mesh, placement), level_log(baked, size, method)))
     return levels
@@ -121,7 +118,7 @@ def _reduced(
 
 def _tell(before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, report: Report) -> None:
     """What became of the faces, the objects and the materials."""
-    count = len(objects_of(before, ""))
+    count = count_objects(before)
     objects = "object" if count == 1 else "objects"
     if kept:
         if choice.texture_size is not None and _sizes(before):
@@ -132,7 +129,7 @@ def _tell(before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, report: R
             "--rebuild makes it new from O-Voxels."
         )
         return
-    left = len(objects_of(after, ""))
+    left = count_objects(after)
     stay = f"its {objects} stay" if count > 1 else "its object stays"
     if left < count:
         stay = f"{left:,} of its {count:,} objects are left"

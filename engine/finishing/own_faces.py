@@ -117,15 +117,26 @@ def _swapped(corners: np.ndarray, turned: np.ndarray) -> np.ndarray:
     return corners
 
 
-def objects_of(mesh: Mesh, name: str, suffix: str = "") -> list[NamedMesh]:
-    """Each object by itself, under a name of its own.
+def count_objects(mesh: Mesh) -> int:
+    """Objects that have a face."""
+    return 1 if mesh.face_object is None else len(np.unique(mesh.face_object))
+
+
+def level_name(name: str, level: int, levels: int) -> str:
+    """What a level of detail is called, where there are several."""
+    return f"{name}_LOD{level}" if levels > 1 else name
+
+
+def objects_of(named: NamedMesh, levels: int) -> list[NamedMesh]:
+    """Each object of a mesh by itself, under a name of its own; one that has none keeps the mesh's.
 
     Args:
-        name: of an object that has none.
-        suffix: of all names.
+        levels: of detail in all; of several each name says its own.
     """
+    mesh = named.mesh
     if mesh.face_object is None:
-        return [NamedMesh(next(iter(mesh.objects), name) + suffix, mesh)]
+        own = level_name(mesh.objects[0], named.level, levels) if mesh.objects else named.name
+        return [replace(named, name=own)]
     meshes: list[NamedMesh] = []
     taken: set[str] = set()
     for number, given in enumerate(mesh.objects):
@@ -138,5 +149,6 @@ def objects_of(mesh: Mesh, name: str, suffix: str = "") -> list[NamedMesh]:
         if not chosen.any():
             continue
         one = some_faces(mesh, chosen)
-        meshes.append(NamedMesh(own + suffix, replace(one, objects=(own,), face_object=None)))
+        one = replace(one, objects=(own,), face_object=None)
+        meshes.append(replace(named, name=level_name(own, named.level, levels), mesh=one))
     return meshes

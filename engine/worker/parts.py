@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.export.gltf import NamedMesh, encode_picture
+from engine.export.gltf import encode_picture
 from engine.finishing.finish import Finished
 from engine.host.color import linear_from_srgb
 from engine.host.files import atomic_path
@@ -169,14 +169,11 @@ def zip_folder(folder: Path, target: Path) -> None:
 
 
 def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packed]]:
-    level = 0
-    meshes = finished.meshes if finished.whole is None else (NamedMesh("", finished.whole),)
-    for named in meshes:
+    for named in finished.meshes:
         if named.bare:
             yield "hull", packed_mesh(named.mesh)
             continue
-        suffix = f"_lod{level}" if level else ""
-        level += 1
+        suffix = f"_lod{named.level}" if named.level else ""
         packed = packed_mesh(named.mesh, polygons=finished.has_quads)
         uvs = "given" if finished.uvs_given else "new"
         yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))

@@ -15,7 +15,10 @@ from PIL import Image
 from engine.assets.folder import load_asset
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
+from engine.export.gltf import NamedMesh
+from engine.export.mesh_file import save_scene
 from engine.host.color import linear_from_srgb
+from engine.mesh import Mesh
 from engine.meshing.unwrap import uvs_are_valid
 from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
 from engine.readers.load import load_mesh
@@ -215,6 +218,22 @@ def test_errors_are_sentences_and_the_next_job_works(
         assert bench.run("c", GenerateJob(picture=image, type="64")).code == "out_of_memory"
     assert bench.worker.usable
     assert isinstance(bench.run("d", GenerateJob(picture=image, type="64")), Done)
+
+
+def test_a_mesh_of_several_objects_has_its_levels_and_its_hull_as_parts(bench: Bench) -> None:
+    one = Mesh(*sphere(8))
+    other = replace(one, vertices=one.vertices + np.float32(2))
+    place = bench.home / "balls.glb"
+    save_scene([NamedMesh("left", one), NamedMesh("right", other)], place)
+    job = FinishJob(source=File(str(place)), faces=800, texture_size=16, levels=2,
+                    collision_hull=True)  # fmt: skip
+    assert isinstance(ended := bench.run("a", job), Done), ended
+    faces = [len(bench.part(name)[1]["corner_vert"]) // 3 for name in ("finished", "finished_lod1")]
+    assert 780 <= faces[0] <= 800 and 390 <= faces[1] <= 400
+    assert len(bench.part("hull")[1]["position"]) > 4
+    saved = bench.home / "model.glb"
+    saved.write_bytes(bench.part("model")[1]["data"])
+    assert load_mesh(saved).objects == ("left_LOD0", "right_LOD0")
 
 
 @pytest.mark.parametrize("kind", ["texture", "upscale", "finish", "render"])
