@@ -30,7 +30,7 @@ from protocol.client import Answer, EngineClient, Fetched
 from protocol.connection import FILE_NAME, read_connection
 from protocol.errors import EngineError
 from protocol.events import ENDS, Cancelled, Done, Event, Failed, Interrupted
-from protocol.finishes import FinishChoice
+from protocol.finishes import FinishChoice, files_of_levels
 from protocol.jobs import GenerateJob, Job
 from protocol.layout import views
 from protocol.lookup import lookup, only
@@ -362,11 +362,11 @@ class RemoteJob:
             if len(names) == 1:
                 write_bytes_atomic(target, data)
                 return (target,)
-            files = [target.with_name(f"{target.stem}_LOD{i}.glb") for i in range(len(names))]
+            files = files_of_levels(target, len(names))
             for name, file in zip(names, files, strict=True):
                 check_place(file)
                 write_bytes_atomic(file, data if name == "model" else self.file(name))
-            return tuple(files)
+            return files
         from engine.export.mesh_file import save_mesh
         from engine.readers.load import load_mesh
 

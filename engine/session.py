@@ -300,8 +300,7 @@ def mesh_or_ovoxels(
     """
     if rebuild:
         return ovoxels_of(mesh, resolution, report)
-    settings = choice.settled()
-    if not (settings.closed or settings.quads):
+    if not choice.settled().needs_voxels:
         return mesh
     return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
 
@@ -341,7 +340,7 @@ def stages_of_finishing(
     of the source tells."""
     settings = choice.settled()
     is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
-    of_voxels = is_mesh and (rebuild or settings.closed or settings.quads is not None)
+    of_voxels = is_mesh and (rebuild or settings.needs_voxels)
     voxels = ("voxels", "materials") if of_voxels else ()
     if target is not None:
         settings, _ = settings.fitting(target.name)

@@ -206,6 +206,11 @@ class Finish:
         check_scale(self.scale, self.height)
 
     @property
+    def needs_voxels(self) -> bool:
+        """Whether a mesh cannot be finished so with its own faces."""
+        return self.closed or self.quads is not None
+
+    @property
     def has_one_mesh(self) -> bool:
         return len(self.lod_shares) == 1 and not self.collision_hull
 
@@ -213,8 +218,7 @@ class Finish:
         """A file for each level of detail beside ``target``; none where all are in ``target``."""
         if self.lods == "nodes" or len(self.lod_shares) == 1:
             return ()
-        levels = range(len(self.lod_shares))
-        return tuple(target.with_name(f"{target.stem}_LOD{i}{target.suffix}") for i in levels)
+        return files_of_levels(target, len(self.lod_shares))
 
     def fitting(self, name: str) -> "tuple[Finish, str | None]":
         """What a file of that name can hold of it, and a note when that is less.
@@ -413,6 +417,11 @@ class FinishChoice:
             origin=self.origin or usual.origin,
             quads=self.quads,
         )
+
+
+def files_of_levels(target: Path, count: int) -> tuple[Path, ...]:
+    """The files that so many levels of detail have beside ``target``."""
+    return tuple(target.with_name(f"{target.stem}_LOD{i}{target.suffix}") for i in range(count))
 
 
 def level_files(choice: FinishChoice | None, target: Path) -> tuple[Path, ...]:

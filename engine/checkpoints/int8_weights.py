@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from engine.networks.scaled_linear import row_scales
+
 SCALE = ".scale"
 LARGEST = 127
 SMALLEST_TENSOR = 1 << 12
@@ -25,7 +27,7 @@ def to_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             small[name] = tensor
             continue
         rows = tensor.float().flatten(1)
-        scale = rows.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / LARGEST
+        scale = row_scales(rows, LARGEST)
         small[name] = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape)
         small[name + SCALE] = scale
     return small

@@ -60,7 +60,7 @@ def keeps_edges_manifold(faces, alive, start, members, u, v, counts):
             f = members[i]
             if not alive[f]:
                 continue
-            has_both = _has(faces, f, other)
+            has_both = has_corner(faces, f, other)
             for s in range(3):
                 w = faces[f, s]
                 if w != here and w != other:
@@ -74,7 +74,7 @@ def keeps_edges_manifold(faces, alive, start, members, u, v, counts):
             f = members[i]
             if not alive[f]:
                 continue
-            has_both = _has(faces, f, other)
+            has_both = has_corner(faces, f, other)
             remain += not has_both
             for s in range(3):
                 w = faces[f, s]
@@ -94,7 +94,7 @@ def keeps_edges_manifold(faces, alive, start, members, u, v, counts):
                         g = members[j]
                         if not alive[g]:
                             continue
-                        if _has(faces, g, w) and _has(faces, g, x):
+                        if has_corner(faces, g, w) and has_corner(faces, g, x):
                             allowed = False
     for end in range(2):
         here = u if end == 0 else v
@@ -113,7 +113,7 @@ def turns_no_face(points, faces, alive, start, members, u, v, place):
         for i in range(start[moved], start[moved + 1]):
             f = members[i]
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            if not alive[f] or a == other or b == other or c == other:
+            if not alive[f] or has_corner(faces, f, other):
                 continue
             # The side opposite to the moved corner, in the face's order.
             if b == moved:
@@ -156,7 +156,7 @@ def folds_no_edge(points, faces, alive, start, members, u, v, place):
         here, other = (u, v) if end == 0 else (v, u)
         for i in range(start[here], start[here + 1]):
             f = members[i]
-            if not alive[f] or _has(faces, f, other):
+            if not alive[f] or has_corner(faces, f, other):
                 continue
             new = _normal(points, faces, f, u, v, place)
             old = _normal(points, faces, f, -1, -1, place)
@@ -169,9 +169,11 @@ def folds_no_edge(points, faces, alive, start, members, u, v, place):
                         middle, far = u if turn == 0 else v, a + b - here
                     for j in range(start[middle], start[middle + 1]):
                         g = members[j]
-                        if g == f or not alive[g] or not _has(faces, g, far):
+                        if g == f or not alive[g] or not has_corner(faces, g, far):
                             continue
-                        if (_has(faces, g, u) and _has(faces, g, v)) or not _has(faces, g, middle):
+                        if not has_corner(faces, g, middle):
+                            continue
+                        if has_corner(faces, g, u) and has_corner(faces, g, v):
                             continue
                         to = _normal(points, faces, g, u, v, place)
                         was = _normal(points, faces, g, -1, -1, place)
@@ -184,7 +186,27 @@ def folds_no_edge(points, faces, alive, start, members, u, v, place):
 
 
 @tight
-def _has(faces, f, w):
+def merge_vertex(faces, alive, start, members, goes, stays):
+    """Faces around ``goes`` have ``stays`` instead; those that had both are no longer alive, and
+    their number is returned."""
+    removed = 0
+    for i in range(start[goes], start[goes + 1]):
+        f = members[i]
+        if not alive[f]:
+            continue
+        if has_corner(faces, f, stays):
+            alive[f] = False
+            removed += 1
+            continue
+        for s in range(3):
+            if faces[f, s] == goes:
+                faces[f, s] = stays
+    return removed
+
+
+@tight
+def has_corner(faces, f, w):
+    """Whether w is a corner of face f."""
     return faces[f, 0] == w or faces[f, 1] == w or faces[f, 2] == w
 
 

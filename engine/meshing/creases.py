@@ -3,7 +3,7 @@ where more than two faces meet, and the corners on them."""
 
 import numpy as np
 
-from engine.meshing.edges import face_normals, find_edges, parts_of, side_ends
+from engine.meshing.edges import face_normals, find_edges, parts_of
 
 FREE, ON_LINE, CORNER = range(3)
 """What a vertex may do: move on the surface, move along its line, stay."""
@@ -29,7 +29,7 @@ def find_lines(points: np.ndarray, faces: np.ndarray, cell: float) -> np.ndarray
         cell: length of the sides that cells are going to have.
     """
     edges = find_edges(faces, len(points))
-    ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
+    ends = edges.ends(faces).astype(np.int64)
     odd = edges.counts != 2
     return ends[odd | _sharp(points, faces, edges, ends, cell)]
 
@@ -43,9 +43,7 @@ def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
     cosine = np.ones(len(edges.counts))
     cosine[two] = np.einsum("ei,ei->e", normals[sides[:, 0] // 3], normals[sides[:, 1] // 3])
     bend = np.arccos(np.clip(cosine, -1, 1))
-    edge_of_side = np.empty(3 * len(faces), np.int64)
-    edge_of_side[edges.sides] = np.repeat(np.arange(len(edges.counts)), edges.counts)
-    of_face = bend[edge_of_side].reshape(-1, 3)
+    of_face = bend[edges.of_sides()].reshape(-1, 3)
     around = np.zeros(len(edges.counts))
     around[two] = (of_face.sum(axis=1)[sides // 3].sum(axis=1) - 2 * bend[two]) / 4
     stands_out = bend > _STANDS_OUT * around

@@ -33,6 +33,10 @@ class Edges:
         edge[self.sides] = np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts)
         return edge
 
+    def ends(self, faces: np.ndarray) -> np.ndarray:
+        """(E, 2) int32, the vertices of each edge of (F, 3) ``faces``, as its first side goes."""
+        return np.stack(side_ends(faces, self.sides[self.first[:-1]]), axis=1)
+
     def sides_of_open_edges(self) -> np.ndarray:
         """(B,) int32, the sides that have an edge to themselves."""
         return self.sides[self.first[:-1][self.counts == 1]]

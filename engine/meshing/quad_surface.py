@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.kernels import kernel, tight
-from engine.meshing.collapsible import meets_link_condition
+from engine.meshing.collapsible import has_corner, meets_link_condition, merge_vertex
 from engine.meshing.creases import CORNER, FREE, find_kinds
 from engine.meshing.edges import faces_around, find_edges, side_ends
 from engine.meshing.normals import vertex_normals
@@ -31,8 +31,7 @@ def undirected(pairs: np.ndarray) -> np.ndarray:
 
 def edge_ends(faces: np.ndarray, count: int) -> np.ndarray:
     """(E, 2) int64 the vertices of each edge, for faces of ``count`` vertices."""
-    edges = find_edges(faces, count)
-    return np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
+    return find_edges(faces, count).ends(faces).astype(np.int64)
 
 
 def even(
@@ -91,7 +90,7 @@ def split_long(
     """Halve edges until none is longer than ``longest``: points, faces and lines."""
     while True:
         edges = find_edges(faces, len(points))
-        ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1).astype(np.int64)
+        ends = edges.ends(faces).astype(np.int64)
         long = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1) > longest
         if not long.any():
             return points, faces, lines
@@ -104,9 +103,7 @@ def split_long(
             halves = [np.stack([lines[cut, k], middle[at[cut]]], axis=1) for k in range(2)]
             lines = np.concatenate([lines[~cut], *halves])
         points = np.concatenate([points, points[ends[long]].mean(axis=1)])
-        of_side = np.empty(3 * len(faces), np.int64)
-        of_side[edges.sides] = np.repeat(middle, edges.counts)
-        faces = _split(faces, of_side.reshape(-1, 3), points)
+        faces = _split(faces, middle[edges.of_sides()].reshape(-1, 3), points)
 
 
 def _split(faces, middle, points):
@@ -189,16 +186,7 @@ def _collapse(points, faces, normals, order, start, members, kind):
             faces, alive, start, members, stays, goes, kind[goes] != FREE, mark, token
         ) or not _lies_well(points, faces, normals, alive, start, members, goes, stays):
             continue
-        for i in range(start[goes], start[goes + 1]):
-            f = members[i]
-            if not alive[f]:
-                continue
-            if faces[f, 0] == stays or faces[f, 1] == stays or faces[f, 2] == stays:
-                alive[f] = False
-                continue
-            for s in range(3):
-                if faces[f, s] == goes:
-                    faces[f, s] = stays
+        merge_vertex(faces, alive, start, members, goes, stays)
         kept[goes] = stays
         locked[goes] = True
         locked[stays] = True
@@ -288,8 +276,7 @@ def _turn(points, faces, pairs, start, members, ratio):
             continue
         there = False
         for i in range(start[c], start[c + 1]):
-            q = members[i]
-            if faces[q, 0] == d or faces[q, 1] == d or faces[q, 2] == d:
+            if has_corner(faces, members[i], d):
                 there = True
         if there:
             continue

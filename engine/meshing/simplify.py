@@ -15,6 +15,7 @@ from engine.meshing.collapsible import (
     folds_no_edge,
     keeps_edges_manifold,
     meets_link_condition,
+    merge_vertex,
     turns_no_face,
 )
 from engine.meshing.duplicates import is_repeated
@@ -25,7 +26,6 @@ from engine.meshing.edges import (
     faces_around,
     find_edges,
     parts_of,
-    side_ends,
 )
 from engine.meshing.orient import orient_faces
 from engine.meshing.sheets import separate_sheets
@@ -184,7 +184,7 @@ def _pass(
     Returns:
         (F,) bool faces that are left, and how many are not.
     """
-    ends = np.stack(side_ends(faces, edges.sides[edges.first[:-1]]), axis=1)
+    ends = edges.ends(faces)
     degree = np.bincount(ends[is_line].reshape(-1), minlength=len(points))
     cost, position = _costs(points, ends, quadrics, degree, is_line, freedom)
     possible = int(np.isfinite(cost).sum())
@@ -406,17 +406,7 @@ def _collapse(
             source[u] = source[v]
         for k in range(10):
             quadrics[u, k] += quadrics[v, k]
-        for i in range(start[v], start[v + 1]):
-            f = members[i]
-            if not alive[f]:
-                continue
-            if faces[f, 0] == u or faces[f, 1] == u or faces[f, 2] == u:
-                alive[f] = False
-                removed += 1
-                continue
-            for s in range(3):
-                if faces[f, s] == v:
-                    faces[f, s] = u
+        removed += merge_vertex(faces, alive, start, members, v, u)
         locked[u] = True
         locked[v] = True
     return alive, removed

@@ -19,6 +19,12 @@ STORED: dict[Scheme, tuple[torch.dtype, float]] = {
 """For each scheme its dtype and the largest number that a row is stretched to."""
 
 
+def row_scales(rows: Tensor, largest: float) -> Tensor:
+    """(R,) float32 scales that stretch each of (R, C) float32 ``rows`` to ``largest``; a row of
+    zeros stays one."""
+    return rows.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / largest
+
+
 class ScaledLinear(nn.Module):
     """``nn.Linear`` with ``weight`` (outputs, inputs) of one byte and ``scale`` (outputs,) float32.
 
@@ -33,7 +39,7 @@ class ScaledLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         dtype, largest = STORED[scheme]
         rows = linear.weight.detach().float()
-        scale = rows.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / largest
+        scale = row_scales(rows, largest)
         stretched = rows / scale[:, None]
         if scheme == "int8":
             stretched = stretched.round()

@@ -92,6 +92,16 @@ def _items_of(layout: Layout, x: Tensor) -> tuple[Tensor, int]:
     return layout.items, layout.items.stride(0)
 
 
+@triton.jit
+def item_of(row, items, rows, rows_an_item, items_step, BY_ITEMS: tl.constexpr):
+    """The item of each row: what ``items`` says, or one for every ``rows_an_item``."""
+    if BY_ITEMS:
+        item = tl.load(items + row * items_step, mask=row < rows, other=0).to(tl.int64)
+    else:
+        item = row // rows_an_item
+    return item
+
+
 @triton.jit(do_not_specialize=NO_SPECIALISING)
 def modulated_norm_kernel(
     x, shift, scale, items, out,
@@ -108,10 +118,7 @@ def modulated_norm_kernel(
     row = tl.program_id(0).to(tl.int64) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.arange(0, BLOCK)
     there_is = (row < rows)[:, None] & (column < WIDTH)[None, :]
-    if BY_ITEMS:
-        item = tl.load(items + row * items_step, mask=row < rows, other=0).to(tl.int64)
-    else:
-        item = row // rows_an_item
+    item = item_of(row, items, rows, rows_an_item, items_step, BY_ITEMS)
     place = row[:, None] * WIDTH + column[None, :]
     value = tl.load(x + place, mask=there_is, other=0.0).to(tl.float32)
     mean = tl.sum(value, axis=1) / WIDTH
@@ -134,10 +141,7 @@ def gated_add_kernel(
     row = tl.program_id(0).to(tl.int64) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.arange(0, BLOCK)
     there_is = (row < rows)[:, None] & (column < WIDTH)[None, :]
-    if BY_ITEMS:
-        item = tl.load(items + row * items_step, mask=row < rows, other=0).to(tl.int64)
-    else:
-        item = row // rows_an_item
+    item = item_of(row, items, rows, rows_an_item, items_step, BY_ITEMS)
     place = row[:, None] * WIDTH + column[None, :]
     value = tl.load(x + place, mask=there_is, other=0.0).to(tl.float32)
     factor = tl.load(gate + item[:, None] * gate_step + column[None, :], mask=there_is, other=0.0)
