@@ -5,7 +5,7 @@ plane, and a lattice of cells in these directions; neighbours' crosses and latti
 after the turn and the steps that make them agree best, from coarse graphs to the mesh itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -57,7 +57,7 @@ def levels_of(points, normals, area, pairs, kind, along) -> list[Level]:
         parent, count = _matched(np.argsort(area, kind="stable"), start, neighbours, normals, area)
         if count > 0.9 * len(points):
             return [*levels, level]
-        levels.append(Level(**{**level.__dict__, "parent": parent}))
+        levels.append(replace(level, parent=parent))
         points = _mean(points, area, parent, count)
         normals = _mean(normals, area, parent, count)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)

@@ -9,7 +9,7 @@ from engine.meshing.creases import CORNER, FREE, ON_LINE
 from engine.meshing.edges import face_normals, faces_around
 from engine.meshing.nearest import nearest_on_surface, to_triangle
 from engine.meshing.quad_fields import cross
-from engine.meshing.quad_surface import undirected
+from engine.meshing.quad_surface import means_of_neighbours, undirected
 
 _ROUNDS = 8
 _GOOD = 0.35
@@ -105,7 +105,7 @@ def quads_of_cells(
     net = _net(quads, lines, kind, ups, surface.begin(near, kind))
     points = _moved(points, net, points, surface)
     for _ in range(_ROUNDS):
-        points = _moved(points, net, _pulled(points, net), surface)
+        points = _moved(points, net, means_of_neighbours(points, net.at, net.to), surface)
     points = _unfolded(points, net, surface)
     return _snapped(points, net, original, reach), quads
 
@@ -120,7 +120,8 @@ def _cut(points, cells, lines, kind):
     points, kind, lines, cells = points[used], kind[used], number[lines], new
     size = (cells >= 0).sum(axis=1)
     cell = np.repeat(np.arange(len(cells)), size)
-    corner = np.concatenate([np.arange(k) for k in size]) if len(cells) else cell
+    begins = np.cumsum(size) - size
+    corner = np.arange(len(cell)) - begins[cell]
     here = cells[cell, corner]
     following = cells[cell, (corner + 1) % size[cell]]
     keys = undirected(np.stack([here, following], axis=1))
@@ -129,7 +130,6 @@ def _cut(points, cells, lines, kind):
     first_middle, first_centre = len(points), len(points) + len(sides)
     # Rows of a cell follow each other, so the side before is the row before, or the cell's last.
     before = np.arange(len(cell)) - 1
-    begins = np.cumsum(size) - size
     before[begins] = begins + size - 1
     quads = np.stack(
         [here, first_middle + side, first_centre + cell, first_middle + side[before]], axis=1
@@ -168,14 +168,6 @@ def _net(quads, lines, kind, ups, at_piece) -> _Net:
         quads, kind, start, corners,
         np.concatenate([at[free], on[:, 0]]), np.concatenate([to[free], on[:, 1]]), ups, at_piece,
     )  # fmt: skip
-
-
-def _pulled(points: np.ndarray, net: _Net) -> np.ndarray:
-    """Each point at the mean of its neighbours."""
-    count = np.bincount(net.at, minlength=len(points))
-    sums = [np.bincount(net.at, points[net.to, k], len(points)) for k in range(3)]
-    means = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
-    return np.where((count > 0)[:, None], means, points)
 
 
 def _moved(
@@ -237,7 +229,7 @@ def _unfolded(points: np.ndarray, net: _Net, surface: Surface) -> np.ndarray:
             break
         chosen = np.unique(net.quads[poor])
         if turn % 8 == 0:
-            places = _pulled(points, net)
+            places = means_of_neighbours(points, net.at, net.to)
         else:
             size = np.linalg.norm(points[net.quads[poor]].std(axis=1), axis=1).mean()
             places = points.copy()

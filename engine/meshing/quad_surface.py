@@ -62,14 +62,21 @@ def even(
         faces, lines = number[faces], number[lines].astype(np.int64)
         ends = edge_ends(faces, len(points))
         both = np.concatenate([ends, ends[:, ::-1]])
-        around = np.maximum(np.bincount(both[:, 0], minlength=len(points)), 1)
-        sums = [np.bincount(both[:, 0], points[both[:, 1], k], len(points)) for k in range(3)]
-        way = np.stack(sums, axis=1) / around[:, None] - points
+        way = means_of_neighbours(points, both[:, 0], both[:, 1]) - points
         way -= normals * np.einsum("vi,vi->v", way, normals)[:, None]
         way[kind != FREE] = 0
         start, corners = faces_around(faces, len(points))
         settle(points, faces, start, corners, normals, points + way)
     return points, faces, lines
+
+
+def means_of_neighbours(points: np.ndarray, at: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """(V, 3) float64: the mean of the points ``to`` beside each ``at``, (M,) int64 both; points
+    beside which there are none stay."""
+    count = np.bincount(at, minlength=len(points))
+    sums = [np.bincount(at, points[to, k], len(points)) for k in range(3)]
+    means = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
+    return np.where((count > 0)[:, None], means, points)
 
 
 def by_length(points: np.ndarray, kind: np.ndarray, shortest: float) -> Choice:
@@ -166,6 +173,8 @@ def collapse(points, faces, normals, kind, lines, choose):
         faces = faces[alive]
         lines = kept[lines]
         lines = lines[lines[:, 0] != lines[:, 1]]
+    # Of a sliver that went altogether the lines would stay, on edges that no face has.
+    lines = lines[np.isin(undirected(lines), undirected(edge_ends(faces, len(points))))]
     return faces, np.unique(np.sort(lines, axis=1), axis=0).astype(np.int64).reshape(-1, 2)
 
 
