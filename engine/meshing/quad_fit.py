@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.kernels import kernel, tight
-from engine.meshing.creases import CORNER, FREE, ON_LINE
+from engine.meshing.creases import CORNER, FREE, ON_LINE, find_kinds
 from engine.meshing.edges import face_normals, faces_around
 from engine.meshing.nearest import nearest_on_surface, to_triangle
 from engine.meshing.quad_fields import cross
@@ -34,14 +34,28 @@ class Surface:
         self.points = points
         strokes = np.ascontiguousarray(lines[:, [0, 1, 1]], np.int32)
         self.pieces = (np.ascontiguousarray(faces, np.int32), strokes)
-        self.around = tuple(faces_around(pieces, len(points)) for pieces in self.pieces)
+        # No walk goes past a corner, from which it could go on along another line.
+        ends = find_kinds(points, lines)[0] == CORNER
+        linked = np.where(ends[strokes], len(points), strokes)
+        self.around = (
+            faces_around(self.pieces[0], len(points)), faces_around(linked, len(points) + 1)
+        )  # fmt: skip
 
-    def begin(self, vertices: np.ndarray, kind: np.ndarray) -> np.ndarray:
-        """(N,) int64 the face, or for what is on a line the stroke, at each of its vertices."""
-        at = np.zeros(len(vertices), np.int64)
-        for is_line, (start, corners) in enumerate(self.around):
-            chosen = (kind == ON_LINE) if is_line else (kind != ON_LINE)
-            at[chosen] = corners[start[vertices[chosen]]] // 3
+    def begin(self, vertices: np.ndarray, kind: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """(N,) int64 the face at each of its vertices, or for what is on a line the stroke.
+
+        At the corners of lines that is the stroke nearest to the (N, 3) places.
+        """
+        start, corners = self.around[0]
+        at = corners[start[vertices]].astype(np.int64) // 3
+        line = np.flatnonzero(kind == ON_LINE)
+        start, corners = self.around[1]
+        of_corner = start[vertices[line]] == start[vertices[line] + 1]
+        on = line[~of_corner]
+        at[on] = corners[start[vertices[on]]] // 3
+        others = line[of_corner]
+        if len(others):
+            at[others] = nearest_on_surface(self.points, self.pieces[1], places[others])[1]
         return at
 
     def walk(self, at: np.ndarray, places: np.ndarray, *, on_lines: bool) -> np.ndarray:
@@ -102,7 +116,7 @@ def quads_of_cells(
     up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-300)
     ups = np.repeat(up, (cells >= 0).sum(axis=1), axis=0)
     points, quads, lines, kind, near = _cut(points, cells, lines, kind)
-    net = _net(quads, lines, kind, ups, surface.begin(near, kind))
+    net = _net(quads, lines, kind, ups, surface.begin(near, kind, points))
     points = _moved(points, net, points, surface)
     for _ in range(_ROUNDS):
         points = _moved(points, net, means_of_neighbours(points, net.at, net.to), surface)
@@ -137,6 +151,8 @@ def _cut(points, cells, lines, kind):
     centres = np.stack(
         [np.bincount(cell, points[here, k], len(cells)) / size for k in range(3)], axis=1
     )
+    # Of a middle: lines go on from what is no corner of theirs.
+    beside = np.where(kind[ends[:, 0]] == CORNER, ends[:, 1], ends[:, 0])
     on_line = np.isin(sides, undirected(lines)) if len(lines) else np.zeros(len(sides), bool)
     middle = first_middle + np.flatnonzero(on_line)
     halves = np.concatenate(
@@ -145,7 +161,7 @@ def _cut(points, cells, lines, kind):
     kind = np.concatenate(
         [kind, np.where(on_line, ON_LINE, FREE), np.full(len(cells), FREE)]
     ).astype(np.int8)
-    near = np.concatenate([np.arange(len(used)), ends[:, 0], cells[:, 0]])
+    near = np.concatenate([np.arange(len(used)), beside, cells[:, 0]])
     return (
         np.concatenate([points, points[ends].mean(axis=1), centres]),
         quads.astype(np.int32),

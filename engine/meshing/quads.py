@@ -13,6 +13,7 @@ import numpy as np
 from engine.meshing.clean import checked_mesh
 from engine.meshing.creases import find_kinds, find_lines
 from engine.meshing.edges import face_areas, faces_around, parts_of
+from engine.meshing.mirror import Plane, both_halves, half_beside, mirror_planes
 from engine.meshing.normals import vertex_normals
 from engine.meshing.quad_cells import collapse_cells, corner_sines, pair_triangles
 from engine.meshing.quad_fields import Level, field_of_directions, field_of_places, levels_of
@@ -24,6 +25,7 @@ from engine.meshing.quad_surface import (
     even,
     settle,
     turn_edges,
+    undirected,
 )
 from engine.meshing.sheets import separate_sheets
 
@@ -37,7 +39,11 @@ _SHORT = 0.6
 _LONGER = 1.35
 _REACH = 0.15
 """Of the side of a cell, the farthest that the even surface may be from the one it was made of."""
-_TRIES = 4
+_ALIKE = 0.125
+"""Of the side of a cell, how far halves that mirror each other may differ."""
+_ENOUGH_QUADS, _FOLDED = 0.85, 0.02
+"""Of mirrored quads: their share of those wanted at least, and that of folded ones at most."""
+_TRIES = 5
 _CLOSE = 0.93
 """Quads got for quads wanted that need no other try."""
 
@@ -73,8 +79,9 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
 
     Their sides lie on borders and sharp edges, their corners on the surface. None is folded: what
     would be is two triangles instead. Where more than two faces meet at an edge, the sheets are
-    taken apart, as ``separate_sheets`` does; parts smaller than four quads are left out. The same
-    input gives the same output.
+    taken apart, as ``separate_sheets`` does; parts smaller than four quads are left out. A surface
+    that mirrors itself gets quads that do, and sides of them on the plane between. The same input
+    gives the same output.
 
     Args:
         vertices: (V, 3) float32.
@@ -94,27 +101,36 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
     part, parts = parts_of(faces, len(points))
     sizes = np.bincount(part, area, parts)
     faces = faces[(sizes >= min(wanted**2, sizes.max()))[part]]
-    lines = find_lines(points, faces, wanted)
-    original = Surface(points, faces, lines)
-    base = _base(*even(points, faces, lines, wanted / _FINER))
-
-    best, cell = _cells(base, wanted), wanted
-    for _ in range(_TRIES - 1):
-        got = _count(best)
-        if _CLOSE * count <= got <= count:
+    planes = mirror_planes(points, faces, _ALIKE * wanted, -middle)
+    while True:
+        made = _mirroring_quads(points, faces, planes, count, wanted)
+        if not planes or _is_good(*made, count):
             break
-        # Smaller cells than the even surface allows make no more of them.
-        cell = max(cell * np.sqrt(got / (0.97 * count)), 0.8 * wanted)
-        other = _cells(base, cell)
-        # Not above is better than above, and then the nearer one.
-        if _missed(_count(other), count) < _missed(got, count):
-            best = other
-    points, cells, lines = best
-    surface = Surface(base.points, base.faces, base.lines)
-    points, quads = quads_of_cells(
-        points, cells, lines, base.kind, base.normals, surface, original, _REACH * wanted
-    )
+        # Too few quads for so many halves, or halves that touch where they should not.
+        planes = planes[:-1]
+    points, quads = made
     return _as_triangles((points + middle).astype(np.float32), quads)
+
+
+def _mirroring_quads(
+    points: np.ndarray, faces: np.ndarray, planes: list[Plane], count: int, wanted: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and (Q, 4) quads of the part above all planes, and of its images."""
+    for plane in planes:
+        points, faces = half_beside(points, faces, plane)
+    points, quads = _quads(points, faces, max(count >> len(planes), 1), wanted)
+    for plane in planes:
+        points, quads = both_halves(points, quads, plane)
+    return points, quads
+
+
+def _is_good(points: np.ndarray, quads: np.ndarray, count: int) -> bool:
+    """Whether quads are enough, not folded and on two sides of each edge at most."""
+    sides = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2)
+    used = np.unique(undirected(sides), return_counts=True)[1]
+    folded = corner_sines(points, quads)[0].min(axis=1) <= 0
+    enough = _ENOUGH_QUADS * count <= len(quads) <= count
+    return bool(enough and used.max() <= 2 and folded.mean() <= _FOLDED)
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,47 @@ class _Base:
     normals: np.ndarray
     levels: list[Level]
     ways: np.ndarray
+
+
+def _quads(
+    points: np.ndarray, faces: np.ndarray, count: int, wanted: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and (Q, 4) quads; ``wanted`` is about the length of the sides of their cells."""
+    lines = find_lines(points, faces, wanted)
+    original = Surface(points, faces, lines)
+    base = _base(*even(points, faces, lines, wanted / _FINER))
+    points, cells, lines = _best_cells(base, count, wanted)
+    surface = Surface(base.points, base.faces, base.lines)
+    return quads_of_cells(
+        points, cells, lines, base.kind, base.normals, surface, original, _REACH * wanted
+    )
+
+
+def _best_cells(
+    base: _Base, count: int, wanted: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells of a size at which they make about ``count`` quads, and not more if that can be."""
+    best, cell = _cells(base, wanted), wanted
+    got = _count(best)
+    small, large = 0.0, np.inf
+    for _ in range(_TRIES - 1):
+        if _CLOSE * count <= _count(best) <= count:
+            break
+        if got > count:
+            small = cell
+        else:
+            large = cell
+        cell *= np.sqrt(got / (0.97 * count))
+        if not small < cell < large:
+            cell = np.sqrt(small * large) if large < np.inf else 1.1 * small
+        # Smaller cells than the even surface allows make no more of them.
+        cell = max(cell, 0.8 * wanted)
+        other = _cells(base, cell)
+        got = _count(other)
+        # Not above is better than above, and then the nearer one.
+        if _missed(got, count) < _missed(_count(best), count):
+            best = other
+    return best
 
 
 def _base(points: np.ndarray, faces: np.ndarray, lines: np.ndarray) -> _Base:
