@@ -205,17 +205,22 @@ def _device(wanted: str | None) -> Iterator[Check]:
         low = free < 4e9
         hint = "Close other programs that use the GPU." if low else ""
         yield Check("VRAM", "warn" if low else "ok", text, hint)
-    flows, decoders = machine.working_dtypes(device)
-    for registry, dtype in ((CONVOLUTION, decoders), (ATTENTION, flows)):
+    flows, codecs, why = machine.precision_of(device)
+    text = f"flows in {_short(flows)}, decoders and encoders in {_short(codecs)} ({why})"
+    yield Check("dtypes", "ok", text)
+    for registry, dtype in ((CONVOLUTION, codecs), (ATTENTION, flows)):
         name = registry.choose(device, dtype).name
         reasons = "; ".join(
             f"{line.name}: {line.reason}"
             for line in registry.available(device)
             if line.name == name or not line.usable
         )
-        short = str(dtype).removeprefix("torch.")
-        yield Check(registry.operation, "ok", f"{name} in {short} ({reasons})")
-    yield _self_test(device, {flows, decoders, torch.float32})
+        yield Check(registry.operation, "ok", f"{name} in {_short(dtype)} ({reasons})")
+    yield _self_test(device, {flows, codecs, torch.float32})
+
+
+def _short(dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _self_test(device, dtypes) -> Check:

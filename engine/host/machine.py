@@ -34,6 +34,10 @@ class Hardware(NamedTuple):
     kind: str
     capability: tuple[int, int] | None = None
 
+    def before(self, generation: tuple[int, int]) -> bool:
+        """Whether this is a GPU of NVIDIA's from before a generation (``AMPERE``)."""
+        return self.capability is not None and self.capability < generation
+
 
 @lru_cache(maxsize=32)
 def hardware_of(device: torch.device) -> Hardware:
@@ -76,11 +80,38 @@ def known_device(name: str | None) -> torch.device:
     return device
 
 
+class Precision(NamedTuple):
+    """The dtypes that networks work in.
+
+    Attributes:
+        flows: of the flows' torsos.
+        codecs: of the torsos of decoders and encoders.
+        why: in words, why these.
+    """
+
+    flows: torch.dtype
+    codecs: torch.dtype
+    why: str
+
+
+def precision_of(device: torch.device | Hardware) -> Precision:
+    """The dtypes that a device is good at.
+
+    Args:
+        device: a device of this machine, or what stands in a machine that is not here.
+    """
+    hardware = device if isinstance(device, Hardware) else hardware_of(device)
+    if hardware.kind not in ("cuda", "rocm"):
+        return Precision(torch.float32, torch.float32, "half precision is for CUDA and ROCm")
+    if hardware.before(AMPERE):
+        why = "no matrix units for bfloat16 before the Ampere generation, and float16 overflows"
+        return Precision(torch.float32, torch.float16, why)
+    return Precision(torch.bfloat16, torch.float16, "in float16 the keys of flows overflow")
+
+
 def working_dtypes(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
-    """Dtypes of the flows' and of the decoders' torsos on a device."""
-    if device.type == "cuda":
-        return torch.bfloat16, torch.float16
-    return torch.float32, torch.float32
+    """Dtypes of the flows' torsos, and of the decoders' and encoders', on a device."""
+    return precision_of(device)[:2]
 
 
 def device_name(device: torch.device) -> str:

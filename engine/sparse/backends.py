@@ -110,7 +110,7 @@ def triton_probe(hardware: Hardware) -> Verdict:
     """Whether our Triton kernels can be used on some hardware."""
     if hardware.kind not in ("cuda", "rocm"):
         return Verdict(False, "needs a GPU that Triton compiles for")
-    if hardware.capability is not None and hardware.capability < AMPERE:
+    if hardware.before(AMPERE):
         return Verdict(False, "needs a GPU of the Ampere generation or newer")
     if importlib.util.find_spec("triton") is None:
         return Verdict(False, "triton is not installed (the extra maquette[triton])")

@@ -8,18 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.report import Report
+from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
 from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
+from tests.gpu_without_card.card import CUDA, pretended_card
 from tests.systems.trellis2.test_generate import same_asset
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 from tests.tolerances import assert_same_maths
@@ -134,6 +138,22 @@ def test_what_a_network_keeps_of_a_picture_is_counted_once(toy: Path) -> None:
             seen.append(flow)
     assert seen[0] is seen[1]
     assert models.peak_bytes == models.budget
+
+
+def test_the_plan_knows_what_an_old_card_takes(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows in float32 there, and before Volta attention without a fused kernel."""
+    taken, held = {}, {}
+    for capability in ((6, 1), (7, 5), (8, 6)):
+        with pretended_card(monkeypatch, capability), unset_fake_temporarily():
+            models = Models(load_checkpoint(toy), device=CUDA, budget=ENOUGH)
+            taken[capability] = needs.exact_flow_use(models, FLOW, 1000, 6).working_bytes
+            held[capability] = models.weights(FLOW).whole
+    heads = models.skeleton(FLOW).config.heads
+    assert taken[6, 1] - taken[7, 5] == 2 * 4 * heads * 1000**2
+    config = models.skeleton(FLOW).config
+    assert taken[7, 5] == memory.flow_bytes(config, 1000, 6, 4)
+    assert taken[8, 6] == memory.flow_bytes(config, 1000, 6, 2)
+    assert held[6, 1] == held[7, 5] > 1.4 * held[8, 6]
 
 
 def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
