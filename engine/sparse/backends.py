@@ -25,16 +25,16 @@ EVERY_DTYPE = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 HALF_DTYPES = (torch.bfloat16, torch.float16)
 TRITON_DTYPES = (torch.float32, *HALF_DTYPES)
 
-_preferred: ContextVar[str | None] = ContextVar("preferred backend", default=None)
+_preferred: ContextVar[tuple[str, ...]] = ContextVar("preferred backends", default=())
 
 
 @contextmanager
-def preferring(name: str) -> Iterator[None]:
-    """Inside of the block every operation uses its backend of that name where it can.
+def preferring(*names: str) -> Iterator[None]:
+    """Inside of the block every operation uses a backend of one of these names where it can.
 
     That holds for backends that else are used by name only, and for this thread.
     """
-    token = _preferred.set(name)
+    token = _preferred.set(names)
     try:
         yield
     finally:
@@ -134,7 +134,7 @@ class _Case(NamedTuple):
     dtype: torch.dtype
     learning: bool
     width: int | None
-    preferred: str | None
+    preferred: tuple[str, ...]
 
 
 class Registry:
@@ -149,7 +149,6 @@ class Registry:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
         self._chosen: dict[_Case, Backend] = {}
-        self._only: str | None = None
 
     def available(self, device: torch.device | str) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
@@ -169,7 +168,7 @@ class Registry:
 
         Args:
             device: a device of this machine, or what stands in a machine that is not here.
-            name: insist on this one; None: that of ``preferring``, else the first usable one.
+            name: insist on this one; None: one of ``preferring``, else the first usable one.
             learning: gradients must flow back.
             width: of the vectors (attention: of a head), where it matters.
 
@@ -178,28 +177,18 @@ class Registry:
         """
         hardware = device if isinstance(device, Hardware) else hardware_of(device)
         case = _Case(hardware, dtype, learning, width, _preferred.get())
-        name = name or self._only
         if name is not None:
             return self._insist(name, case)
         if case not in self._chosen:
             self._chosen[case] = self._prefer(case)
         return self._chosen[case]
 
-    @contextmanager
-    def only(self, name: str) -> Iterator[None]:
-        """Inside of the block every choice insists on one backend: for what compares them."""
-        before, self._only = self._only, name
-        try:
-            yield
-        finally:
-            self._only = before
-
     def _prefer(self, case: _Case) -> Backend:
         passed_over: list[str] = []
-        # The one that is preferred first; all others stay in their order.
-        for backend in sorted(self.backends.values(), key=lambda b: b.name != case.preferred):
+        # Those that are preferred first; all others stay in their order.
+        for backend in sorted(self.backends.values(), key=lambda b: b.name not in case.preferred):
             usable, reason = self._verdict(backend, case)
-            if usable and backend.name == case.preferred:
+            if usable and backend.name in case.preferred:
                 return backend
             if usable and backend.by_name:
                 usable, reason = False, "it is used only where it is asked for"
