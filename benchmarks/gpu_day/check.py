@@ -30,6 +30,8 @@ PARITY = tuple(
     )
 )
 """Those of the parity tests that have a network in them."""
+DOCTOR = ("device", "dtypes", "attention", "sparse convolution", "slow parts")
+"""Lines of `maquette doctor` that are kept."""
 PICTURES = ("rocket", "duck", "mushroom")
 SAME_FACES, ABOUT_AS_MANY = 0.005, 0.05
 """By how much numbers of faces may differ from the CPU's: in float32, and in half precision, where
@@ -55,7 +57,7 @@ def the_card(day: Day) -> Iterator[Row]:
     yield Row("copies on the device", f"{card.copy_rate(device) / 1e12:.3g} TB/s")
     yield Row("copies to the device", f"{card.upload_rate(device) / 1e9:.3g} GB/s")
     for line in checks(Store(day.work), device=day.device):
-        if line.state == "fail" or line.name in ("device", "attention", "sparse convolution"):
+        if line.state == "fail" or line.name in DOCTOR:
             yield Row(f"doctor: {line.name}", line.text, right=line.state != "fail")
         elif line.name == "self-test":
             yield Row("doctor: self-test", line.text, "known numbers", line.state == "ok")

@@ -102,9 +102,10 @@ def precision_of(device: torch.device | Hardware) -> Precision:
     """
     hardware = device if isinstance(device, Hardware) else hardware_of(device)
     if hardware.kind not in ("cuda", "rocm"):
-        return Precision(torch.float32, torch.float32, "half precision is for CUDA and ROCm")
+        why = "half precision is used on CUDA and ROCm only"
+        return Precision(torch.float32, torch.float32, why)
     if hardware.before(AMPERE):
-        why = "no matrix units for bfloat16 before the Ampere generation, and float16 overflows"
+        why = "no units for bfloat16 before the Ampere generation; in float16 flows overflow"
         return Precision(torch.float32, torch.float16, why)
     return Precision(torch.bfloat16, torch.float16, "in float16 the keys of flows overflow")
 

@@ -199,7 +199,7 @@ def _flash_package(module: str) -> Callable[..., Tensor]:
 
 def _flash_capable(hardware: Hardware) -> Verdict:
     if hardware.kind not in ("cuda", "rocm"):
-        return Verdict(False, "needs a CUDA device")
+        return Verdict(False, "needs a GPU of NVIDIA's or AMD's")
     if hardware.before(AMPERE):
         return Verdict(False, "needs a GPU of the Ampere generation or newer")
     return Verdict(True, "flash attention over all batch items at once")
@@ -220,17 +220,21 @@ def _probe_flash_attn_3(hardware: Hardware) -> Verdict:
 
 
 def _probe_flash_attn(hardware: Hardware) -> Verdict:
-    if importlib.util.find_spec("flash_attn") is None:
+    capable = _flash_capable(hardware)
+    if capable.usable and importlib.util.find_spec("flash_attn") is None:
         return Verdict(False, "the package flash-attn is not installed")
-    return _flash_capable(hardware)
+    return capable
 
 
 def _probe_varlen(hardware: Hardware) -> Verdict:
+    capable = _flash_capable(hardware)
+    if not capable.usable:
+        return capable
     if importlib.util.find_spec("torch.nn.attention.varlen") is None:
         return Verdict(False, f"torch {torch.__version__} does not have it, 2.10 and newer do")
     if not torch.backends.cuda.is_flash_attention_available():
         return Verdict(False, "this build of torch has no flash attention")
-    return _flash_capable(hardware)
+    return capable
 
 
 def _probe_plain(hardware: Hardware) -> Verdict:

@@ -127,6 +127,20 @@ def probe_torch(_: Hardware) -> Verdict:
     return Verdict(True, "part of torch, works everywhere")
 
 
+class Choice(NamedTuple):
+    """What is used somewhere, and what is not.
+
+    Attributes:
+        backend: the one that is used; None: there is none.
+        reason: why it can be.
+        passed_over: (name, why not) of those that are better.
+    """
+
+    backend: Backend | None
+    reason: str
+    passed_over: tuple[tuple[str, str], ...]
+
+
 class _Case(NamedTuple):
     """What a choice depends on."""
 
@@ -150,10 +164,14 @@ class Registry:
         self.backends = {backend.name: backend for backend in backends}
         self._chosen: dict[_Case, Backend] = {}
 
-    def available(self, device: torch.device | str) -> list[Availability]:
+    def available(self, device: torch.device | str | Hardware) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
-        hardware = hardware_of(torch.device(device))
+        hardware = device if isinstance(device, Hardware) else hardware_of(torch.device(device))
         return [Availability(b.name, *b.probe(hardware)) for b in self.backends.values()]
+
+    def explained(self, hardware: Hardware, dtype: torch.dtype) -> Choice:
+        """What ``choose`` would choose, also where that is nothing, and what it passes over."""
+        return self._first(_Case(hardware, dtype, False, None, _preferred.get()))
 
     def choose(
         self,
@@ -184,23 +202,28 @@ class Registry:
         return self._chosen[case]
 
     def _prefer(self, case: _Case) -> Backend:
-        passed_over: list[str] = []
+        backend, reason, passed_over = self._first(case)
+        if backend is None:
+            raise self._refusal("any", "; ".join(f"{name}: {why}" for name, why in passed_over))
+        if backend.name not in case.preferred:
+            others = "".join(f"; not {name}: {why}" for name, why in passed_over)
+            logger.info(
+                "%s on %s in %s: %s (%s)%s",
+                self.operation, case.hardware.kind, case.dtype, backend.name, reason, others,
+            )  # fmt: skip
+        return backend
+
+    def _first(self, case: _Case) -> Choice:
+        passed_over: list[tuple[str, str]] = []
         # Those that are preferred first; all others stay in their order.
         for backend in sorted(self.backends.values(), key=lambda b: b.name not in case.preferred):
             usable, reason = self._verdict(backend, case)
-            if usable and backend.name in case.preferred:
-                return backend
-            if usable and backend.by_name:
+            if usable and backend.by_name and backend.name not in case.preferred:
                 usable, reason = False, "it is used only where it is asked for"
             if usable:
-                others = "".join(f"; not {line}" for line in passed_over)
-                logger.info(
-                    "%s on %s in %s: %s (%s)%s",
-                    self.operation, case.hardware.kind, case.dtype, backend.name, reason, others,
-                )  # fmt: skip
-                return backend
-            passed_over.append(f"{backend.name}: {reason}")
-        raise self._refusal("any", "; ".join(passed_over))
+                return Choice(backend, reason, tuple(passed_over))
+            passed_over.append((backend.name, reason))
+        return Choice(None, "", tuple(passed_over))
 
     def _insist(self, name: str, case: _Case) -> Backend:
         if name not in self.backends:
@@ -212,6 +235,8 @@ class Registry:
 
     def _verdict(self, backend: Backend, case: _Case) -> Verdict:
         verdict = backend.probe(case.hardware)
+        if verdict.usable and case.dtype == torch.float64 and case.hardware.kind == "mps":
+            return Verdict(False, "Metal has no float64")
         if verdict.usable and case.dtype not in backend.dtypes:
             return Verdict(False, f"it does not work in {case.dtype}")
         if verdict.usable and case.learning and not backend.learns:
