@@ -108,7 +108,6 @@ def small_model(day: Day) -> Iterator[Row]:
                 continue  # float16 takes long on a CPU
             name = "half precision" if dtypes else "float32"
             models = card.small_models(day.device, dtypes or card.FLOAT32)
-            card.exact_float32(on=dtypes is None)
             asset, seconds = card.generated(models, picture, few=day.rehearse)
             again, warm = card.generated(models, picture, few=day.rehearse)
             same = card.overlap(asset.tensors["structure"], on_cpu.tensors["structure"])

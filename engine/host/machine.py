@@ -4,10 +4,11 @@ import ctypes
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -113,6 +114,27 @@ def precision_of(device: torch.device | Hardware) -> Precision:
 def working_dtypes(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     """Dtypes of the flows' torsos, and of the decoders' and encoders', on a device."""
     return precision_of(device)[:2]
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Inside of the block NVIDIA's and AMD's GPUs compute float32 as such, not rounded to TF32.
+
+    torch leaves TF32 on in convolutions, and a program around us may have it on in matrix products
+    too. Both settings belong to the process, so all of its threads share them; afterwards they are
+    as before. Other devices know no TF32, and nothing changes for them.
+    """
+    # torch's newer settings: the older ones warn, and refuse to be read after these were set.
+    backends: Any = torch.backends
+    settings = (backends.cudnn.conv, backends.cuda.matmul)
+    before = [setting.fp32_precision for setting in settings]
+    for setting in settings:
+        setting.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 def device_name(device: torch.device) -> str:

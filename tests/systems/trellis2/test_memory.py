@@ -2,8 +2,10 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +156,40 @@ def test_the_plan_knows_what_an_old_card_takes(toy: Path, monkeypatch: pytest.Mo
     assert taken[7, 5] == memory.flow_bytes(config, 1000, 6, 4)
     assert taken[8, 6] == memory.flow_bytes(config, 1000, 6, 2)
     assert held[6, 1] == held[7, 5] > 1.4 * held[8, 6]
+
+
+@pytest.mark.parametrize("usual", [("tf32", "none"), ("tf32", "tf32"), ("ieee", "ieee")])
+def test_float32_is_no_tf32_while_a_network_runs(toy: Path, usual: tuple[str, str]) -> None:
+    """And for the program around the engine it is as before: by torch's defaults, or by its own."""
+    with set_precision(usual):
+        models = toy_models(toy)
+        with models.on_device(FLOW) as flow:
+            with models.on_device(SHAPE_DECODER):
+                assert precision() == ("ieee", "ieee")
+            assert precision() == ("ieee", "ieee")
+            with torch.inference_mode():
+                _velocity(flow, torch.randn(1, 6, 8))
+        assert precision() == usual
+        with pytest.raises(KeyboardInterrupt), models.on_device(FLOW):
+            raise KeyboardInterrupt
+        assert precision() == usual
+
+
+def precision() -> tuple[str, str]:
+    """Of convolutions and of matrix products of float32 on a GPU."""
+    backends: Any = torch.backends
+    return backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision
+
+
+@contextmanager
+def set_precision(wanted: tuple[str, str]) -> Iterator[None]:
+    backends: Any = torch.backends
+    before = precision()
+    try:
+        backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = wanted
+        yield
+    finally:
+        backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = before
 
 
 def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
