@@ -53,12 +53,6 @@ def small_models(device: str, dtypes: tuple[torch.dtype, torch.dtype] = FLOAT32)
     return Models(checkpoint, device=device, dtypes=dtypes)
 
 
-def exact_float32(*, on: bool) -> None:
-    """Whether cuDNN's convolutions of float32 are that, or rounded to TF32 as usual."""
-    conv: Any = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
-    conv.fp32_precision = "ieee" if on else "tf32"
-
-
 def generated(
     models: Models, picture: str, report: Report | None = None, *, few: bool = False
 ) -> tuple[Asset, float]:

@@ -18,6 +18,7 @@ from benchmarks.gpu_day.halves import (
 )
 from benchmarks.gpu_day.parts import Day, Part, Row
 from benchmarks.gpu_day.testing import run_tests
+from engine.host.machine import working_dtypes
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU_TESTS = ("tests/sparse", "tests/gpu")
@@ -30,6 +31,8 @@ PARITY = tuple(
     )
 )
 """Those of the parity tests that have a network in them."""
+DOCTOR = ("device", "dtypes", "attention", "sparse convolution", "slow parts")
+"""Lines of `maquette doctor` that are kept."""
 PICTURES = ("rocket", "duck", "mushroom")
 SAME_FACES, ABOUT_AS_MANY = 0.005, 0.05
 """By how much numbers of faces may differ from the CPU's: in float32, and in half precision, where
@@ -49,13 +52,12 @@ def the_card(day: Day) -> Iterator[Row]:
     device = torch.device(day.device)
     more = {"torch": str(torch.__version__), "cuda": torch.version.cuda}
     yield Row("device", f"{machine.device_name(device)}, torch {torch.__version__}", more=more)
-    dtype = torch.bfloat16 if day.on_card else torch.float32
-    rate = matrix_rate(device, dtype)
+    rate = matrix_rate(device, machine.working_dtypes(device)[0])
     yield Row("matrix products", f"{rate / 1e12:.4g} TFLOP/s", more={"flop_per_s": rate})
     yield Row("copies on the device", f"{card.copy_rate(device) / 1e12:.3g} TB/s")
     yield Row("copies to the device", f"{card.upload_rate(device) / 1e9:.3g} GB/s")
     for line in checks(Store(day.work), device=day.device):
-        if line.state == "fail" or line.name in ("device", "attention", "sparse convolution"):
+        if line.state == "fail" or line.name in DOCTOR:
             yield Row(f"doctor: {line.name}", line.text, right=line.state != "fail")
         elif line.name == "self-test":
             yield Row("doctor: self-test", line.text, "known numbers", line.state == "ok")
@@ -96,17 +98,16 @@ def recorded_half(day: Day) -> Iterator[Row]:
 
 def small_model(day: Day) -> Iterator[Row]:
     """The model that ships, on the CPU and on the card, from one seed."""
-    half = (torch.bfloat16, torch.float16)
+    usual = working_dtypes(torch.device(day.device))
     for picture in PICTURES[:1] if day.rehearse else PICTURES:
         on_cpu, seconds = card.generated(card.small_models("cpu"), picture, few=day.rehearse)
         faces = len(on_cpu.mesh.faces)
         yield Row(f"{picture} on the CPU", f"{seconds:.1f} s, {faces:,} faces")
-        for dtypes, least, most in ((None, 1.0, SAME_FACES), (half, SAME_CELLS, ABOUT_AS_MANY)):
+        for dtypes, least, most in ((None, 1.0, SAME_FACES), (usual, SAME_CELLS, ABOUT_AS_MANY)):
             if day.rehearse and dtypes:
-                continue  # float16 takes long on a CPU
+                continue  # on a CPU they are the same
             name = "half precision" if dtypes else "float32"
             models = card.small_models(day.device, dtypes or card.FLOAT32)
-            card.exact_float32(on=dtypes is None)
             asset, seconds = card.generated(models, picture, few=day.rehearse)
             again, warm = card.generated(models, picture, few=day.rehearse)
             same = card.overlap(asset.tensors["structure"], on_cpu.tensors["structure"])

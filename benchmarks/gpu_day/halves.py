@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.host.machine import whole_float32
 from engine.networks.structure_flow import StructureFlow
 from engine.sparse import SparseTensor, Topology
 from engine.systems.trellis2.networks import load_network
@@ -54,7 +55,8 @@ def compare(
         folder, run = goldens / name, RUNS[name]
         for file in sorted(folder.glob("io*.safetensors")):
             recorded = {k: v.to(device) for k, v in load_file(file).items()}
-            outputs = run(recorded, lambda part, folder=folder: load(folder / part))
+            with whole_float32():  # what is not in half precision, as the engine runs it
+                outputs = run(recorded, lambda part, folder=folder: load(folder / part))
             for output, got in outputs.items():
                 if output in recorded:
                     what = f"{name}, {output.removeprefix('out.')}, {file.stem}"

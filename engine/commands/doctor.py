@@ -24,7 +24,9 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Look at Python, torch, device, memory, backends and weights, and run a self-test.
+    """Look at Python, torch, device, memory, dtypes, backends and weights, and run a self-test.
+
+    Of a GPU also what is slow on it, and why.
 
     Then: which attention is used on which hardware, and why; and our kernels in Triton.
 

@@ -6,12 +6,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import embedded
 from engine.host.command import command
 from engine.systems.catalogue import choose
 from engine.weights.store import RESERVE, Store
 from protocol.limits import WEIGHT_GROUPS
+
+if TYPE_CHECKING:
+    from engine.host.machine import Hardware
+    from engine.sparse.backends import Registry
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)
@@ -120,16 +125,15 @@ def kernel_table(device: str | None = None) -> list[KernelLine]:
         from engine.sparse.operations import OPERATIONS
 
         place = torch.device(device) if device else machine.best_device()
-        half = machine.working_dtypes(place)[1]
+        hardware = machine.hardware_of(place)
         lines: list[KernelLine] = []
         for registry in OPERATIONS:
             if "triton" not in registry.backends:
                 continue
-            dtypes = registry.backends["torch"].dtypes
-            used = registry.choose(place, half if half in dtypes else dtypes[0]).name
-            verdict = {line.name: line for line in registry.available(place)}["triton"]
+            used = registry.explained(hardware, _dtype_of(registry, hardware)).backend
+            verdict = registry.backends["triton"].probe(hardware)
             could = "usable, where it is asked for by name" if verdict.usable else verdict.reason
-            lines.append(KernelLine(registry.operation, used, could))
+            lines.append(KernelLine(registry.operation, used.name if used else "none", could))
     except (ImportError, OSError, RuntimeError, AssertionError):
         return []  # told by ``checks``
     return lines
@@ -179,8 +183,6 @@ def _device(wanted: str | None) -> Iterator[Check]:
 
     from engine.doctor import selftest
     from engine.host import machine
-    from engine.sparse.attention import ATTENTION
-    from engine.sparse.convolution import CONVOLUTION
 
     try:
         device = torch.device(wanted) if wanted else machine.best_device()
@@ -205,17 +207,67 @@ def _device(wanted: str | None) -> Iterator[Check]:
         low = free < 4e9
         hint = "Close other programs that use the GPU." if low else ""
         yield Check("VRAM", "warn" if low else "ok", text, hint)
-    flows, decoders = machine.working_dtypes(device)
-    for registry, dtype in ((CONVOLUTION, decoders), (ATTENTION, flows)):
-        name = registry.choose(device, dtype).name
+    yield from choices(machine.hardware_of(device))
+    flows, codecs = machine.working_dtypes(device)
+    yield _self_test(device, {flows, codecs, torch.float32})
+
+
+def choices(hardware: "Hardware") -> Iterator[Check]:
+    """What is used on some hardware, and what is slow there, as the tables of backends have it."""
+    from engine.host.machine import precision_of
+    from engine.sparse.attention import ATTENTION
+    from engine.sparse.convolution import CONVOLUTION
+
+    flows, codecs, why = precision_of(hardware)
+    text = f"flows in {_short(flows)}, decoders and encoders in {_short(codecs)} ({why})"
+    yield Check("dtypes", "ok", text)
+    for registry, dtype in ((CONVOLUTION, codecs), (ATTENTION, flows)):
+        name = registry.choose(hardware, dtype).name
         reasons = "; ".join(
             f"{line.name}: {line.reason}"
-            for line in registry.available(device)
+            for line in registry.available(hardware)
             if line.name == name or not line.usable
         )
-        short = str(dtype).removeprefix("torch.")
-        yield Check(registry.operation, "ok", f"{name} in {short} ({reasons})")
-    yield _self_test(device, {flows, decoders, torch.float32})
+        yield Check(registry.operation, "ok", f"{name} in {_short(dtype)} ({reasons})")
+    if hardware.kind != "cpu":
+        yield from _slow(hardware)
+
+
+def _slow(hardware: "Hardware") -> Iterator[Check]:
+    """What plain torch does for want of a kernel and what cannot be done, with the reasons.
+
+    Attention is never among them: torch has fused kernels for it.
+    """
+    from engine.sparse.operations import OPERATIONS
+
+    slow, absent = {}, {}
+    for registry in OPERATIONS:
+        chosen = registry.explained(hardware, _dtype_of(registry, hardware))
+        if chosen.backend is None:
+            absent[registry.operation] = chosen.passed_over
+        elif chosen.backend.name == "torch":
+            slow[registry.operation] = chosen.passed_over
+    for name, found, how in (("slow parts", slow, ": plain torch"), ("not possible", absent, "")):
+        if found:
+            reasons = dict.fromkeys(
+                f"{backend}: {reason}" for lines in found.values() for backend, reason in lines
+            )
+            yield Check(name, "ok", f"{', '.join(found)}{how} ({'; '.join(reasons)})")
+
+
+def _dtype_of(registry: "Registry", hardware: "Hardware"):
+    """The dtype that an operation has on some hardware."""
+    from engine.host.machine import precision_of
+    from engine.sparse.attention import ATTENTION
+
+    flows, codecs, _ = precision_of(hardware)
+    usual = flows if registry is ATTENTION else codecs
+    known = list(registry.backends.values())[-1].dtypes
+    return usual if usual in known else known[0]
+
+
+def _short(dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _self_test(device, dtypes) -> Check:

@@ -4,10 +4,11 @@ import ctypes
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,6 +34,10 @@ class Hardware(NamedTuple):
 
     kind: str
     capability: tuple[int, int] | None = None
+
+    def before(self, generation: tuple[int, int]) -> bool:
+        """Whether this is a GPU of NVIDIA's from before a generation (``AMPERE``)."""
+        return self.capability is not None and self.capability < generation
 
 
 @lru_cache(maxsize=32)
@@ -76,11 +81,60 @@ def known_device(name: str | None) -> torch.device:
     return device
 
 
+class Precision(NamedTuple):
+    """The dtypes that networks work in.
+
+    Attributes:
+        flows: of the flows' torsos.
+        codecs: of the torsos of decoders and encoders.
+        why: in words, why these.
+    """
+
+    flows: torch.dtype
+    codecs: torch.dtype
+    why: str
+
+
+def precision_of(device: torch.device | Hardware) -> Precision:
+    """The dtypes that a device is good at.
+
+    Args:
+        device: a device of this machine, or what stands in a machine that is not here.
+    """
+    hardware = device if isinstance(device, Hardware) else hardware_of(device)
+    if hardware.kind not in ("cuda", "rocm"):
+        why = "half precision is used on CUDA and ROCm only"
+        return Precision(torch.float32, torch.float32, why)
+    if hardware.before(AMPERE):
+        why = "no units for bfloat16 before the Ampere generation; in float16 flows overflow"
+        return Precision(torch.float32, torch.float16, why)
+    return Precision(torch.bfloat16, torch.float16, "in float16 the keys of flows overflow")
+
+
 def working_dtypes(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
-    """Dtypes of the flows' and of the decoders' torsos on a device."""
-    if device.type == "cuda":
-        return torch.bfloat16, torch.float16
-    return torch.float32, torch.float32
+    """Dtypes of the flows' torsos, and of the decoders' and encoders', on a device."""
+    return precision_of(device)[:2]
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Inside of the block NVIDIA's and AMD's GPUs compute float32 as such, not rounded to TF32.
+
+    torch leaves TF32 on in convolutions, and a program around us may have it on in matrix products
+    too. Both settings belong to the process, so all of its threads share them; afterwards they are
+    as before. Other devices know no TF32, and nothing changes for them.
+    """
+    # torch's newer settings: the older ones warn, and refuse to be read after these were set.
+    backends: Any = torch.backends
+    settings = (backends.cudnn.conv, backends.cuda.matmul)
+    before = [setting.fp32_precision for setting in settings]
+    for setting in settings:
+        setting.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 def device_name(device: torch.device) -> str:

@@ -14,7 +14,7 @@ from engine.checkpoints.build import build_network
 from engine.checkpoints.checkpoint import Checkpoint
 from engine.checkpoints.image_encoders import IMAGE_ENCODER, EncoderSource
 from engine.checkpoints.pipeline import PipelineSpec, texturing_absent
-from engine.host.machine import working_dtypes
+from engine.host.machine import whole_float32, working_dtypes
 from engine.images.matte import MatteNetwork
 from engine.images.rembg_matte import RembgMatte
 from engine.residency import memory
@@ -167,7 +167,7 @@ class Models:
 
     @contextmanager
     def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:
-        """A network, ready to run on the device.
+        """A network, ready to run on the device; inside of the block float32 is never TF32.
 
         Args:
             name: of the checkpoint, or ``IMAGE_ENCODER``.
@@ -185,7 +185,8 @@ class Models:
         missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
         self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + missing)
         try:
-            yield placed.network
+            with whole_float32():
+                yield placed.network
         finally:
             if self.policy is not Policy.RESIDENT or placed.stream is not None:
                 self._evict(name)

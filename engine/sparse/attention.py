@@ -1,7 +1,8 @@
 """Attention among the rows of each batch item; the items may differ in length.
 
 Softmax(q k^T / sqrt(D)) v (arXiv:1706.03762), no mask, each batch item on its own. On CUDA the
-networks call it in bfloat16: in float16 keys overflow at high resolutions.
+networks call it in bfloat16, or in float32 where a GPU has no units for that: in float16 keys
+overflow at high resolutions.
 
 Which implementation is used where, and why, stands in the table ``ATTENTION`` at the end.
 """
@@ -66,6 +67,22 @@ def attention(
 def available_backends(device: torch.device | str) -> list[Availability]:
     """(name, usable, reason) of every attention backend on a device, best first."""
     return ATTENTION.available(device)
+
+
+def score_bytes(
+    device: torch.device | Hardware, dtype: torch.dtype, *, heads: int, width: int, scores: int
+) -> int:
+    """Memory that attention takes beside its operands and its result: for weights, or nothing.
+
+    Args:
+        heads: how many.
+        width: of a head.
+        scores: queries times keys of the item where that is most.
+    """
+    if ATTENTION.choose(device, dtype, width=width).name != "plain":
+        return 0  # fused kernels hold a tile of them
+    # What goes into the softmax and what comes out of it.
+    return 2 * min(SCORE_BYTES, 4 * heads * scores)
 
 
 def _check(
@@ -182,8 +199,8 @@ def _flash_package(module: str) -> Callable[..., Tensor]:
 
 def _flash_capable(hardware: Hardware) -> Verdict:
     if hardware.kind not in ("cuda", "rocm"):
-        return Verdict(False, "needs a CUDA device")
-    if hardware.capability is not None and hardware.capability < AMPERE:
+        return Verdict(False, "needs a GPU of NVIDIA's or AMD's")
+    if hardware.before(AMPERE):
         return Verdict(False, "needs a GPU of the Ampere generation or newer")
     return Verdict(True, "flash attention over all batch items at once")
 
@@ -203,21 +220,25 @@ def _probe_flash_attn_3(hardware: Hardware) -> Verdict:
 
 
 def _probe_flash_attn(hardware: Hardware) -> Verdict:
-    if importlib.util.find_spec("flash_attn") is None:
+    capable = _flash_capable(hardware)
+    if capable.usable and importlib.util.find_spec("flash_attn") is None:
         return Verdict(False, "the package flash-attn is not installed")
-    return _flash_capable(hardware)
+    return capable
 
 
 def _probe_varlen(hardware: Hardware) -> Verdict:
+    capable = _flash_capable(hardware)
+    if not capable.usable:
+        return capable
     if importlib.util.find_spec("torch.nn.attention.varlen") is None:
         return Verdict(False, f"torch {torch.__version__} does not have it, 2.10 and newer do")
     if not torch.backends.cuda.is_flash_attention_available():
         return Verdict(False, "this build of torch has no flash attention")
-    return _flash_capable(hardware)
+    return capable
 
 
 def _probe_plain(hardware: Hardware) -> Verdict:
-    if hardware.kind != "cuda" or hardware.capability is None or hardware.capability >= VOLTA:
+    if not hardware.before(VOLTA):
         return Verdict(False, "for GPUs before the Volta generation")
     return Verdict(True, "torch has no fast fused kernel for a GPU this old")
 

@@ -25,16 +25,16 @@ EVERY_DTYPE = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 HALF_DTYPES = (torch.bfloat16, torch.float16)
 TRITON_DTYPES = (torch.float32, *HALF_DTYPES)
 
-_preferred: ContextVar[str | None] = ContextVar("preferred backend", default=None)
+_preferred: ContextVar[tuple[str, ...]] = ContextVar("preferred backends", default=())
 
 
 @contextmanager
-def preferring(name: str) -> Iterator[None]:
-    """Inside of the block every operation uses its backend of that name where it can.
+def preferring(*names: str) -> Iterator[None]:
+    """Inside of the block every operation uses a backend of one of these names where it can.
 
     That holds for backends that else are used by name only, and for this thread.
     """
-    token = _preferred.set(name)
+    token = _preferred.set(names)
     try:
         yield
     finally:
@@ -110,7 +110,7 @@ def triton_probe(hardware: Hardware) -> Verdict:
     """Whether our Triton kernels can be used on some hardware."""
     if hardware.kind not in ("cuda", "rocm"):
         return Verdict(False, "needs a GPU that Triton compiles for")
-    if hardware.capability is not None and hardware.capability < AMPERE:
+    if hardware.before(AMPERE):
         return Verdict(False, "needs a GPU of the Ampere generation or newer")
     if importlib.util.find_spec("triton") is None:
         return Verdict(False, "triton is not installed (the extra maquette[triton])")
@@ -127,6 +127,20 @@ def probe_torch(_: Hardware) -> Verdict:
     return Verdict(True, "part of torch, works everywhere")
 
 
+class Choice(NamedTuple):
+    """What is used somewhere, and what is not.
+
+    Attributes:
+        backend: the one that is used; None: there is none.
+        reason: why it can be.
+        passed_over: (name, why not) of those that are better.
+    """
+
+    backend: Backend | None
+    reason: str
+    passed_over: tuple[tuple[str, str], ...]
+
+
 class _Case(NamedTuple):
     """What a choice depends on."""
 
@@ -134,7 +148,7 @@ class _Case(NamedTuple):
     dtype: torch.dtype
     learning: bool
     width: int | None
-    preferred: str | None
+    preferred: tuple[str, ...]
 
 
 class Registry:
@@ -149,12 +163,15 @@ class Registry:
         self.operation = operation
         self.backends = {backend.name: backend for backend in backends}
         self._chosen: dict[_Case, Backend] = {}
-        self._only: str | None = None
 
-    def available(self, device: torch.device | str) -> list[Availability]:
+    def available(self, device: torch.device | str | Hardware) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
-        hardware = hardware_of(torch.device(device))
+        hardware = device if isinstance(device, Hardware) else hardware_of(torch.device(device))
         return [Availability(b.name, *b.probe(hardware)) for b in self.backends.values()]
+
+    def explained(self, hardware: Hardware, dtype: torch.dtype) -> Choice:
+        """What ``choose`` would choose, also where that is nothing, and what it passes over."""
+        return self._first(_Case(hardware, dtype, False, None, _preferred.get()))
 
     def choose(
         self,
@@ -169,7 +186,7 @@ class Registry:
 
         Args:
             device: a device of this machine, or what stands in a machine that is not here.
-            name: insist on this one; None: that of ``preferring``, else the first usable one.
+            name: insist on this one; None: one of ``preferring``, else the first usable one.
             learning: gradients must flow back.
             width: of the vectors (attention: of a head), where it matters.
 
@@ -178,40 +195,35 @@ class Registry:
         """
         hardware = device if isinstance(device, Hardware) else hardware_of(device)
         case = _Case(hardware, dtype, learning, width, _preferred.get())
-        name = name or self._only
         if name is not None:
             return self._insist(name, case)
         if case not in self._chosen:
             self._chosen[case] = self._prefer(case)
         return self._chosen[case]
 
-    @contextmanager
-    def only(self, name: str) -> Iterator[None]:
-        """Inside of the block every choice insists on one backend: for what compares them."""
-        before, self._only = self._only, name
-        try:
-            yield
-        finally:
-            self._only = before
-
     def _prefer(self, case: _Case) -> Backend:
-        passed_over: list[str] = []
-        # The one that is preferred first; all others stay in their order.
-        for backend in sorted(self.backends.values(), key=lambda b: b.name != case.preferred):
+        backend, reason, passed_over = self._first(case)
+        if backend is None:
+            raise self._refusal("any", "; ".join(f"{name}: {why}" for name, why in passed_over))
+        if backend.name not in case.preferred:
+            others = "".join(f"; not {name}: {why}" for name, why in passed_over)
+            logger.info(
+                "%s on %s in %s: %s (%s)%s",
+                self.operation, case.hardware.kind, case.dtype, backend.name, reason, others,
+            )  # fmt: skip
+        return backend
+
+    def _first(self, case: _Case) -> Choice:
+        passed_over: list[tuple[str, str]] = []
+        # Those that are preferred first; all others stay in their order.
+        for backend in sorted(self.backends.values(), key=lambda b: b.name not in case.preferred):
             usable, reason = self._verdict(backend, case)
-            if usable and backend.name == case.preferred:
-                return backend
-            if usable and backend.by_name:
+            if usable and backend.by_name and backend.name not in case.preferred:
                 usable, reason = False, "it is used only where it is asked for"
             if usable:
-                others = "".join(f"; not {line}" for line in passed_over)
-                logger.info(
-                    "%s on %s in %s: %s (%s)%s",
-                    self.operation, case.hardware.kind, case.dtype, backend.name, reason, others,
-                )  # fmt: skip
-                return backend
-            passed_over.append(f"{backend.name}: {reason}")
-        raise self._refusal("any", "; ".join(passed_over))
+                return Choice(backend, reason, tuple(passed_over))
+            passed_over.append((backend.name, reason))
+        return Choice(None, "", tuple(passed_over))
 
     def _insist(self, name: str, case: _Case) -> Backend:
         if name not in self.backends:
@@ -223,6 +235,8 @@ class Registry:
 
     def _verdict(self, backend: Backend, case: _Case) -> Verdict:
         verdict = backend.probe(case.hardware)
+        if verdict.usable and case.dtype == torch.float64 and case.hardware.kind == "mps":
+            return Verdict(False, "Metal has no float64")
         if verdict.usable and case.dtype not in backend.dtypes:
             return Verdict(False, f"it does not work in {case.dtype}")
         if verdict.usable and case.learning and not backend.learns:

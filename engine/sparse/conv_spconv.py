@@ -25,8 +25,10 @@ def probe(hardware: Hardware) -> Verdict:
     """Whether spconv can be used on some hardware."""
     if hardware.kind == "rocm":
         return Verdict(False, "it has no code for AMD's GPUs")
-    if hardware.kind != "cuda" or hardware.capability is None:
+    if hardware.kind == "cpu":
         return Verdict(False, "its CPU build gives wrong numbers, so it is used on CUDA only")
+    if hardware.kind != "cuda" or hardware.capability is None:
+        return Verdict(False, "it has code for CUDA only")
     if importlib.util.find_spec("spconv") is None:
         return Verdict(False, "spconv-cu126 is not installed (the extra maquette[cuda])")
     if hardware.capability > NEWEST_CAPABILITY:

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from engine.host.machine import working_dtypes
 from engine.training.config import TrainConfig
 
 RECENT = 1000
@@ -93,11 +94,13 @@ class MovingAverage:
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """Whether products in bfloat16 are faster than in float32: not on CPUs that emulate them.
+    """Whether products in bfloat16 are faster than in float32: not where they are emulated.
 
-    With AVX2 alone they take ten times as long (6 against 60 GFLOP/s on one core).
+    On CPUs with AVX2 alone they take ten times as long (6 against 60 GFLOP/s on one core).
     """
-    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() not in SLOW_AT_BF16
+    if device.type == "cpu":
+        return torch.backends.cpu.get_cpu_capability() not in SLOW_AT_BF16
+    return device.type != "cuda" or working_dtypes(device)[0] == torch.bfloat16
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

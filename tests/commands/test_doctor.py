@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.doctor import checks, selftest
 from engine.host import machine
+from engine.host.machine import Hardware
 from engine.sparse.attention import ATTENTION
+from engine.sparse.backends import preferring
 from engine.sparse.operations import OPERATIONS
 
 
@@ -37,7 +39,9 @@ def test_this_machine_works():
     assert {check["state"] for check in found.values()} <= {"ok", "warn"}
     assert "known numbers" in found["self-test"]["text"]
     assert found["sparse convolution"]["text"].startswith("torch in float32")
-    assert "the package flash-attn is not installed" in found["attention"]["text"]
+    assert "varlen: needs a GPU of NVIDIA's or AMD's" in found["attention"]["text"]
+    assert found["dtypes"]["text"].startswith("flows in float32, decoders and encoders in float32")
+    assert not {"slow parts", "not possible"} & found.keys()
     assert "none here" in found["weights for standard"]["text"]
     assert (
         found["weights for standard"]["hint"]
@@ -79,6 +83,67 @@ def test_the_table_of_kernels():
     assert len(names) == len(set(names)) > 5
     assert {line["used"] for line in found} == {"torch"}
     assert {line["triton"] for line in found} == {"needs a GPU that Triton compiles for"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "texts"),
+    [
+        (
+            Hardware("mps"),
+            {
+                "dtypes": "flows in float32, decoders and encoders in float32 (half",
+                "slow parts": "triton: needs a GPU that Triton compiles for; spconv: it has code",
+                "not possible": "triangles of texels (triton: needs a GPU that Triton compiles for;"
+                " torch: Metal has no float64)",
+                "attention": "sdpa in float32 (",
+            },
+        ),
+        (
+            Hardware("rocm"),
+            {
+                "dtypes": "flows in bfloat16, decoders and encoders in float16 (in float16",
+                "slow parts": "it is used only where it is asked for; spconv: it has no code for A",
+                "attention": "varlen in bfloat16 (",
+            },
+        ),
+        (
+            Hardware("cuda", (7, 5)),
+            {
+                "dtypes": "flows in float32, decoders and encoders in float16 (no units for bfl",
+                "slow parts": "triton: needs a GPU of the Ampere generation or newer",
+                "attention": "sdpa in float32 (",
+                "sparse convolution": "torch in float16 (",
+            },
+        ),
+    ],
+    ids=["Metal", "ROCm", "Turing"],
+)
+def test_what_hardware_that_is_not_here_is_good_at(
+    hardware: Hardware, texts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    there = {"triton", "torch.nn.attention.varlen"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in there or None)
+    monkeypatch.setattr("torch.backends.cuda.is_flash_attention_available", lambda: True)
+    for operation in OPERATIONS:
+        monkeypatch.setattr(operation, "_chosen", {})
+    found = {check.name: check.text for check in checks.choices(hardware)}
+    for name, text in texts.items():
+        assert text in found[name]
+    assert ("not possible" in found) == ("not possible" in texts)
+    slow = found["slow parts"].partition(": plain torch (")[0].split(", ")
+    absent = found.get("not possible", "").partition(" (")[0]
+    assert {*slow, absent} - {""} == {o.operation for o in OPERATIONS if "triton" in o.backends}
+
+
+def test_what_has_a_kernel_is_not_slow(monkeypatch: pytest.MonkeyPatch):
+    """The line is made of the table: with the kernels in use nothing is left of it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    for operation in OPERATIONS:
+        monkeypatch.setattr(operation, "_chosen", {})
+    hopper = Hardware("cuda", (9, 0))
+    with preferring("triton"):
+        assert "slow parts" not in {check.name for check in checks.choices(hopper)}
+    assert "slow parts" in {check.name for check in checks.choices(hopper)}
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:77"])

@@ -1,25 +1,24 @@
 """The device of the tests that need a card."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from engine.host.machine import whole_float32
 from tests.systems.trellis2.toy import make_checkpoint
 
 
-@pytest.fixture(scope="session")
-def device() -> torch.device:
+@pytest.fixture(scope="package")
+def device() -> Iterator[torch.device]:
     """The card; skips where there is none. MAQUETTE_GPU_TESTS_DEVICE=cpu rehearses them."""
     named = os.environ.get("MAQUETTE_GPU_TESTS_DEVICE") or "cuda"
     if named == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    if named == "cuda":
-        # Else cuDNN rounds float32 to TF32 in its convolutions.
-        conv = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
-        conv.fp32_precision = "ieee"
-    return torch.device(named)
+    with whole_float32():
+        yield torch.device(named)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import torch
 
 from engine.bench.networks import Reduction, random_network
 from engine.bench.plan import SHAPE_SAMPLER
+from engine.host.machine import working_dtypes
 from engine.report import Report
 from engine.residency.models import Models
 from engine.residency.plan import Policy
@@ -143,9 +144,8 @@ def _allocated(device: torch.device) -> int:
 @torch.inference_mode()
 def test_no_sampling_step_waits(device: torch.device, name: str) -> None:
     """torch refuses what waits for the device, from the second step on: the first fills tables."""
-    half = torch.bfloat16 if device.type == "cuda" else torch.float32
     args = Reduction(width=256, blocks=2).args(name)
-    flow: Any = random_network(*args, device=device, torso_dtype=half)
+    flow: Any = random_network(*args, device=device, torso_dtype=working_dtypes(device)[0])
     topology = cells(500).to(device)
     channels = flow.config.out_channels
     noise = torch.randn(500, channels, device=device)

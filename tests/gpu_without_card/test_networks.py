@@ -15,6 +15,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from engine.bench.networks import FLOW_STEMS, STRUCTURE_DECODER, Reduction
+from engine.host.machine import working_dtypes
 from engine.networks.dinov3 import DinoV3
 from engine.networks.scaled_linear import STORED, Scheme, scale_linears
 from engine.sparse import SparseTensor, Topology, conv_torch
@@ -73,7 +74,7 @@ def published(name: str, dtype: torch.dtype) -> Any:
 @pytest.mark.parametrize("name", FLOW_STEMS)
 @torch.inference_mode()
 def test_flows(name: str, card: FakeTensorMode) -> None:
-    flow = published(name, torch.bfloat16)
+    flow = published(name, working_dtypes(CUDA)[0])
     config = flow.config
     picture = flow.prepare(empty(1, 1029, config.cond_channels), zero_shortcut=False)
     for condition in (picture, flow.prepare_zeros(1)):

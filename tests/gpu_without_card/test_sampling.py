@@ -11,6 +11,7 @@ import torch
 
 from engine.bench.networks import Reduction
 from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER
+from engine.host.machine import working_dtypes
 from engine.sampling import Spread, dense_spread, sample, sparse_spread
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
@@ -34,7 +35,7 @@ def test_steps(name: str, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     capability, flash = KERNELS[kernel]
     with pretended_card(monkeypatch, capability, flash=flash):
         args = Reduction(blocks=2).args(name)
-        flow = on_card(lambda: build_network(*args, torso_dtype=torch.bfloat16))
+        flow = on_card(lambda: build_network(*args, torso_dtype=working_dtypes(CUDA)[0]))
         channels = flow.config.in_channels
         more: tuple[Any, ...] = ()
         spread: Spread = dense_spread

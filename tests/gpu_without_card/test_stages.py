@@ -76,9 +76,11 @@ def steps() -> Steps:
 def work(folder: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """A request on the card, in its working dtypes, with tokens of a picture in host memory."""
     checkpoint = load_checkpoint(folder)
-    models = Models(checkpoint, device=CUDA)
-    for name in checkpoint.models:
-        models.skeleton(name)  # outside of the fake mode, which cannot convert networks
+    # Networks are built outside of the fake mode, which cannot convert them.
+    with pretended_card(monkeypatch, flash=True), unset_fake_temporarily():
+        models = Models(checkpoint, device=CUDA)
+        for name in checkpoint.models:
+            models.skeleton(name)
 
     def load(name: str, *, device: torch.device, torso_dtype: torch.dtype) -> Any:
         assert device == CUDA

@@ -65,8 +65,12 @@ def _forbidden(node: ast.AST) -> str | None:
             return None
 
 
-def calls_of_cuda(files: Iterable[Path], root: Path, allowed: Iterable[str]) -> list[str]:
-    """Uses of ``torch.cuda`` (also under other names), outside of the allowed files."""
+ONE_KIND = ("cuda", "mps", "xpu")
+"""Modules of torch that are for one kind of device."""
+
+
+def calls_of_one_kind(files: Iterable[Path], root: Path, allowed: Iterable[str]) -> list[str]:
+    """Uses of ``torch.cuda`` and its like (also under other names) outside of the allowed files."""
     offences: list[str] = []
     for file in files:
         name = file.relative_to(root).as_posix()
@@ -74,14 +78,15 @@ def calls_of_cuda(files: Iterable[Path], root: Path, allowed: Iterable[str]) -> 
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
-                case ast.Attribute(value=ast.Name(id="torch"), attr="cuda"):
-                    found = True
+                case ast.Attribute(value=ast.Name(id="torch"), attr=attribute):
+                    used = {f"torch.{attribute}"}
                 case ast.Import() | ast.ImportFrom():
-                    found = any(f"{m}.".startswith("torch.cuda.") for m in _modules(node))
+                    used = {".".join(module.split(".")[:2]) for module in _modules(node)}
                 case _:
-                    found = False
-            if found:
-                offences.append(f"{name}:{getattr(node, 'lineno', 0)} uses torch.cuda")
+                    continue
+            line = getattr(node, "lineno", 0)
+            kinds = (kind for kind in ONE_KIND if f"torch.{kind}" in used)
+            offences += [f"{name}:{line} uses torch.{kind}" for kind in kinds]
     return offences
 
 

@@ -107,26 +107,29 @@ def test_a_circle_is_seen(tmp_path: Path) -> None:
     ]
 
 
-USES_CUDA = {
+USES_ONE_KIND = {
     "engine/host/machine.py": "what the device is and how much memory it has",
     "engine/residency/memory.py": "how much of the device's memory is in use",
     "benchmarks/gpu_day/card.py": "what is measured of a card, with a stand-in on the CPU",
     "engine/residency/streaming.py": "a stream of its own for weights on their way",
 }
-"""Files that may use ``torch.cuda``, each after asking whether the device is of that kind."""
+"""Files that may use ``torch.cuda``, ``torch.mps`` or ``torch.xpu``, each after asking whether the
+device is of that kind."""
 
 
-def test_torch_cuda_is_used_in_guarded_places_only() -> None:
+def test_what_is_for_one_kind_of_device_is_used_in_guarded_places_only() -> None:
     files = rules.python_files(ROOT, "engine", "benchmarks")
-    assert rules.calls_of_cuda(files, ROOT, USES_CUDA) == []
-    for name in USES_CUDA:
-        assert len(rules.calls_of_cuda([ROOT / name], ROOT, ())) > 0, f"{name} needs no place"
+    assert rules.calls_of_one_kind(files, ROOT, USES_ONE_KIND) == []
+    for name in USES_ONE_KIND:
+        assert len(rules.calls_of_one_kind([ROOT / name], ROOT, ())) > 0, f"{name} needs no place"
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "torch.cuda.synchronize()",
+        "torch.mps.empty_cache()",
+        "from torch.xpu import synchronize",
         "import torch.cuda",
         "from torch import cuda",
         "from torch.cuda import Event",
@@ -134,17 +137,18 @@ def test_torch_cuda_is_used_in_guarded_places_only() -> None:
         "def f(x: torch.cuda.Event): ...",
     ],
 )
-def test_a_use_of_torch_cuda_is_seen(line: str, tmp_path: Path) -> None:
+def test_a_use_of_one_kind_is_seen(line: str, tmp_path: Path) -> None:
     file = tmp_path / "engine.py"
     file.write_text(f"{line}\n")
-    assert rules.calls_of_cuda([file], tmp_path, ()) == ["engine.py:1 uses torch.cuda"]
-    assert rules.calls_of_cuda([file], tmp_path, {"engine.py"}) == []
+    kind = next(kind for kind in rules.ONE_KIND if kind in line)
+    assert rules.calls_of_one_kind([file], tmp_path, ()) == [f"engine.py:1 uses torch.{kind}"]
+    assert rules.calls_of_one_kind([file], tmp_path, {"engine.py"}) == []
 
 
-def test_a_mention_of_cuda_is_no_use(tmp_path: Path) -> None:
+def test_a_mention_of_one_kind_is_no_use(tmp_path: Path) -> None:
     file = tmp_path / "engine.py"
-    file.write_text("torch.backends.cuda.matmul\ntorch.version.cuda\ntext = 'torch.cuda.Event'\n")
-    assert rules.calls_of_cuda([file], tmp_path, ()) == []
+    file.write_text("torch.backends.mps.is_built\ntorch.version.cuda\ntext = 'torch.cuda.Event'\n")
+    assert rules.calls_of_one_kind([file], tmp_path, ()) == []
 
 
 def test_no_forbidden_code() -> None:

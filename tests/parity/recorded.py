@@ -26,10 +26,6 @@ from tests.parity.conftest import DEFAULT
 from tests.tolerances import assert_parity
 
 DEVICE = torch.device(os.environ.get("MAQUETTE_GOLDENS_DEVICE") or "cpu")
-if DEVICE.type == "cuda":
-    # Else cuDNN rounds float32 to TF32 in its convolutions.
-    conv = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]
-    conv.fp32_precision = "ieee"
 FIRST_ROWS = 5000
 """Of large tensors only this many rows were recorded."""
 

@@ -2,12 +2,15 @@
 
 import itertools
 import logging
+from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.host.machine import Hardware
-from engine.sparse.attention import ATTENTION, attention, available_backends
+from engine.sparse.attention import ATTENTION, attention, available_backends, score_bytes
 from engine.sparse.backends import Registry
 from protocol.errors import EngineError
 from tests.gpu_without_card.card import pretended_card
@@ -189,6 +192,39 @@ def test_plain_products_in_chunks(
         got = ATTENTION.backends["plain"].run(q, k, v, tuple(offsets), tuple(offsets))
         assert got.dtype == dtype
         assert_same_maths(got, oracle(q, k, v, offsets, offsets), dtype)
+
+
+class Alive(TorchDispatchMode):
+    """The most bytes that were alive at a time, of what was made in here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most, self._made = 0, {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                self._made[StorageWeakRef(storage)] = storage.nbytes()
+        self._made = {ref: size for ref, size in self._made.items() if not ref.expired()}
+        self.most = max(self.most, sum(self._made.values()))
+        return out
+
+
+@pytest.mark.parametrize("chunk", [1 << 16, 1 << 28])
+def test_what_plain_products_take_is_known(chunk: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("engine.sparse.attention.SCORE_BYTES", chunk)
+    heads, rows, width = 4, 300, 8
+    q, k, v = torch.randn(3, rows, heads, width)
+    with Alive() as alive, torch.inference_mode():
+        ATTENTION.backends["plain"].run(q, k, v, (0, rows), (0, rows))
+    known = score_bytes(PASCAL, torch.float32, heads=heads, width=width, scores=rows * rows)
+    assert known == 2 * min(chunk, 4 * heads * rows * rows)
+    # The result in parts and whole, and copies of operands for the products.
+    assert 0.9 * known < alive.most < known + 6 * q.nbytes
+    for hardware in (TURING, AMPERE, MAC, CPU):
+        assert score_bytes(hardware, torch.float32, heads=4, width=8, scores=90_000) == 0
 
 
 @pytest.mark.gpu

@@ -5,8 +5,9 @@ import torch
 
 from engine.host.machine import Hardware
 from engine.sparse import SparseTensor, Topology
+from engine.sparse.attention import ATTENTION
 from engine.sparse.backends import preferring, triton_probe
-from engine.sparse.convolution import submanifold_conv3d
+from engine.sparse.convolution import CONVOLUTION, submanifold_conv3d
 from engine.sparse.operations import OPERATIONS
 from engine.sparse.rows import GATED_ADD
 from protocol.errors import EngineError
@@ -33,6 +34,19 @@ def test_a_kernel_is_never_chosen_of_itself(operation) -> None:
         assert operation.choose(HOPPER, dtype).name == "triton"
         assert operation.choose(Hardware("cpu"), dtype).name == "torch"
     assert operation.choose(HOPPER, dtype).name == "torch"
+
+
+@pytest.mark.usefixtures("with_triton")
+def test_several_are_preferred_at_once_and_none_afterwards() -> None:
+    """As plain torch is measured: attention has a name of its own for it."""
+    assert ATTENTION.choose(HOPPER, torch.bfloat16).name == "flash-attn-3"
+    with preferring("sdpa", "torch"):
+        assert ATTENTION.choose(HOPPER, torch.bfloat16).name == "sdpa"
+        assert CONVOLUTION.choose(HOPPER, torch.float16).name == "torch"
+        with preferring("flash-attn"):
+            assert ATTENTION.choose(HOPPER, torch.bfloat16).name == "flash-attn"
+        assert ATTENTION.choose(HOPPER, torch.bfloat16).name == "sdpa"
+    assert ATTENTION.choose(HOPPER, torch.bfloat16).name == "flash-attn-3"
 
 
 @pytest.mark.usefixtures("with_triton")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engine.training.loop import train
 from engine.training.optimiser import bf16_pays, parameter_groups
+from tests.gpu_without_card.card import pretended_card
 from tests.training.toy_task import ToyTask, toy_config
 
 
@@ -68,4 +69,12 @@ def test_bfloat16_is_left_alone_where_it_is_emulated(
     monkeypatch: pytest.MonkeyPatch, found: str, pays: bool
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: found)
-    assert bf16_pays(torch.device("cpu")) is pays and bf16_pays(torch.device("cuda"))
+    assert bf16_pays(torch.device("cpu")) is pays
+
+
+@pytest.mark.parametrize(("capability", "pays"), [((7, 5), False), ((8, 0), True)])
+def test_bfloat16_is_left_alone_by_cards_without_units_for_it(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], pays: bool
+) -> None:
+    with pretended_card(monkeypatch, capability):
+        assert bf16_pays(torch.device("cuda")) is pays

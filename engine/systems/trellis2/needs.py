@@ -5,6 +5,7 @@ from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
+from engine.sparse.attention import score_bytes
 from engine.systems.trellis2.names import (
     COARSE,
     MATERIAL_DECODER,
@@ -103,12 +104,16 @@ def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
 
 def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
     """A flow on ``count`` cells with ``context`` image_tokens."""
-    config, size = models.skeleton(name).config, models.dtype(name).itemsize
-    return Use(
-        name,
-        memory.flow_bytes(config, count, context, size),
-        memory.condition_bytes(config, context, size),
+    config, dtype = models.skeleton(name).config, models.dtype(name)
+    working = memory.flow_bytes(config, count, context, dtype.itemsize)
+    working += score_bytes(
+        models.device,
+        dtype,
+        heads=config.heads,
+        width=config.head_dim,
+        scores=count * max(count, context),
     )
+    return Use(name, working, memory.condition_bytes(config, context, dtype.itemsize))
 
 
 def decoder_bytes(models: Models, name: str, count: int, *, upsample: bool = False) -> int:

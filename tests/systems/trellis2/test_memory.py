@@ -2,24 +2,30 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.report import Report
+from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
+from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
 from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
+from tests.gpu_without_card.card import CUDA, pretended_card
 from tests.systems.trellis2.test_generate import same_asset
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 from tests.tolerances import assert_same_maths
@@ -134,6 +140,56 @@ def test_what_a_network_keeps_of_a_picture_is_counted_once(toy: Path) -> None:
             seen.append(flow)
     assert seen[0] is seen[1]
     assert models.peak_bytes == models.budget
+
+
+def test_the_plan_knows_what_an_old_card_takes(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows in float32 there, and before Volta attention without a fused kernel."""
+    taken, held = {}, {}
+    for capability in ((6, 1), (7, 5), (8, 6)):
+        with pretended_card(monkeypatch, capability), unset_fake_temporarily():
+            models = Models(load_checkpoint(toy), device=CUDA, budget=ENOUGH)
+            taken[capability] = needs.exact_flow_use(models, FLOW, 1000, 6).working_bytes
+            held[capability] = models.weights(FLOW).whole
+    heads = models.skeleton(FLOW).config.heads
+    assert taken[6, 1] - taken[7, 5] == 2 * 4 * heads * 1000**2
+    config = models.skeleton(FLOW).config
+    assert taken[7, 5] == memory.flow_bytes(config, 1000, 6, 4)
+    assert taken[8, 6] == memory.flow_bytes(config, 1000, 6, 2)
+    assert held[6, 1] == held[7, 5] > 1.4 * held[8, 6]
+
+
+@pytest.mark.parametrize("usual", [("tf32", "none"), ("tf32", "tf32"), ("ieee", "ieee")])
+def test_float32_is_no_tf32_while_a_network_runs(toy: Path, usual: tuple[str, str]) -> None:
+    """And for the program around the engine it is as before: by torch's defaults, or by its own."""
+    with set_precision(usual):
+        models = toy_models(toy)
+        with models.on_device(FLOW) as flow:
+            with models.on_device(SHAPE_DECODER):
+                assert precision() == ("ieee", "ieee")
+            assert precision() == ("ieee", "ieee")
+            with torch.inference_mode():
+                _velocity(flow, torch.randn(1, 6, 8))
+        assert precision() == usual
+        with pytest.raises(KeyboardInterrupt), models.on_device(FLOW):
+            raise KeyboardInterrupt
+        assert precision() == usual
+
+
+def precision() -> tuple[str, str]:
+    """Of convolutions and of matrix products of float32 on a GPU."""
+    backends: Any = torch.backends
+    return backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision
+
+
+@contextmanager
+def set_precision(wanted: tuple[str, str]) -> Iterator[None]:
+    backends: Any = torch.backends
+    before = precision()
+    try:
+        backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = wanted
+        yield
+    finally:
+        backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = before
 
 
 def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
