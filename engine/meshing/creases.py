@@ -1,6 +1,8 @@
 """Lines of a surface that quads must follow: borders, sharp edges and edges
 where more than two faces meet, and the corners on them."""
 
+from heapq import heappop, heappush
+
 import numpy as np
 
 from engine.meshing.edges import face_normals, find_edges, parts_of
@@ -10,12 +12,14 @@ FREE, ON_LINE, CORNER = range(3)
 
 _SHARP, _BENT = np.cos(np.radians(45.0)), np.cos(np.radians(25.0))
 """A line has edges of more than 45 degrees, and goes on over those of more than 25."""
-_STANDS_OUT = 2.0
+_STANDS_OUT = 1.5
 """Times that an edge must bend more than the sides of its faces: a tight curve bends everywhere."""
 _SHORTEST = 4.0
 """Of a line that counts, in cells: noise makes crumbs of lines."""
 _TURN = np.cos(np.radians(40.0))
 """A line that turns by more than this has a corner."""
+_LOOP, _STUB = 1.0, 0.75
+"""Loops and dead ends shorter than that, in cells, are of edges beside each other."""
 _TANGLED = 0.15
 """Ends and crossings per edge of what is a tangle and no line."""
 
@@ -31,11 +35,63 @@ def find_lines(points: np.ndarray, faces: np.ndarray, cell: float) -> np.ndarray
     edges = find_edges(faces, len(points))
     ends = edges.ends(faces).astype(np.int64)
     odd = edges.counts != 2
-    return ends[odd | _sharp(points, faces, edges, ends, cell)]
+    bend, sharp = _sharp(points, faces, edges, ends, cell)
+    chosen = np.flatnonzero(odd | sharp)
+    kept = _single(points, ends[chosen], np.where(odd, np.inf, bend)[chosen], cell)
+    return ends[chosen[kept]]
 
 
-def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
-    """(E,) bool."""
+def _single(points, ends, bend, cell) -> np.ndarray:
+    """(L,) bool: of edges beside each other, as of a narrow bevel, one line, and no stubs.
+
+    The more an edge bends the sooner it is taken, if it closes no short loop; then short dead
+    ends go. Infinitely bent edges stay.
+    """
+    length = np.linalg.norm(points[ends[:, 0]] - points[ends[:, 1]], axis=1)
+    around: dict[int, list[tuple[int, int]]] = {}
+    kept = np.zeros(len(ends), bool)
+    for e in np.lexsort((np.arange(len(ends)), -bend)).tolist():
+        a, b = ends[e].tolist()
+        if np.isfinite(bend[e]) and _near(a, b, around, length, _LOOP * cell - length[e]):
+            continue
+        kept[e] = True
+        around.setdefault(a, []).append((b, e))
+        around.setdefault(b, []).append((a, e))
+    length[np.isinf(bend)] = np.inf
+    for tip in [v for v, beside in around.items() if len(beside) == 1]:
+        kept[_stub(tip, around, length, _STUB * cell)] = False
+    return kept
+
+
+def _stub(tip, around, length, most) -> list[int]:
+    """The edges from a dead end to where lines meet, none if that is far."""
+    v, whole, chain = tip, 0.0, []
+    while not chain or len(around[v]) == 2:
+        v, e = next(step for step in around[v] if step[1] not in chain[-1:])
+        whole += length[e]
+        if whole >= most:
+            return []
+        chain.append(e)
+    return chain
+
+
+def _near(a, b, around, length, most) -> bool:
+    """Whether edges that are taken already lead from a to b within a length."""
+    best, queue = {a: 0.0}, [(0.0, a)]
+    while queue:
+        so_far, v = heappop(queue)
+        if v == b:
+            return True
+        for w, e in around.get(v, ()):
+            there = so_far + length[e]
+            if there < most and there < best.get(w, np.inf):
+                best[w] = there
+                heappush(queue, (there, w))
+    return False
+
+
+def _sharp(points, faces, edges, ends, cell) -> tuple[np.ndarray, np.ndarray]:
+    """(E,) float64 radians that each edge bends, (E,) bool whether it belongs to a line."""
     normals = face_normals(points, faces)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     two = np.flatnonzero(edges.counts == 2)
@@ -50,7 +106,7 @@ def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
     line = np.flatnonzero((cosine < _BENT) & stands_out)
     sharp = np.zeros(len(edges.counts), bool)
     if len(line) == 0:
-        return sharp
+        return bend, sharp
     part, count = parts_of(ends[line], len(points))
     length = np.linalg.norm(points[ends[line, 0]] - points[ends[line, 1]], axis=1)
     whole = np.bincount(part, length, count)
@@ -60,7 +116,7 @@ def _sharp(points, faces, edges, ends, cell) -> np.ndarray:
     tangled = np.bincount(part, odd, count) > _TANGLED * np.bincount(part, minlength=count)
     kept = (whole > _SHORTEST * cell) & (hard > 0.5 * whole) & ~(tangled & (whole < 20 * cell))
     sharp[line[kept[part]]] = True
-    return sharp
+    return bend, sharp
 
 
 def find_kinds(points: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -56,6 +56,12 @@ def side_ends(faces: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndar
     return _side_ends(np.ascontiguousarray(faces, np.int32), np.ascontiguousarray(sides, np.int32))
 
 
+def undirected(pairs: np.ndarray) -> np.ndarray:
+    """(N,) int64: one number for each (N, 2) pair of vertices, whichever comes first."""
+    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1).astype(np.int64)
+    return low * (1 << 32) + high
+
+
 def face_neighbours(faces: np.ndarray, edges: Edges) -> np.ndarray:
     """(F, 3) int64: what lies across each side, as 2 * face + disagrees, or -1.
 

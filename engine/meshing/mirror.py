@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.meshing.edges import face_areas, face_normals, find_edges
+from engine.meshing.edges import face_areas, face_normals, find_edges, undirected
 from engine.meshing.nearest import nearest_on_surface
 
 _SAMPLES = 4096
@@ -99,16 +99,18 @@ def mirror_planes(
 
 
 def half_beside(
-    points: np.ndarray, faces: np.ndarray, plane: Plane
-) -> tuple[np.ndarray, np.ndarray]:
-    """What of a surface lies above a plane; faces across it are cut.
+    points: np.ndarray, faces: np.ndarray, lines: np.ndarray, plane: Plane
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What of a surface lies above a plane; faces and lines across it are cut.
 
     Args:
         points: (V, 3) float64.
         faces: (F, 3) int32.
+        lines: (L, 2) int64 edges.
 
     Returns:
-        (W, 3) float64 points, of which the new ones lie on the plane, and (G, 3) int32 faces.
+        (W, 3) float64 points, of which the new ones lie on the plane, (G, 3) int32 faces, and
+        (M, 2) int64 lines, to which the cut belongs.
     """
     heights = plane.heights(points)
     extent = max(float(np.ptp(points, axis=0).max()), 1e-300)
@@ -137,9 +139,19 @@ def half_beside(
     around = np.take_along_axis(around, order, axis=1)[:, :4]
     four = around[:, 3] >= 0
     faces = np.concatenate([whole, around[:, :3], around[four][:, [0, 2, 3]]])
-    points = np.concatenate([points, new])
+
+    # The upper part of each line that crosses goes from its upper end to the new point.
+    of_line = np.isin(undirected(ends[crosses]), undirected(lines))
+    upper = np.where(heights[one] > 0, one, other)[of_line]
+    pieces = np.stack([upper, number[crosses][of_line]], axis=1)
+    keys = undirected(np.concatenate([lines[(side[lines] >= 0).all(axis=1)], pieces]))
     used, faces = np.unique(faces, return_inverse=True)
-    return points[used], faces.reshape(-1, 3).astype(np.int32)
+    faces = faces.reshape(-1, 3).astype(np.int32)
+    points = np.concatenate([points, new])[used]
+    edges = find_edges(faces, len(points))
+    ends = edges.ends(faces).astype(np.int64)
+    lined = (edges.counts == 1) | np.isin(undirected(used[ends]), keys)
+    return points, faces, ends[lined]
 
 
 def both_halves(

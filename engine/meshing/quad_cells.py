@@ -7,9 +7,9 @@ it was: closed where it was closed, with its holes and handles.
 import numpy as np
 
 from engine.kernels import kernel
-from engine.meshing.edges import find_edges, side_ends
+from engine.meshing.edges import find_edges, side_ends, undirected
 from engine.meshing.quad_fields import alike, cross
-from engine.meshing.quad_surface import collapse, undirected
+from engine.meshing.quad_surface import collapse
 
 _FLATTEST = 0.5
 """Cosine of the angle between two triangles that may become one cell,"""

@@ -6,10 +6,10 @@ import numpy as np
 
 from engine.kernels import kernel, tight
 from engine.meshing.creases import CORNER, FREE, ON_LINE, find_kinds
-from engine.meshing.edges import face_normals, faces_around
+from engine.meshing.edges import face_normals, faces_around, undirected
 from engine.meshing.nearest import nearest_on_surface, to_triangle
 from engine.meshing.quad_fields import cross
-from engine.meshing.quad_surface import means_of_neighbours, undirected
+from engine.meshing.quad_surface import means_of_neighbours
 
 _ROUNDS = 8
 _GOOD = 0.35

@@ -7,7 +7,7 @@ import numpy as np
 from engine.kernels import kernel, tight
 from engine.meshing.collapsible import has_corner, meets_link_condition, merge_vertex
 from engine.meshing.creases import CORNER, FREE, find_kinds
-from engine.meshing.edges import faces_around, find_edges, side_ends
+from engine.meshing.edges import faces_around, find_edges, side_ends, undirected
 from engine.meshing.normals import vertex_normals
 
 _SHORT = 0.45
@@ -21,12 +21,6 @@ become better."""
 _NEEDLE = 0.05
 
 Choice = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def undirected(pairs: np.ndarray) -> np.ndarray:
-    """(N,) int64: one number for each (N, 2) pair of vertices, whichever comes first."""
-    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1).astype(np.int64)
-    return low * (1 << 32) + high
 
 
 def edge_ends(faces: np.ndarray, count: int) -> np.ndarray:

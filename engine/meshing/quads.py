@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.meshing.clean import checked_mesh
 from engine.meshing.creases import find_kinds, find_lines
-from engine.meshing.edges import face_areas, faces_around, parts_of
+from engine.meshing.edges import face_areas, faces_around, parts_of, undirected
 from engine.meshing.mirror import Plane, both_halves, half_beside, mirror_planes
 from engine.meshing.normals import vertex_normals
 from engine.meshing.quad_cells import collapse_cells, corner_sines, pair_triangles
@@ -25,7 +25,6 @@ from engine.meshing.quad_surface import (
     even,
     settle,
     turn_edges,
-    undirected,
 )
 from engine.meshing.sheets import separate_sheets
 
@@ -102,8 +101,9 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
     sizes = np.bincount(part, area, parts)
     faces = faces[(sizes >= min(wanted**2, sizes.max()))[part]]
     planes = mirror_planes(points, faces, _ALIKE * wanted, -middle)
+    lines = find_lines(points, faces, wanted)
     while True:
-        made = _mirroring_quads(points, faces, planes, count, wanted)
+        made = _mirroring_quads(points, faces, lines, planes, count, wanted)
         if not planes or _is_good(*made, count):
             break
         # Too few quads for so many halves, or halves that touch where they should not.
@@ -113,12 +113,17 @@ def make_quads(vertices: np.ndarray, faces: np.ndarray, count: int) -> Quads:
 
 
 def _mirroring_quads(
-    points: np.ndarray, faces: np.ndarray, planes: list[Plane], count: int, wanted: float
+    points: np.ndarray,
+    faces: np.ndarray,
+    lines: np.ndarray,
+    planes: list[Plane],
+    count: int,
+    wanted: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points and (Q, 4) quads of the part above all planes, and of its images."""
     for plane in planes:
-        points, faces = half_beside(points, faces, plane)
-    points, quads = _quads(points, faces, max(count >> len(planes), 1), wanted)
+        points, faces, lines = half_beside(points, faces, lines, plane)
+    points, quads = _quads(points, faces, lines, max(count >> len(planes), 1), wanted)
     for plane in planes:
         points, quads = both_halves(points, quads, plane)
     return points, quads
@@ -147,10 +152,9 @@ class _Base:
 
 
 def _quads(
-    points: np.ndarray, faces: np.ndarray, count: int, wanted: float
+    points: np.ndarray, faces: np.ndarray, lines: np.ndarray, count: int, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points and (Q, 4) quads; ``wanted`` is about the length of the sides of their cells."""
-    lines = find_lines(points, faces, wanted)
     original = Surface(points, faces, lines)
     base = _base(*even(points, faces, lines, wanted / _FINER))
     points, cells, lines = _best_cells(base, count, wanted)

@@ -7,10 +7,12 @@ import pytest
 
 from benchmarks.raw_surfaces import lantern, torus
 from engine.mesh import Mesh
+from engine.meshing.creases import find_lines
 from engine.meshing.edges import face_areas
 from engine.meshing.mirror import Plane, both_halves, half_beside, mirror_planes
 from engine.meshing.report import report_mesh
 from tests import meshes
+from tests.finishing.shapes import box
 from tests.meshing.test_quads import cleaned, corners, folded, quads_of
 
 ORIGIN = np.zeros(3)
@@ -63,9 +65,10 @@ def test_a_half_has_half_the_area_and_both_are_closed_again() -> None:
     points = points.astype(np.float64)
     normal = np.array([0.6, 0, 0.8])
     for plane in (Plane(normal, 0.0), Plane(np.eye(3)[1], 0.0), Plane(np.eye(3)[2], 0.01)):
-        half, sides = half_beside(points, faces, plane)
+        half, sides, lines = half_beside(points, faces, find_lines(points, faces, 0.1), plane)
         assert plane.heights(half).min() > -1e-12
         share = face_areas(half, sides).sum() / face_areas(points, faces).sum()
+        assert np.abs(plane.heights(half[lines])).max() < 1e-12
         assert share == pytest.approx(0.5 - plane.offset / 0.8, abs=0.005)
         # A triangle is a polygon whose last corner comes twice.
         whole, polygons = both_halves(half, sides[:, [0, 1, 2, 2]], plane)
@@ -76,8 +79,29 @@ def test_a_half_has_half_the_area_and_both_are_closed_again() -> None:
 
 def test_nothing_above_the_plane_leaves_nothing() -> None:
     points, faces = ball(8, 0.3)
-    half, sides = half_beside(points.astype(np.float64), faces, Plane(np.eye(3)[0], 1.0))
-    assert half.shape == (0, 3) and sides.shape == (0, 3)
+    none = np.zeros((0, 2), np.int64)
+    half, sides, lines = half_beside(
+        points.astype(np.float64), faces, none, Plane(np.eye(3)[0], 1.0)
+    )
+    assert half.shape == (0, 3) and sides.shape == (0, 3) and lines.shape == (0, 2)
+
+
+def test_lines_are_cut_with_the_surface() -> None:
+    points, faces = box_arrays()
+    lines = find_lines(points, faces, 0.01)
+    assert len(lines) == 12
+    half, _, cut = half_beside(points, faces, lines, Plane(np.eye(3)[0], 0.0))
+    # Four edges across are halved, four above stay, and there are four sides of the cut, each in
+    # two pieces where the diagonal of its face ends.
+    length = np.linalg.norm(half[cut[:, 0]] - half[cut[:, 1]], axis=1)
+    assert len(cut) == 16 and length.sum() == pytest.approx(4 * 0.5 + 4 + 4)
+
+
+def box_arrays() -> tuple[np.ndarray, np.ndarray]:
+    """A cube of side 1 around the origin."""
+    mesh = box((1, 1, 1))
+    vertex, first = np.unique(mesh.vertices, axis=0, return_inverse=True)
+    return vertex.astype(np.float64), first[mesh.faces].astype(np.int32)
 
 
 @pytest.mark.parametrize(
