@@ -438,8 +438,8 @@ def _check_format(target: Path, finished: bool) -> None:
         raise EngineError(
             "mesh_format",
             f"{target.name} cannot hold a textured asset.",
-            "Use a name that ends in .glb or .obj, for printing in .stl or .3mf; with "
-            "--finish none also .ply.",
+            "Use a name that ends in .glb or .obj, for printing in .stl or .3mf; "
+            "generate --finish none writes .ply too.",
         )
     if target.suffix.lower() not in SUFFIXES:
         raise EngineError(

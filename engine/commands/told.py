@@ -37,7 +37,7 @@ def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> It
     low = vertices[:, 2].min()
     size = binary_size(file.stat().st_size)
     yield (
-        f"{file}: {len(faces):,} faces, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
+        f"{file}: {_faces(mesh)}, {size}, {x:.2f} x {y:.2f} x {z:.2f} m, "
         f"lowest point at z = {low:.2f} m"
     )
     for level in further:
@@ -54,6 +54,19 @@ def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> It
         again = command("finish", str(folder), "-o", "OTHER.glb", "--faces", str(FEWER))
         fewer = f"; with fewer faces, without generating again: {again}"
     yield f"Next: Blender > File > Import > {kind}{fewer}"
+
+
+def _faces(mesh: "Mesh") -> str:
+    """How many, or how many quads where the mesh is made of these."""
+    import numpy as np
+
+    if mesh.polygons is not None:
+        pieces = np.unique(mesh.polygons, return_counts=True)[1]
+        quads, triangles = int((pieces == 2).sum()), int((pieces == 1).sum())
+        if quads > triangles and quads + triangles == len(pieces):
+            also = f" and {triangles:,} triangle{'s' * (triangles > 1)}" if triangles else ""
+            return f"{quads:,} quads{also}"
+    return f"{len(mesh.faces):,} faces"
 
 
 def finishing_figures(finished: "Finished") -> Iterator[str]:
