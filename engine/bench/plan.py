@@ -280,13 +280,17 @@ class _Planner:
 
         def run(decoder: Any) -> None:
             with predicting(decoder, pyramid):
-                voxels = decoder.upsample(latent, len(pyramid))
+                slabs = needs.slabs_of(self.models, SHAPE_DECODER)
+                voxels = decoder.upsample(latent, len(pyramid), slabs=slabs)
             cells = ((voxels.coords[:, 1:] + 0.5) / first * (final // RATIO)).int()
             torch.unique(cells, dim=0)
 
-        working = needs.decoder_bytes(self.models, SHAPE_DECODER, len(latent), upsample=True)
+        def working() -> int:
+            return needs.decoder_room(self.models, SHAPE_DECODER, len(latent), upsample=True)
+
+        use = needs.decoder_use(self.models, SHAPE_DECODER, len(latent), upsample=True)
         cells = len(pyramid[-1].children)
-        return self._stage("upsample", Use(SHAPE_DECODER, working), cells, 1, None, run)
+        return self._stage("upsample", use, cells, 1, None, run, working=working)
 
     def decoder(self, name: str, network: str, pyramid: Pyramid) -> Stage:
         latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
@@ -294,13 +298,11 @@ class _Planner:
         def run(decoder: Any) -> Tensor:
             if not isinstance(decoder, ScVaeDecoder):
                 raise TypeError(f"{network} is a {type(decoder).__name__}")
-            return decoder(latent, pyramid, slabs=slabs()).raw.feats
-
-        def slabs() -> int:
-            return needs.slabs_for(self.models, network, len(latent))
+            slabs = needs.slabs_of(self.models, network)
+            return decoder(latent, pyramid, slabs=slabs).raw.feats
 
         def working() -> int:
-            return needs.slab_bytes(self.models, network, len(latent), slabs())
+            return needs.decoder_room(self.models, network, len(latent))
 
         use = needs.decoder_use(self.models, network, len(latent))
         cells = len(pyramid[-1].children)

@@ -235,6 +235,15 @@ class Models:
         networks = sum(placed.bytes for placed in self._placed.values())
         return networks + self.pictures.prepared_bytes
 
+    @property
+    def room(self) -> int | None:
+        """Bytes that are left of the budget beside what is on the device; None: no bound."""
+        return None if self.budget is None else self.budget - self.bytes_on_device
+
+    def worked_in(self, working_bytes: int) -> None:
+        """Count what work took where it was not known before, for ``peak_bytes``."""
+        self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + working_bytes)
+
     def _evict(self, name: str) -> None:
         placed = self._placed.pop(name, None)
         if placed is not None and placed.stream is not None:

@@ -75,12 +75,18 @@ def test_the_policy_follows_from_the_budget_and_is_kept_to(toy: Path) -> None:
     assert caught.value.code == "memory_too_small"
 
 
-def test_a_decoder_that_would_not_fit_works_in_slabs(toy: Path) -> None:
+def test_decoders_that_would_not_fit_work_in_slabs(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = generate(JOB, toy_models(toy), Report(), INPUTS)
-    models = toy_models(toy, budget=planned(toy_models(toy, budget=ENOUGH), Policy.STREAMED))
-    asset = generate(JOB, models, Report(), INPUTS)
-    assert asset.recipe["memory"]["decode_shape"]["slabs"] > 1
-    assert {stage["slabs"] for stage in expected.recipe["memory"].values()} == {1}
+    monkeypatch.setattr(Models, "room", 0)
+    asset = generate(JOB, toy_models(toy), Report(), INPUTS)
+    decoders = ("upsample", "decode_shape", "decode_material")
+    found, whole = (
+        [made.recipe["memory"][stage]["slabs"] for stage in decoders] for made in (asset, expected)
+    )
+    assert whole == [[1] * 3, [1] * 4, [1] * 4]
+    assert min(slabs[-1] for slabs in found) > 1
     assert np.array_equal(asset.voxels.grid.coords, expected.voxels.grid.coords)
     assert np.array_equal(asset.voxels.grid.intersected, expected.voxels.grid.intersected)
     np.testing.assert_allclose(
