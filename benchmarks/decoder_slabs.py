@@ -40,7 +40,9 @@ def forget(pyramid: Pyramid) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--resolution", type=int, default=512, help="voxels along an axis")
-    parser.add_argument("--network", default=SHAPE_DECODER, choices=[SHAPE_DECODER, MATERIAL_DECODER])
+    parser.add_argument(
+        "--network", default=SHAPE_DECODER, choices=[SHAPE_DECODER, MATERIAL_DECODER]
+    )
     parser.add_argument("--rooms", type=int, nargs="*", default=[], help="MiB beside the weights")
     args = parser.parse_args()
 

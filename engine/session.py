@@ -140,7 +140,10 @@ def run(
     """
     system = system_for(job, models.generation.name)
     report.expect((*system.expect(job, models), *then))
-    return system.run(job, models, report, inputs or Inputs())
+    try:
+        return system.run(job, models, report, inputs or Inputs())
+    finally:
+        models.drop_ahead()
 
 
 def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Report) -> Delivered:

@@ -4,7 +4,6 @@ Child s of a parent has the channels s * C to (s + 1) * C of it (SC-VAE of TRELL
 space-to-channel shortcuts).
 """
 
-import torch
 from torch import Tensor
 
 from engine.sparse.backends import (

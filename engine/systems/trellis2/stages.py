@@ -147,7 +147,10 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
         EngineError: ``shape_empty``.
     """
     models, working = work.models, needs.decoder_room(work.models, SHAPE_DECODER, len(shape))
-    with work.report.stage("decode_shape"), models.on_device(SHAPE_DECODER, working) as decoder:
+    with (
+        work.report.stage("decode_shape"),
+        models.on_device(SHAPE_DECODER, working, grows=True) as decoder,
+    ):
         slabs = needs.slabs_of(models, SHAPE_DECODER)
         decoded = decoder(shape, slabs=slabs)
         models.worked_in(slabs.peak)
@@ -167,7 +170,7 @@ def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> Deco
     models, working = work.models, needs.decoder_room(work.models, MATERIAL_DECODER, len(texture))
     with (
         work.report.stage("decode_material"),
-        models.on_device(MATERIAL_DECODER, working) as decoder,
+        models.on_device(MATERIAL_DECODER, working, grows=True) as decoder,
     ):
         slabs = needs.slabs_of(models, MATERIAL_DECODER, pyramid[-1].children)
         material = decoder(texture, pyramid, slabs=slabs)
@@ -206,7 +209,10 @@ def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
     """(N, 4) voxels of a coarse shape."""
     models = work.models
     working = needs.decoder_room(models, SHAPE_DECODER, len(coarse), upsample=True)
-    with work.report.stage("upsample"), models.on_device(SHAPE_DECODER, working) as decoder:
+    with (
+        work.report.stage("upsample"),
+        models.on_device(SHAPE_DECODER, working, grows=True) as decoder,
+    ):
         slabs = needs.slabs_of(models, SHAPE_DECODER)
         voxels = decoder.upsample(coarse, len(decoder.blocks) - 1, slabs=slabs)
         models.worked_in(slabs.peak)
