@@ -61,11 +61,11 @@ def main() -> None:
             before = ram_in_use() or 0
             memory.reset_peak(CPU)
             begin = time.process_time()
-            values = decoder(latent, pyramid, slabs=slabs).raw.feats
+            values: torch.Tensor = decoder(latent, pyramid, slabs=slabs).raw.feats
             seconds = time.process_time() - begin
             grown = (memory.peak_bytes(CPU) or 0) - before
             whole = values if whole is None else whole
-            apart = float((values - whole).abs().max() / whole.abs().max())
+            apart = float((values - whole).abs().max()) / float(whole.abs().max())
             print(
                 f"slabs {slabs.chosen}: counted {slabs.peak >> 20} MiB, grew by {grown >> 20} MiB, "
                 f"{seconds:.1f} processor seconds, differs by {apart:.1g}",

@@ -140,10 +140,8 @@ def run(
     """
     system = system_for(job, models.generation.name)
     report.expect((*system.expect(job, models), *then))
-    try:
+    with models.a_job():
         return system.run(job, models, report, inputs or Inputs())
-    finally:
-        models.drop_ahead()
 
 
 def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Report) -> Delivered:

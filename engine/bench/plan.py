@@ -69,6 +69,7 @@ class Request:
         policy: insist on one; None: the fastest that fits.
         unprepared: keys and values of the picture are computed in every pass, and the passes
             without it attend to zeros: what ``prepare`` saves.
+        ahead: the next network is read while one runs, which disturbs the seconds of stages.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Request:
     budget: int | None = None
     policy: Policy | None = None
     unprepared: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class _Planner:
             dtypes=(request.flow_dtype, request.decoder_dtype),
             budget=request.budget,
             policy=request.policy,
+            ahead=request.ahead,
         )
 
     def structure(self) -> Stage:

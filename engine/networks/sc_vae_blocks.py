@@ -46,7 +46,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
-        hidden = int(channels * mlp_ratio)
+        self.hidden = hidden = int(channels * mlp_ratio)
         self.conv = SubmanifoldConv(channels, channels)
         self.norm = LayerNorm(channels, eps=BLOCK_EPSILON)
         self.mlp = nn.Sequential(
@@ -59,7 +59,7 @@ class ConvNeXtBlock(nn.Module):
         # By rows the sum takes the place of ``h``, which autocast may have in another dtype.
         if learns(h, *self.parameters()) or h.dtype != x.feats.dtype:
             return x.replace(x.feats + self.mlp(self.norm(h)))
-        for rows in some_rows(h, 2 * self.mlp[0].out_features + 4 * h.shape[1]):
+        for rows in some_rows(h, 2 * self.hidden + 4 * h.shape[1]):
             h[rows] = x.feats[rows] + self.mlp(self.norm(h[rows]))
         return x.replace(h)
 

@@ -52,7 +52,7 @@ def down_in_slabs(
     wide = halo(len(rest))
     axis = longest_axis(parents.coords)
     at = parents.coords[:, axis]
-    out: Tensor | None = None
+    out = parents.feats[:0]
     for low, high in _cuts(at, slabs):
         # The parents' own convolution sees one cell further than their children do.
         near = ((at >= low - wide - 1) & (at < high + wide + 1)).nonzero().squeeze(1)
@@ -63,10 +63,9 @@ def down_in_slabs(
         own_at = part.children.coords[:, axis] // 2
         own = ((own_at >= low) & (own_at < high)).nonzero().squeeze(1)
         values = h.feats[own]
-        if out is None:
+        if len(out) == 0:
             out = values.new_empty(len(link.children), values.shape[1])
         out[rows[own]] = values
-    assert out is not None
     return SparseTensor(link.children, out)
 
 

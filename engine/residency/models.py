@@ -218,8 +218,16 @@ class Models:
         self.pictures.forget()
         memory.return_unused(self.device)
 
+    @contextmanager
+    def a_job(self) -> Iterator[None]:
+        """Around a job: however it ends, nothing that it sent for is on its way after it."""
+        try:
+            yield
+        finally:
+            self.drop_ahead()
+
     def drop_ahead(self) -> None:
-        """Let go of a network that is on its way: after a job, however it ended."""
+        """Let go of a network that is on its way, if there is one."""
         if self._ahead is not None:
             self._ahead.drop()
 

@@ -4,7 +4,7 @@ One count of bytes for both: the plan walks over guessed numbers of cells, the d
 level with those that it has found.
 """
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.networks.slabs import halo, longest_axis
@@ -89,31 +89,38 @@ class SlabChoice:
     _cells: int = 0
 
     def __call__(self, level: int, link: Subdivision) -> int:
-        if len(link.children) == 0:
-            return self.choose(level, len(link.parents), 0, 1)
-        at = link.parents.coords[:, longest_axis(link.parents.coords)]
-        extent = 1 + int(at.amax() - at.amin())
+        def extent() -> int:
+            at = link.parents.coords[:, longest_axis(link.parents.coords)]
+            return 1 + int(at.amax() - at.amin())
+
         return self.choose(level, len(link.parents), len(link.children), extent)
 
-    def choose(self, level: int, parents: int, children: int, extent: int) -> int:
-        """How many slabs to go down from ``parents`` cells, which are ``extent`` cells long."""
+    def choose(self, level: int, parents: int, children: int, extent: Callable[[], float]) -> int:
+        """How many slabs to go down from ``parents`` cells.
+
+        Args:
+            extent: how many of them lie along their longest axis; asked only where they do not fit
+                as a whole, since a device has to be waited for.
+        """
         if level == 0:
             self._cells = parents
             self.peak = self.beside + parents * TABLE_BYTES + self.size.first(parents)
-        finest = level + 2 == len(self.size.widths)
-        more = halo(self.size.blocks[level + 1] + finest) + 1
-        # Thinner slabs than their halos would double the work and save little.
-        useful = [n for n in CHOICES if n == 1 or 2 * more * n <= extent]
-        needed = slabs = 0
-        for slabs in useful:
-            needed = self.size.down(
-                level, parents, children, slabs, min(1.0, 1 / slabs + 2 * more / extent)
-            )
-            # In slabs a decoder lets go of the neighbours of the levels above.
-            per_cell = TABLE_BYTES + (NEIGHBOUR_BYTES if slabs == 1 else 0)
-            needed += self.beside + self._cells * per_cell + children * TABLE_BYTES
-            if self.room is None or needed <= self.room:
-                break
+        staying = self.beside + (self._cells + children) * TABLE_BYTES
+        slabs = 1
+        needed = staying + self._cells * NEIGHBOUR_BYTES
+        needed += self.size.down(level, parents, children, 1, 1.0)
+        if self.room is not None and needed > self.room and children > 0:
+            finest = level + 2 == len(self.size.widths)
+            more = 2 * (halo(self.size.blocks[level + 1] + finest) + 1)
+            length = extent()
+            # Thinner slabs than their halos would double the work and save little.
+            for slabs in (n for n in CHOICES if n == 1 or more * n <= length):
+                share = min(1.0, 1 / slabs + more / length)
+                if slabs > 1:
+                    # A decoder then lets go of the neighbours of the levels above.
+                    needed = staying + self.size.down(level, parents, children, slabs, share)
+                if needed <= self.room:
+                    break
         self._cells += children
         self.peak = max(self.peak, needed)
         self.chosen.append(slabs)
@@ -135,8 +142,8 @@ def walked(choice: SlabChoice, cells: list[int], extent: float, *, upsample: boo
     if steps == 0:
         choice.peak = choice.beside + cells[0] * TABLE_BYTES + choice.size.first(cells[0])
     for level in range(steps):
-        long = math.ceil(extent * 2**level)
-        choice.choose(level, cells[level], cells[level + 1], long)
+        long = extent * 2**level
+        choice.choose(level, cells[level], cells[level + 1], lambda long=long: long)
     if upsample:
         choice.upsampled(cells[-1])
     return choice.peak

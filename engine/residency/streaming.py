@@ -5,12 +5,15 @@ and the next one's travels meanwhile on a stream of its own. What is small (bias
 is outside of the blocks stays on the device.
 """
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 Slot = tuple[nn.Module, str]
 """A module and the name of one of its parameters."""
-Stream, Event = torch.cuda.Stream, torch.cuda.Event
+Stream: TypeAlias = torch.cuda.Stream
+Event: TypeAlias = torch.cuda.Event
 
 
 class CopyStream:

@@ -16,10 +16,10 @@ def test_the_fewest_slabs_that_fit() -> None:
     room = 1 << 40
     for slabs in (1, 2, 4, 8, 16, 32):
         choice = SlabChoice(PUBLISHED, room)
-        assert choice.choose(3, 900_000, 3_900_000, 768) == slabs
+        assert choice.choose(3, 900_000, 3_900_000, lambda: 768) == slabs
         assert choice.peak <= room
         again = SlabChoice(PUBLISHED, choice.peak)
-        assert again.choose(3, 900_000, 3_900_000, 768) == slabs
+        assert again.choose(3, 900_000, 3_900_000, lambda: 768) == slabs
         room = choice.peak - 1
 
 
@@ -51,7 +51,7 @@ def test_a_decoder_asks_with_what_it_has_found() -> None:
         cells = torch.nonzero(torch.ones(1, *shape)).int()
         link = Topology(cells).subdivide(torch.ones(len(cells), 8) > 0)
         asked, planned = SlabChoice(size, 0, beside=5), SlabChoice(size, 0, beside=5)
-        assert asked(0, link) == planned.choose(0, 160, 1280, 40) == 8
+        assert asked(0, link) == planned.choose(0, 160, 1280, lambda: 40) == 8
         assert asked.peak == planned.peak
         whole = SlabChoice(size, None)
         assert whole(0, link) == 1 and whole.peak > asked.peak
