@@ -64,7 +64,7 @@ def visits(plan: Plan) -> tuple[float, int]:
     models.checkpoint = held
     for stage in plan.stages:
         held.draw(stage.network, models.dtype(stage.network))
-    seconds = 0.0
+    seconds, peak = 0.0, 0
     for _ in range(2):
         models.plan([stage.use for stage in plan.stages])
         begin = time.perf_counter()

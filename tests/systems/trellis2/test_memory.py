@@ -4,6 +4,7 @@ import gc
 import weakref
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,8 +248,8 @@ class FailingTimes:
         wanted = "shape_slat_flow_model_64" if target == "_sample" else SHAPE_DECODER
 
         @contextmanager
-        def failing(name: str, working_bytes: int = 0, **kept: int):
-            with on_device(name, working_bytes, **kept) as network:
+        def failing(name: str, working_bytes: int = 0, **more: Any):
+            with on_device(name, working_bytes, **more) as network:
                 if name == wanted and self.left:
                     self.left -= 1
                     self.on_device.append(models.bytes_on_device)
@@ -264,7 +265,7 @@ def test_other_errors_are_not_repeated(toy: Path, monkeypatch: pytest.MonkeyPatc
     models = toy_models(toy)
     calls = []
 
-    def failing(name: str, working_bytes: int = 0, **kept: int):
+    def failing(name: str, working_bytes: int = 0, **more: Any):
         calls.append(name)
         raise RuntimeError("something else")
 
