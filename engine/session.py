@@ -140,7 +140,8 @@ def run(
     """
     system = system_for(job, models.generation.name)
     report.expect((*system.expect(job, models), *then))
-    return system.run(job, models, report, inputs or Inputs())
+    with models.a_job():
+        return system.run(job, models, report, inputs or Inputs())
 
 
 def deliver(asset: Asset, target: Path, choice: FinishChoice | None, report: Report) -> Delivered:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu_day import card
+from benchmarks.gpu_day.ahead import visits
 from benchmarks.gpu_day.parts import Day, Part, Row
 from engine.bench.networks import Reduction
 from engine.bench.plan import Plan, Request, Stage, make_plan
@@ -184,6 +185,22 @@ def cascade_1024_single(day: Day) -> Iterator[Row]:
     return _rows(_run(day, "1024_cascade one at a time", plan))
 
 
+def cascade_1024_ahead(day: Day) -> Iterator[Row]:
+    """The usual type one network at a time, ways to the card included, and with the next ahead."""
+    found: dict[str, float] = {}
+    for what, ahead in (("each when its turn comes", False), ("the next one ahead", True)):
+        plan = _plan(day, "1024_cascade", Policy.SINGLE, ahead=ahead)
+        seconds, peak = visits(plan)
+        found[what] = seconds
+        yield Row(
+            f"1024_cascade one at a time, {what}",
+            f"{seconds:.3f} s, {peak / 1e9:.2f} GB by our accounts",
+            more={"seconds": seconds, "counted_bytes": peak},
+        )
+    before, now = found.values()
+    yield Row("reading ahead saves", f"{before - now:.3f} s, {1 - now / before:.0%}")
+
+
 def finishing(day: Day) -> Iterator[Row]:
     """O-Voxels of a noisy sphere to a GLB, on the processor: nothing of it runs on a card."""
     import tempfile
@@ -238,4 +255,5 @@ PARTS = (
     Part(cascade_1536_lean, limit=120, least=60),
     Part(type_512_lean, limit=60, least=25),
     Part(cascade_1024_single, limit=60, least=30),
+    Part(cascade_1024_ahead, limit=90, least=40),
 )

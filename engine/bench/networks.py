@@ -1,7 +1,7 @@
 """The published networks with random weights, whole or reduced, made on the device itself."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +132,14 @@ class RandomCheckpoint(Checkpoint):
         return self.reduction.args(name)
 
     def load(
-        self, name: str, *, device: torch.device | str, torso_dtype: torch.dtype | None
+        self,
+        name: str,
+        *,
+        device: torch.device | str,
+        torso_dtype: torch.dtype | None,
+        check: Callable[[], None] = lambda: None,
     ) -> nn.Module:
+        check()
         kind, args = self.reduction.args(name)
         seed = list(STEMS).index(name)
         # As weights from files: tensors that may be used in and out of inference mode.

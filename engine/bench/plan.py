@@ -69,6 +69,7 @@ class Request:
         policy: insist on one; None: the fastest that fits.
         unprepared: keys and values of the picture are computed in every pass, and the passes
             without it attend to zeros: what ``prepare`` saves.
+        ahead: the next network is read while one runs, which disturbs the seconds of stages.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Request:
     budget: int | None = None
     policy: Policy | None = None
     unprepared: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class _Planner:
             dtypes=(request.flow_dtype, request.decoder_dtype),
             budget=request.budget,
             policy=request.policy,
+            ahead=request.ahead,
         )
 
     def structure(self) -> Stage:
@@ -280,13 +283,17 @@ class _Planner:
 
         def run(decoder: Any) -> None:
             with predicting(decoder, pyramid):
-                voxels = decoder.upsample(latent, len(pyramid))
+                slabs = needs.slabs_of(self.models, SHAPE_DECODER)
+                voxels = decoder.upsample(latent, len(pyramid), slabs=slabs)
             cells = ((voxels.coords[:, 1:] + 0.5) / first * (final // RATIO)).int()
             torch.unique(cells, dim=0)
 
-        working = needs.decoder_bytes(self.models, SHAPE_DECODER, len(latent), upsample=True)
+        def working() -> int:
+            return needs.decoder_room(self.models, SHAPE_DECODER, len(latent), upsample=True)
+
+        use = needs.decoder_use(self.models, SHAPE_DECODER, len(latent), upsample=True)
         cells = len(pyramid[-1].children)
-        return self._stage("upsample", Use(SHAPE_DECODER, working), cells, 1, None, run)
+        return self._stage("upsample", use, cells, 1, None, run, working=working)
 
     def decoder(self, name: str, network: str, pyramid: Pyramid) -> Stage:
         latent = SparseTensor(pyramid[0].parents, self._noise(len(pyramid[0].parents), 32))
@@ -294,13 +301,11 @@ class _Planner:
         def run(decoder: Any) -> Tensor:
             if not isinstance(decoder, ScVaeDecoder):
                 raise TypeError(f"{network} is a {type(decoder).__name__}")
-            return decoder(latent, pyramid, slabs=slabs()).raw.feats
-
-        def slabs() -> int:
-            return needs.slabs_for(self.models, network, len(latent))
+            slabs = needs.slabs_of(self.models, network)
+            return decoder(latent, pyramid, slabs=slabs).raw.feats
 
         def working() -> int:
-            return needs.slab_bytes(self.models, network, len(latent), slabs())
+            return needs.decoder_room(self.models, network, len(latent))
 
         use = needs.decoder_use(self.models, network, len(latent))
         cells = len(pyramid[-1].children)

@@ -1,7 +1,7 @@
 """A checkpoint: a folder or hub repository of networks, and what its pipelines say about them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,17 @@ class Checkpoint:
         return self._loaded[stem]
 
     def load(
-        self, name: str, *, device: torch.device | str, torso_dtype: torch.dtype | None
+        self,
+        name: str,
+        *,
+        device: torch.device | str,
+        torso_dtype: torch.dtype | None,
+        check: Callable[[], None] = lambda: None,
     ) -> nn.Module:
         """A new object of that network on a device.
+
+        Args:
+            check: called before each tensor; may raise to stop.
 
         Raises:
             EngineError: as ``network``.
@@ -86,6 +94,7 @@ class Checkpoint:
             weights=weights,
             device=device,
             torso_dtype=torso_dtype,
+            check=check,
         )
 
     def description(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -203,6 +212,7 @@ def load_network(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
     torso_dtype: torch.dtype | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> nn.Module:
     """A network from ``<stem>.json`` and ``<stem>.safetensors``, in evaluation mode.
 
@@ -212,6 +222,7 @@ def load_network(
         weights: the safetensors file, where it is not beside the JSON.
         device: where it goes.
         torso_dtype: bfloat16 or float16 for the wide middle; None: float32.
+        check: called before each tensor; may raise to stop.
 
     Raises:
         EngineError: ``file_missing``, and what ``build_network`` and ``load_tensors``
@@ -226,5 +237,5 @@ def load_network(
         )
     name, args = read_description(description)
     network = build_network(kinds, name, args, torso_dtype=torso_dtype)
-    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device)
+    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device, check=check)
     return network

@@ -1,6 +1,6 @@
 """Strict loading of tensors into a network that was built on the meta device."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,21 @@ SHOWN = 4
 READ_AT_ONCE = 1 << 16
 
 
-def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str = "cpu") -> None:
+def load_tensors(
+    network: nn.Module,
+    path: Path,
+    *,
+    device: torch.device | str = "cpu",
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Give a network on the meta device the tensors of a safetensors file, in place.
 
     The file is memory-mapped and read tensor by tensor; each becomes the dtype that the network
     declares for it. Names and shapes must be the network's, exactly. Tensors that follow from the
     network's arguments (its ``derived_buffers``) may be in the file; then they must agree.
+
+    Args:
+        check: called before each tensor; may raise to stop.
 
     Raises:
         EngineError: ``tensors_missing_file``, ``tensors_not_safetensors``, ``tensor_missing``,
@@ -41,10 +50,11 @@ def load_tensors(network: nn.Module, path: Path, *, device: torch.device | str =
         _check_shapes(path, wanted, stored, scales)
         for name in derived.keys() & stored.keys():
             _check_derived(path, name, file.get_tensor(name), derived[name])
-        tensors = {
-            name: _converted(path, name, _read(file, name, scales), declared.dtype, device)
-            for name, declared in wanted.items()
-        }
+        tensors: dict[str, Tensor] = {}
+        for name, declared in wanted.items():
+            check()
+            tensor = _read(file, name, scales)
+            tensors[name] = _converted(path, name, tensor, declared.dtype, device)
     network.load_state_dict(tensors, strict=True, assign=True)
     network.requires_grad_(False).eval()
     for name, value in derived.items():

@@ -19,6 +19,7 @@ from engine.networks.sc_vae import (
     ScVaeDecoder,
     ScVaeEncoder,
 )
+from engine.networks.slabs import Slabs, whole
 from engine.sparse import SparseTensor
 
 CHANNELS = 6
@@ -78,7 +79,7 @@ class MaterialDecoder(ScVaeDecoder):
         guide: Pyramid | None = None,
         *,
         prune: bool | None = None,
-        slabs: int = 1,
+        slabs: Slabs = whole,
     ) -> DecodedMaterial:
         """Decode, see ``ScVaeDecoder.forward``."""
         decoded = super().forward(latent, guide, prune=prune, slabs=slabs)

@@ -5,7 +5,7 @@ decoder doubles it and prunes the children that are not needed. Levels are count
 data enter. Weights inside ``blocks`` follow the torso's dtype, all else is float32.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.networks.sc_vae_blocks import ConvNeXtBlock, DownBlock, SubmanifoldConv, UpBlock
-from engine.networks.slabs import finest_in_slabs
+from engine.networks.sc_vae_blocks import (
+    ConvNeXtBlock,
+    DownBlock,
+    SubmanifoldConv,
+    UpBlock,
+    some_rows,
+)
+from engine.networks.slabs import Slabs, down_in_slabs, whole
 from engine.sparse import SparseTensor, Subdivision, Topology
+from engine.sparse.backends import learns
 
 END_EPSILON = 1e-5
 TORSO_BLOCK = "SparseConvNeXtBlock3d"
@@ -213,7 +220,7 @@ class ScVaeDecoder(ScVaeNetwork):
         guide: Pyramid | None = None,
         *,
         prune: bool | None = None,
-        slabs: int = 1,
+        slabs: Slabs = whole,
     ) -> Decoded:
         """Decode a latent.
 
@@ -222,36 +229,21 @@ class ScVaeDecoder(ScVaeNetwork):
             guide: follow these subdivisions (an encoder's, another decoder's, ``pyramid_of``)
                 and their row order, whatever this network predicts; None: its own predictions.
             prune: as in ``convolve_to_children``; the result does not depend on it.
-            slabs: in how many parts the finest level is computed; more take less memory. The result
-                depends on it by rounding only.
+            slabs: asked on each level, in how many parts the next one is computed; more take less
+                memory. Features depend on it by rounding only.
 
         Raises:
             ValueError: a guide for another latent, or none where nothing is predicted.
         """
-        h = self._enter(latent, guide)
-        links: list[Subdivision] = []
-        predictions: list[SparseTensor] = []
-        for number, level in enumerate(self.blocks):
-            h, up = _through_torso(level, h)
-            if up is None:
-                break
-            logits = up.logits(h)
-            if logits is not None:
-                predictions.append(logits)
-            links.append(guide[number] if guide is not None else _predicted(logits))
-            if slabs > 1 and number + 2 == len(self.blocks):
-                finest = list(self.blocks[-1].children())
-                raw = finest_in_slabs(up, finest, self._head, h, links[-1], slabs)
-                return Decoded(raw, tuple(predictions), tuple(links))
-            h = up(h, links[-1], prune=prune)
-        return Decoded(h.replace(self._head(h.feats)), tuple(predictions), tuple(links))
+        return Decoded(*self._descend(latent, guide, len(self.blocks) - 1, slabs, prune))
 
-    def upsample(self, latent: SparseTensor, levels: int) -> Topology:
+    def upsample(self, latent: SparseTensor, levels: int, *, slabs: Slabs = whole) -> Topology:
         """Where the decoder puts its cells ``levels`` subdivisions down, for the cascade.
 
         Args:
             latent: (M, latent_channels) float32.
             levels: 1 to the number of levels less one.
+            slabs: as in ``forward``.
 
         Returns:
             The cells in the decoder's order. Their features are not computed: the last
@@ -263,19 +255,65 @@ class ScVaeDecoder(ScVaeNetwork):
         """
         if not 1 <= levels < len(self.blocks):
             raise ValueError(f"levels must be 1 to {len(self.blocks) - 1}, not {levels}")
-        h = self._enter(latent, None)
-        cells = h.topology
-        for number, level in enumerate(self.blocks[:levels]):
-            h, up = _through_torso(level, h)
-            if up is not None:
-                link = _predicted(up.logits(h))
-                cells = link.children
-                if number + 1 < levels:
-                    h = up(h, link)
-        return cells
+        h, _, _ = self._descend(latent, None, levels - 1, slabs, None)
+        return _predicted(self._up(levels - 1).logits(h)).children
+
+    def _descend(
+        self,
+        latent: SparseTensor,
+        guide: Pyramid | None,
+        levels: int,
+        slabs: Slabs,
+        prune: bool | None,
+    ) -> tuple[SparseTensor, tuple[SparseTensor, ...], Pyramid]:
+        """So many levels down: what the last one ends with, logits and subdivisions on the way."""
+        h, rest = self._enter(latent, guide), self._rest(0)
+        links: list[Subdivision] = []
+        predictions: list[SparseTensor] = []
+        for level in range(levels):
+            # In this frame, so that nothing holds what a block has replaced.
+            for block in rest:
+                h = block(h)
+            up, rest = self._up(level), self._rest(level + 1)
+            logits = up.logits(h)
+            if logits is not None:
+                predictions.append(logits)
+            links.append(guide[level] if guide is not None else _predicted(logits))
+            count = slabs(level, links[-1])
+            if count > 1 and len(links[-1].children) > 0:
+                # Memory is short, and slabs have tables of their own.
+                for link in links:
+                    link.parents.forget()
+                    link.children.forget()
+                h, rest = down_in_slabs(up, rest, h, links[-1], count), []
+            else:
+                h = up(h, links[-1], prune=prune)
+        for block in rest:
+            h = block(h)
+        return h, tuple(predictions), tuple(links)
+
+    def _rest(self, level: int) -> list[Callable[[SparseTensor], SparseTensor]]:
+        """What is done on a level but the way down from it; on the finest up to the raw output."""
+        blocks = self.blocks[level].children()
+        rest: list[Callable[[SparseTensor], SparseTensor]] = [
+            block for block in blocks if not isinstance(block, UpBlock)
+        ]
+        if level + 1 == len(self.blocks):
+            rest.append(lambda x: x.replace(self._head(x.feats)))
+        return rest
+
+    def _up(self, level: int) -> UpBlock:
+        """The last block of a level that is not the finest."""
+        (up,) = (block for block in self.blocks[level].children() if isinstance(block, UpBlock))
+        return up
 
     def _head(self, feats: Tensor) -> Tensor:
-        return self.output_layer(_end_norm(feats))
+        if learns(feats, *self.output_layer.parameters()):
+            return self.output_layer(_end_norm(feats))
+        out = feats.new_empty(len(feats), self.config.out_channels, dtype=torch.float32)
+        for rows in some_rows(feats, 3 * feats.shape[1]):
+            out[rows] = self.output_layer(_end_norm(feats[rows]))
+        return out
 
     def _enter(self, latent: SparseTensor, guide: Pyramid | None) -> SparseTensor:
         """The latent at the torso's width and dtype, on the guide's own cells if there is one."""
@@ -291,15 +329,6 @@ class ScVaeDecoder(ScVaeNetwork):
         if top is not latent.topology and not torch.equal(top.coords, latent.coords):
             raise ValueError("the guide belongs to another latent")
         return SparseTensor(top, self.from_latent(latent.feats).to(self.torso_dtype))
-
-
-def _through_torso(level: nn.Module, x: SparseTensor) -> tuple[SparseTensor, UpBlock | None]:
-    """Run the blocks of a level; an up block behind them is returned, not run."""
-    for block in level.children():
-        if isinstance(block, UpBlock):
-            return x, block
-        x = block(x)
-    return x, None
 
 
 def _predicted(logits: SparseTensor | None) -> Subdivision:

@@ -1,9 +1,13 @@
 """The blocks of the sparse compression VAE: ConvNeXt-style torso, down and up between levels.
 
 Norms are computed in float32 whatever the torso's dtype; shortcuts run in the torso's dtype.
+
+What is done row by row is done to some rows at a time, unless a gradient is wanted: beside what
+comes in, a block then needs one tensor of the size of what comes out, not of its widest layer.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +15,15 @@ from torch import Tensor, nn
 
 from engine.networks.norms import LayerNorm
 from engine.sparse import SparseTensor, Subdivision
+from engine.sparse.backends import learns
 from engine.sparse.convolution import submanifold_conv3d
 from engine.sparse.resample import channel_to_space, convolve_to_children, space_to_channel
 
 BLOCK_EPSILON = 1e-6
+CHUNK_BYTES = 256 << 20
+"""What the rows that are done at a time may take at the widest place."""
+CHUNK_BYTES_CPU, FEWEST_ROWS_CPU = 24 << 20, 512
+"""The same where a cache is what counts, as long as weights are not read for too few rows."""
 
 
 class SubmanifoldConv(nn.Module):
@@ -37,7 +46,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
-        hidden = int(channels * mlp_ratio)
+        self.hidden = hidden = int(channels * mlp_ratio)
         self.conv = SubmanifoldConv(channels, channels)
         self.norm = LayerNorm(channels, eps=BLOCK_EPSILON)
         self.mlp = nn.Sequential(
@@ -46,7 +55,13 @@ class ConvNeXtBlock(nn.Module):
         _start_at_zero(self.mlp[2])
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        return x.replace(x.feats + self.mlp(self.norm(self.conv(x))))
+        h = self.conv(x)
+        # By rows the sum takes the place of ``h``, which autocast may have in another dtype.
+        if learns(h, *self.parameters()) or h.dtype != x.feats.dtype:
+            return x.replace(x.feats + self.mlp(self.norm(h)))
+        for rows in some_rows(h, 2 * self.hidden + 4 * h.shape[1]):
+            h[rows] = x.feats[rows] + self.mlp(self.norm(h[rows]))
+        return x.replace(h)
 
 
 class DownBlock(nn.Module):
@@ -69,11 +84,11 @@ class DownBlock(nn.Module):
     def forward(self, x: SparseTensor) -> tuple[SparseTensor, Subdivision]:
         """The coarser tensor and its link to the finer cells."""
         link = x.topology.coarsen()
-        h = self.conv1(x.replace(F.silu(self.norm1(x.feats))))
-        h = F.silu(self.norm2(space_to_channel(h, link)))
+        h = self.conv1(x.replace(_active(self.norm1, x.feats)))
+        h = _active(self.norm2, space_to_channel(h, link))
         h = self.conv2(SparseTensor(link.parents, h))
         shortcut = space_to_channel(x.feats, link).unflatten(1, (h.shape[1], -1)).mean(dim=-1)
-        return SparseTensor(link.parents, h + shortcut), link
+        return SparseTensor(link.parents, _sum(h, shortcut)), link
 
 
 class UpBlock(nn.Module):
@@ -108,11 +123,40 @@ class UpBlock(nn.Module):
         self, x: SparseTensor, link: Subdivision, *, prune: bool | None = None
     ) -> SparseTensor:
         """Features of ``link.children``; ``prune`` as in ``convolve_to_children``."""
-        h = x.replace(F.silu(self.norm1(x.feats)))
+        h = x.replace(_active(self.norm1, x.feats))
         h = convolve_to_children(h, self.conv1.weight, self.conv1.bias, link, prune=prune)
-        h = self.conv2(SparseTensor(link.children, F.silu(self.norm2(h))))
+        h = self.conv2(SparseTensor(link.children, _active(self.norm2, h)))
         shortcut = channel_to_space(x.feats, link, self.repeats)
-        return SparseTensor(link.children, h + shortcut)
+        return SparseTensor(link.children, _sum(h, shortcut))
+
+
+def _active(norm: nn.Module, feats: Tensor) -> Tensor:
+    """``silu(norm(feats))``."""
+    if learns(feats, *norm.parameters()):
+        return F.silu(norm(feats))
+    out = torch.empty_like(feats)
+    for rows in some_rows(feats, 4 * feats.shape[1]):
+        out[rows] = F.silu(norm(feats[rows]))
+    return out
+
+
+def _sum(h: Tensor, shortcut: Tensor) -> Tensor:
+    """Their sum, in place of ``h`` where it has room for it."""
+    return h.add_(shortcut) if h.dtype == shortcut.dtype else h + shortcut
+
+
+def chunk_bytes(device: torch.device) -> int:
+    """What the rows may take that are done at a time; more where a row is very wide."""
+    return CHUNK_BYTES_CPU if device.type == "cpu" else CHUNK_BYTES
+
+
+def some_rows(feats: Tensor, per_row: int) -> Iterator[slice]:
+    """Slices of the rows; ``per_row``: float32 numbers that a row needs meanwhile, at most."""
+    size = max(1, chunk_bytes(feats.device) // (4 * per_row))
+    if feats.device.type == "cpu":
+        size = max(FEWEST_ROWS_CPU, size)
+    for start in range(0, len(feats), size):
+        yield slice(start, start + size)
 
 
 def _start_at_zero(layer: nn.Module) -> None:

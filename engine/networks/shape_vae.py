@@ -18,6 +18,7 @@ from engine.networks.sc_vae import (
     ScVaeDecoder,
     ScVaeEncoder,
 )
+from engine.networks.slabs import Slabs, whole
 from engine.sparse import SparseTensor, Topology
 
 IN_CHANNELS = 6
@@ -99,7 +100,7 @@ class ShapeDecoder(ScVaeDecoder):
         guide: Pyramid | None = None,
         *,
         prune: bool | None = None,
-        slabs: int = 1,
+        slabs: Slabs = whole,
     ) -> DecodedShape:
         """Decode, see ``ScVaeDecoder.forward``."""
         decoded = super().forward(latent, guide, prune=prune, slabs=slabs)

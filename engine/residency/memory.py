@@ -4,8 +4,6 @@ The estimates count the tensors that are alive at the widest place of a forward 
 generously; they decide between policies, they do not have to be exact.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
@@ -69,26 +67,6 @@ def flow_bytes(config: FlowConfig, tokens: int, context: int, itemsize: int) -> 
     # Queries, keys and their rotated copies go through float32.
     per_token = 6 * width * itemsize + 24 * width + 2 * hidden * itemsize
     return tokens * per_token + condition_bytes(config, context, itemsize)
-
-
-def decoder_bytes(widths: Sequence[int], cells: Sequence[int], itemsize: int) -> int:
-    """Working memory of an SC-VAE decoder, or encoder read backwards.
-
-    Args:
-        widths: channels of each level, coarsest first.
-        cells: of each level.
-        itemsize: of the torso's dtype.
-    """
-    most = 0
-    for level, (width, count) in enumerate(zip(widths, cells, strict=True)):
-        # A block keeps its input and an MLP four times as wide; going down a level, parents and
-        # children are there together.
-        here = count * (NEIGHBOUR_BYTES + (3 * width + 8 * width) * itemsize)
-        if level + 1 < len(widths):
-            children = cells[level + 1] * (NEIGHBOUR_BYTES + 5 * widths[level + 1] * itemsize)
-            here = max(here, count * (NEIGHBOUR_BYTES + 3 * width * itemsize) + children)
-        most = max(most, here)
-    return most
 
 
 def cells_guess(latent_cells: int, levels: int) -> list[int]:

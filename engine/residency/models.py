@@ -20,10 +20,15 @@ from engine.images.rembg_matte import RembgMatte
 from engine.residency import memory
 from engine.residency.picture_cache import PictureCache
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, too_small
+from engine.residency.prefetch import Load, Prefetch
 from engine.residency.streaming import BlockStream, streamed_bytes
 from protocol.errors import EngineError
 
 log = logging.getLogger(__name__)
+
+HOST_SHARE = 3
+"""Times the size of a network that must be free in host memory for it to be read ahead: its file,
+itself, and what pinned memory is rounded up by."""
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Models:
         policy: insist on one; None: the fastest that fits.
         encoder: the picture encoder; None: the checkpoint has one among its networks.
         matte: the network that removes backgrounds; None: what rembg has on this machine.
+        ahead: whether the next network of a plan is read while one runs; None: on CUDA.
 
     Attributes:
         pictures: what was computed of the last picture, for every request that shows it again.
@@ -62,6 +68,7 @@ class Models:
         policy: Policy | None = None,
         encoder: EncoderSource | None = None,
         matte: MatteNetwork | None = None,
+        ahead: bool | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.device = torch.device(device)
@@ -78,6 +85,10 @@ class Models:
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
         self._skeletons: dict[str, nn.Module] = {}
         self._weights: dict[str, Weights] = {}
+        wanted = self.device.type == "cuda" if ahead is None else ahead
+        self._ahead = Prefetch(self.device) if wanted else None
+        self._order: list[str] = []
+        self._at = 0
 
     @property
     def generation(self) -> PipelineSpec:
@@ -144,6 +155,8 @@ class Models:
             allowed = (self._insisted,)
         self.used = set()
         self.peak_bytes = 0
+        self.drop_ahead()
+        self._order, self._at = [use.name for use in uses], 0
         weights = {use.name: self.weights(use.name) for use in uses}
         plan = make_plan(uses, weights, self.budget, allowed=allowed, strict=not host)
         self.policy = plan.policy
@@ -166,8 +179,11 @@ class Models:
         log.warning("Out of memory; continuing with: %s", self.policy)
 
     @contextmanager
-    def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:
-        """A network, ready to run on the device; inside of the block float32 is never TF32.
+    def on_device(
+        self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0, grows: bool = False
+    ) -> Iterator[Any]:
+        """A network, ready to run on the device; inside of the block float32 is never TF32, and the
+        next one of the plan is read meanwhile.
 
         Args:
             name: of the checkpoint, or ``IMAGE_ENCODER``.
@@ -175,6 +191,7 @@ class Models:
                 device for it.
             kept_bytes: the part of it that stays with the network (``PictureCache.prepared``);
                 what is there already is not counted again.
+            grows: the work may take all of ``room``, so nothing comes onto the device meanwhile.
 
         Raises:
             EngineError: ``memory_too_small``, and what loading raises.
@@ -183,20 +200,66 @@ class Models:
         if name != IMAGE_ENCODER:
             self.used.add(name)
         missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
+        self._look_ahead(name, missing, here_only=grows)
         self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + missing)
         try:
             with whole_float32():
                 yield placed.network
+        except BaseException:
+            self.drop_ahead()
+            raise
         finally:
             if self.policy is not Policy.RESIDENT or placed.stream is not None:
                 self._evict(name)
 
     def release(self) -> None:
         """Give all memory back."""
+        self.drop_ahead()
         for name in list(self._placed):
             self._evict(name)
         self.pictures.forget()
         memory.return_unused(self.device)
+
+    @contextmanager
+    def a_job(self) -> Iterator[None]:
+        """Around a job: however it ends, nothing that it sent for is on its way after it."""
+        try:
+            yield
+        finally:
+            self.drop_ahead()
+
+    def drop_ahead(self) -> None:
+        """Let go of a network that is on its way, if there is one."""
+        if self._ahead is not None:
+            self._ahead.drop()
+
+    def _look_ahead(self, name: str, working_bytes: int, *, here_only: bool) -> None:
+        """Send for the network that the plan has after this one, as far as there is room."""
+        if self._ahead is None or name not in self._order[self._at :]:
+            return
+        if here_only and self._ahead.bytes_there:
+            self._ahead.drop()
+        self._at = self._order.index(name, self._at)
+        following = next((n for n in self._order[self._at :] if self._comes(n)), None)
+        if following is None or following == self._ahead.name:
+            return
+        size = self.weights(following).whole
+        free = memory.free_bytes(torch.device("cpu"))
+        self._ahead.drop()
+        if free is not None and HOST_SHARE * size > free:
+            return
+        room = None if self.room is None else self.room - working_bytes
+        stays = here_only or self.policy is Policy.STREAMED or (room is not None and size > room)
+        self._ahead.begin(following, self._loader(following), 0 if stays else size)
+
+    def _comes(self, name: str) -> bool:
+        return name in self.checkpoint.models and name not in self._placed
+
+    def _loader(self, name: str) -> Load:
+        dtype = self.dtype(name)
+        return lambda check: self.checkpoint.load(
+            name, device="cpu", torso_dtype=dtype, check=check
+        )
 
     def _place(self, name: str, working_bytes: int, kept_bytes: int) -> _Placed:
         if name in self._placed:
@@ -208,8 +271,11 @@ class Models:
             self._evict(name)
         weights = self.weights(name)
         stream = self.policy is Policy.STREAMED
-        if not stream and not self._make_room(weights.whole, working_bytes, keep=name):
+        there = self._ahead.bytes_there if self._ahead and self._ahead.name == name else 0
+        if not stream and not self._make_room(weights.whole - there, working_bytes, keep=name):
             stream = weights.streamed < weights.whole
+            if there:
+                self.drop_ahead()
         if stream and not self._make_room(weights.streamed, working_bytes, keep=name):
             if self._strict:
                 raise too_small(weights.streamed + working_bytes, self.budget or 0)
@@ -224,6 +290,9 @@ class Models:
     def _make_room(self, more: int, working_bytes: int, *, keep: str) -> bool:
         """Evict what was used longest ago until ``more`` fits; whether it does."""
         while self.budget is not None and self.bytes_on_device + more + working_bytes > self.budget:
+            if self._ahead is not None and self._ahead.bytes_there and self._ahead.name != keep:
+                self.drop_ahead()
+                continue
             oldest = next((name for name in self._placed if name != keep), None)
             if oldest is None:
                 return False
@@ -234,7 +303,17 @@ class Models:
     def bytes_on_device(self) -> int:
         """What is on the device now, by our own accounts."""
         networks = sum(placed.bytes for placed in self._placed.values())
-        return networks + self.pictures.prepared_bytes
+        ahead = self._ahead.bytes_there if self._ahead is not None else 0
+        return networks + self.pictures.prepared_bytes + ahead
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that are left of the budget beside what is on the device; None: no bound."""
+        return None if self.budget is None else self.budget - self.bytes_on_device
+
+    def worked_in(self, working_bytes: int) -> None:
+        """Count what work took where it was not known before, for ``peak_bytes``."""
+        self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + working_bytes)
 
     def _evict(self, name: str) -> None:
         placed = self._placed.pop(name, None)
@@ -248,9 +327,14 @@ class Models:
             if isinstance(encoder, nn.Module):
                 encoder = encoder.to(self.device)
             return _Placed(encoder, self._encoder.bytes)
-        network = self.checkpoint.load(
-            name, device="cpu" if stream else self.device, torso_dtype=self.dtype(name)
-        )
+        network = self._ahead.take(name) if self._ahead is not None else None
+        if network is None:
+            network = self.checkpoint.load(
+                name, device="cpu" if stream else self.device, torso_dtype=self.dtype(name)
+            )
+        elif not stream:
+            with torch.inference_mode(False):
+                network.to(self.device, non_blocking=True)
         if not stream:
             return _Placed(network, self.weights(name).whole)
         return _Placed(network, self.weights(name).streamed, BlockStream(network, self.device))

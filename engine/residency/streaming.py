@@ -5,11 +5,61 @@ and the next one's travels meanwhile on a stream of its own. What is small (bias
 is outside of the blocks stays on the device.
 """
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 Slot = tuple[nn.Module, str]
 """A module and the name of one of its parameters."""
+Stream: TypeAlias = torch.cuda.Stream
+Event: TypeAlias = torch.cuda.Event
+
+
+class CopyStream:
+    """Copies weights to a device beside what runs there.
+
+    On a device other than CUDA nothing is pinned, and copies are made at once.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def home(self) -> Stream | None:
+        """The stream on which the caller's work runs."""
+        return None if self._side is None else torch.cuda.current_stream(self.device)
+
+    def pinned(self, tensor: Tensor) -> Tensor:
+        """The tensor in memory from which the device can copy by itself."""
+        return tensor if self._side is None else tensor.pin_memory()
+
+    def send(self, tensors: list[Tensor], home: Stream | None) -> tuple[list[Tensor], Event | None]:
+        """Copies on the device, and the event after which they are whole; from any thread.
+
+        Args:
+            tensors: ``pinned`` ones; torch keeps their memory until they are copied.
+            home: where the copies will be used. They have memory of that stream, so that it goes
+                back to it.
+        """
+        if self._side is None:
+            return [tensor.to(self.device) for tensor in tensors], None
+        with torch.cuda.stream(home):
+            there = [torch.empty_like(tensor, device=self.device) for tensor in tensors]
+            # What had this memory before may still be at work.
+            free = torch.cuda.Event()
+            free.record(torch.cuda.current_stream(self.device))
+        self._side.wait_event(free)
+        with torch.cuda.stream(self._side):
+            for copy, tensor in zip(there, tensors, strict=True):
+                copy.copy_(tensor, non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record(self._side)
+        return there, arrived
+
+    def wait(self, arrived: Event) -> None:
+        """Let what follows on the caller's stream begin after that event; the host goes on."""
+        torch.cuda.current_stream(self.device).wait_event(arrived)
 
 
 class BlockStream:

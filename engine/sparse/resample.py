@@ -4,7 +4,6 @@ Child s of a parent has the channels s * C to (s + 1) * C of it (SC-VAE of TRELL
 space-to-channel shortcuts).
 """
 
-import torch
 from torch import Tensor
 
 from engine.sparse.backends import (
@@ -97,13 +96,13 @@ def to_children_in_torch(
     """The twin of the kernel, slot by slot."""
     kernels = weight.unflatten(0, (8, -1)).unbind(0)
     biases = bias.view(8, -1).unbind(0)
-    members = [(link.slots == slot).nonzero().squeeze(1) for slot in range(8)]
-    parts = [
-        submanifold_conv3d(x, kernel, own_bias, rows=link.parent_rows[member])
-        for kernel, own_bias, member in zip(kernels, biases, members, strict=True)
-    ]
-    joined = torch.cat(parts)
-    return torch.empty_like(joined).index_copy(0, torch.cat(members), joined)
+    out = x.feats.new_empty(len(link.children), len(kernels[0]))
+    for slot, (kernel, own_bias) in enumerate(zip(kernels, biases, strict=True)):
+        member = (link.slots == slot).nonzero().squeeze(1)
+        part = submanifold_conv3d(x, kernel, own_bias, rows=link.parent_rows[member])
+        # Into its place at once: all parts side by side would take as much as the result again.
+        out = out.index_copy_(0, member, part)
+    return out
 
 
 SPACE_TO_CHANNEL = Registry(

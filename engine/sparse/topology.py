@@ -97,6 +97,10 @@ class Topology:
                 self._kept[key] = make()
         return self._kept[key]
 
+    def forget(self) -> None:
+        """Let go of all that is kept, to have its memory; it is computed again when needed."""
+        self._kept.clear()
+
     @property
     def neighbours(self) -> Tensor:
         """[27, N] int32, see ``neighbour_map``."""

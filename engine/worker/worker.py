@@ -112,11 +112,12 @@ class Worker:
                 uses = system_of_pipeline(models.generation.name).usual_needs(models)
                 models.plan(uses)
                 if models.policy is Policy.RESIDENT:
-                    for use in uses:
-                        if self._end.waiting():
-                            return
-                        with models.on_device(use.name):
-                            pass
+                    with models.a_job():
+                        for use in uses:
+                            if self._end.waiting():
+                                return
+                            with models.on_device(use.name):
+                                pass
             self._end.send(Warmed(checkpoint=self._opened))
             self._tell_memory()
         except EngineError as error:

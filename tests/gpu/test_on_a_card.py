@@ -13,7 +13,7 @@ from engine.bench.plan import SHAPE_SAMPLER
 from engine.host.machine import working_dtypes
 from engine.report import Report
 from engine.residency.models import Models
-from engine.residency.plan import Policy
+from engine.residency.plan import Policy, Use
 from engine.residency.streaming import BlockStream, streamed_bytes
 from engine.sampling import sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
@@ -105,6 +105,26 @@ def test_streamed_blocks_compute_the_same(device: torch.device, toy: Path) -> No
 
 def stream_weights(network: torch.nn.Module) -> list[torch.Tensor]:
     return [p for p in network.get_submodule("blocks").parameters() if p.ndim > 1]
+
+
+@torch.inference_mode()
+def test_what_is_read_ahead_arrives_whole(device: torch.device, toy: Path) -> None:
+    names = (FLOW, "shape_slat_flow_model_128") * 20
+    models = toy_models(toy, device=device, dtypes=FLOAT32, policy=Policy.SINGLE, ahead=True)
+    wanted = {
+        name: models.checkpoint.load(name, device="cpu", torso_dtype=torch.float32).state_dict()
+        for name in set(names)
+    }
+    models.plan([Use(name, 0) for name in names])
+    busy = torch.randn(2000, 2000, device=device)
+    for name in names:
+        with models.on_device(name) as network:
+            busy = (busy @ busy).clamp(-1, 1)  # the card is behind the host
+            for key, tensor in network.state_dict().items():
+                assert tensor.device.type == device.type
+                assert torch.equal(tensor.cpu(), wanted[name][key]), (name, key)
+    models.release()
+    assert models.bytes_on_device == 0
 
 
 @pytest.mark.parametrize("policy", Policy)

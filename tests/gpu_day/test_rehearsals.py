@@ -72,6 +72,11 @@ def test_speed(tmp_path: Path) -> None:
     whole = [row for row in profiles if "lines" in row["more"]]
     assert len(whole) == 2  # the slowest stage, and the slowest of the other sort
     assert all(row["more"]["lines"][0]["seconds"] > 0 for row in whole)
+    *ways, saved = parts["cascade_1024_ahead"]["rows"]
+    assert [row["more"]["seconds"] > 0 for row in ways] == [True, True]
+    # The network that is on its way counts, at the largest stage too unless that is the last.
+    assert ways[1]["more"]["counted_bytes"] >= ways[0]["more"]["counted_bytes"] > 0
+    assert saved["measured"].endswith("%")
     lean = rows(parts["type_512_lean"])["512 streamed: all networks"]["more"]
     assert lean["planned_bytes"] < rows(parts["type_512"])["512 resident: all networks"]["more"][
         "planned_bytes"

@@ -1,10 +1,15 @@
 """What a request will need of the device, before anything is known but its type."""
 
+import math
+
 from engine.assets.asset import Asset
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
+from engine.networks.sc_vae_blocks import chunk_bytes
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
+from engine.residency.slabs import DecoderSize, SlabChoice, walked
+from engine.sparse import Topology
 from engine.sparse.attention import score_bytes
 from engine.systems.trellis2.names import (
     COARSE,
@@ -19,9 +24,8 @@ from engine.systems.trellis2.routes import Level, Route
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
 PATCH = 16
-MOST_SLABS = 32
-HALO = 2
-"""A slab with what it needs at both sides is at most so many times the slab."""
+LEFT_BY_SHAPE = 48
+"""Bytes of each voxel of a decoded shape, which is there while its material is decoded."""
 ENCODER_BYTES = 400 << 20
 """Working memory of DINOv3 at 1024 pixels."""
 
@@ -48,7 +52,7 @@ def needs_of_refinement(models: Models, route: Route, max_tokens: int, coarse: i
     uses: list[Use] = []
     count = min(cells(route.resolution // route.factor), max_tokens)
     if route.fine is not None:
-        uses.append(Use(SHAPE_DECODER, decoder_bytes(models, SHAPE_DECODER, coarse, upsample=True)))
+        uses.append(decoder_use(models, SHAPE_DECODER, coarse, upsample=True))
         uses.append(flow_use(models, route.fine.shape_flow, count, route.fine.pixels))
     uses.append(flow_use(models, route.last.texture_flow, count, route.last.pixels))
     return [
@@ -116,47 +120,59 @@ def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
     return Use(name, working, memory.condition_bytes(config, context, dtype.itemsize))
 
 
-def decoder_bytes(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
-    """An SC-VAE network whose latent has ``count`` cells; ``upsample``: all but its last level."""
-    widths = list(models.skeleton(name).config.model_channels)
-    if name == SHAPE_ENCODER:
-        widths.reverse()
-    if upsample:
-        widths.pop()
-    guess = memory.cells_guess(count, len(widths))
-    return memory.decoder_bytes(widths, guess, models.dtype(name).itemsize)
+def decoder_use(models: Models, name: str, count: int, *, upsample: bool = False) -> Use:
+    """A decoder on a latent of ``count`` cells, at the least with its levels in slabs."""
+    whole = decoder_bytes(models, name, count, upsample=upsample)
+    least = decoder_bytes(models, name, count, upsample=upsample, room=0)
+    return Use(name, whole, least_bytes=min(whole, least))
 
 
-def decoder_use(models: Models, name: str, count: int) -> Use:
-    """A decoder on a latent of ``count`` cells, at the least with its finest level in slabs."""
-    whole = decoder_bytes(models, name, count)
-    return Use(name, whole, least_bytes=min(whole, slab_bytes(models, name, count, MOST_SLABS)))
+def decoder_bytes(
+    models: Models, name: str, count: int, *, upsample: bool = False, room: int | None = None
+) -> int:
+    """An SC-VAE network whose latent has ``count`` cells.
+
+    Args:
+        upsample: only down to where its finest cells are.
+        room: bytes within which it stays by its levels in slabs as far as it can; None: whole.
+    """
+    size = decoder_size(models, name)
+    guess = memory.cells_guess(count, len(size.widths))
+    beside = LEFT_BY_SHAPE * guess[-1] if name == MATERIAL_DECODER else 0
+    extent = math.sqrt(count / CELLS_OF_A_SURFACE)
+    return walked(SlabChoice(size, room, beside), guess, extent, upsample=upsample)
 
 
-def slab_bytes(models: Models, name: str, count: int, slabs: int) -> int:
-    """As ``decoder_bytes``, with the finest level in slabs."""
-    if slabs == 1:
-        return decoder_bytes(models, name, count)
-    widths = list(models.skeleton(name).config.model_channels)
-    guess = memory.cells_guess(count, len(widths))
-    size = models.dtype(name).itemsize
-    # What stays of every fine cell: coords, the way from its parent, and what came out.
-    staying = guess[-1] * (16 + 16 + 8 * 4)
-    parents = guess[-2] * widths[-2] * size
-    slab = decoder_bytes(models, name, count) * HALO // slabs
-    return max(decoder_bytes(models, name, count, upsample=True), parents + slab) + staying
-
-
-def slabs_for(models: Models, name: str, count: int) -> int:
-    """Into how many slabs a decoder's finest level has to be cut to fit into the budget."""
+def decoder_room(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
+    """What to ask for when a decoder is put on the device: as little as the budget wants."""
     if models.budget is None:
-        return 1
+        return decoder_bytes(models, name, count, upsample=upsample)
     weights = models.weights(name)
     held = weights.streamed if models.policy is Policy.STREAMED else weights.whole
-    available = models.budget - held
-    return next(
-        (n for n in (1, 2, 4, 8, 16) if slab_bytes(models, name, count, n) <= available),
-        MOST_SLABS,
+    room = models.budget - held
+    return decoder_bytes(models, name, count, upsample=upsample, room=room)
+
+
+def slabs_of(models: Models, name: str, shape: Topology | None = None) -> SlabChoice:
+    """How a decoder that is on the device stays within what is left there.
+
+    Args:
+        shape: voxels of a decoded shape that lies beside it.
+    """
+    beside = LEFT_BY_SHAPE * len(shape) if shape is not None else 0
+    return SlabChoice(decoder_size(models, name), models.room, beside)
+
+
+def decoder_size(models: Models, name: str) -> DecoderSize:
+    """What the memory of an SC-VAE network follows from."""
+    config = models.skeleton(name).config
+    widths, blocks = list(config.model_channels), list(config.num_blocks)
+    if name == SHAPE_ENCODER:  # as if it were read backwards
+        widths.reverse()
+        blocks.reverse()
+    out = config.in_channels if name == SHAPE_ENCODER else config.out_channels
+    return DecoderSize(
+        tuple(widths), tuple(blocks), out, models.dtype(name).itemsize, chunk_bytes(models.device)
     )
 
 

@@ -146,14 +146,15 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
     Raises:
         EngineError: ``shape_empty``.
     """
-    slabs = needs.slabs_for(work.models, SHAPE_DECODER, len(shape))
-    working = needs.slab_bytes(work.models, SHAPE_DECODER, len(shape), slabs)
+    models, working = work.models, needs.decoder_room(work.models, SHAPE_DECODER, len(shape))
     with (
         work.report.stage("decode_shape"),
-        work.models.on_device(SHAPE_DECODER, working) as decoder,
+        models.on_device(SHAPE_DECODER, working, grows=True) as decoder,
     ):
+        slabs = needs.slabs_of(models, SHAPE_DECODER)
         decoded = decoder(shape, slabs=slabs)
-    work.remember("decode_shape", slabs=slabs)
+        models.worked_in(slabs.peak)
+        work.remember("decode_shape", slabs=slabs.chosen)
     if not bool(decoded.intersected.any()):
         raise EngineError(
             "shape_empty",
@@ -166,14 +167,16 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
 @repeated_when_full
 def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
     """The materials of the voxels that a pyramid leads to."""
-    slabs = needs.slabs_for(work.models, MATERIAL_DECODER, len(texture))
-    working = needs.slab_bytes(work.models, MATERIAL_DECODER, len(texture), slabs)
+    models, working = work.models, needs.decoder_room(work.models, MATERIAL_DECODER, len(texture))
     with (
         work.report.stage("decode_material"),
-        work.models.on_device(MATERIAL_DECODER, working) as decoder,
+        models.on_device(MATERIAL_DECODER, working, grows=True) as decoder,
     ):
-        work.remember("decode_material", slabs=slabs)
-        return decoder(texture, pyramid, slabs=slabs)
+        slabs = needs.slabs_of(models, MATERIAL_DECODER, pyramid[-1].children)
+        material = decoder(texture, pyramid, slabs=slabs)
+        models.worked_in(slabs.peak)
+        work.remember("decode_material", slabs=slabs.chosen)
+        return material
 
 
 @repeated_when_full
@@ -204,10 +207,17 @@ def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
 @repeated_when_full
 def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
     """(N, 4) voxels of a coarse shape."""
-    working = needs.decoder_bytes(work.models, SHAPE_DECODER, len(coarse), upsample=True)
-    with work.report.stage("upsample"), work.models.on_device(SHAPE_DECODER, working) as decoder:
-        work.remember("upsample")
-        return decoder.upsample(coarse, len(decoder.blocks) - 1).coords
+    models = work.models
+    working = needs.decoder_room(models, SHAPE_DECODER, len(coarse), upsample=True)
+    with (
+        work.report.stage("upsample"),
+        models.on_device(SHAPE_DECODER, working, grows=True) as decoder,
+    ):
+        slabs = needs.slabs_of(models, SHAPE_DECODER)
+        voxels = decoder.upsample(coarse, len(decoder.blocks) - 1, slabs=slabs)
+        models.worked_in(slabs.peak)
+        work.remember("upsample", slabs=slabs.chosen)
+        return voxels.coords
 
 
 def _sample(

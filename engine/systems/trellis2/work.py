@@ -55,9 +55,13 @@ class Work:
     kept: Kept = field(default_factory=Kept)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def remember(self, stage: str, *, slabs: int = 1) -> None:
-        """Note how a stage that is done was run: slabs and streamed blocks change last bits."""
-        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs}
+    def remember(self, stage: str, *, slabs: Sequence[int] = ()) -> None:
+        """Note how a stage that is done was run: slabs and streamed blocks change last bits.
+
+        Args:
+            slabs: of a decoder, for each level below its first.
+        """
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": list(slabs)}
 
     @property
     def shape_norm(self) -> Normalization:
