@@ -14,6 +14,7 @@ from engine.bench.plan import Plan, Request, Stage, make_plan
 from engine.bench.run import Measured, run_plan
 from engine.host.machine import working_dtypes
 from engine.residency.plan import Policy
+from engine.sampling.passes import GRAPH, GUIDANCE, PLAIN as KERNEL_BY_KERNEL, STEPS, TWO_PASSES
 from engine.sparse.attention import ATTENTION
 from engine.sparse.convolution import CONVOLUTION
 
@@ -22,7 +23,7 @@ TOKENS = 9600
 AIMS = {"512": (1.0, 4), "1024_cascade": (5.0, 6), "1536_cascade": (15.0, 10)}
 """Type -> seconds of all networks while they stay, and gigabytes under the lean policy, which may
 take twice as long."""
-PLAIN = {ATTENTION: "sdpa", CONVOLUTION: "torch"}
+PLAIN = {ATTENTION: "sdpa", CONVOLUTION: "torch", GUIDANCE: TWO_PASSES}
 FINISH_GRID, FINISH_FACES, FINISH_TEXTURE, FINISH_AIM = 608, 1_000_000, 4096, 3.0
 """Voxels an axis (2.5 million faces), and what is made of them; seconds."""
 
@@ -122,14 +123,14 @@ def _profile(plan: Plan, stage: Stage) -> Iterator[Row]:
     with torch.inference_mode(), plan.models.on_device(stage.network, stage.working()) as network:
 
         def work() -> object:
-            # One pass of a flow: all its steps would be far more to read, and no wiser.
+            # One step of a flow: all of them would be far more to read, and no wiser.
             return stage.run(network) if stage.flop is None else stage.warm_up(network)
 
         work()
         seconds, lines = card.profiled(plan.request.device, work)
     plan.models.release()
     busy, launches = lines[0]["seconds"], lines[0]["calls"]
-    text = f"a pass {seconds:.4f} s, busy {busy:.4f} s in {launches:,} launches"
+    text = f"once {seconds:.4f} s, busy {busy:.4f} s in {launches:,} launches"
     yield Row(what, text, more={"lines": lines})
     for line in lines[1:7]:
         text = f"{line['share']:.0%}, {line['seconds'] * 1e3:.2f} ms in {line['calls']:,} launches"

@@ -19,7 +19,7 @@ from engine.images.matte import MatteNetwork
 from engine.images.rembg_matte import RembgMatte
 from engine.residency import memory
 from engine.residency.picture_cache import PictureCache
-from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, too_small
+from engine.residency.plan import Plan, Policy, Use, Weights, held_bytes, make_plan, too_small
 from engine.residency.streaming import BlockStream, streamed_bytes
 from protocol.errors import EngineError
 
@@ -78,6 +78,8 @@ class Models:
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
         self._skeletons: dict[str, nn.Module] = {}
         self._weights: dict[str, Weights] = {}
+        self._planned: tuple[Use, ...] = ()
+        self._ran_out = False
 
     @property
     def generation(self) -> PipelineSpec:
@@ -144,6 +146,7 @@ class Models:
             allowed = (self._insisted,)
         self.used = set()
         self.peak_bytes = 0
+        self._planned, self._ran_out = tuple(uses), False
         weights = {use.name: self.weights(use.name) for use in uses}
         plan = make_plan(uses, weights, self.budget, allowed=allowed, strict=not host)
         self.policy = plan.policy
@@ -160,10 +163,24 @@ class Models:
             EngineError: ``out_of_memory`` when there is none.
         """
         self.release()
+        self._ran_out = True
         if self.policy is Policy.STREAMED or self._insisted is not None:
             raise out_of_memory()
         self.policy = Policy(self.policy + 1)
         log.warning("Out of memory; continuing with: %s", self.policy)
+
+    def has_room(self, use: Use) -> bool:
+        """Whether a stage may take that much: by the plan, and not once memory has run out."""
+        if self.budget is None or self._ran_out:
+            return not self._ran_out
+        names = {other.name for other in (*self._planned, use)}
+        weights = {name: self.weights(name) for name in names}
+        held = held_bytes(self.policy, use, self._planned, weights)
+        return held + use.working_bytes <= self.budget
+
+    def is_streamed(self, name: str) -> bool:
+        """Whether a network that is on the device has only some of its blocks there."""
+        return self._placed[name].stream is not None
 
     @contextmanager
     def on_device(self, name: str, working_bytes: int = 0, *, kept_bytes: int = 0) -> Iterator[Any]:

@@ -11,7 +11,16 @@ from torch import Tensor
 from engine.checkpoints.pipeline import sampler_params
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
-from engine.sampling import Spread, Velocity, dense_spread, sample, schedule, sparse_spread
+from engine.sampling import (
+    Spread,
+    Velocity,
+    dense_spread,
+    one_by_one,
+    sample,
+    schedule,
+    sparse_spread,
+)
+from engine.sampling.velocity import Asked
 from engine.sparse.tensor import SparseTensor
 from protocol.samplers import SamplerParams
 from tests.parity.recorded import DEVICE, case_network, cases, need, recording
@@ -40,7 +49,7 @@ class Case:
             def dense(x: Tensor, t: float, positive: bool) -> Tensor:
                 return flow(x, torch.full((len(x),), 1000 * t, device=DEVICE), conditions[positive])
 
-            return dense, dense_spread
+            return one_by_one(dense), dense_spread
 
         assert isinstance(self.network, LatentFlow)
         latent_flow = self.network
@@ -52,7 +61,7 @@ class Case:
             times = torch.full((start.batch_size,), 1000 * t, device=DEVICE)
             return latent_flow(start.replace(x), times, conditions[positive], shape).feats
 
-        return sparse, sparse_spread(start.topology.offsets)
+        return one_by_one(sparse), sparse_spread(start.topology.offsets)
 
 
 @pytest.fixture(scope="module", params=cases("sampler_*"))
@@ -72,9 +81,9 @@ def test_states_predictions_and_samples(case: Case):
     for name in case.sets:
         calls: list[tuple[float, bool]] = []
 
-        def recorder(x: Tensor, t: float, positive: bool, calls=calls) -> Tensor:
-            calls.append((t, positive))
-            return velocity(x, t, positive)
+        def recorder(x: Tensor, t: float, asked: Asked, calls=calls) -> tuple[Tensor, ...]:
+            calls += [(t, positive) for positive in asked]
+            return velocity(x, t, asked)
 
         steps = list(sample(recorder, case.io["in.noise"], case.params(name), spread=spread))
 

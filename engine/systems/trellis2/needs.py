@@ -5,6 +5,9 @@ from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
+from engine.sampling import GUIDANCE, guided_steps
+from engine.sampling.passes import TWO_PASSES
+from engine.sparse.backends import Backend
 from engine.systems.trellis2.names import (
     COARSE,
     MATERIAL_DECODER,
@@ -14,6 +17,7 @@ from engine.systems.trellis2.names import (
     STRUCTURE_FLOW,
 )
 from engine.systems.trellis2.routes import Level, Route
+from protocol.samplers import SamplerParams
 
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
@@ -101,14 +105,29 @@ def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
     return exact_flow_use(models, name, count, 5 + (pixels // PATCH) ** 2)
 
 
-def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
-    """A flow on ``count`` cells with ``context`` image_tokens."""
+def exact_flow_use(models: Models, name: str, count: int, context: int, batch: int = 1) -> Use:
+    """A flow on ``count`` cells, ``batch`` times at once, with ``context`` image_tokens."""
     config, size = models.skeleton(name).config, models.dtype(name).itemsize
     return Use(
         name,
-        memory.flow_bytes(config, count, context, size),
+        memory.flow_bytes(config, batch * count, context, size),
         memory.condition_bytes(config, context, size),
     )
+
+
+def guided_use(
+    models: Models, name: str, count: int, context: int, params: SamplerParams
+) -> tuple[Use, Backend]:
+    """As ``exact_flow_use``, and how guided steps are computed: in one batch, where the device is
+    faster so and the plan has room for it."""
+    once = exact_flow_use(models, name, count, context)
+    guidance = GUIDANCE.choose(models.device, models.dtype(name))
+    if guidance.name == TWO_PASSES:
+        return once, guidance
+    twice = exact_flow_use(models, name, count, context, batch=2)
+    if guided_steps(params) and models.has_room(twice):
+        return twice, guidance
+    return once, GUIDANCE.choose(models.device, models.dtype(name), TWO_PASSES)
 
 
 def decoder_bytes(models: Models, name: str, count: int, *, upsample: bool = False) -> int:

@@ -55,9 +55,10 @@ class Work:
     kept: Kept = field(default_factory=Kept)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def remember(self, stage: str, *, slabs: int = 1) -> None:
-        """Note how a stage that is done was run: slabs and streamed blocks change last bits."""
-        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs}
+    def remember(self, stage: str, *, slabs: int = 1, **more: Any) -> None:
+        """Note how a stage that is done was run: slabs, streamed blocks and what ``more`` names
+        change last bits."""
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": slabs, **more}
 
     @property
     def shape_norm(self) -> Normalization:
