@@ -14,7 +14,7 @@ from engine.bench.plan import Plan, Request, Stage, make_plan
 from engine.bench.run import Measured, run_plan
 from engine.host.machine import working_dtypes
 from engine.residency.plan import Policy
-from engine.sampling.passes import GRAPH, GUIDANCE, PLAIN as KERNEL_BY_KERNEL, STEPS, TWO_PASSES
+from engine.sampling.passes import GUIDANCE, TWO_PASSES
 from engine.sparse.attention import ATTENTION
 from engine.sparse.convolution import CONVOLUTION
 
