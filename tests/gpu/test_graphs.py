@@ -40,7 +40,7 @@ def flow_on(
     device: torch.device, name: str, dtype: torch.dtype
 ) -> tuple[BoundFlow, Tensor, Any, SamplerParams]:
     """A small flow with a picture, its noise, spread and settings."""
-    reduction = Reduction(width=256, blocks=2, scale=0.5)
+    reduction = Reduction(width=128, blocks=2, scale=0.25)
     flow: Any = random_network(*reduction.args(name), device=device, torso_dtype=dtype)
     generator = torch.Generator().manual_seed(4)
 
@@ -52,9 +52,9 @@ def flow_on(
     if name == FLOWS[0]:
         noise = drawn(1, flow.config.in_channels, *[flow.config.resolution] * 3)
         return BoundFlow(flow, conditions), noise, dense_spread, STRUCTURE_SAMPLER
-    topology = cells(500).to(device)
+    topology = cells(200).to(device)
     bound = BoundFlow(flow, conditions, lambda x: SparseTensor(topology, x))
-    noise = drawn(500, flow.config.in_channels)
+    noise = drawn(200, flow.config.in_channels)
     return bound, noise, sparse_spread(topology.offsets), SHAPE_SAMPLER
 
 

@@ -12,8 +12,16 @@ import torch
 from engine.bench.networks import Reduction
 from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER
 from engine.networks.bound_flow import BoundFlow
-from engine.sampling import GUIDANCE, Spread, dense_spread, sample, sparse_spread, stepping
-from engine.sampling.passes import ONE_BATCH
+from engine.sampling import (
+    GUIDANCE,
+    Spread,
+    dense_spread,
+    guided_steps,
+    sample,
+    sparse_spread,
+    stepping,
+)
+from engine.sampling.passes import ONE_BATCH, TWO_PASSES
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
 from protocol.samplers import SamplerParams
@@ -26,11 +34,12 @@ FLOWS = {
     "shape_slat_flow_model_512": SHAPE_SAMPLER,
     "tex_slat_flow_model_512": TEXTURE_SAMPLER,
 }
+CASES = [(name, TWO_PASSES) for name in FLOWS]
+CASES += [(name, ONE_BATCH) for name, params in FLOWS.items() if guided_steps(params)]
 
 
-@pytest.mark.parametrize("guidance", GUIDANCE.backends)
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize(("name", "guidance"), CASES)
 @torch.inference_mode()
 def test_steps(name: str, kernel: str, guidance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As ``engine/systems/trellis2/stages.py`` samples, in the published width, of two blocks."""
