@@ -105,9 +105,9 @@ def test_memory_of_graphs_comes_back(device: torch.device) -> None:
         context = recording(device, on=graph)
         guidance = GUIDANCE.backends[ONE_BATCH]
         with context, stepping(passes, device, guidance=guidance) as velocity:
-            for step in sample(velocity, noise, params, spread=spread):
-                assert step.x.shape == noise.shape
-        del velocity, step
+            steps = list(sample(velocity, noise, params, spread=spread))
+        assert steps[-1].x.shape == noise.shape
+        del velocity, steps
         gc.collect()
         card.forget(device)
         left.append(card.allocated(device))
