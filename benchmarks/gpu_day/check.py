@@ -19,6 +19,8 @@ from benchmarks.gpu_day.halves import (
 from benchmarks.gpu_day.parts import Day, Part, Row
 from benchmarks.gpu_day.testing import run_tests
 from engine.host.machine import working_dtypes
+from engine.sampling.passes import GRAPH, LAUNCHED, STEPS
+from engine.sparse.backends import preferring
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU_TESTS = ("tests/sparse", "tests/gpu")
@@ -172,6 +174,33 @@ def memory_comes_back(day: Day) -> Iterator[Row]:
         yield Row(f"after the {turn} request", f"{left / 2**20:.1f} MiB", wanted, right)
 
 
+def steps_as_graphs(day: Day) -> Iterator[Row]:
+    """The small model with its sampler steps as CUDA graphs, which are used by name only so far."""
+    device = torch.device(day.device)
+    usable = {line.name: line.usable for line in STEPS.available(device)}[GRAPH]
+    models = card.small_models(day.device)
+    whole, _ = card.generated(models, PICTURES[0], few=day.rehearse)
+    _, launched = card.generated(models, PICTURES[0], few=day.rehearse)
+    models.release()
+    card.forget(device)
+    before = card.allocated(device)
+    with preferring(GRAPH if usable else LAUNCHED):
+        asset, _ = card.generated(models, PICTURES[0], few=day.rehearse)
+        _, seconds = card.generated(models, PICTURES[0], few=day.rehearse)
+    models.release()
+    gc.collect()
+    card.forget(device)
+    left = card.allocated(device) - before
+    same = card.overlap(asset.voxels.grid.coords, whole.voxels.grid.coords)
+    as_what = "as graphs" if usable else "not usable here"
+    yield Row(f"{PICTURES[0]}, {as_what}", f"voxels {same:.4f} the same", "1", same == 1)
+    yield Row("a warm request", f"{seconds:.2f} s, kernel by kernel {launched:.2f} s",
+              more={"seconds": seconds, "launched_seconds": launched})  # fmt: skip
+    right = left <= LEFT_OVER if day.on_card else None
+    wanted = f"at most {LEFT_OVER >> 20} MiB" if day.on_card else ""
+    yield Row("left of graphs after a release", f"{left / 2**20:.1f} MiB", wanted, right)
+
+
 def triton_convolution(day: Day) -> Iterator[Row]:
     """The kernel beside its twin on the levels of a decoder: the same numbers, and how fast."""
     from benchmarks.gpu_day.convolutions import cases, measured
@@ -194,4 +223,5 @@ PARTS = (
     Part(small_model, limit=120),
     Part(memory_runs_out, limit=60),
     Part(memory_comes_back, limit=45),
+    Part(steps_as_graphs, limit=90),
 )

@@ -12,8 +12,11 @@ from benchmarks.gpu_day.parts import Day, Part, Row
 from engine.bench.networks import Reduction
 from engine.bench.plan import Plan, Request, Stage, make_plan
 from engine.bench.run import Measured, run_plan
+from engine.bench.work import timed
 from engine.host.machine import working_dtypes
+from engine.residency import memory
 from engine.residency.plan import Policy
+from engine.sampling.passes import GRAPH, GUIDANCE, LAUNCHED, ONE_BATCH, STEPS, TWO_PASSES
 from engine.sparse.backends import preferring
 from engine.sparse.convolution import CONVOLUTION
 
@@ -22,8 +25,12 @@ TOKENS = 9600
 AIMS = {"512": (1.0, 4), "1024_cascade": (5.0, 6), "1536_cascade": (15.0, 10)}
 """Type -> seconds of all networks while they stay, and gigabytes under the lean policy, which may
 take twice as long."""
-PLAIN = ("sdpa", "torch")
-"""Backends of attention and of all else that are plain torch."""
+PLAIN = ("sdpa", "torch", TWO_PASSES)
+"""Backends of attention, of guided steps and of all else that are plain torch."""
+WAYS = tuple(
+    (guidance, steps) for steps in (LAUNCHED, GRAPH) for guidance in (TWO_PASSES, ONE_BATCH)
+)
+"""A guided step, and how a pass is begun."""
 FINISH_GRID, FINISH_FACES, FINISH_TEXTURE, FINISH_AIM = 608, 1_000_000, 4096, 3.0
 """Voxels an axis (2.5 million faces), and what is made of them; seconds."""
 
@@ -123,14 +130,14 @@ def _profile(plan: Plan, stage: Stage) -> Iterator[Row]:
     with torch.inference_mode(), plan.models.on_device(stage.network, stage.working()) as network:
 
         def work() -> object:
-            # One pass of a flow: all its steps would be far more to read, and no wiser.
+            # One step of a flow: all of them would be far more to read, and no wiser.
             return stage.run(network) if stage.flop is None else stage.warm_up(network)
 
         work()
         seconds, lines = card.profiled(plan.request.device, work)
     plan.models.release()
     busy, launches = lines[0]["seconds"], lines[0]["calls"]
-    text = f"a pass {seconds:.4f} s, busy {busy:.4f} s in {launches:,} launches"
+    text = f"once {seconds:.4f} s, busy {busy:.4f} s in {launches:,} launches"
     yield Row(what, text, more={"lines": lines})
     for line in lines[1:7]:
         text = f"{line['share']:.0%}, {line['seconds'] * 1e3:.2f} ms in {line['calls']:,} launches"
@@ -152,6 +159,41 @@ def cascade_1024_triton(day: Day) -> Iterator[Row]:
     with preferring("triton"):
         plan = _plan(day, "1024_cascade", Policy.RESIDENT)
         yield from _rows(_run(day, "1024_cascade with Triton", plan))
+
+
+def flows_four_ways(day: Day) -> Iterator[Row]:
+    """Guided steps as two passes or one batch, launched kernel by kernel or as graphs: flows of the
+    small type and of the usual one, with the same weights and cells."""
+    device = torch.device(day.device)
+    usable = {
+        line.name: line.usable
+        for table in (GUIDANCE, STEPS)
+        for line in table.available(device)
+    }  # fmt: skip
+    for kind in ("512", "1024_cascade"):
+        plan = _plan(day, kind, Policy.RESIDENT)
+        for stage in plan.stages:
+            if stage.flop is None:
+                continue
+            for guidance, steps in WAYS:
+                what = f"{kind}, {stage.name}: {guidance}, {steps}"
+                if not (usable[guidance] and usable[steps]):
+                    yield Row(what, "not usable here")
+                    continue
+                with preferring(guidance, steps):
+                    yield _flow_row(what, plan, stage, device)
+        plan.models.release()
+
+
+@torch.inference_mode()
+def _flow_row(what: str, plan: Plan, stage: Stage, device: torch.device) -> Row:
+    with plan.models.on_device(stage.network, stage.working()) as network:
+        stage.warm_up(network)
+        memory.reset_peak(device)
+        seconds, _ = timed(device, lambda: stage.run(network))
+        peak = memory.peak_bytes(device)
+    text = f"{seconds:.3f} s" + ("" if peak is None else f", peak {peak / 1e9:.2f} GB")
+    return Row(what, text, more={"seconds": seconds, "peak_bytes": peak, "cells": stage.cells})
 
 
 def type_512(day: Day) -> Iterator[Row]:
@@ -248,6 +290,7 @@ PARTS = (
     Part(cascade_1024, limit=150, least=40),
     Part(cascade_1024_plain, limit=120, least=40),
     Part(cascade_1024_triton, limit=110, least=30),
+    Part(flows_four_ways, limit=90, least=30),
     Part(type_512, limit=60, least=25),
     Part(cascade_1536, limit=120, least=45),
     Part(cascade_1024_lean, limit=90, least=40),

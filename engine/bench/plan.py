@@ -16,13 +16,22 @@ from torch import Tensor, nn
 from engine.bench.networks import RandomCheckpoint, Reduction, predicting
 from engine.bench.scene import load_scene
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
+from engine.networks.bound_flow import BoundFlow
 from engine.networks.sc_vae import Pyramid, ScVaeDecoder
 from engine.residency.models import Models
 from engine.residency.plan import Plan as MemoryPlan
 from engine.residency.plan import Policy, Use
-from engine.sampling.euler import sample, schedule
-from engine.sampling.spread import dense_spread, sparse_spread
+from engine.sampling import (
+    Spread,
+    dense_spread,
+    guided_steps,
+    sample,
+    sparse_spread,
+    stepping,
+)
+from engine.sampling.euler import asked_at
 from engine.sparse import SparseTensor
+from engine.sparse.backends import Backend
 from engine.systems.trellis2 import needs
 from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
@@ -195,13 +204,9 @@ class _Planner:
         config = self._config(STRUCTURE_FLOW)
         shape = (1, config.in_channels, *[config.resolution] * 3)
         noise = self._noise(*shape)
-
-        def pass_once(flow: nn.Module, x: Tensor, t: Tensor, cond: Any) -> Tensor:
-            return flow(x, t, cond)
-
         return self._flow(
             "structure", STRUCTURE_FLOW, STRUCTURE_SAMPLER, noise,
-            config.resolution**3, 512, pass_once, dense_spread,
+            config.resolution**3, 512, lambda x: x, (), dense_spread,
         )  # fmt: skip
 
     def flow(self, name: str, network: str, pyramid: Pyramid, pixels: int) -> Stage:
@@ -209,14 +214,11 @@ class _Planner:
         config = self._config(network)
         noise = self._noise(len(cells), config.out_channels)
         extra = config.in_channels - config.out_channels
-        shape_latent = SparseTensor(cells, self._noise(len(cells), extra)) if extra else None
-
-        def pass_once(flow: nn.Module, x: Tensor, t: Tensor, cond: Any) -> Tensor:
-            return flow(SparseTensor(cells, x), t, cond, shape_latent).feats
-
-        sampler = TEXTURE_SAMPLER if extra else SHAPE_SAMPLER
-        spread = sparse_spread(cells.offsets)
-        return self._flow(name, network, sampler, noise, len(cells), pixels, pass_once, spread)
+        more = (SparseTensor(cells, self._noise(len(cells), extra)),) if extra else ()
+        return self._flow(
+            name, network, TEXTURE_SAMPLER if extra else SHAPE_SAMPLER, noise, len(cells), pixels,
+            lambda x: SparseTensor(cells, x), more, sparse_spread(cells.offsets),
+        )  # fmt: skip
 
     def _flow(
         self,
@@ -226,8 +228,9 @@ class _Planner:
         noise: Tensor,
         tokens: int,
         pixels: int,
-        pass_once: Callable[..., Tensor],
-        spread: Any,
+        wrap: Callable[[Tensor], Any],
+        more: tuple[Any, ...],
+        spread: Spread,
     ) -> Stage:
         config = self._config(network)
         if self.request.steps is not None:
@@ -235,39 +238,42 @@ class _Planner:
         # Class token, four registers, a token for each patch of 16 pixels.
         side = max(1, math.ceil(pixels / 16 * self.request.reduction.scale))
         picture = self._noise(1, 5 + side * side, config.cond_channels)
-        guided = guided_steps(sampler)
+        context, guided = picture.shape[1], guided_steps(sampler)
 
-        def condition(flow: Any) -> dict[bool, Any]:
-            if self.request.unprepared:
-                return {True: picture, False: torch.zeros_like(picture)}
-            conditions = {True: flow.prepare(picture, zero_shortcut=False)}
-            if guided:
-                conditions[False] = flow.prepare_zeros(len(picture))
-            return conditions
+        def bound(flow: Any) -> BoundFlow:
+            conditions = {True: picture, False: torch.zeros_like(picture)}
+            if not self.request.unprepared:
+                conditions = {
+                    True: flow.prepare(picture, zero_shortcut=False),
+                    False: flow.prepare_zeros(len(picture)),
+                }
+            return BoundFlow(flow, conditions, wrap, more)
+
+        def planned() -> tuple[Use, Backend]:
+            return needs.guided_use(self.models, network, tokens, context, sampler)
 
         def warm_up(flow: Any) -> None:
-            t = torch.full((1,), 500.0, device=self.device)
-            pass_once(flow, noise, t, condition(flow)[True])
+            time = torch.full((1,), 1000.0, device=self.device)
+            for asked in planned()[1].run(asked_at(1.0, sampler)):
+                bound(flow)(noise, time, asked)
 
         def run(flow: Any) -> Tensor:
-            conditions = condition(flow)
-
-            def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
-                return pass_once(
-                    flow, x, torch.full((1,), 1000 * t, device=x.device), conditions[positive]
-                )
-
-            x = noise
-            for step in sample(velocity, noise, sampler, spread=spread):
-                x = step.x
+            x, streamed = noise, self.models.is_streamed(network)
+            with stepping(
+                bound(flow), self.device, guidance=planned()[1], recordable=not streamed
+            ) as velocity:
+                for step in sample(velocity, noise, sampler, spread=spread):
+                    x = step.x
             return x
 
-        context = picture.shape[1]
         flop = sampler.steps * forward_flop(config, tokens, context) + prepare_flop(config, context)
         flop += guided * forward_flop(config, tokens, 0)
         # Keys and values of the picture go with the stage: nothing is kept.
         use = replace(needs.exact_flow_use(self.models, network, tokens, context), kept_bytes=0)
-        return self._stage(name, use, tokens, sampler.steps + guided, flop, run, warm_up=warm_up)
+        return self._stage(
+            name, use, tokens, sampler.steps + guided, flop, run,
+            working=lambda: planned()[0].working_bytes, warm_up=warm_up,
+        )  # fmt: skip
 
     def structure_decoder(self) -> Stage:
         size = self._config(STRUCTURE_FLOW).resolution
@@ -344,12 +350,3 @@ class _Planner:
 
     def _noise(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator).to(self.device)
-
-
-def guided_steps(sampler: SamplerParams) -> int:
-    """Steps that need a second pass, without the picture."""
-    if sampler.guidance_strength in (0, 1):
-        return 0
-    low, high = sampler.guidance_interval
-    times = schedule(sampler.steps, sampler.rescale_t)[:-1]
-    return sum(low <= t <= high for t in times)

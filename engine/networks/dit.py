@@ -7,6 +7,7 @@ the two. Parameter names are the published tensor names, which is why some of th
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,14 @@ class Context:
     keys: Tensor
     values: Tensor
     offsets: tuple[int, ...]
+
+
+Entry = Context | Tensor
+"""What one block's cross-attention needs of a picture. Of a picture of zeros that is the output
+itself, a vector (C,): all values are then the same, and their weighted mean is the same whatever
+the weights are."""
+Entries: TypeAlias = "Entry | tuple[Entries, ...]"
+"""Of a whole batch, or one for each of its items, which may be of both kinds."""
 
 
 class HeadNorm(nn.Module):
@@ -148,7 +157,10 @@ class CrossAttention(nn.Module):
         """The output (C,) for a picture that is zero everywhere: every value is then the bias."""
         return self.to_out(self.to_kv.bias[self.to_kv.out_features // 2 :])
 
-    def forward(self, x: Tensor, layout: Layout, context: Context | Tensor) -> Tensor:
+    def forward(self, x: Tensor, layout: Layout, context: Entries) -> Tensor:
+        if isinstance(context, tuple):
+            items = zip(x.split(1), context, strict=True)
+            return torch.cat([self(item, Layout((0, item.shape[1])), own) for item, own in items])
         if isinstance(context, Tensor):
             return context.expand_as(x)
         q = self.to_q(x).unflatten(-1, (-1, self.head_dim))
@@ -195,7 +207,7 @@ class Block(nn.Module):
         mod: Tensor,
         layout: Layout,
         phases: Tensor | None,
-        context: Context | Tensor,
+        context: Entries,
     ) -> Tensor:
         """h tokens; mod (B, 6C) if shared, else the timestep embedding (B, C)."""
         if self.share_mod:

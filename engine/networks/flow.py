@@ -1,30 +1,54 @@
 """What StructureFlow and LatentFlow share: all of a flow network but how its tokens come in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from engine.networks.dit import Block, Context, CrossAttention, FlowConfig, TimestepEmbedder
+from engine.networks.dit import Block, CrossAttention, Entries, FlowConfig, TimestepEmbedder
 from engine.networks.norms import LayerNorm
 from engine.sparse.layout import Layout
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A picture, prepared for one network: an entry per block.
+    """Pictures, prepared for one network: an entry per block."""
 
-    An entry is a ``Context``, or, where every context token is zero, the block's cross-attention
-    output itself, a vector (C,): all values are then the same, so their weighted mean does not
-    depend on the weights.
+    blocks: tuple[Entries, ...]
+    batch: int
+
+
+Pictures: TypeAlias = Tensor | Sequence[Tensor] | Condition
+"""image_tokens (B, L, cond_channels), or one (L_i, cond_channels) per item, or what ``prepare``
+made of them."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a network makes of a state: its tokens, and where they are.
+
+    Attributes:
+        values: (B, L, in_channels) or (T, in_channels) float32, as the layout says.
+        layout: see ``Layout``.
+        phases: rotations (L or T, head_dim / 2), complex64, or None.
+        pos_emb: position embedding (L or T, model_channels), float32, or None.
     """
 
-    blocks: tuple[Context | Tensor, ...]
-    batch: int
+    values: Tensor
+    layout: Layout
+    phases: Tensor | None = None
+    pos_emb: Tensor | None = None
+
+    def twice(self) -> "Tokens":
+        """Those of one item as a batch of two that share their positions: (2, L, in_channels)."""
+        values = self.values.reshape(1, -1, self.values.shape[-1]).expand(2, -1, -1)
+        count = values.shape[1]
+        return replace(self, values=values, layout=Layout((0, count, 2 * count)))
 
 
 class FlowTransformer(nn.Module):
@@ -97,31 +121,52 @@ class FlowTransformer(nn.Module):
     def _cross_attentions(self) -> list[CrossAttention]:
         return [m for m in self.blocks.modules() if isinstance(m, CrossAttention)]
 
-    def run(
-        self,
-        tokens: Tensor,
-        layout: Layout,
-        t: Tensor,
-        cond: Tensor | Sequence[Tensor] | Condition,
-        *,
-        phases: Tensor | None = None,
-        pos_emb: Tensor | None = None,
-    ) -> Tensor:
-        """Tokens (B, L, in_channels) or (T, in_channels) float32 -> their velocities, float32.
+    def both(
+        self, x: Any, t: Tensor, positive: Pictures, negative: Pictures, *more: Any
+    ) -> tuple[Any, Any]:
+        """The velocities of one state under two conditions, computed as a batch of two.
 
         Args:
-            tokens: what the layout says.
-            layout: see ``Layout``.
+            x: a single item, as ``forward`` takes it.
+            t: 1000 * t, (1,).
+            positive, negative: one picture each, as ``forward`` takes it.
+            more: further arguments of ``forward``.
+
+        Returns:
+            Two of what ``forward`` returns, equal but for rounding.
+
+        Raises:
+            ValueError: more than one item, and as ``forward``.
+        """
+        tokens = self._tokens(x, *more)
+        conditions = self._prepared(positive), self._prepared(negative)
+        if len(tokens.layout.offsets) != 2 or {each.batch for each in conditions} != {1}:
+            raise ValueError("only a single item can be taken twice, each time with one picture")
+        entries = zip(*(each.blocks for each in conditions), strict=True)
+        first, second = self.run(tokens.twice(), t, Condition(tuple(entries), 2)).split(1)
+        return self._state(x, first), self._state(x, second)
+
+    _tokens: Callable[..., Tokens]
+    """What ``run`` takes, of the arguments of ``forward`` but t and cond."""
+    _state: Callable[[Any, Tensor], Any]
+    """What ``forward`` returns, of its ``x`` and of what ``run`` gave."""
+
+    def _prepared(self, cond: Pictures) -> Condition:
+        return cond if isinstance(cond, Condition) else self.prepare(cond, zero_shortcut=False)
+
+    def run(self, tokens: Tokens, t: Tensor, cond: Pictures) -> Tensor:
+        """Tokens -> their velocities, (B, L, out_channels) or (T, out_channels) float32.
+
+        Args:
+            tokens: of B items.
             t: 1000 * t, (B,) or (1,).
             cond: as ``prepare`` takes or gives it.
-            phases: rotations (L or T, head_dim / 2), complex64, or None.
-            pos_emb: position embedding (L or T, model_channels), float32, or None.
 
         Raises:
             ValueError: batch sizes that do not fit, or a condition that another network prepared.
         """
-        if not isinstance(cond, Condition):
-            cond = self.prepare(cond, zero_shortcut=False)
+        cond = self._prepared(cond)
+        layout = tokens.layout
         batch = len(layout.offsets) - 1
         if cond.batch != batch or t.shape not in ((batch,), (1,)):
             raise ValueError(
@@ -134,16 +179,16 @@ class FlowTransformer(nn.Module):
         if self.config.share_mod:
             mod = self.adaLN_modulation(mod)
         mod = mod.to(self.torso_dtype)
-        h = self.input_layer(tokens)
-        if pos_emb is not None:
-            h = h + pos_emb
+        h = self.input_layer(tokens.values)
+        if tokens.pos_emb is not None:
+            h = h + tokens.pos_emb
         h = h.to(self.torso_dtype)
         for block, context in zip(self.blocks, cond.blocks, strict=True):
             if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(block, h, mod, layout, phases, context, use_reentrant=False)
+                h = checkpoint(block, h, mod, layout, tokens.phases, context, use_reentrant=False)
             else:
-                h = block(h, mod, layout, phases, context)
-        return self.out_layer(self.norm_out(h.to(tokens.dtype)))
+                h = block(h, mod, layout, tokens.phases, context)
+        return self.out_layer(self.norm_out(h.to(tokens.values.dtype)))
 
 
 def position_embedding(positions: Tensor, channels: int) -> Tensor:

@@ -1,11 +1,9 @@
 """The flow networks on occupied cells: shape, then texture (TRELLIS.2, section 3.3)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from engine.networks.flow import Condition, FlowTransformer, position_embedding
+from engine.networks.flow import FlowTransformer, Pictures, Tokens, position_embedding
 from engine.sparse.layout import Layout
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
@@ -18,7 +16,7 @@ class LatentFlow(FlowTransformer):
         self,
         x: SparseTensor,
         t: Tensor,
-        cond: Tensor | Sequence[Tensor] | Condition,
+        cond: Pictures,
         concat_cond: SparseTensor | None = None,
     ) -> SparseTensor:
         """Velocity of a noisy shape_latent or texture_latent.
@@ -26,8 +24,7 @@ class LatentFlow(FlowTransformer):
         Args:
             x: noisy latent, feats (T, C) float32; its topology keeps the rotations between steps.
             t: 1000 * t with t in [0, 1]; (B,) or (1,) float32, as published.
-            cond: image_tokens (B, L, cond_channels), one (L_i, cond_channels) per item, or
-                ``prepare``'s result.
+            cond: of each item, see ``Pictures``.
             concat_cond: the normalised shape_latent of the same cells in the same order, which
                 follows x's channels; for the texture.
 
@@ -37,6 +34,9 @@ class LatentFlow(FlowTransformer):
         Raises:
             ValueError: channels, batch sizes or cells that do not fit.
         """
+        return self._state(x, self.run(self._tokens(x, concat_cond), t, cond))
+
+    def _tokens(self, x: SparseTensor, concat_cond: SparseTensor | None = None) -> Tokens:
         topology, feats = x.topology, x.feats
         if concat_cond is not None:
             if concat_cond.topology is not topology and not torch.equal(
@@ -52,9 +52,12 @@ class LatentFlow(FlowTransformer):
         layout = Layout(tuple(topology.offsets), topology.coords[:, 0])
         if self.config.pe_mode == "rope":
             phases = topology.rope_phases(self.config.head_dim, self.config.rope_freq)
-            return x.replace(self.run(feats, layout, t, cond, phases=phases))
+            return Tokens(feats, layout, phases=phases)
         pos_emb = _position_embedding(topology, self.config.model_channels)
-        return x.replace(self.run(feats, layout, t, cond, pos_emb=pos_emb))
+        return Tokens(feats, layout, pos_emb=pos_emb)
+
+    def _state(self, x: SparseTensor, v: Tensor) -> SparseTensor:
+        return x.replace(v.flatten(0, -2))
 
 
 def _position_embedding(topology: Topology, channels: int) -> Tensor:

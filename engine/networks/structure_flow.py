@@ -1,12 +1,10 @@
 """The first flow network: which cells hold anything (TRELLIS.2, section 3.3)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from engine.networks.dit import FlowConfig
-from engine.networks.flow import Condition, FlowTransformer, position_embedding
+from engine.networks.flow import FlowTransformer, Pictures, Tokens, position_embedding
 from engine.sparse.layout import Layout
 from engine.sparse.rope import rope_phases
 
@@ -29,29 +27,31 @@ class StructureFlow(FlowTransformer):
             return {"rope_phases": rope_phases(cells, self.config.head_dim, (1.0, 10000.0))}
         return {"pos_emb": position_embedding(cells, self.config.model_channels)}
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | Sequence[Tensor] | Condition) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, cond: Pictures) -> Tensor:
         """Velocity of a noisy structure latent.
 
         Args:
             x: (B, in_channels, R, R, R) float32, axes x, y, z.
             t: 1000 * t with t in [0, 1]; (B,) or (1,) float32, as published.
-            cond: image_tokens (B, L, cond_channels), one (L_i, cond_channels) per item, or
-                ``prepare``'s result.
+            cond: of each item, see ``Pictures``.
 
         Returns:
             (B, out_channels, R, R, R) float32.
         """
+        return self._state(x, self.run(self._tokens(x), t, cond))
+
+    def _tokens(self, x: Tensor) -> Tokens:
         size = self.config.resolution
         if x.shape[1:] != (self.config.in_channels, size, size, size):
             raise ValueError(
                 f"a structure latent of shape {tuple(x.shape)} does not fit a network for "
                 f"{self.config.in_channels} channels on a grid of {size}"
             )
-        tokens = x.flatten(2).transpose(1, 2)
-        offsets = tuple(range(0, (len(x) + 1) * size**3, size**3))
-        layout = Layout(offsets)
+        values = x.flatten(2).transpose(1, 2)
+        layout = Layout(tuple(range(0, (len(x) + 1) * size**3, size**3)))
         if self.config.pe_mode == "rope":
-            v = self.run(tokens, layout, t, cond, phases=self.get_buffer("rope_phases"))
-        else:
-            v = self.run(tokens, layout, t, cond, pos_emb=self.get_buffer("pos_emb"))
-        return v.transpose(1, 2).unflatten(2, (size, size, size))
+            return Tokens(values, layout, phases=self.get_buffer("rope_phases"))
+        return Tokens(values, layout, pos_emb=self.get_buffer("pos_emb"))
+
+    def _state(self, x: Tensor, v: Tensor) -> Tensor:
+        return v.transpose(1, 2).unflatten(2, x.shape[2:])

@@ -19,7 +19,7 @@ from engine.images.matte import MatteNetwork
 from engine.images.rembg_matte import RembgMatte
 from engine.residency import memory
 from engine.residency.picture_cache import PictureCache
-from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, too_small
+from engine.residency.plan import Plan, Policy, Use, Weights, held_bytes, make_plan, too_small
 from engine.residency.prefetch import Load, Prefetch
 from engine.residency.streaming import BlockStream, streamed_bytes
 from protocol.errors import EngineError
@@ -87,8 +87,9 @@ class Models:
         self._weights: dict[str, Weights] = {}
         wanted = self.device.type == "cuda" if ahead is None else ahead
         self._ahead = Prefetch(self.device) if wanted else None
-        self._order: list[str] = []
+        self._planned: tuple[Use, ...] = ()
         self._at = 0
+        self._ran_out = False
 
     @property
     def generation(self) -> PipelineSpec:
@@ -156,7 +157,7 @@ class Models:
         self.used = set()
         self.peak_bytes = 0
         self.drop_ahead()
-        self._order, self._at = [use.name for use in uses], 0
+        self._planned, self._at, self._ran_out = tuple(uses), 0, False
         weights = {use.name: self.weights(use.name) for use in uses}
         plan = make_plan(uses, weights, self.budget, allowed=allowed, strict=not host)
         self.policy = plan.policy
@@ -173,10 +174,24 @@ class Models:
             EngineError: ``out_of_memory`` when there is none.
         """
         self.release()
+        self._ran_out = True
         if self.policy is Policy.STREAMED or self._insisted is not None:
             raise out_of_memory()
         self.policy = Policy(self.policy + 1)
         log.warning("Out of memory; continuing with: %s", self.policy)
+
+    def has_room(self, use: Use) -> bool:
+        """Whether a stage may take that much: by the plan, and not once memory has run out."""
+        if self.budget is None or self._ran_out:
+            return not self._ran_out
+        names = {other.name for other in (*self._planned, use)}
+        weights = {name: self.weights(name) for name in names}
+        held = held_bytes(self.policy, use, self._planned, weights)
+        return held + use.working_bytes <= self.budget
+
+    def is_streamed(self, name: str) -> bool:
+        """Whether a network that is on the device has only some of its blocks there."""
+        return self._placed[name].stream is not None
 
     @contextmanager
     def on_device(
@@ -235,12 +250,13 @@ class Models:
 
     def _look_ahead(self, name: str, working_bytes: int, *, here_only: bool) -> None:
         """Send for the network that the plan has after this one, as far as there is room."""
-        if self._ahead is None or name not in self._order[self._at :]:
+        order = [use.name for use in self._planned]
+        if self._ahead is None or name not in order[self._at :]:
             return
         if here_only and self._ahead.bytes_there:
             self._ahead.drop()
-        self._at = self._order.index(name, self._at)
-        following = next((n for n in self._order[self._at :] if self._comes(n)), None)
+        self._at = order.index(name, self._at)
+        following = next((n for n in order[self._at :] if self._comes(n)), None)
         if following is None or following == self._ahead.name:
             return
         size = self.weights(following).whole

@@ -104,19 +104,26 @@ def planned_peak(
 
     Where networks take turns, a stage that can manage with less does so as far as the budget asks.
     """
-    if policy is Policy.RESIDENT:
-        kept = {use.name: use.kept_bytes for use in uses}
-        staying = sum(weights[name].whole + kept[name] for name in kept)
-        return staying + max((use.working_bytes - use.kept_bytes for use in uses), default=0)
     peak = 0
     for use in uses:
-        sizes = weights[use.name]
-        held = sizes.streamed if policy is Policy.STREAMED else sizes.whole
+        held = held_bytes(policy, use, uses, weights)
         working = use.working_bytes
-        if budget is not None:
+        if budget is not None and policy is not Policy.RESIDENT:
             working = min(working, max(use.least, budget - held))
         peak = max(peak, held + working)
     return peak
+
+
+def held_bytes(
+    policy: Policy, use: Use, uses: Sequence[Use], weights: Mapping[str, Weights]
+) -> int:
+    """What is on the device beside the work of one of a request's stages: weights, and what other
+    networks keep of the picture."""
+    sizes = weights[use.name]
+    if policy is not Policy.RESIDENT:
+        return sizes.streamed if policy is Policy.STREAMED else sizes.whole
+    kept = {other.name: other.kept_bytes for other in uses if other.name != use.name}
+    return sizes.whole + sum(weights[name].whole + kept[name] for name in kept)
 
 
 def too_small(wanted: int, budget: int) -> EngineError:

@@ -8,24 +8,13 @@ networks and conditions: it asks a function for velocities.
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from engine.sampling.spread import Spread
+from engine.sampling.velocity import BOTH, NEGATIVE, POSITIVE, Asked, Velocity
 from protocol.samplers import SamplerParams
-
-
-class Velocity(Protocol):
-    """A flow-matching network with its conditions bound."""
-
-    def __call__(self, x: Tensor, t: float, positive: bool) -> Tensor:
-        """The velocity at the state ``x``, time ``t`` in (0, 1], shaped like ``x``.
-
-        ``positive`` asks for the condition (the picture), otherwise for the negative one.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +56,7 @@ def sample(
     Nothing is kept between steps but the state. To cancel, stop iterating.
 
     Args:
-        velocity: called once per step, or twice where guidance is on.
+        velocity: called once per step, for both velocities where guidance is on.
         noise: the state at t = 1: dense (B, C, X, Y, Z) or sparse feats (N, C), float32.
         params: steps, schedule and guidance.
         spread: ``dense_spread`` or ``sparse_spread(offsets)``, matching the state.
@@ -81,6 +70,20 @@ def sample(
         yield Step(index, params.steps, t_next, x, x_0)
 
 
+def asked_at(t: float, params: SamplerParams) -> Asked:
+    """What a step at time ``t`` needs: both velocities only where guidance changes anything."""
+    low, high = params.guidance_interval
+    if params.guidance_strength == 1 or not low <= t <= high:
+        return POSITIVE
+    return NEGATIVE if params.guidance_strength == 0 else BOTH
+
+
+def guided_steps(params: SamplerParams) -> int:
+    """Steps that need both velocities."""
+    times = schedule(params.steps, params.rescale_t)[:-1]
+    return sum(asked_at(t, params) == BOTH for t in times)
+
+
 def guided_velocity(
     velocity: Velocity, x: Tensor, t: float, params: SamplerParams, spread: Spread
 ) -> Tensor:
@@ -89,14 +92,11 @@ def guided_velocity(
     Guidance within an interval: Kynkäänniemi et al. 2024. Rescale: Lin et al. 2023, section 3.4,
     applied to the predicted end of the path.
     """
-    low, high = params.guidance_interval
+    asked = asked_at(t, params)
+    if asked != BOTH:
+        return velocity(x, t, asked)[0]
+    positive, negative = velocity(x, t, BOTH)
     strength = params.guidance_strength
-    if strength == 1 or not low <= t <= high:
-        return velocity(x, t, True)
-    if strength == 0:
-        return velocity(x, t, False)
-    positive = velocity(x, t, True)
-    negative = velocity(x, t, False)
     v = strength * positive + (1 - strength) * negative
     if params.guidance_rescale > 0:
         x_0 = _end_from_velocity(x, t, v, params.sigma_min)

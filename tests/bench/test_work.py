@@ -6,10 +6,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.bench.networks import Reduction, random_network
-from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER, guided_steps
+from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER
 from engine.bench.work import forward_flop, matrix_rate, prepare_flop
 from engine.networks.dit import FlowConfig
 from engine.networks.latent_flow import LatentFlow
+from engine.sampling import guided_steps
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
 

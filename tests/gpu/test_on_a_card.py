@@ -15,7 +15,7 @@ from engine.report import Report
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
 from engine.residency.streaming import BlockStream, streamed_bytes
-from engine.sampling import sample, sparse_spread
+from engine.sampling import one_by_one, sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 from engine.sparse.attention import attention
 from engine.sparse.convolution import submanifold_conv3d
@@ -179,7 +179,9 @@ def test_no_sampling_step_waits(device: torch.device, name: str) -> None:
         time = torch.full((1,), 1000 * t, device=x.device)
         return flow(SparseTensor(topology, x), time, conditions[positive], *more).feats
 
-    steps = sample(velocity, noise, SHAPE_SAMPLER, spread=sparse_spread(topology.offsets))
+    steps = sample(
+        one_by_one(velocity), noise, SHAPE_SAMPLER, spread=sparse_spread(topology.offsets)
+    )
     first = next(steps)
     with waiting_refused(device):
         rest = list(steps)

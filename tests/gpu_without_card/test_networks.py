@@ -77,16 +77,16 @@ def test_flows(name: str, card: FakeTensorMode) -> None:
     flow = published(name, working_dtypes(CUDA)[0])
     config = flow.config
     picture = flow.prepare(empty(1, 1029, config.cond_channels), zero_shortcut=False)
-    for condition in (picture, flow.prepare_zeros(1)):
-        t = torch.full((1,), 700.0, device=CUDA)
-        if name == "sparse_structure_flow_model":
-            shape = (1, config.in_channels, *[config.resolution] * 3)
-            v = flow(empty(*shape), t, condition)
-            is_on_card(v, 1, config.out_channels, *shape[2:])
-        else:
-            cells = fake_topology(grid_of(CELLS))
-            v = flow(SparseTensor(cells, empty(CELLS, config.in_channels)), t, condition)
-            is_on_card(v.feats, CELLS, config.out_channels)
+    nothing = flow.prepare_zeros(1)
+    t = torch.full((1,), 700.0, device=CUDA)
+    if name == "sparse_structure_flow_model":
+        x: Any = empty(1, config.in_channels, *[config.resolution] * 3)
+        shape = (1, config.out_channels, *x.shape[2:])
+    else:
+        x = SparseTensor(fake_topology(grid_of(CELLS)), empty(CELLS, config.in_channels))
+        shape = (CELLS, config.out_channels)
+    for v in (flow(x, t, picture), flow(x, t, nothing), *flow.both(x, t, picture, nothing)):
+        is_on_card(v.feats if isinstance(v, SparseTensor) else v, *shape)
 
 
 @pytest.mark.parametrize("scheme", STORED)

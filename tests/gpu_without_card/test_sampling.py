@@ -12,7 +12,17 @@ import torch
 from engine.bench.networks import Reduction
 from engine.bench.plan import SHAPE_SAMPLER, STRUCTURE_SAMPLER, TEXTURE_SAMPLER
 from engine.host.machine import working_dtypes
-from engine.sampling import Spread, dense_spread, sample, sparse_spread
+from engine.networks.bound_flow import BoundFlow
+from engine.sampling import (
+    GUIDANCE,
+    Spread,
+    dense_spread,
+    guided_steps,
+    sample,
+    sparse_spread,
+    stepping,
+)
+from engine.sampling.passes import ONE_BATCH, TWO_PASSES
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
 from protocol.samplers import SamplerParams
@@ -25,12 +35,14 @@ FLOWS = {
     "shape_slat_flow_model_512": SHAPE_SAMPLER,
     "tex_slat_flow_model_512": TEXTURE_SAMPLER,
 }
+CASES = [(name, TWO_PASSES) for name in FLOWS]
+CASES += [(name, ONE_BATCH) for name, params in FLOWS.items() if guided_steps(params)]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize(("name", "guidance"), CASES)
 @torch.inference_mode()
-def test_steps(name: str, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps(name: str, kernel: str, guidance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As ``engine/systems/trellis2/stages.py`` samples, in the published width, of two blocks."""
     capability, flash = KERNELS[kernel]
     with pretended_card(monkeypatch, capability, flash=flash):
@@ -54,13 +66,11 @@ def test_steps(name: str, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
             True: flow.prepare(empty(1, 1029, flow.config.cond_channels), zero_shortcut=False),
             False: flow.prepare_zeros(1),
         }
-
-        def velocity(x: torch.Tensor, t: float, positive: bool) -> torch.Tensor:
-            time = torch.full((1,), 1000 * t, device=x.device)
-            v = flow(wrap(x), time, conditions[positive], *more)
-            return v.feats if isinstance(v, SparseTensor) else v
-
-        _walk(velocity, noise, FLOWS[name], spread, first=2 if kernel == "varlen" else 0)
+        passes = BoundFlow(flow, conditions, wrap, more)
+        # Lengths of one item and of its picture; of a batch of two beside them.
+        tables = 3 if guidance == ONE_BATCH else 2
+        with stepping(passes, CUDA, guidance=GUIDANCE.backends[guidance]) as velocity:
+            _walk(velocity, noise, FLOWS[name], spread, first=tables if kernel == "varlen" else 0)
 
 
 def _walk(

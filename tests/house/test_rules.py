@@ -111,6 +111,7 @@ USES_ONE_KIND = {
     "engine/host/machine.py": "what the device is and how much memory it has",
     "engine/residency/memory.py": "how much of the device's memory is in use",
     "benchmarks/gpu_day/card.py": "what is measured of a card, with a stand-in on the CPU",
+    "engine/sampling/cuda_graph.py": "recording sampler steps and replaying them",
     "engine/residency/streaming.py": "a stream of its own for weights on their way",
 }
 """Files that may use ``torch.cuda``, ``torch.mps`` or ``torch.xpu``, each after asking whether the

@@ -19,7 +19,14 @@ from engine.checkpoints.checkpoint import Checkpoint
 from engine.networks.shape_vae import ShapeDecoder
 from engine.ovoxel import DualGrid, dual_grid_to_mesh, sample_attributes
 from engine.ovoxel.dual_grid import mesh_to_dual_grid
-from engine.sampling import Spread, Velocity, dense_spread, sample, sparse_spread
+from engine.sampling import (
+    Spread,
+    Velocity,
+    dense_spread,
+    one_by_one,
+    sample,
+    sparse_spread,
+)
 from engine.sparse import SparseTensor, Topology
 from protocol.samplers import SamplerParams
 from tests.parity.recorded import (
@@ -168,7 +175,7 @@ def bound(flow, cond: Tensor, wrap: Callable[[Tensor], object], *more) -> Veloci
         v = flow(wrap(x), torch.full((1,), 1000 * t, device=DEVICE), conditions[positive], *more)
         return v.feats if isinstance(v, SparseTensor) else v
 
-    return velocity
+    return one_by_one(velocity)
 
 
 def structure(run: Run, noise: Noise, grid: int) -> Topology:

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.networks.latent_flow import LatentFlow
 from engine.sparse.tensor import SparseTensor
 from tests.parity.recorded import case_network, cases, listen, need_tensors, recording
-from tests.tolerances import assert_parity
+from tests.tolerances import assert_parity, assert_same_maths
 
 
 class Case:
@@ -69,6 +69,20 @@ def test_a_batch_is_its_items(case: Case):
         one = slice(i, i + 1)
         v = case.flow(x, case.io["in.t"][one], case.io["in.cond"][one], concat)
         assert_parity(v.feats, together[rows], f"item {i}")
+
+
+@torch.inference_mode()
+def test_two_velocities_in_one_batch(case: Case):
+    concats = case.concat.items() if case.concat else [None] * case.x.batch_size
+    for i, (x, concat, rows) in enumerate(
+        zip(case.x.items(), concats, case.x.topology.slices, strict=True)
+    ):
+        t, cond = (case.io[name][i : i + 1] for name in ("in.t", "in.cond"))
+        for zeros in (case.flow.prepare_zeros(1), torch.zeros_like(cond)):
+            positive, negative = case.flow.both(x, t, case.flow.prepare(cond), zeros, concat)
+            assert_parity(positive.feats, case.io["out.v"][rows], f"item {i}")
+            alone = case.flow(x, t, torch.zeros_like(cond), concat)
+            assert_same_maths(negative.feats, alone.feats, torch.float32)
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """The sampler against recordings of the reference: schedule, calls, states, samples."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,25 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints.pipeline import sampler_params
+from engine.networks.bound_flow import BoundFlow
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
-from engine.sampling import Spread, Velocity, dense_spread, sample, schedule, sparse_spread
+from engine.sampling import (
+    GUIDANCE,
+    Spread,
+    Velocity,
+    dense_spread,
+    one_by_one,
+    sample,
+    schedule,
+    sparse_spread,
+    stepping,
+)
+from engine.sampling.velocity import Asked
 from engine.sparse.tensor import SparseTensor
 from protocol.samplers import SamplerParams
 from tests.parity.recorded import DEVICE, case_network, cases, need, recording
+from tests.sampling.tape import TapeRecorder, taping
 from tests.tolerances import assert_parity
 
 
@@ -31,6 +45,24 @@ class Case:
     def params(self, name: str) -> SamplerParams:
         return sampler_params({**self.sampler, "params": self.sets[name]})
 
+    def alone(self, item: int) -> tuple[BoundFlow, Tensor, Spread, slice]:
+        """One item as a request has it: its passes, its noise, its spread, and its rows."""
+        pictures, noise = (self.io[name] for name in ("in.cond", "in.noise"))
+        zeros = self.io["in.neg_cond"]
+        conditions = {
+            True: self.network.prepare(pictures[item : item + 1]),
+            False: self.network.prepare(zeros[item : item + 1]),
+        }
+        if isinstance(self.network, StructureFlow):
+            rows = slice(item, item + 1)
+            return BoundFlow(self.network, conditions), noise[rows], dense_spread, rows
+        start = SparseTensor.from_coords(self.io["in.coords"].int(), noise)
+        rows, x = start.topology.slices[item], start.items()[item]
+        concat = self.io.get("in.concat_cond")
+        more = () if concat is None else (x.replace(concat[rows]),)
+        bound = BoundFlow(self.network, conditions, x.replace, more)
+        return bound, x.feats, sparse_spread(x.topology.offsets), rows
+
     def velocity(self) -> tuple[Velocity, Spread]:
         """The network with its conditions bound, and the spread that its kind of state needs."""
         conditions = {True: self.io["in.cond"], False: self.io["in.neg_cond"]}
@@ -40,7 +72,7 @@ class Case:
             def dense(x: Tensor, t: float, positive: bool) -> Tensor:
                 return flow(x, torch.full((len(x),), 1000 * t, device=DEVICE), conditions[positive])
 
-            return dense, dense_spread
+            return one_by_one(dense), dense_spread
 
         assert isinstance(self.network, LatentFlow)
         latent_flow = self.network
@@ -52,7 +84,7 @@ class Case:
             times = torch.full((start.batch_size,), 1000 * t, device=DEVICE)
             return latent_flow(start.replace(x), times, conditions[positive], shape).feats
 
-        return sparse, sparse_spread(start.topology.offsets)
+        return one_by_one(sparse), sparse_spread(start.topology.offsets)
 
 
 @pytest.fixture(scope="module", params=cases("sampler_*"))
@@ -72,9 +104,9 @@ def test_states_predictions_and_samples(case: Case):
     for name in case.sets:
         calls: list[tuple[float, bool]] = []
 
-        def recorder(x: Tensor, t: float, positive: bool, calls=calls) -> Tensor:
-            calls.append((t, positive))
-            return velocity(x, t, positive)
+        def recorder(x: Tensor, t: float, asked: Asked, calls=calls) -> tuple[Tensor, ...]:
+            calls += [(t, positive) for positive in asked]
+            return velocity(x, t, asked)
 
         steps = list(sample(recorder, case.io["in.noise"], case.params(name), spread=spread))
 
@@ -90,6 +122,23 @@ def test_states_predictions_and_samples(case: Case):
             assert_parity(step.x, state, f"{name}: x after step {step.index}")
             assert_parity(step.x_0, end, f"{name}: x_0 of step {step.index}")
         assert_parity(steps[-1].x, case.io[f"out.{name}.samples"], f"{name}: samples")
+
+
+@pytest.mark.parametrize("guidance", GUIDANCE.backends)
+@torch.inference_mode()
+def test_samples_item_by_item_in_one_batch_and_replayed(case: Case, guidance: str):
+    """As requests are sampled: a single item, conditions prepared, perhaps from a recording."""
+    for item in range(len(case.io["in.cond"])):
+        passes, noise, spread, rows = case.alone(item)
+        for name in case.sets:
+            for replaying in (False, True):
+                with (
+                    taping(TapeRecorder()) if replaying else nullcontext(),
+                    stepping(passes, DEVICE, guidance=GUIDANCE.backends[guidance]) as velocity,
+                ):
+                    steps = list(sample(velocity, noise, case.params(name), spread=spread))
+                recorded = case.io[f"out.{name}.samples"][rows]
+                assert_parity(steps[-1].x, recorded, f"{name}: item {item}, {replaying=}")
 
 
 def test_a_wrong_spread_would_be_seen(case: Case):

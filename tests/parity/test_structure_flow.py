@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.networks.structure_flow import StructureFlow
 from tests.parity.recorded import case_network, cases, listen, recording
-from tests.tolerances import assert_parity
+from tests.tolerances import assert_parity, assert_same_maths
 
 
 def load(folder: Path) -> tuple[StructureFlow, dict[str, Tensor]]:
@@ -54,6 +54,17 @@ def test_a_prepared_picture_gives_the_same(case):
     prepared = flow.prepare(io["in.cond"])
     for _ in range(2):
         assert_parity(flow(io["in.x"], io["in.t"], prepared), io["out.v"], "prepared")
+
+
+@torch.inference_mode()
+def test_two_velocities_in_one_batch(case):
+    flow, io = case
+    for i in range(len(io["in.x"])):
+        x, t, cond = (io[name][i : i + 1] for name in ("in.x", "in.t", "in.cond"))
+        for zeros in (flow.prepare_zeros(1), torch.zeros_like(cond)):
+            positive, negative = flow.both(x, t, flow.prepare(cond), zeros)
+            assert_parity(positive, io["out.v"][i : i + 1], f"item {i}")
+            assert_same_maths(negative, flow(x, t, torch.zeros_like(cond)), torch.float32)
 
 
 @torch.inference_mode()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.sampling import dense_spread, sample, schedule, sparse_spread
+from engine.sampling import dense_spread, guided_steps, one_by_one, sample, schedule, sparse_spread
+from engine.sampling.velocity import Asked
 from protocol.samplers import SamplerParams
 
 
@@ -17,9 +18,9 @@ class Recorder:
         self.pulls = {True: positive_pull, False: negative_pull}
         self.calls: list[tuple[float, bool]] = []
 
-    def __call__(self, x: torch.Tensor, t: float, positive: bool) -> torch.Tensor:
-        self.calls.append((t, positive))
-        return self.pulls[positive] * torch.sin(x) + t
+    def __call__(self, x: torch.Tensor, t: float, asked: Asked) -> tuple[torch.Tensor, ...]:
+        self.calls += [(t, positive) for positive in asked]
+        return tuple(self.pulls[positive] * torch.sin(x) + t for positive in asked)
 
 
 def last(steps):
@@ -45,7 +46,7 @@ def test_the_published_schedule_guides_nine_of_twelve_steps():
     last(sample(velocity, torch.randn(1, 2, 3, 3, 3), params, spread=dense_spread))
     assert sum(positive for _, positive in velocity.calls) == 12
     guided = [t for t, positive in velocity.calls if not positive]
-    assert len(guided) == 9
+    assert len(guided) == guided_steps(params) == 9
     assert guided[-1] == 0.6
 
 
@@ -65,6 +66,7 @@ def test_strength_one_asks_for_the_picture_only_and_zero_for_the_negative_only()
         params = SamplerParams(steps=4, guidance_strength=strength, guidance_rescale=0.7)
         last(sample(velocity, torch.randn(2, 3), params, spread=dense_spread))
         assert {positive for _, positive in velocity.calls} == expected
+        assert guided_steps(params) == 0
         assert len(velocity.calls) == 4
 
 
@@ -81,7 +83,8 @@ def test_a_straight_path_is_followed_exactly():
     data = torch.randn(2, 3, 4, 4, 4, generator=generator, dtype=torch.float64)
     noise = torch.randn(data.shape, generator=generator, dtype=torch.float64)
     params = SamplerParams(steps=7, guidance_strength=1.0, rescale_t=5.0, sigma_min=0.0)
-    steps = list(sample(lambda x, t, positive: noise - data, noise, params, spread=dense_spread))
+    velocity = one_by_one(lambda x, t, positive: noise - data)
+    steps = list(sample(velocity, noise, params, spread=dense_spread))
     for step in steps:
         torch.testing.assert_close(step.x_0, data, atol=1e-12, rtol=0)
         expected = (1 - step.t) * data + step.t * noise
@@ -179,9 +182,8 @@ def test_stopping_early_asks_for_no_further_velocity_and_leaves_the_noise_alone(
 def test_sampling_builds_no_graph_and_leaves_gradients_on_between_steps():
     weight = torch.ones(3, requires_grad=True)
     params = SamplerParams(steps=3, guidance_strength=1.0)
-    for step in sample(
-        lambda x, t, positive: weight * x, torch.ones(2, 3), params, spread=dense_spread
-    ):
+    velocity = one_by_one(lambda x, t, positive: weight * x)
+    for step in sample(velocity, torch.ones(2, 3), params, spread=dense_spread):
         assert not step.x.requires_grad
         assert torch.is_grad_enabled()
 

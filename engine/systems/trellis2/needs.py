@@ -9,8 +9,11 @@ from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
 from engine.residency.slabs import DecoderSize, SlabChoice, walked
+from engine.sampling import GUIDANCE, guided_steps
+from engine.sampling.passes import TWO_PASSES
 from engine.sparse import Topology
 from engine.sparse.attention import score_bytes
+from engine.sparse.backends import Backend
 from engine.systems.trellis2.names import (
     COARSE,
     MATERIAL_DECODER,
@@ -20,6 +23,7 @@ from engine.systems.trellis2.names import (
     STRUCTURE_FLOW,
 )
 from engine.systems.trellis2.routes import Level, Route
+from protocol.samplers import SamplerParams
 
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
@@ -106,10 +110,11 @@ def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
     return exact_flow_use(models, name, count, 5 + (pixels // PATCH) ** 2)
 
 
-def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
-    """A flow on ``count`` cells with ``context`` image_tokens."""
+def exact_flow_use(models: Models, name: str, count: int, context: int, batch: int = 1) -> Use:
+    """A flow on ``count`` cells, ``batch`` times at once, with ``context`` image_tokens."""
     config, dtype = models.skeleton(name).config, models.dtype(name)
-    working = memory.flow_bytes(config, count, context, dtype.itemsize)
+    working = memory.flow_bytes(config, batch * count, context, dtype.itemsize)
+    # Items of a batch have their scores one after the other.
     working += score_bytes(
         models.device,
         dtype,
@@ -118,6 +123,21 @@ def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
         scores=count * max(count, context),
     )
     return Use(name, working, memory.condition_bytes(config, context, dtype.itemsize))
+
+
+def guided_use(
+    models: Models, name: str, count: int, context: int, params: SamplerParams
+) -> tuple[Use, Backend]:
+    """As ``exact_flow_use``, and how guided steps are computed: in one batch, where the device is
+    faster so and the plan has room for it."""
+    once = exact_flow_use(models, name, count, context)
+    guidance = GUIDANCE.choose(models.device, models.dtype(name))
+    if guidance.name == TWO_PASSES:
+        return once, guidance
+    twice = exact_flow_use(models, name, count, context, batch=2)
+    if guided_steps(params) and models.has_room(twice):
+        return twice, guidance
+    return once, GUIDANCE.choose(models.device, models.dtype(name), TWO_PASSES)
 
 
 def decoder_use(models: Models, name: str, count: int, *, upsample: bool = False) -> Use:

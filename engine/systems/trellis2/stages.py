@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
+from engine.networks.bound_flow import BoundFlow
+from engine.networks.flow import Condition
 from engine.networks.material_vae import DecodedMaterial
 from engine.networks.sc_vae import Encoded, Pyramid
 from engine.networks.shape_vae import DecodedShape
 from engine.ovoxel.grid import DualGrid
-from engine.sampling import Spread, dense_spread, sample, sparse_spread
+from engine.sampling import Spread, dense_spread, sample, sparse_spread, stepping
 from engine.sparse import SparseTensor, Topology
 from engine.systems.kept import sample_key
 from engine.systems.trellis2 import needs
@@ -273,28 +275,28 @@ def _drawn(
 ) -> Tensor:
     """As ``_sample``, from noise, looking at the cancel token before every pass."""
     models, cancel = work.models, work.report.cancel
-    use = needs.exact_flow_use(models, name, cells, tokens.shape[1])
+    use, guidance = needs.guided_use(models, name, cells, tokens.shape[1], params)
     with (
         work.report.stage(stage, params.steps) as step_done,
         models.on_device(name, use.working_bytes, kept_bytes=use.kept_bytes) as flow,
     ):
-        work.remember(stage)
+        work.remember(stage, guidance=guidance.name)
 
-        def prepare() -> dict[bool, object]:
+        def prepare() -> dict[bool, Condition]:
             picture = flow.prepare(tokens.to(models.device), zero_shortcut=False)
             return {True: picture, False: flow.prepare_zeros(len(tokens))}
 
         key = work.picture.key
         conditions = models.pictures.prepared(key, name, use.kept_bytes, prepare)
-
-        def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
-            cancel.check()
-            time = torch.full((1,), 1000 * t, device=x.device)
-            v = flow(wrap(x), time, conditions[positive], *more)
-            return v.feats if isinstance(v, SparseTensor) else v
-
         x = noise.to(models.device)
-        for step in sample(velocity, x, params, spread=spread):
-            x = step.x
-            step_done(step.index + 1)
+        with stepping(
+            BoundFlow(flow, conditions, wrap, more),
+            models.device,
+            guidance=guidance,
+            recordable=not models.is_streamed(name),
+            before_pass=cancel.check,
+        ) as velocity:
+            for step in sample(velocity, x, params, spread=spread):
+                x = step.x
+                step_done(step.index + 1)
         return x

@@ -55,13 +55,14 @@ class Work:
     kept: Kept = field(default_factory=Kept)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def remember(self, stage: str, *, slabs: Sequence[int] = ()) -> None:
-        """Note how a stage that is done was run: slabs and streamed blocks change last bits.
+    def remember(self, stage: str, *, slabs: Sequence[int] = (), **more: Any) -> None:
+        """Note how a stage that is done was run: slabs, streamed blocks and what ``more`` names
+        change last bits.
 
         Args:
             slabs: of a decoder, for each level below its first.
         """
-        self.memory[stage] = {"policy": str(self.models.policy), "slabs": list(slabs)}
+        self.memory[stage] = {"policy": str(self.models.policy), "slabs": list(slabs), **more}
 
     @property
     def shape_norm(self) -> Normalization:

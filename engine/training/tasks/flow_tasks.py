@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from engine.checkpoints.pipeline import Normalization
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
-from engine.sampling import dense_spread, sample, sparse_spread
+from engine.sampling import dense_spread, one_by_one, sample, sparse_spread
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
 from engine.training.tasks.flow_matching import noised
@@ -178,7 +178,7 @@ class FlowTask(ABC, Generic[Latent]):
 
         spread = dense_spread if batch.cells is None else sparse_spread(batch.cells.offsets)
         x = noise
-        for step in sample(velocity, noise, self.sampler, spread=spread):
+        for step in sample(one_by_one(velocity), noise, self.sampler, spread=spread):
             x = step.x
         return x
 

@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Plan, Policy, Use, Weights, make_plan, planned_peak
 from engine.residency.streaming import BlockStream, stream_groups, streamed_bytes
+from engine.sampling import GUIDANCE
+from engine.sampling.passes import ONE_BATCH, TWO_PASSES
+from engine.sparse.backends import probe_torch
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
@@ -25,7 +29,9 @@ from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
 from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
+from protocol.samplers import SamplerParams
 from tests.gpu_without_card.card import CUDA, pretended_card
+from tests.sampling.tape import TapeRecorder, taping
 from tests.systems.trellis2.test_generate import same_asset
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 from tests.tolerances import assert_same_maths
@@ -196,6 +202,81 @@ def set_precision(wanted: tuple[str, str]) -> Iterator[None]:
         yield
     finally:
         backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = before
+
+
+def test_two_items_at_once_where_the_plan_has_room(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, with budgets that just allow it and just do not."""
+    either = replace(GUIDANCE.backends[ONE_BATCH], probe=probe_torch)
+    monkeypatch.setitem(GUIDANCE.backends, ONE_BATCH, either)
+    monkeypatch.setattr(GUIDANCE, "_chosen", {})
+    guided, unguided = SamplerParams(guidance_strength=3.0), SamplerParams(guidance_strength=1.0)
+    context = 6
+    for policy in Policy:
+        models = toy_models(toy, budget=ENOUGH, policy=policy)
+        uses = needs.needs_of_generation(models, route_of(offer_of(models), JOB.type), MAX_TOKENS)
+        models.plan(uses)
+        once = needs.exact_flow_use(models, FLOW, 4000, context)
+        use, guidance = needs.guided_use(models, FLOW, 4000, context, guided)
+        assert guidance.name == ONE_BATCH and use.kept_bytes == once.kept_bytes
+        work = once.working_bytes - once.kept_bytes
+        assert use.working_bytes == once.kept_bytes + 2 * work
+        held = ENOUGH - most_room(models, use)
+        whole = {each.name: models.weights(each.name).whole for each in uses}
+        if policy is Policy.RESIDENT:
+            assert held > sum(whole.values())  # and what others keep of the picture
+        else:
+            sizes = models.weights(FLOW)
+            assert held == (sizes.streamed if policy is Policy.STREAMED else sizes.whole)
+        models.budget = held + use.working_bytes
+        assert needs.guided_use(models, FLOW, 4000, context, guided)[1].name == ONE_BATCH
+        assert needs.guided_use(models, FLOW, 4000, context, unguided) == (
+            once, GUIDANCE.backends[TWO_PASSES],
+        )  # fmt: skip
+        models.budget -= 1
+        found = needs.guided_use(models, FLOW, 4000, context, guided)
+        assert found == (once, GUIDANCE.backends[TWO_PASSES])
+    models = toy_models(toy, budget=ENOUGH)
+    models.next_policy()  # once memory has run out, nothing is taken but what is needed
+    assert needs.guided_use(models, FLOW, 4000, context, guided)[1].name == TWO_PASSES
+
+
+def most_room(models: Models, use: Use) -> int:
+    """The most that ``has_room`` grants a network, by halving."""
+    low, high = 0, ENOUGH
+    while low < high:
+        middle = (low + high + 1) // 2
+        if models.has_room(replace(use, working_bytes=middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@pytest.mark.parametrize("policy", [Policy.SINGLE, Policy.STREAMED])
+def test_one_batch_and_recordings_give_the_same_asset(
+    toy: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole requests as a GPU does them; networks whose blocks come and go are not recorded."""
+    expected = generate(JOB, toy_models(toy, policy=policy), Report(), INPUTS)
+    either = replace(GUIDANCE.backends[ONE_BATCH], probe=probe_torch)
+    monkeypatch.setitem(GUIDANCE.backends, ONE_BATCH, either)
+    monkeypatch.setattr(GUIDANCE, "_chosen", {})
+    recorder = TapeRecorder()
+    with taping(recorder):
+        asset = generate(JOB, toy_models(toy, policy=policy), Report(), INPUTS)
+    for name in ("coarse", "shape", "texture"):
+        got, wanted = asset.latents[name], expected.latents[name]
+        assert torch.equal(got.coords, wanted.coords)
+        assert_same_maths(got.feats, wanted.feats, torch.float32)
+    memory = asset.recipe["memory"]
+    assert [memory[name]["guidance"] for name in ("structure", "shape", "texture")] == [
+        ONE_BATCH, ONE_BATCH, TWO_PASSES,
+    ]  # fmt: skip
+    # Structure, two shapes and texture: of their four steps each, what comes twice is recorded.
+    counts = [recorder.heard.count(what) for what in ("rehearse", "record", "release")]
+    assert counts == ([0, 0, 0] if policy is Policy.STREAMED else [6, 4, 4])
 
 
 def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> None:
