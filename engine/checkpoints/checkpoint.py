@@ -16,7 +16,7 @@ from engine.checkpoints.build import (
     read_description,
 )
 from engine.checkpoints.pipeline import NORMALIZATION, PipelineSpec, read_pipeline
-from engine.checkpoints.tensors import load_tensors
+from engine.checkpoints.tensors import load_tensors, place_stored
 from engine.weights.hub import NotHere, Origin, Source, sources_of
 from protocol.errors import EngineError
 
@@ -87,6 +87,16 @@ class Checkpoint:
             device=device,
             torso_dtype=torso_dtype,
         )
+
+    def skeleton(self, name: str, *, torso_dtype: torch.dtype | None) -> nn.Module:
+        """That network on the meta device: as it will be on a device, with neither memory nor
+        values.
+
+        Raises:
+            EngineError: as ``network``, but for what is wrong with tensors.
+        """
+        description, weights = self.files(name)
+        return _skeleton(self.kinds, description, weights, torso_dtype)
 
     def description(self, name: str) -> tuple[str, dict[str, Any]]:
         """The published class name and the arguments of a network.
@@ -224,7 +234,17 @@ def load_network(
             f"The network's description {description} is not there.",
             "Download the checkpoint again.",
         )
+    weights = weights or Path(f"{stem}.safetensors")
+    network = _skeleton(kinds, description, weights, torso_dtype)
+    load_tensors(network, weights, device=device)
+    return network
+
+
+def _skeleton(
+    kinds: NetworkKinds, description: Path, weights: Path, torso_dtype: torch.dtype | None
+) -> nn.Module:
     name, args = read_description(description)
     network = build_network(kinds, name, args, torso_dtype=torso_dtype)
-    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device)
+    if network_kind(kinds, name).works_in == "flow":
+        place_stored(network, weights)
     return network

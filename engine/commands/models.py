@@ -31,9 +31,9 @@ from engine.commands.console import (
 from engine.host.command import command
 from engine.systems.catalogue import CHOICES, catalogue, choose
 from protocol.errors import EngineError
-from protocol.limits import WEIGHT_GROUPS
+from protocol.limits import WEIGHT_GROUPS, check_one_of
 
-app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
+app = typer.Typer(help="List, download, check, quantise and remove weights.", no_args_is_help=True)
 
 NAMES = f"Names out of 'models list', or {', '.join(CHOICES)}."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=NAMES)]
@@ -186,6 +186,48 @@ def remove(
 
 
 @app.command()
+def quantise(
+    context: typer.Context,
+    checkpoint: Annotated[
+        str, typer.Argument(help="A folder with a pipeline.json, or a hub repository's name.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="int8, or fp8 (four times the error).")] = "int8",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="NAME-int8 beside the checkpoint if absent."
+        ),
+    ] = None,
+) -> None:
+    """Copy a checkpoint with its flows' weights at one byte each, which takes less memory."""
+    with errors_shown(context.obj):
+        check_one_of("option_invalid", "kind of weights called", to, ("int8", "fp8"))
+        store = _store(context)
+        place = store.checkpoint(checkpoint)
+        folder = output or _beside(place, store.folder, to)
+        from engine.checkpoints.quantise import quantise as write_copy
+        from engine.systems.opening import load_checkpoint
+
+        opened = load_checkpoint(place, offline=store.offline, origin=store.origin)
+        with _bars() as report:
+            write_copy(opened, folder, "fp8" if to == "fp8" else "int8", report.at)
+        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+        out.print(f"{binary_size(size)}, to {folder}", markup=False)
+        out.print(f"Use it with --checkpoint {folder}", markup=False)
+
+
+def _beside(place: str, models: Path, scheme: str) -> Path:
+    """Where a copy goes that nobody gave a place: not into the package, nor a hub's cache."""
+    from engine import embedded
+
+    there = Path(place)
+    if there == embedded.FOLDER or not there.is_dir():
+        return models / f"{place if not there.is_dir() else there.name}-{scheme}"
+    resolved = there.resolve()
+    return resolved.with_name(f"{resolved.name}-{scheme}")
+
+
+@app.command()
 def path(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="A name out of 'models list'.")] = None,
@@ -271,3 +313,8 @@ class _Bars:
         if self._file is not None:
             self._progress.update(self._file, completed=at.done, total=at.size)
         self._progress.update(self._all, completed=at.total_done, total=at.total)
+
+    def at(self, file: str, done: int, total: int) -> None:
+        """Told of all files at once: one bar, which names the file."""
+        interrupt.check()
+        self._progress.update(self._all, description=file, completed=done, total=total)

@@ -2,6 +2,7 @@
 
 from engine.assets.asset import Asset
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
+from engine.networks.scaled_linear import widened_bytes
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
@@ -103,10 +104,11 @@ def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
 
 def exact_flow_use(models: Models, name: str, count: int, context: int) -> Use:
     """A flow on ``count`` cells with ``context`` image_tokens."""
-    config, size = models.skeleton(name).config, models.dtype(name).itemsize
+    flow, size = models.skeleton(name), models.dtype(name).itemsize
+    config = flow.config
     return Use(
         name,
-        memory.flow_bytes(config, count, context, size),
+        memory.flow_bytes(config, count, context, size) + widened_bytes(flow),
         memory.condition_bytes(config, context, size),
     )
 
