@@ -11,6 +11,7 @@ import torch
 from engine import __version__
 from engine.assets.recipe import RECIPE_VERSION, is_whole
 from engine.host.machine import device_name
+from engine.networks.scaled_linear import schemes_of
 from engine.residency.models import Models
 from engine.systems.trellis2.names import COARSE, SAMPLED, SHAPE, SYSTEM, TEXTURE
 from engine.systems.trellis2.routes import Route
@@ -146,4 +147,7 @@ def _checkpoint(models: Models) -> dict[str, Any]:
         _, weights = models.checkpoint.files(name)
         stem = models.checkpoint.models[name]
         networks[name] = {"stem": stem, "fingerprint": fingerprint(weights)}
+        schemes = schemes_of(models.skeleton(name))
+        if schemes:
+            networks[name]["weights"] = " ".join(schemes)
     return {"home": str(home), "revision": revision, "networks": networks}
