@@ -20,6 +20,7 @@ from engine.weights.hub import Repository
 from engine.weights.manifest import pinned_revision
 from protocol.errors import EngineError
 from protocol.plain import tag, to_dict
+from protocol.samplers import SamplerParams
 
 _ENDS = 1 << 20
 _MOST_DRAWS = 16
@@ -102,7 +103,7 @@ def recipe_of(
         "asked_resolution": route.resolution if route else resolution,
         "resolution": resolution,
         "max_tokens": work.max_tokens,
-        "samplers": {name: to_dict(params) for name, params in work.samplers.items()},
+        "samplers": {name: _settings(params) for name, params in work.samplers.items()},
         "latents": [COARSE, SHAPE, TEXTURE],
         "coarse_draws": work.noise.shapes[:coarse_draws],
         "picture_sha256": work.picture.key,
@@ -119,6 +120,11 @@ def recipe_of(
         "memory": work.memory,
         "notes": list(work.report.notes),
     }
+
+
+def _settings(params: SamplerParams) -> dict[str, Any]:
+    """Without what is not used, so that an engine that does not know it reads the rest."""
+    return {name: value for name, value in to_dict(params).items() if value is not None}
 
 
 def fingerprint(path: Path) -> str:
