@@ -63,8 +63,6 @@ def test_the_error_is_small_and_less_than_of_fewer_steps(goldens: Path, name: st
         fast, passes = walked(velocity, spread, noise, replace(params, reuse_after=after))
         less, more_passes = walked(velocity, spread, noise, replace(params, steps=FEWER[after]))
         error, of_fewer = relative(fast, every), relative(less, every)
-        print(f"{name} {given}: {passes} of {all_passes} passes, error {error:.4f}; "
-              f"{FEWER[after]} steps: {more_passes}, {of_fewer:.4f}")  # fmt: skip
         assert 0.01 < error < BOUND
         assert passes < more_passes and 0.2 < 1 - passes / all_passes < 0.4
         errors.append((error, of_fewer))

@@ -163,7 +163,7 @@ def savings(samplers: Mapping[str, SamplerParams]) -> str | None:
         if saved_steps(params)
     ]
     if saved:
-        return f"Fast: told from the steps before, not computed: {', '.join(saved)}."
+        return f"Fast: {', '.join(saved)} are told from the steps before them."
     return "Fast: so few steps that none is saved." if asked else None
 
 

@@ -153,8 +153,8 @@ def test_a_fast_asset_says_so_and_is_made_again_bit_for_bit(toy: Path, tmp_path:
     wanted = job(type="128_cascade", samplers=steps, fast=True)
     asset = generate(wanted, toy_models(toy), Report(notes_to(told.append)), INPUTS)
     sentence = (
-        "Fast: told from the steps before, not computed: 1 of 8 steps (structure), 2 of 8 steps "
-        "(shape), 2 of 8 steps (texture)."
+        "Fast: 1 of 8 steps (structure), 2 of 8 steps (shape), 2 of 8 steps (texture) are told "
+        "from the steps before them."
     )
     assert sentence in told and sentence in asset.recipe["notes"]
     reuse = {name: made["reuse_after"] for name, made in asset.recipe["samplers"].items()}
