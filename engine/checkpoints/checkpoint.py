@@ -1,7 +1,7 @@
 """A checkpoint: a folder or hub repository of networks, and what its pipelines say about them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,17 @@ class Checkpoint:
                 of channels than the pipelines have means and deviations for; ``file_missing``,
                 ``hub_*``, ``network_description``.
         """
-        found = self._find(name)
-        self._check_latent(name, found[0])
-        return found
+        description, weights = self._find(name, (".json", ".safetensors"))
+        self._check_latent(name, description)
+        return description, weights
+
+    def description_file(self, name: str) -> Path:
+        """The JSON file of a network, whose weights need not be there.
+
+        Raises:
+            EngineError: as ``files``.
+        """
+        return self._find(name, (".json",))[0]
 
     def _stem(self, name: str) -> str:
         if name not in self.models:
@@ -139,7 +147,8 @@ class Checkpoint:
             )
         return self.models[name]
 
-    def _find(self, name: str) -> tuple[Path, Path]:
+    def _find(self, name: str, endings: Sequence[str]) -> list[Path]:
+        """Files of a network, all of one place."""
         places = sources_of(
             self._stem(name),
             self.home,
@@ -150,12 +159,13 @@ class Checkpoint:
         absent: list[NotHere] = []
         for place, inside in places[:-1]:
             try:
-                return _pair(place, inside)
+                return [place.file(inside + ending) for ending in endings]
             except NotHere as reason:
                 log.debug("%s: %s", place, reason.message)
                 absent.append(reason)
         try:
-            return _pair(*places[-1])
+            place, inside = places[-1]
+            return [place.file(inside + ending) for ending in endings]
         except EngineError as error:
             if absent:
                 raise _nowhere(absent[0], error) from error
@@ -200,10 +210,6 @@ def _nowhere(at_home: NotHere, elsewhere: EngineError) -> EngineError:
     first = at_home if elsewhere.code in ("hub_not_found", "file_missing") else elsewhere
     message = f"{at_home.message.rstrip('.')}, nor elsewhere: {elsewhere.message}"
     return type(elsewhere)(first.code, message, first.hint)
-
-
-def _pair(place: Source, stem: str) -> tuple[Path, Path]:
-    return place.file(f"{stem}.json"), place.file(f"{stem}.safetensors")
 
 
 def load_network(

@@ -198,6 +198,18 @@ def quantise(
             "--output", "-o", metavar="FOLDER", help="NAME-int8 beside the checkpoint if absent."
         ),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Take flows that others have made smaller from a file."
+        ),
+    ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part", metavar="NETWORK=PREFIX", help="Which network each flow in that file is."
+        ),
+    ] = None,
 ) -> None:
     """Copy a checkpoint with its flows' weights at one byte each, which takes less memory."""
     with errors_shown(context.obj):
@@ -205,15 +217,50 @@ def quantise(
         store = _store(context)
         place = store.checkpoint(checkpoint)
         folder = output or _beside(place, store.folder, to)
+        from engine.checkpoints.quantise import Part, flows_in
         from engine.checkpoints.quantise import quantise as write_copy
         from engine.systems.opening import load_checkpoint
+        from engine.weights.hub import NotHere
 
-        opened = load_checkpoint(place, offline=store.offline, origin=store.origin)
+        try:
+            # Gigabytes are not fetched unasked.
+            opened = load_checkpoint(place, offline=True, origin=store.origin)
+        except NotHere as error:
+            if Path(place).is_dir():
+                raise
+            raise EngineError(
+                "weights_absent",
+                f"{checkpoint} is not on this disk.",
+                f"Download it first ({command('models', 'download')}), or give a folder.",
+            ) from error
+        given = dict(_assigned(text) for text in parts or [])
+        if bool(given) != (source is not None):
+            flows = f" {source} has {', '.join(flows_in(source)) or 'no flow'}." if source else ""
+            raise EngineError(
+                "option_invalid",
+                f"--from and --part go together.{flows}",
+                "Write --from FILE --part NETWORK=PREFIX, with a NETWORK of "
+                f"{', '.join(opened.models)}.",
+            )
+        taken = {name: Part(source, prefix) for name, prefix in given.items() if source}
         with _bars() as report:
-            write_copy(opened, folder, "fp8" if to == "fp8" else "int8", report.at)
+            absent = write_copy(
+                opened, folder, "fp8" if to == "fp8" else "int8", report.at, parts=taken
+            )
         size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+        if absent:
+            out.print(f"Not on this disk, so left out: {', '.join(absent)}", markup=False)
         out.print(f"{binary_size(size)}, to {folder}", markup=False)
         out.print(f"Use it with --checkpoint {folder}", markup=False)
+
+
+def _assigned(text: str) -> tuple[str, str]:
+    name, _, prefix = text.partition("=")
+    if not (name and prefix):
+        raise EngineError(
+            "option_invalid", f"--part {text} is not understood.", "Write --part NETWORK=PREFIX."
+        )
+    return name, prefix
 
 
 def _beside(place: str, models: Path, scheme: str) -> Path:

@@ -21,6 +21,7 @@ from protocol.jobs import GenerateJob
 from protocol.references import File
 from protocol.samplers import Sampling
 from tests.checkpoints import tiny
+from tests.checkpoints.one_byte_files import one_byte
 from tests.systems.trellis2.toy import INPUTS
 
 MUSHROOM = Path(__file__).parents[2] / "examples/mushroom.png"
@@ -133,6 +134,56 @@ def test_a_checkpoint_without_flows(folder: Path):
     del content["args"]["models"][FLOW]
     tiny.write_json(folder / "pipeline.json", content)
     assert "has no flows" in refused(folder)
+
+
+def test_what_is_not_on_this_disk_is_left_out_and_not_fetched(folder: Path):
+    (folder / f"{tiny.ELSEWHERE}.safetensors").unlink()
+    result = run(folder)
+    assert result.exit_code == 0, result.output
+    assert "left out: sparse_structure_decoder" in result.stdout
+    assert load_checkpoint(folder.with_name("ours-int8"), offline=True).network(FLOW)
+    assert "somebody/else is not on this disk" in refused("somebody/else")
+
+
+@pytest.fixture
+def of_others(folder: Path) -> Path:
+    """A file of two flows as it is published, whose weights the checkpoint then lacks."""
+    flow = folder / "ckpts/flow.safetensors"
+    small = one_byte(load_file(flow), "int8", "convrot")
+    names = {f"model.structure_model.{name}": tensor for name, tensor in small.items()}
+    names |= {f"model.img2shape.{name}": tensor.clone() for name, tensor in small.items()}
+    save_file(names, folder.parent / "combined.safetensors")
+    flow.unlink()
+    return folder.parent / "combined.safetensors"
+
+
+def test_flows_of_others_are_cut_out_of_their_file(folder: Path, of_others: Path):
+    result = run(folder, "--from", of_others, "--part", f"{FLOW}=model.structure_model")
+    assert result.exit_code == 0, result.output
+    made = folder.with_name("ours-int8")
+    flow = load_checkpoint(made, offline=True).network(FLOW)
+    assert schemes_of(flow) == ["int8"]
+    assert load_file(made / "ckpts/flow.safetensors").keys() == {
+        name.removeprefix("model.img2shape.")
+        for name in load_file(of_others)
+        if name.startswith("model.img2shape.")
+    }
+
+
+def test_which_flow_is_which_is_not_guessed(folder: Path, of_others: Path):
+    text = refused(folder, "--from", of_others)
+    assert "has model.img2shape, model.structure_model." in text and FLOW in text
+    text = refused(folder, "--from", of_others, "--part", f"{FLOW}=model.structure")
+    assert "no flow under 'model.structure'" in text and "model.structure_model" in text
+    assert "--part" in refused(folder, "--part", f"{FLOW}=model.structure_model")
+    assert "not understood" in refused(folder, "--from", of_others, "--part", FLOW)
+    assert "'more'" in refused(folder, "--from", of_others, "--part", "more=model.img2shape")
+    tensors = load_file(of_others)
+    del tensors["model.img2shape.blocks.0.cross_attn.to_q.weight_scale"]
+    save_file(tensors, of_others)
+    text = refused(folder, "--from", of_others, "--part", f"{FLOW}=model.img2shape")
+    assert "without a scale" in text and f"in {of_others} (model.img2shape) is int8" in text
+    assert not folder.with_name("ours-int8").exists() and nothing_left(folder)
 
 
 def test_the_small_model_is_generated_with(home: Path):
