@@ -1,7 +1,8 @@
 """Sampling from flow-matching networks."""
 
-from engine.sampling.euler import Step, Velocity, guided_velocity, sample, schedule
+from engine.sampling.euler import Step, guided_velocity, sample, schedule
 from engine.sampling.spread import Spread, dense_spread, sparse_spread
+from engine.sampling.velocity import Velocity
 
 __all__ = [
     "Spread",

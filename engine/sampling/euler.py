@@ -8,25 +8,14 @@ networks and conditions: it asks a function for velocities.
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from engine.sampling.reuse import reusing
 from engine.sampling.spread import Spread
+from engine.sampling.velocity import Velocity
 from protocol.samplers import SamplerParams
-
-
-class Velocity(Protocol):
-    """A flow-matching network with its conditions bound."""
-
-    def __call__(self, x: Tensor, t: float, positive: bool) -> Tensor:
-        """The velocity at the state ``x``, time ``t`` in (0, 1], shaped like ``x``.
-
-        ``positive`` asks for the condition (the picture), otherwise for the negative one.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,14 +7,11 @@ would give instead: docs/decisions/0069-fast-mode.md.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from engine.sampling.velocity import Velocity
 from protocol.samplers import SamplerParams
-
-if TYPE_CHECKING:
-    from engine.sampling.euler import Velocity
 
 SHARE = 0.5
 """Of the way along the line: all of it repeats the noise of two velocities, nothing of it is the
@@ -30,7 +27,7 @@ def saved_steps(params: SamplerParams) -> list[int]:
     return list(range(params.reuse_after, params.steps - 1, 2))
 
 
-def reusing(velocity: "Velocity", times: Sequence[float], params: SamplerParams) -> "Velocity":
+def reusing(velocity: Velocity, times: Sequence[float], params: SamplerParams) -> Velocity:
     """A velocity that asks another one only at steps that are not saved, for one walk.
 
     Args:
@@ -42,7 +39,7 @@ def reusing(velocity: "Velocity", times: Sequence[float], params: SamplerParams)
 
 
 class _Reusing:
-    def __init__(self, velocity: "Velocity", saved: frozenset[float]) -> None:
+    def __init__(self, velocity: Velocity, saved: frozenset[float]) -> None:
         self._velocity = velocity
         self._saved = saved
         # Apart for picture and negative condition, so that guidance may begin and end anywhere.

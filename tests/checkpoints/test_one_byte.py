@@ -57,7 +57,7 @@ def scaled(flow: Any) -> list[ScaledLinear]:
 
 @pytest.mark.parametrize(("layout", "scheme"), BOUNDS)
 def test_every_layout_means_the_same_network(stem: Path, layout: str, scheme: Scheme):
-    whole = load_network(stem)
+    whole: Any = load_network(stem)
     small = load_network(stem, weights=small_file(stem, scheme, layout))
     assert len(scaled(small)) == 7 * len(whole.blocks) and not scaled(whole)
     expected = velocity(whole)
@@ -104,7 +104,7 @@ def test_the_plan_counts_what_is_there(checkpoint: Path, layout: str):
     whole = models_of(checkpoint, None).weights(STRUCTURE_FLOW)
     models = models_of(checkpoint, layout)
     planned = models.weights(STRUCTURE_FLOW)
-    loaded = models.checkpoint.load(STRUCTURE_FLOW, device="cpu", torso_dtype=torch.bfloat16)
+    loaded: Any = models.checkpoint.load(STRUCTURE_FLOW, device="cpu", torso_dtype=torch.bfloat16)
     derived = sum(tensor.nbytes for tensor in loaded.derived_buffers("cpu").values())
     assert planned.whole == network_bytes(loaded)
     numbers = sum(layer.weight.numel() for layer in scaled(loaded))

@@ -36,7 +36,7 @@ def test_a_forecast_goes_half_of_the_way_along_the_line():
     chosen = params(steps=4, reuse_after=2, rescale_t=3.0, sigma_min=0.0)
     x = torch.zeros(1, 4, dtype=torch.float64)
     times = schedule(4, 3.0)
-    steps = list(sample(lambda x, t, _: x * 0 + t**2, x, chosen, spread=dense_spread))
+    steps = list(sample(lambda x, t, positive: x * 0 + t**2, x, chosen, spread=dense_spread))
     slope = (times[1] ** 2 - times[0] ** 2) / (times[1] - times[0])
     told = times[1] ** 2 + 0.5 * slope * (times[2] - times[1])
     moved = steps[1].x - steps[2].x
@@ -46,7 +46,7 @@ def test_a_forecast_goes_half_of_the_way_along_the_line():
 def test_a_straight_path_is_followed_exactly():
     data, noise = torch.randn(2, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
     chosen = params(steps=9, reuse_after=2, sigma_min=0.0)
-    end = last(sample(lambda *_: noise - data, noise, chosen, spread=dense_spread)).x
+    end = last(sample(lambda x, t, positive: noise - data, noise, chosen, spread=dense_spread)).x
     torch.testing.assert_close(end, data, atol=1e-12, rtol=0)
 
 
@@ -71,14 +71,17 @@ def test_memory_that_is_used_again_does_no_harm():
     """As the outputs of a recorded graph."""
     place = torch.empty(1, 3)
 
-    def velocity(x: torch.Tensor, t: float, _: bool) -> torch.Tensor:
+    def velocity(x: torch.Tensor, t: float, positive: bool) -> torch.Tensor:
         return place.copy_(torch.cos(3 * x) + t)
 
     chosen = params(reuse_after=2)
     start = torch.randn(1, 3)
     got = last(sample(velocity, start, chosen, spread=dense_spread)).x
-    fresh = last(sample(lambda *a: velocity(*a).clone(), start, chosen, spread=dense_spread)).x
-    assert torch.equal(got, fresh)
+
+    def fresh(x: torch.Tensor, t: float, positive: bool) -> torch.Tensor:
+        return velocity(x, t, positive).clone()
+
+    assert torch.equal(got, last(sample(fresh, start, chosen, spread=dense_spread)).x)
 
 
 @pytest.mark.parametrize("wrong", [0, 1, -3, 2.0, True, 1001, "6"])

@@ -161,6 +161,7 @@ def test_a_fast_asset_says_so_and_is_made_again_bit_for_bit(toy: Path, tmp_path:
     assert reuse == {"structure": 6, "shape": 4, "texture": 4}
     save_asset(asset, tmp_path / "a")
     again, inputs = job_again(load_asset(tmp_path / "a"))
+    assert isinstance(again, GenerateJob)
     repeated = generate(again, toy_models(toy), Report(), inputs)
     same_asset(repeated, asset)
     assert repeated.recipe["samplers"] == asset.recipe["samplers"]
