@@ -41,6 +41,8 @@ class GenerateJob:
         seed: 0 to 2^63 - 1.
         matte: how the background is removed.
         samplers: changes to the checkpoint's samplers, by the system's names of its stages.
+        fast: less time for a small error: passes of the networks are saved as the system sees fit,
+            where ``samplers`` does not say how.
         max_tokens: cells of the latent above which a cascade's resolution is lowered; None: the
             system's limit.
 
@@ -56,11 +58,13 @@ class GenerateJob:
     seed: int = DEFAULT_SEED
     matte: MatteMethod = "auto"
     samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    fast: bool = False
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
         check_reference("picture", self.picture)
         check_seed(self.seed)
+        _check_fast(self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         _check_route(self.quality, self.type)
         check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
@@ -84,7 +88,7 @@ class TextureJob:
         resolution: voxels an axis, 16 to 2048; None: the checkpoint's highest.
         require_textures: fail where a picture or material file of the mesh is missing or broken;
             else a note is told.
-        picture, system, seed, matte, samplers: as in ``GenerateJob``.
+        picture, system, seed, matte, samplers, fast: as in ``GenerateJob``.
 
     Raises:
         EngineError: as ``GenerateJob``.
@@ -97,12 +101,14 @@ class TextureJob:
     seed: int = DEFAULT_SEED
     matte: MatteMethod = "auto"
     samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    fast: bool = False
     require_textures: bool = False
 
     def __post_init__(self) -> None:
         check_reference("mesh", self.mesh)
         check_reference("picture", self.picture)
         check_seed(self.seed)
+        _check_fast(self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
 
@@ -117,8 +123,8 @@ class UpscaleJob:
         quality, type: finer than the asset; both None: the quality ``high``.
         seed: None: the asset's, or else 42.
         require_textures: as in ``TextureJob``.
-        system, matte, samplers, max_tokens: as in ``GenerateJob``; changes are to the samplers that
-            the asset was made with, or else to the checkpoint's.
+        system, matte, samplers, fast, max_tokens: as in ``GenerateJob``; changes are to the
+            samplers that the asset was made with, or else to the checkpoint's.
 
     Raises:
         EngineError: as ``GenerateJob``.
@@ -132,6 +138,7 @@ class UpscaleJob:
     seed: int | None = None
     matte: MatteMethod = "auto"
     samplers: Mapping[str, Sampling] = field(default_factory=dict[str, Sampling])
+    fast: bool = False
     max_tokens: int | None = None
     require_textures: bool = False
 
@@ -141,6 +148,7 @@ class UpscaleJob:
             check_reference("picture", self.picture)
         if self.seed is not None:
             check_seed(self.seed)
+        _check_fast(self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         _check_route(self.quality, self.type)
         check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
@@ -207,6 +215,11 @@ class RenderJob:
 MakingJob = GenerateJob | TextureJob | UpscaleJob
 """What a system of networks does."""
 Job = GenerateJob | TextureJob | UpscaleJob | FinishJob | RenderJob
+
+
+def _check_fast(fast: object) -> None:
+    if type(fast) is not bool:
+        raise EngineError("job_invalid", "fast is true or false.", "Give one of these.")
 
 
 def _check_route(quality: str | None, type: str | None) -> None:

@@ -29,6 +29,8 @@ class SamplerParams:
         rescale_t: 0.001 to 1000; 1 spaces the steps evenly, larger values spend them near the
             noise.
         sigma_min: noise left at t = 0, in [0, 1).
+        reuse_after: steps, from 2, after which every other one is told from the two before it
+            instead of by the network, but for the last; None: the network is always asked.
 
     Raises:
         EngineError: ``sampler_parameter`` when a value is outside of its range.
@@ -40,10 +42,14 @@ class SamplerParams:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     rescale_t: float = 1.0
     sigma_min: float = 1e-5
+    reuse_after: int | None = None
 
     def __post_init__(self) -> None:
         if type(self.steps) is not int or not 1 <= self.steps <= MOST_STEPS:
             raise _refusal("steps", self.steps, f"a whole number, 1 to {MOST_STEPS}")
+        reuse = self.reuse_after
+        if reuse is not None and (type(reuse) is not int or not 2 <= reuse <= MOST_STEPS):
+            raise _refusal("reuse_after", reuse, f"a whole number, 2 to {MOST_STEPS}")
         _check("guidance_strength", self.guidance_strength, low=0.0)
         _check("guidance_rescale", self.guidance_rescale, low=0.0, high=1.0)
         _check("rescale_t", self.rescale_t, low=LEAST_RESCALE_T, high=MOST_RESCALE_T)
@@ -75,6 +81,7 @@ class Sampling:
     guidance_interval: tuple[float, float] | None = None
     rescale_t: float | None = None
     sigma_min: float | None = None
+    reuse_after: int | None = None
 
     def __post_init__(self) -> None:
         self.over(SamplerParams())

@@ -131,6 +131,9 @@ class RandomCheckpoint(Checkpoint):
     def description(self, name: str) -> tuple[str, dict[str, Any]]:
         return self.reduction.args(name)
 
+    def skeleton(self, name: str, *, torso_dtype: torch.dtype | None) -> nn.Module:
+        return build_network(*self.reduction.args(name), torso_dtype=torso_dtype)
+
     def load(
         self,
         name: str,

@@ -1,7 +1,7 @@
 """A checkpoint: a folder or hub repository of networks, and what its pipelines say about them."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.checkpoints.build import (
     read_description,
 )
 from engine.checkpoints.pipeline import NORMALIZATION, PipelineSpec, read_pipeline
-from engine.checkpoints.tensors import load_tensors
+from engine.checkpoints.tensors import load_tensors, place_stored
 from engine.weights.hub import NotHere, Origin, Source, sources_of
 from protocol.errors import EngineError
 
@@ -97,6 +97,16 @@ class Checkpoint:
             check=check,
         )
 
+    def skeleton(self, name: str, *, torso_dtype: torch.dtype | None) -> nn.Module:
+        """That network on the meta device: as it will be on a device, with neither memory nor
+        values.
+
+        Raises:
+            EngineError: as ``network``, but for what is wrong with tensors.
+        """
+        description, weights = self.files(name)
+        return _skeleton(self.kinds, description, weights, torso_dtype)
+
     def description(self, name: str) -> tuple[str, dict[str, Any]]:
         """The published class name and the arguments of a network.
 
@@ -125,9 +135,17 @@ class Checkpoint:
                 of channels than the pipelines have means and deviations for; ``file_missing``,
                 ``hub_*``, ``network_description``.
         """
-        found = self._find(name)
-        self._check_latent(name, found[0])
-        return found
+        description, weights = self._find(name, (".json", ".safetensors"))
+        self._check_latent(name, description)
+        return description, weights
+
+    def description_file(self, name: str) -> Path:
+        """The JSON file of a network, whose weights need not be there.
+
+        Raises:
+            EngineError: as ``files``.
+        """
+        return self._find(name, (".json",))[0]
 
     def _stem(self, name: str) -> str:
         if name not in self.models:
@@ -138,7 +156,8 @@ class Checkpoint:
             )
         return self.models[name]
 
-    def _find(self, name: str) -> tuple[Path, Path]:
+    def _find(self, name: str, endings: Sequence[str]) -> list[Path]:
+        """Files of a network, all of one place."""
         places = sources_of(
             self._stem(name),
             self.home,
@@ -149,12 +168,13 @@ class Checkpoint:
         absent: list[NotHere] = []
         for place, inside in places[:-1]:
             try:
-                return _pair(place, inside)
+                return [place.file(inside + ending) for ending in endings]
             except NotHere as reason:
                 log.debug("%s: %s", place, reason.message)
                 absent.append(reason)
         try:
-            return _pair(*places[-1])
+            place, inside = places[-1]
+            return [place.file(inside + ending) for ending in endings]
         except EngineError as error:
             if absent:
                 raise _nowhere(absent[0], error) from error
@@ -201,10 +221,6 @@ def _nowhere(at_home: NotHere, elsewhere: EngineError) -> EngineError:
     return type(elsewhere)(first.code, message, first.hint)
 
 
-def _pair(place: Source, stem: str) -> tuple[Path, Path]:
-    return place.file(f"{stem}.json"), place.file(f"{stem}.safetensors")
-
-
 def load_network(
     kinds: NetworkKinds,
     stem: str | Path,
@@ -235,7 +251,17 @@ def load_network(
             f"The network's description {description} is not there.",
             "Download the checkpoint again.",
         )
+    weights = weights or Path(f"{stem}.safetensors")
+    network = _skeleton(kinds, description, weights, torso_dtype)
+    load_tensors(network, weights, device=device, check=check)
+    return network
+
+
+def _skeleton(
+    kinds: NetworkKinds, description: Path, weights: Path, torso_dtype: torch.dtype | None
+) -> nn.Module:
     name, args = read_description(description)
     network = build_network(kinds, name, args, torso_dtype=torso_dtype)
-    load_tensors(network, weights or Path(f"{stem}.safetensors"), device=device, check=check)
+    if network_kind(kinds, name).works_in == "flow":
+        place_stored(network, weights)
     return network

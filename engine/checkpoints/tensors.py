@@ -10,14 +10,33 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from engine.checkpoints.int8_weights import SCALE, from_int8, scales_of
+from engine.checkpoints.one_byte import (
+    OneByte,
+    holds_nothing_finite,
+    one_byte_layers,
+    place_layers,
+    read_scale,
+)
+from engine.networks.scaled_linear import WEIGHT_SCALE, finish_rotations
 from protocol.errors import EngineError
 
-# Stored dtypes that hold a network's numbers; anything else in a file is a mistake, but for int8
-# with scales (``int8_weights``).
+# Stored dtypes that hold a network's numbers; anything else in a file is a mistake, but for weights
+# of one byte with scales (``int8_weights``, ``one_byte``).
 FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 DERIVED_TOLERANCE = 1e-4
 SHOWN = 4
 READ_AT_ONCE = 1 << 16
+
+
+def place_stored(network: nn.Module, path: Path) -> None:
+    """Make a flow on the meta device ready for a file that keeps layers at one byte a weight.
+
+    Raises:
+        EngineError: as ``load_tensors``, ``weights_without_scales``, ``weights_layout``.
+    """
+    with opened(path) as file:
+        kept = one_byte_layers(file, path)
+    place_layers(network, kept, path)
 
 
 def load_tensors(
@@ -30,7 +49,8 @@ def load_tensors(
     """Give a network on the meta device the tensors of a safetensors file, in place.
 
     The file is memory-mapped and read tensor by tensor; each becomes the dtype that the network
-    declares for it. Names and shapes must be the network's, exactly. Tensors that follow from the
+    declares for it. Names and shapes must be the network's, exactly; scales of layers at one byte a
+    weight (``place_stored``) may be named as in the files of others. Tensors that follow from the
     network's arguments (its ``derived_buffers``) may be in the file; then they must agree.
 
     Args:
@@ -41,12 +61,19 @@ def load_tensors(
             ``tensor_extra``, ``tensor_shape``, ``tensor_dtype``, ``tensor_derived`` or
             ``tensor_not_finite``; the message names file and tensors.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         scales = scales_of({name: slice.get_dtype() for name, slice in stored.items()})
         derived = _derived(network)
         wanted = network.state_dict()
-        _check_names(path, wanted.keys(), stored.keys() - scales, derived.keys())
+        kept = _kept(network, file, path)
+        layer_scales = {f"{layer}.{WEIGHT_SCALE}": name for layer, name in kept.scales.items()}
+        small = {
+            name: read_scale(file, path, there, len(wanted.pop(name))).to(device)
+            for name, there in layer_scales.items()
+        }
+        others = scales | kept.unused | set(layer_scales.values())
+        _check_names(path, wanted.keys(), stored.keys() - others, derived.keys())
         _check_shapes(path, wanted, stored, scales)
         for name in derived.keys() & stored.keys():
             _check_derived(path, name, file.get_tensor(name), derived[name])
@@ -55,7 +82,8 @@ def load_tensors(
             check()
             tensor = _read(file, name, scales)
             tensors[name] = _converted(path, name, tensor, declared.dtype, device)
-    network.load_state_dict(tensors, strict=True, assign=True)
+    network.load_state_dict(tensors | small, strict=True, assign=True)
+    finish_rotations(network, device)
     network.requires_grad_(False).eval()
     for name, value in derived.items():
         network.register_buffer(name, value.to(device), persistent=False)
@@ -72,7 +100,7 @@ def read_what_fits(network: nn.Module, path: Path) -> dict[str, Tensor]:
     Raises:
         EngineError: ``tensors_missing_file``, ``tensors_not_safetensors``, ``tensor_not_finite``.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         scales = scales_of({name: slice.get_dtype() for name, slice in stored.items()})
         return {
@@ -82,6 +110,22 @@ def read_what_fits(network: nn.Module, path: Path) -> dict[str, Tensor]:
             and tuple(stored[name].get_shape()) == tuple(declared.shape)
             and (stored[name].get_dtype() in FLOATS or name + SCALE in scales)
         }
+
+
+def checked_tensor(file: Any, path: Path, name: str) -> Tensor:
+    """A tensor of an open file in float32, and packed ones unpacked.
+
+    Raises:
+        EngineError: ``tensor_dtype``, ``tensor_not_finite``.
+    """
+    dtype, scale = file.get_slice(name).get_dtype(), name + SCALE
+    scales = {scale} & set(file.keys())
+    if dtype not in FLOATS and not scales:
+        raise _unfit("tensor_dtype", f"{name} in {path} is stored as {dtype}")
+    tensor = _read(file, name, scales).float()
+    if not torch.isfinite(tensor).all():
+        raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
+    return tensor
 
 
 def _read(file: Any, name: str, scales: set[str]) -> Tensor:
@@ -105,6 +149,11 @@ def _converted(
     tensor = stored.to(device=device, dtype=dtype)
     if tensor is stored and stored.numel() > READ_AT_ONCE:
         return tensor
+    if tensor.itemsize == 1:
+        # Whole numbers are all finite, and torch sums no fp8.
+        if tensor.dtype == torch.float8_e4m3fn and holds_nothing_finite(tensor):
+            raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
+        return tensor
     # A sum is not finite where a term is not; it can also overflow, so then all are looked at.
     if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
         if torch.isfinite(stored).all():
@@ -122,8 +171,20 @@ def _derived(network: nn.Module) -> dict[str, Tensor]:
     return {} if compute is None else compute("cpu")
 
 
+def _kept(network: nn.Module, file: Any, path: Path) -> OneByte:
+    """The layers at one byte a weight, which must be those that the network was made ready for."""
+    if any(name.endswith(f".{WEIGHT_SCALE}") for name in network.state_dict()):
+        return one_byte_layers(file, path)
+    return OneByte({}, {}, frozenset())
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, open for reading.
+
+    Raises:
+        EngineError: ``tensors_missing_file``, ``tensors_not_safetensors``.
+    """
     if not path.is_file():
         raise EngineError(
             "tensors_missing_file",
@@ -166,7 +227,7 @@ def _check_shapes(
             raise _unfit("tensor_shape", f"{scale} in {path} is not one number for each output")
         if scale in scales and stored[scale].get_dtype() != "F32":
             raise _unfit("tensor_dtype", f"{scale} in {path} is not stored as F32")
-        if dtype not in FLOATS and scale not in scales:
+        if dtype not in FLOATS and scale not in scales and declared.element_size() > 1:
             raise _unfit(
                 "tensor_dtype",
                 f"{name} in {path} is stored as {dtype} instead of {', '.join(FLOATS)}",

@@ -29,6 +29,7 @@ from engine.commands.options import (
     Closed,
     Device,
     Faces,
+    Fast,
     FinerQuality,
     FinerSteps,
     Finish,
@@ -103,6 +104,7 @@ def generate(
     variants: Annotated[int, typer.Option(help="How many assets, each with the next seed.")] = 1,
     steps: Steps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
@@ -130,6 +132,7 @@ def generate(
             for job in GenerateJob(
                 picture=picture, type=kind, quality=quality, seed=seed,
                 matte=matte_method(matte), max_tokens=max_tokens, samplers=changes,
+                fast=fast,
             ).variants(variants)
         ]  # fmt: skip
         targets = targets_of(output, len(jobs))
@@ -152,6 +155,7 @@ def texture(
     seed: Seed = 42,
     steps: TextureSteps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     require_textures: RequireTextures = False,
     checkpoint: Checkpoint = None,
@@ -172,7 +176,7 @@ def texture(
         chosen = finish_choice(finishing, output, image_format=image_format)
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
-            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
+            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob), fast=fast,
             require_textures=require_textures,
         )  # fmt: skip
         claims = Claims([output], [[mesh, image]], force)
@@ -208,6 +212,7 @@ def upscale(
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
     steps: FinerSteps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     require_textures: RequireTextures = False,
     max_tokens: MaxTokens = None,
@@ -234,7 +239,8 @@ def upscale(
             source=File(str(source)),
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte), max_tokens=max_tokens,
-            samplers=samplings(steps, guidance, UpscaleJob), require_textures=require_textures,
+            samplers=samplings(steps, guidance, UpscaleJob), fast=fast,
+            require_textures=require_textures,
         )  # fmt: skip
         claims = Claims([output], [[source, *([] if image is None else [image])]], force)
         _work(context, [job], claims, chosen, checkpoint, here, verbose)

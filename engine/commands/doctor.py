@@ -1,6 +1,7 @@
 """`maquette doctor`: what this machine is and whether Maquette works on it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from engine.commands.console import errors_shown, out, settings_of
 
 if TYPE_CHECKING:
     from engine.doctor.checks import AttentionLine, KernelLine
+    from engine.doctor.savings import Saving
 
 FAILED = 1
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -28,12 +30,14 @@ def doctor(
 
     Of a GPU also what is slow on it, and why.
 
-    Then: which attention is used on which hardware, and why; and our kernels in Triton.
+    Then: which attention is used on which hardware, and why; our kernels in Triton; and what a
+    little exactness would save.
 
     Exit status 0: everything that Maquette needs works (there may be warnings); 1: something fails.
     """
     with errors_shown(context.obj):
         from engine.doctor.checks import attention_table, checks, kernel_table
+        from engine.doctor.savings import SAVINGS
         from engine.weights.store import Store
 
         found = []
@@ -53,6 +57,8 @@ def doctor(
         if table and not as_json:
             out.print(_drawn(table))
             out.print(_drawn_kernels(kernels))
+        if not as_json:
+            out.print(_drawn_savings(SAVINGS))
         failed = any(check.state == "fail" for check in found)
         if as_json:
             content = {
@@ -60,6 +66,7 @@ def doctor(
                 "checks": [asdict(check) for check in found],
                 "attention": [asdict(line) for line in table],
                 "kernels": [asdict(line) for line in kernels],
+                "savings": [asdict(line) for line in SAVINGS],
             }
             typer.echo(json.dumps(content, indent=1))
         if failed:
@@ -79,6 +86,13 @@ def _drawn_kernels(lines: list["KernelLine"]) -> Table:
     table = _table(title, "operation", "used on this device", "its kernel here")
     for line in lines:
         table.add_row(line.operation, line.used, line.triton)
+    return table
+
+
+def _drawn_savings(lines: "Sequence[Saving]") -> Table:
+    table = _table("Less exact, if asked for", "asked for by", "saves", "relative error, measured")
+    for line in lines:
+        table.add_row(line.way, line.saves, line.error)
     return table
 
 

@@ -31,9 +31,9 @@ from engine.commands.console import (
 from engine.host.command import command
 from engine.systems.catalogue import CHOICES, catalogue, choose
 from protocol.errors import EngineError
-from protocol.limits import WEIGHT_GROUPS
+from protocol.limits import WEIGHT_GROUPS, check_one_of
 
-app = typer.Typer(help="List, download, check and remove weights.", no_args_is_help=True)
+app = typer.Typer(help="List, download, check, quantise and remove weights.", no_args_is_help=True)
 
 NAMES = f"Names out of 'models list', or {', '.join(CHOICES)}."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=NAMES)]
@@ -186,6 +186,95 @@ def remove(
 
 
 @app.command()
+def quantise(
+    context: typer.Context,
+    checkpoint: Annotated[
+        str, typer.Argument(help="A folder with a pipeline.json, or a hub repository's name.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="int8, or fp8 (four times the error).")] = "int8",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="NAME-int8 beside the checkpoint if absent."
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Take flows that others have made smaller from a file."
+        ),
+    ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part", metavar="NETWORK=PREFIX", help="Which network each flow in that file is."
+        ),
+    ] = None,
+) -> None:
+    """Copy a checkpoint with its flows' weights at one byte each, which takes less memory."""
+    with errors_shown(context.obj):
+        check_one_of("option_invalid", "kind of weights called", to, ("int8", "fp8"))
+        store = _store(context)
+        place = store.checkpoint(checkpoint)
+        folder = output or _beside(place, store.folder, to)
+        from engine.checkpoints.quantise import Part, flows_in
+        from engine.checkpoints.quantise import quantise as write_copy
+        from engine.systems.opening import load_checkpoint
+        from engine.weights.hub import NotHere
+
+        try:
+            # Gigabytes are not fetched unasked.
+            opened = load_checkpoint(place, offline=True, origin=store.origin)
+        except NotHere as error:
+            if Path(place).is_dir():
+                raise
+            raise EngineError(
+                "weights_absent",
+                f"{checkpoint} is not on this disk.",
+                f"Download it first ({command('models', 'download')}), or give a folder.",
+            ) from error
+        given = dict(_assigned(text) for text in parts or [])
+        if bool(given) != (source is not None):
+            flows = f" {source} has {', '.join(flows_in(source)) or 'no flow'}." if source else ""
+            raise EngineError(
+                "option_invalid",
+                f"--from and --part go together.{flows}",
+                "Write --from FILE --part NETWORK=PREFIX, with a NETWORK of "
+                f"{', '.join(opened.models)}.",
+            )
+        taken = {name: Part(source, prefix) for name, prefix in given.items() if source}
+        with _bars() as report:
+            absent = write_copy(
+                opened, folder, "fp8" if to == "fp8" else "int8", report.at, parts=taken
+            )
+        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+        if absent:
+            out.print(f"Not on this disk, so left out: {', '.join(absent)}", markup=False)
+        out.print(f"{binary_size(size)}, to {folder}", markup=False)
+        out.print(f"Use it with --checkpoint {folder}", markup=False)
+
+
+def _assigned(text: str) -> tuple[str, str]:
+    name, _, prefix = text.partition("=")
+    if not (name and prefix):
+        raise EngineError(
+            "option_invalid", f"--part {text} is not understood.", "Write --part NETWORK=PREFIX."
+        )
+    return name, prefix
+
+
+def _beside(place: str, models: Path, scheme: str) -> Path:
+    """Where a copy goes that nobody gave a place: not into the package, nor a hub's cache."""
+    from engine import embedded
+
+    there = Path(place)
+    if there == embedded.FOLDER or not there.is_dir():
+        return models / f"{place if not there.is_dir() else there.name}-{scheme}"
+    resolved = there.resolve()
+    return resolved.with_name(f"{resolved.name}-{scheme}")
+
+
+@app.command()
 def path(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="A name out of 'models list'.")] = None,
@@ -271,3 +360,8 @@ class _Bars:
         if self._file is not None:
             self._progress.update(self._file, completed=at.done, total=at.size)
         self._progress.update(self._all, completed=at.total_done, total=at.total)
+
+    def at(self, file: str, done: int, total: int) -> None:
+        """Told of all files at once: one bar, which names the file."""
+        interrupt.check()
+        self._progress.update(self._all, description=file, completed=done, total=total)

@@ -73,6 +73,14 @@ MaxTokens = Annotated[
 Steps = Annotated[list[str] | None, typer.Option(help=_steps_help(GenerateJob))]
 TextureSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(TextureJob))]
 FinerSteps = Annotated[list[str] | None, typer.Option(help=_steps_help(UpscaleJob))]
+Fast = Annotated[
+    bool,
+    typer.Option(
+        "--fast",
+        help="Save about a third of the passes of the networks, for a small error: of the steps "
+        "that come last, every other one is told from those before it.",
+    ),
+]
 Guidance = Annotated[list[str] | None, typer.Option(help="STAGE=STRENGTH, as --steps.")]
 Picture = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture of the object.")]
 Prompts = Annotated[

@@ -24,6 +24,7 @@ from engine.commands.options import (
     Checkpoint,
     Closed,
     Faces,
+    Fast,
     FinerQuality,
     FinerSteps,
     Finish,
@@ -98,6 +99,7 @@ def generate(
     seed: Seed = 42,
     steps: Steps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
@@ -122,7 +124,7 @@ def generate(
         job = GenerateJob(
             picture=found[0], type=kind, quality=quality, seed=seed,
             matte=matte_method(matte), max_tokens=max_tokens,
-            samplers=samplings(steps, guidance, GenerateJob),
+            samplers=samplings(steps, guidance, GenerateJob), fast=fast,
         )  # fmt: skip
         choice = finish_choice(
             finishing, output, faces=faces, quads=quads, closed=closed, solid=solid, wall=wall,
@@ -147,6 +149,7 @@ def texture(
     seed: Seed = 42,
     steps: TextureSteps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     require_textures: RequireTextures = False,
     checkpoint: Checkpoint = None,
@@ -166,7 +169,7 @@ def texture(
             raise EngineError("mesh_absent", f"{mesh} does not exist.", "Give a mesh file.")
         job = TextureJob(
             mesh=File(str(mesh)), picture=picture_file(image), resolution=resolution, seed=seed,
-            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob),
+            matte=matte_method(matte), samplers=samplings(steps, guidance, TextureJob), fast=fast,
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(finishing, output, image_format=image_format)
@@ -203,6 +206,7 @@ def upscale(
     seed: Annotated[int | None, typer.Option(help="The asset's own if absent.")] = None,
     steps: FinerSteps = None,
     guidance: Guidance = None,
+    fast: Fast = False,
     matte: Matte = "auto",
     require_textures: RequireTextures = False,
     max_tokens: MaxTokens = None,
@@ -221,7 +225,7 @@ def upscale(
             source=_source(context, source),
             picture=None if image is None else picture_file(image),
             type=kind, quality=quality, seed=seed, matte=matte_method(matte),
-            max_tokens=max_tokens, samplers=samplings(steps, guidance, UpscaleJob),
+            max_tokens=max_tokens, fast=fast, samplers=samplings(steps, guidance, UpscaleJob),
             require_textures=require_textures,
         )  # fmt: skip
         choice = finish_choice(

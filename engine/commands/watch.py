@@ -14,6 +14,7 @@ from engine.commands.options import (
     Checkpoint,
     Closed,
     Faces,
+    Fast,
     Finish,
     Height,
     ImageFormat,
@@ -63,6 +64,7 @@ def watch(
     quality: Quality = None,
     seed: Seed = 42,
     matte: Matte = "auto",
+    fast: Fast = False,
     checkpoint: Checkpoint = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when the pictures that are there are done.")
@@ -79,7 +81,9 @@ def watch(
             levels=levels, image_format=image_format, lods=lods, height=height, scale=scale,
             origin=origin,
         )  # fmt: skip
-        settings: dict[str, Any] = {"quality": quality, "seed": seed, "matte": matte_method(matte)}
+        settings: dict[str, Any] = {
+            "quality": quality, "seed": seed, "matte": matte_method(matte), "fast": fast
+        }  # fmt: skip
         GenerateJob(picture=File(str(folder)), **settings)  # what is wrong with them is said now
         with engine_of(context) as engine:
             try:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.checkpoints.build import build_network
 from engine.checkpoints.checkpoint import Checkpoint
 from engine.checkpoints.image_encoders import IMAGE_ENCODER, EncoderSource
 from engine.checkpoints.pipeline import PipelineSpec, texturing_absent
@@ -113,14 +112,10 @@ class Models:
         """The network without its weights (on the meta device): its config and its size.
 
         Raises:
-            EngineError: ``network_absent``, and what ``build_network`` raises.
+            EngineError: as ``Checkpoint.skeleton``.
         """
         if name not in self._skeletons:
-            self._skeletons[name] = build_network(
-                self.checkpoint.kinds,
-                *self.checkpoint.description(name),
-                torso_dtype=self.dtype(name),
-            )
+            self._skeletons[name] = self.checkpoint.skeleton(name, torso_dtype=self.dtype(name))
         return self._skeletons[name]
 
     def dtype(self, name: str) -> torch.dtype:

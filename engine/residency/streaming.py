@@ -209,6 +209,8 @@ def _large(group: nn.Module) -> list[Slot]:
 
 def _place_rest(network: nn.Module, large: set[Slot], device: torch.device) -> int:
     held = 0
+    # Layers may share a buffer, which then stays one.
+    moved: dict[Tensor, Tensor] = {}
     with torch.inference_mode(False):
         for module in network.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -216,8 +218,10 @@ def _place_rest(network: nn.Module, large: set[Slot], device: torch.device) -> i
                     held += parameter.nbytes
                     _set((module, name), parameter.detach().to(device))
             for name, buffer in list(module.named_buffers(recurse=False)):
-                held += buffer.nbytes
-                setattr(module, name, buffer.to(device))
+                if buffer not in moved:
+                    held += buffer.nbytes
+                    moved[buffer] = buffer.to(device)
+                setattr(module, name, moved[buffer])
     return held
 
 

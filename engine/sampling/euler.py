@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from engine.sampling.reuse import reusing
 from engine.sampling.spread import Spread
 from engine.sampling.velocity import BOTH, NEGATIVE, POSITIVE, Asked, Velocity
 from protocol.samplers import SamplerParams
@@ -53,16 +54,19 @@ def sample(
 ) -> Generator[Step, None, None]:
     """Walk from noise (t = 1) to a sample (t = 0), yielding after each step.
 
-    Nothing is kept between steps but the state. To cancel, stop iterating.
+    Nothing is kept between steps but the state, and velocities where passes are saved. To cancel,
+    stop iterating.
 
     Args:
-        velocity: called once per step, for both velocities where guidance is on.
+        velocity: called once per step, for both velocities where guidance is on; not at steps that
+            are saved.
         noise: the state at t = 1: dense (B, C, X, Y, Z) or sparse feats (N, C), float32.
-        params: steps, schedule and guidance.
+        params: steps, schedule, guidance, and what is saved.
         spread: ``dense_spread`` or ``sparse_spread(offsets)``, matching the state.
     """
     x = noise
     times = schedule(params.steps, params.rescale_t)
+    velocity = reusing(velocity, times, params)
     for index, (t, t_next) in enumerate(pairwise(times)):
         v = guided_velocity(velocity, x, t, params, spread)
         x_0 = _end_from_velocity(x, t, v, params.sigma_min)

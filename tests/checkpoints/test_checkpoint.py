@@ -224,7 +224,8 @@ def test_tensors_that_do_not_fit(stem: Path):
         lambda t: t.update({name: torch.zeros(rows, columns + 1)}),
         "tensor_shape", name, "[60, 25]", "[60, 24]",
     )  # fmt: skip
-    for dtype in (torch.int8, torch.int64, torch.bool, torch.float64, torch.complex64):
+    check(lambda t: t.update({name: t[name].char()}), "weights_without_scales", name)
+    for dtype in (torch.int64, torch.bool, torch.float64, torch.complex64):
         check(lambda t, dtype=dtype: t.update({name: t[name].to(dtype)}), "tensor_dtype", name)
 
 

@@ -110,6 +110,28 @@ def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) 
     assert recipes[0]["picture_sha256"] != recipes[2]["picture_sha256"]
 
 
+def test_fast(model: Path, image: Path, tmp_path: Path) -> None:
+    options = ("--checkpoint", model, "--device", "cpu", "--finish", "none", "--fast")
+    steps = ("--steps", "structure=9", "--steps", "texture=7")
+    result = run("generate", image, "-o", tmp_path / "a.ply", "--type", "64", *steps, *options)
+    assert result.exit_code == 0, result.output
+    told = "Fast: 1 of 9 steps (structure), 1 of 7 steps (texture) are told from"
+    assert told in " ".join(result.stderr.split())
+    samplers = load_asset(tmp_path / "a.maquette").recipe["samplers"]
+    assert samplers["structure"]["reuse_after"] == 6
+    save_mesh(box((2, 1, 0.5)), tmp_path / "box.glb")
+    result = run(
+        "texture", tmp_path / "box.glb", image, "-o", tmp_path / "b.ply", "--resolution", 64,
+        "--steps", "texture=7", *options,
+    )  # fmt: skip
+    assert result.exit_code == 0 and "1 of 7 steps (texture)" in result.stderr, result.output
+    result = run(
+        "upscale", tmp_path / "box.glb", image, "-o", tmp_path / "c.ply", "--type", "192_cascade",
+        *options,
+    )  # fmt: skip
+    assert result.exit_code == 0 and "none is saved" in result.stderr, result.output
+
+
 def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
     mesh = box((2, 1, 0.5), centre=(3, 4, 5))
     save_mesh(mesh, tmp_path / "box.glb")

@@ -146,6 +146,14 @@ def test_what_has_a_kernel_is_not_slow(monkeypatch: pytest.MonkeyPatch):
     assert "slow parts" in {check.name for check in checks.choices(hopper)}
 
 
+def test_what_a_little_exactness_saves():
+    text = " ".join(doctor("--device", "cpu").stdout.split())
+    assert "Less exact, if asked for" in text
+    found = json.loads(doctor("--device", "cpu", "--json").stdout)["savings"]
+    assert [line["way"].split()[-1] for line in found] == ["--fast", "int8", "fp8"]
+    assert all("0.0" in line["error"] for line in found)
+
+
 @pytest.mark.parametrize("device", ["abacus", "cuda:77"])
 def test_a_device_that_is_not_there(device: str):
     result = doctor("--device", device)

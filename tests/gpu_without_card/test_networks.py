@@ -17,7 +17,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from engine.bench.networks import FLOW_STEMS, STRUCTURE_DECODER, Reduction
 from engine.host.machine import working_dtypes
 from engine.networks.dinov3 import DinoV3
-from engine.networks.scaled_linear import STORED, Scheme, scale_linears
+from engine.networks.scaled_linear import (
+    STORED,
+    Scheme,
+    Stored,
+    block_linears,
+    finish_rotations,
+    place_scaled,
+)
 from engine.sparse import SparseTensor, Topology, conv_torch
 from engine.systems.trellis2.networks import build_network
 from tests.gpu_without_card.card import (
@@ -89,12 +96,15 @@ def test_flows(name: str, card: FakeTensorMode) -> None:
         is_on_card(v.feats if isinstance(v, SparseTensor) else v, *shape)
 
 
-@pytest.mark.parametrize("scheme", STORED)
+@pytest.mark.parametrize(("scheme", "group"), [*((scheme, 0) for scheme in STORED), ("int8", 256)])
 @torch.inference_mode()
-def test_flow_with_weights_of_one_byte(scheme: Scheme, newest: FakeTensorMode) -> None:
+def test_flow_with_weights_of_one_byte(scheme: Scheme, group: int, newest: FakeTensorMode) -> None:
     flow = published("sparse_structure_flow_model", torch.bfloat16)
     config = flow.config
-    assert scale_linears(flow.blocks, scheme) == 7 * len(flow.blocks)
+    layers = block_linears(flow)
+    assert len(layers) == 7 * len(flow.blocks)
+    place_scaled(flow, dict.fromkeys(layers, Stored(scheme, group)))
+    finish_rotations(flow, CUDA)
     shape = (1, config.in_channels, *[config.resolution] * 3)
     condition = flow.prepare(empty(1, 1029, config.cond_channels), zero_shortcut=False)
     v = flow(empty(*shape), torch.full((1,), 700.0, device=CUDA), condition)

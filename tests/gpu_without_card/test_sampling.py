@@ -4,6 +4,7 @@ On fake tensors whatever needs a value of the device on the host fails (``item``
 ``tolist``, ``nonzero``); copies between the two are counted.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,11 +19,13 @@ from engine.sampling import (
     Spread,
     dense_spread,
     guided_steps,
+    one_by_one,
     sample,
     sparse_spread,
     stepping,
 )
 from engine.sampling.passes import ONE_BATCH, TWO_PASSES
+from engine.sampling.reuse import saved_steps
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
 from protocol.samplers import SamplerParams
@@ -86,6 +89,20 @@ def _walk(
             assert transfers.to_host == []
             assert len(transfers.to_device) <= first, transfers.to_device
     assert steps == params.steps
+
+
+@torch.inference_mode()
+def test_saved_steps_wait_for_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pretended_card(monkeypatch):
+        asked: list[float] = []
+
+        def velocity(x: torch.Tensor, t: float, _: bool) -> torch.Tensor:
+            asked.append(t)
+            return x * t
+
+        params = replace(STRUCTURE_SAMPLER, reuse_after=6)
+        _walk(one_by_one(velocity), empty(1, 8, 4, 4, 4), params, dense_spread, first=0)
+        assert len(set(asked)) == params.steps - len(saved_steps(params)) < params.steps
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def generate(
     """
     inputs = inputs or Inputs()
     route = route_of(offer_of(models), job.type, job.quality)
-    samplers = samplers_of(models.generation, GenerateJob, job.samplers)
+    samplers = samplers_of(models.generation, GenerateJob, job.samplers, fast=job.fast)
     max_tokens = job.max_tokens or MAX_TOKENS
     noise = Noise(job.seed)
     work = begin_work(

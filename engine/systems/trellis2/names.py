@@ -22,6 +22,8 @@ SAMPLERS = {
     "texture": "tex_slat_sampler",
 }
 """Stage -> the entry of its sampler in ``pipeline.json``."""
+REUSE_AFTER = {"structure": 6, "shape": 4, "texture": 4}
+"""Stage -> the steps that a fast job always computes: more where the shape is decided."""
 LABELS = {"structure": "Structure", "shape": "Shape", "texture": "Materials"}
 """The same stages for people."""
 SAMPLED: Mapping[type[MakingJob], tuple[str, ...]] = {

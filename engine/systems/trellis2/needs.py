@@ -5,6 +5,7 @@ import math
 from engine.assets.asset import Asset
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
 from engine.networks.sc_vae_blocks import chunk_bytes
+from engine.networks.scaled_linear import widened_bytes
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
@@ -112,8 +113,10 @@ def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
 
 def exact_flow_use(models: Models, name: str, count: int, context: int, batch: int = 1) -> Use:
     """A flow on ``count`` cells, ``batch`` times at once, with ``context`` image_tokens."""
-    config, dtype = models.skeleton(name).config, models.dtype(name)
+    flow, dtype = models.skeleton(name), models.dtype(name)
+    config = flow.config
     working = memory.flow_bytes(config, batch * count, context, dtype.itemsize)
+    working += widened_bytes(flow)
     # Items of a batch have their scores one after the other.
     working += score_bytes(
         models.device,

@@ -11,6 +11,7 @@ import torch
 from engine import __version__
 from engine.assets.recipe import RECIPE_VERSION, is_whole
 from engine.host.machine import device_name
+from engine.networks.scaled_linear import schemes_of
 from engine.residency.models import Models
 from engine.systems.trellis2.names import COARSE, SAMPLED, SHAPE, SYSTEM, TEXTURE
 from engine.systems.trellis2.routes import Route
@@ -19,6 +20,7 @@ from engine.weights.hub import Repository
 from engine.weights.manifest import pinned_revision
 from protocol.errors import EngineError
 from protocol.plain import tag, to_dict
+from protocol.samplers import SamplerParams
 
 _ENDS = 1 << 20
 _MOST_DRAWS = 16
@@ -101,7 +103,7 @@ def recipe_of(
         "asked_resolution": route.resolution if route else resolution,
         "resolution": resolution,
         "max_tokens": work.max_tokens,
-        "samplers": {name: to_dict(params) for name, params in work.samplers.items()},
+        "samplers": {name: _settings(params) for name, params in work.samplers.items()},
         "latents": [COARSE, SHAPE, TEXTURE],
         "coarse_draws": work.noise.shapes[:coarse_draws],
         "picture_sha256": work.picture.key,
@@ -118,6 +120,11 @@ def recipe_of(
         "memory": work.memory,
         "notes": list(work.report.notes),
     }
+
+
+def _settings(params: SamplerParams) -> dict[str, Any]:
+    """Without what is not used, so that an engine that does not know it reads the rest."""
+    return {name: value for name, value in to_dict(params).items() if value is not None}
 
 
 def fingerprint(path: Path) -> str:
@@ -146,4 +153,7 @@ def _checkpoint(models: Models) -> dict[str, Any]:
         _, weights = models.checkpoint.files(name)
         stem = models.checkpoint.models[name]
         networks[name] = {"stem": stem, "fingerprint": fingerprint(weights)}
+        schemes = schemes_of(models.skeleton(name))
+        if schemes:
+            networks[name]["weights"] = " ".join(schemes)
     return {"home": str(home), "revision": revision, "networks": networks}

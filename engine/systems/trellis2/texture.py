@@ -37,7 +37,7 @@ def texture(job: TextureJob, models: Models, report: Report, inputs: Inputs | No
     spec, offer = models.texturing, offer_of(models)
     resolution = job.resolution or levels_of(offer)[-1].resolution
     level = texture_level(offer, resolution)
-    samplers = samplers_of(spec, TextureJob, job.samplers)
+    samplers = samplers_of(spec, TextureJob, job.samplers, fast=job.fast)
     uses = needs_of_texturing(models, level, resolution, offer.factor)
     with report.stage("reading"):
         mesh = inputs.mesh(job.mesh, require_textures=job.require_textures, tell=report.note)

@@ -160,7 +160,7 @@ def _samplers(job: UpscaleJob, origin: Asset | None, models: Models) -> dict[str
     changes = {
         name: own.get(name, Sampling()).before(change) for name, change in job.samplers.items()
     }
-    return samplers_of(models.generation, UpscaleJob, own | changes)
+    return samplers_of(models.generation, UpscaleJob, own | changes, fast=job.fast)
 
 
 def _on_device(work: Work, latent: Latent) -> SparseTensor:

@@ -11,10 +11,12 @@ from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.residency.plan import Use
 from engine.sampling.noise import Noise
+from engine.sampling.reuse import saved_steps
 from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
 from engine.systems.trellis2.names import (
     MAX_TOKENS,
+    REUSE_AFTER,
     SAMPLED,
     SAMPLERS,
     TEXT_ENCODER,
@@ -98,6 +100,8 @@ def begin_work(
         EngineError: ``memory_too_small``, and as ``check_words`` and ``load_picture``.
     """
     report.note(f"Memory: {models.plan(uses)}.", detail=True)
+    if sentence := savings(samplers):
+        report.note(sentence)
     with report.stage("picture"):
         if isinstance(picture, Prompt):
             check_words(models)
@@ -126,12 +130,17 @@ def check_words(models: Models) -> None:
 
 
 def samplers_of(
-    spec: PipelineSpec, job: type[MakingJob], changes: Mapping[str, Sampling]
+    spec: PipelineSpec,
+    job: type[MakingJob],
+    changes: Mapping[str, Sampling],
+    *,
+    fast: bool = False,
 ) -> dict[str, SamplerParams]:
     """The checkpoint's samplers with a job's changes, by the names of their stages.
 
     Args:
         job: its class, which says what stages it will run.
+        fast: save passes where the changes do not say how.
 
     Raises:
         EngineError: ``stage_unknown`` for a change to another stage; ``pipeline_invalid`` when the
@@ -139,10 +148,28 @@ def samplers_of(
     """
     stages = SAMPLED[job]
     check_stages(job, changes)
+    usual = {
+        name: Sampling(reuse_after=REUSE_AFTER[name]) if fast else Sampling() for name in stages
+    }
     return {
-        name: changes.get(name, Sampling()).over(required(spec.samplers, SAMPLERS[name]))
+        name: usual[name]
+        .before(changes.get(name, Sampling()))
+        .over(required(spec.samplers, SAMPLERS[name]))
         for name in stages
     }
+
+
+def savings(samplers: Mapping[str, SamplerParams]) -> str | None:
+    """A sentence about the steps that are saved; None where nobody asked for that."""
+    asked = {name: params for name, params in samplers.items() if params.reuse_after is not None}
+    saved = [
+        f"{len(saved_steps(params))} of {params.steps} steps ({name})"
+        for name, params in asked.items()
+        if saved_steps(params)
+    ]
+    if saved:
+        return f"Fast: {', '.join(saved)} are told from the steps before them."
+    return "Fast: so few steps that none is saved." if asked else None
 
 
 def required(entries: Mapping[str, Value], name: str) -> Value:

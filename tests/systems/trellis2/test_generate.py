@@ -147,6 +147,66 @@ def test_a_stored_recipe_makes_the_same_asset_bit_for_bit(toy: Path, tmp_path: P
     assert {n: repeated.recipe[n] for n in names} == {n: asset.recipe[n] for n in names}
 
 
+def test_a_fast_asset_says_so_and_is_made_again_bit_for_bit(toy: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    steps = {name: Sampling(steps=8) for name in ("structure", "shape", "texture")}
+    wanted = job(type="128_cascade", samplers=steps, fast=True)
+    asset = generate(wanted, toy_models(toy), Report(notes_to(told.append)), INPUTS)
+    sentence = (
+        "Fast: 1 of 8 steps (structure), 2 of 8 steps (shape), 2 of 8 steps (texture) are told "
+        "from the steps before them."
+    )
+    assert sentence in told and sentence in asset.recipe["notes"]
+    reuse = {name: made["reuse_after"] for name, made in asset.recipe["samplers"].items()}
+    assert reuse == {"structure": 6, "shape": 4, "texture": 4}
+    save_asset(asset, tmp_path / "a")
+    again, inputs = job_again(load_asset(tmp_path / "a"))
+    assert isinstance(again, GenerateJob)
+    repeated = generate(again, toy_models(toy), Report(), inputs)
+    same_asset(repeated, asset)
+    assert repeated.recipe["samplers"] == asset.recipe["samplers"]
+
+    usual = generate(job(type="128_cascade", samplers=steps), toy_models(toy), Report(), INPUTS)
+    assert "reuse_after" not in usual.recipe["samplers"]["shape"]
+    assert not torch.equal(usual.latents["coarse"].feats, asset.latents["coarse"].feats)
+
+
+def test_a_fast_job_with_few_steps_says_that_nothing_is_saved(toy: Path) -> None:
+    told: list[str] = []
+    fast, usual = (
+        generate(job(fast=fast), toy_models(toy), Report(notes_to(told.append)), INPUTS)
+        for fast in (True, False)
+    )
+    same_asset(fast, usual)
+    assert told.count("Fast: so few steps that none is saved.") == 1
+
+
+def test_what_a_job_says_itself_goes_before_what_fast_would_choose(toy: Path) -> None:
+    own = Sampling(steps=8, reuse_after=2)
+    asset = generate(job(samplers={"shape": own}, fast=True), toy_models(toy), Report(), INPUTS)
+    assert asset.recipe["samplers"]["shape"]["reuse_after"] == 2
+    finer = upscale(
+        UpscaleJob(source=given(asset), type="192_cascade"), toy_models(toy), Report(), INPUTS
+    )
+    assert finer.recipe["samplers"]["shape"]["reuse_after"] == 2
+    textured = TextureJob(
+        mesh=given(box((1, 1, 1))), picture=given(picture()), resolution=64, fast=True
+    )
+    made = texture(textured, toy_models(toy), Report(), INPUTS)
+    assert made.recipe["samplers"]["texture"]["reuse_after"] == 4
+
+
+@pytest.mark.parametrize("kind", ["generate", "texture", "upscale"])
+def test_fast_is_true_or_false(kind: str) -> None:
+    with pytest.raises(EngineError, match="fast is true or false"):
+        if kind == "generate":
+            job(fast="yes")
+        elif kind == "texture":
+            TextureJob(mesh=File("a"), picture=File("b"), fast=1)  # pyright: ignore
+        else:
+            UpscaleJob(source=File("a"), fast=None)  # pyright: ignore
+
+
 @pytest.mark.slow
 def test_a_hundred_jobs_leave_nothing_behind(toy: Path) -> None:
     models = toy_models(toy)
