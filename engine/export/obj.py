@@ -2,13 +2,14 @@
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from engine.export.gltf import encode_picture
-from engine.mesh import Mesh, Texture, far_centre
+from engine.export.gltf import encode_picture, free_name
+from engine.mesh import Material, Mesh, Texture, far_centre
 from engine.meshing.axes import Y_UP_FROM_Z_UP
 from engine.meshing.normals import vertex_normals
 from engine.meshing.rows import unique_rows
@@ -46,9 +47,10 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     out = io.StringIO()
     out.write("# Maquette\n")
     beside: dict[str, bytes] = {}
+    names = _material_names(mesh.materials, path.stem)
     if mesh.materials:
         stem = _short(path.stem)
-        beside = _material_library(mesh, stem)
+        beside = _material_library(mesh, names, stem)
         out.write(f"mtllib {stem}.mtl\n")
     if mesh.colors is None:
         np.savetxt(out, points, f"v{f' %.{digits}g' * 3}")
@@ -73,10 +75,10 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
         np.savetxt(out, np.concatenate([rows[of_quad], fourth], axis=1), f"f{corner * 4}")
         np.savetxt(out, rows[chosen & ~first & ~np.roll(first, 1)], f"f{corner * 3}")
 
-    for index, material in enumerate(mesh.materials):
+    for index, name in enumerate(names):
         if mesh.face_material is None and index > 0:
             break
-        out.write(f"usemtl {_word(material.name, _short(path.stem), index)}\n")
+        out.write(f"usemtl {name}\n")
         write_faces(all_faces if mesh.face_material is None else mesh.face_material == index)
     if not mesh.materials:
         write_faces(all_faces)
@@ -109,12 +111,16 @@ def _short(stem: str) -> str:
     return os.fsencode(stem)[:200].decode(errors="ignore")
 
 
-def _word(name: str, stem: str, index: int) -> str:
-    """A material's name without spaces; one without a name is called as the file."""
-    return "_".join(name.split()) or "_".join([*stem.split(), *([str(index)] if index else [])])
+def _material_names(materials: Sequence[Material], stem: str) -> list[str]:
+    """Of each a name that no other has, without spaces; one without is called as the file."""
+    names: dict[str, None] = {}
+    for material in materials:
+        word = "_".join(material.name.split()) or "_".join(stem.split())
+        names[free_name(word, names.keys())] = None
+    return list(names)
 
 
-def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
+def _material_library(mesh: Mesh, names: Sequence[str], stem: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     written: dict[tuple[int, str], str] = {}
 
@@ -129,10 +135,10 @@ def _material_library(mesh: Mesh, stem: str) -> dict[str, bytes]:
         return written[id(texture), role]
 
     lines = ["# Maquette"]
-    for index, material in enumerate(mesh.materials):
+    for name, material in zip(names, mesh.materials, strict=True):
         color = " ".join(f"{value:.6g}" for value in material.base_color_factor)
         lines += [
-            f"newmtl {_word(material.name, stem, index)}",
+            f"newmtl {name}",
             f"Kd {color}",
             f"d {material.alpha_factor:.6g}",
             f"Pm {material.metallic_factor:.6g}",

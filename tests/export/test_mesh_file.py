@@ -114,3 +114,20 @@ def test_files_beside_an_obj_with_a_long_name_and_behind_a_link(tmp_path: Path) 
     assert link.is_symlink() and len(list((tmp_path / "disk").iterdir())) == 3
     read = load_mesh(tmp_path / "disk" / f"{stem}.obj")
     assert read.materials[0].base_color_texture is not None
+
+
+def test_materials_of_one_name_stay_apart_in_an_obj(tmp_path: Path) -> None:
+    """Files tell materials by their names, and names of several words become one word."""
+    given = (("Material", 0.1), ("Material", 0.9), ("a b", 0.3), ("a_b", 0.7))
+    mesh = replace(
+        colored_tetrahedron(),
+        colors=None,
+        materials=tuple(Material(name=name, roughness_factor=value) for name, value in given),
+        face_material=np.arange(4, dtype=np.int32),
+    )
+    save_mesh(mesh, tmp_path / "t.obj")
+    again = load_mesh(tmp_path / "t.obj")
+    assert again.face_material is not None
+    found = [again.materials[index] for index in again.face_material]
+    assert [material.roughness_factor for material in found] == pytest.approx([0.1, 0.9, 0.3, 0.7])
+    assert [material.name for material in found] == ["Material", "Material_2", "a_b", "a_b_2"]
