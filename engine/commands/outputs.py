@@ -6,7 +6,6 @@ that this record does not know as a result of the same source stays: a number is
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from engine.assets.names import VOXELS, folder_of
 from engine.commands.console import err
 from engine.host.files import check_name, write_bytes_atomic
+from engine.render.picture_files import picture_files
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice, level_files
 
@@ -169,8 +169,7 @@ def files_of(targets: Sequence[Path], choice: FinishChoice | None) -> list[Path]
 
 def _states(target: Path, folders: bool, choice: FinishChoice | None) -> States:
     """Of what a result consists of. Numbered pictures are known by the first."""
-    first = target.with_name(re.sub("#+", lambda hashes: "0" * len(hashes[0]), target.name))
-    paths = [(path, path) for path in (first, *level_files(choice, target))]
+    paths = [(path, path) for path in (*picture_files(target, 1), *level_files(choice, target))]
     if folders:
         paths.append((folder_of(target), folder_of(target) / VOXELS))
     found: States = {}

@@ -11,17 +11,15 @@ from engine.host.parallel import map_chunks, thread_count
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
-from engine.render.film import SUFFIXES as FILMS
 from engine.render.film import check_video, film_bytes, on_backdrop
 from engine.render.lights import STUDIO, Studio
 from engine.render.picture import Picture, render
+from engine.render.picture_files import FILMS, MOST_FRAMES, STILLS, is_turning, picture_files
 from engine.render.surface import Surface, surface_of
 from protocol.errors import EngineError
 
 THUMBNAIL = 512
 AZIMUTH, ELEVATION = 30.0, 18.0
-STILLS = (".png", ".jpg", ".jpeg")
-MOST_FRAMES = 720
 _BESIDE = 2
 """Frames made at the same time, since a part of each keeps one core busy only."""
 _LARGEST_BESIDE = 1024
@@ -79,8 +77,8 @@ def save_picture(
 ) -> list[Path]:
     """Write a still (.png, .jpg), a turntable (.webp, .gif, .mp4), or its frames (stills with a #).
 
-    ``name_###.png`` becomes ``name_000.png``, ``name_001.png`` and so on. Backgrounds are
-    transparent in .png and .webp, light grey elsewhere.
+    Frames are called as ``picture_files`` says. Backgrounds are transparent in .png and .webp,
+    light grey elsewhere.
 
     Args:
         size: side of the square pictures in pixels.
@@ -113,8 +111,7 @@ def save_picture(
     if suffix == ".mp4":
         check_video()
     surface = surface_of(mesh, threads)
-    turning = suffix in FILMS or "#" in path.stem
-    count = frames if turning else 1
+    count = frames if is_turning(path) else 1
     threads = threads or thread_count()
     beside = min(_BESIDE if size <= _LARGEST_BESIDE else 1, threads, count)
 
@@ -134,7 +131,7 @@ def save_picture(
     if suffix in FILMS:
         write_bytes_atomic(path, film_bytes(suffix, pictures, seconds))
         return [path]
-    targets = [_numbered(path, number) for number in range(count)]
+    targets = picture_files(path, count)
     for target, image in zip(targets, pictures, strict=True):
         write_bytes_atomic(target, png_bytes(image) if suffix == ".png" else _jpeg_bytes(image))
     return targets
@@ -144,12 +141,3 @@ def _jpeg_bytes(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     on_backdrop(picture).save(stream, "JPEG", quality=92)
     return stream.getvalue()
-
-
-def _numbered(path: Path, number: int) -> Path:
-    places = path.stem.count("#")
-    if not places:
-        return path
-    first = path.stem.index("#")
-    stem = path.stem.replace("#", "")
-    return path.with_name(f"{stem[:first]}{number:0{places}d}{stem[first:]}{path.suffix}")

@@ -138,10 +138,15 @@ def test_verbs_say_where_the_result_is(home: Path, tmp_path: Path) -> None:
     assert target.read_bytes() == before and (tmp_path / "out_2.vxz").is_file()
     shown = run("convert", tmp_path / "b.ply", target, *words, "--force")
     assert shown.exit_code == 0 and target.read_bytes() != before
-    picture = tmp_path / "out.png"
+    picture, few = tmp_path / "out.png", ("--frames", "2")
     picture.write_bytes(b"mine")
     shown = run("render", tmp_path / "a.ply", "-o", picture, "--size", "32")
     assert shown.exit_code == 0 and picture.read_bytes() == b"mine"
     assert (tmp_path / "out_2.png").is_file()
+    for asked, theirs in (("a#b##.png", "a0b00.png"), ("c#.webp", "c#.webp")):
+        (tmp_path / theirs).write_bytes(b"mine")
+        shown = run("render", tmp_path / "a.ply", "-o", tmp_path / asked, "--size", "16", *few)
+        assert shown.exit_code == 0 and (tmp_path / theirs).read_bytes() == b"mine"
+        assert (tmp_path / theirs.replace(".", "_2.")).is_file()
     os.utime(target)
     assert run("convert", tmp_path / "b.ply", target, *words).stdout.count("out_2.vxz")
