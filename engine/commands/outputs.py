@@ -21,8 +21,9 @@ from protocol.errors import EngineError
 from protocol.finishes import FinishChoice, level_files
 
 RECORD = "outputs.json"
-MOST_ENTRIES = 2000
-"""Of the record; the oldest go first, and are then taken for files of somebody else."""
+MOST_ENTRIES = 10_000
+"""Of the record, which knows each frame of a turntable; the oldest go first, and are then taken for
+files of somebody else."""
 
 Source = Path | str
 """A file or folder, or a name for what is none, such as the id of a job."""
@@ -71,6 +72,7 @@ class Outputs:
         *,
         folders: bool = False,
         choice: FinishChoice | None = None,
+        frames: int = 1,
     ) -> Iterator[list[Path]]:
         """Where results may be written: the targets, or where these are taken numbered ones.
 
@@ -80,6 +82,7 @@ class Outputs:
             sources: of each target.
             folders: whether the folder of an asset is written beside each.
             choice: how they are finished; it may give each level of detail a file.
+            frames: files that a target with a # in its name has.
 
         Raises:
             EngineError: ``name_too_long``.
@@ -88,13 +91,13 @@ class Outputs:
         chosen: list[Path] = []
 
         def states(target: Path) -> States:
-            return _states(target, folders, choice)
+            return _states(target, folders, choice, frames)
 
         for target, origin in zip(targets, origins, strict=True):
             place, in_the_way = self._place(target, origin, states, chosen)
             chosen.append(place)
             if in_the_way is not None:
-                result = (*level_files(choice, place), place)[0]
+                result = (*level_files(choice, place), *picture_files(place, frames))[0]
                 err.print(
                     f"{in_the_way} is there and was not made from this; the result is {result}. "
                     "To replace what is there: --force",
@@ -167,9 +170,10 @@ def files_of(targets: Sequence[Path], choice: FinishChoice | None) -> list[Path]
     return [file for target in targets for file in (target, *level_files(choice, target))]
 
 
-def _states(target: Path, folders: bool, choice: FinishChoice | None) -> States:
-    """Of what a result consists of. Numbered pictures are known by the first."""
-    paths = [(path, path) for path in (*picture_files(target, 1), *level_files(choice, target))]
+def _states(target: Path, folders: bool, choice: FinishChoice | None, frames: int) -> States:
+    """Of what a result consists."""
+    files = (*picture_files(target, frames), *level_files(choice, target))
+    paths = [(path, path) for path in files]
     if folders:
         paths.append((folder_of(target), folder_of(target) / VOXELS))
     found: States = {}

@@ -36,7 +36,8 @@ def render(
     with errors_shown(debug or context.obj):
         start = time.perf_counter()
         outputs = Outputs(settings_of(context).home, force=force)
-        with followed() as follow, outputs.claimed([target], [[source]]) as (target,):
+        claimed = outputs.claimed([target], [[source]], frames=frames)
+        with followed() as follow, claimed as (target,):
             from engine.warm_up import warm_up
 
             warm_up("render")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from engine.cli import app
 from engine.commands.outputs import MOST_ENTRIES, Outputs, files_of
+from engine.render.picture_files import picture_files
 from protocol.finishes import FinishChoice
 
 A, B = b"one picture", b"another"
@@ -89,6 +90,30 @@ def test_files_of_levels_of_detail_count(
     assert expected[3].read_bytes() == b"edited"
 
 
+def test_every_frame_of_a_turntable_counts(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, target = tmp_path / "a.glb", tmp_path / "e#.png"
+    a.write_bytes(A)
+    (tmp_path / "e2.png").write_bytes(b"not ours")
+    (tmp_path / "e3.png").write_bytes(b"not ours, and in nobody's way")
+
+    def written(frames: int) -> list[str]:
+        with Outputs(home).claimed([target], [[a]], frames=frames) as (place,):
+            files = picture_files(place, frames)
+            for file in files:
+                file.write_bytes(A)
+        return [file.name for file in files]
+
+    expected = ["e0_2.png", "e1_2.png", "e2_2.png"]
+    assert written(3) == written(3) == expected
+    told = "".join(capsys.readouterr().err.split())
+    assert f"{tmp_path / 'e2.png'}isthere" in told
+    assert f"theresultis{tmp_path / 'e0_2.png'}" in told
+    assert written(2) == ["e0.png", "e1.png"]
+    assert (tmp_path / "e2.png").read_bytes() == b"not ours"
+
+
 def test_two_targets_of_one_run_do_not_meet(home: Path, tmp_path: Path) -> None:
     a, target = tmp_path / "a.png", tmp_path / "out.glb"
     a.write_bytes(A)
@@ -143,7 +168,7 @@ def test_verbs_say_where_the_result_is(home: Path, tmp_path: Path) -> None:
     shown = run("render", tmp_path / "a.ply", "-o", picture, "--size", "32")
     assert shown.exit_code == 0 and picture.read_bytes() == b"mine"
     assert (tmp_path / "out_2.png").is_file()
-    for asked, theirs in (("a#b##.png", "a0b00.png"), ("c#.webp", "c#.webp")):
+    for asked, theirs in (("a#b##.png", "a1b01.png"), ("c#.webp", "c#.webp")):
         (tmp_path / theirs).write_bytes(b"mine")
         shown = run("render", tmp_path / "a.ply", "-o", tmp_path / asked, "--size", "16", *few)
         assert shown.exit_code == 0 and (tmp_path / theirs).read_bytes() == b"mine"
