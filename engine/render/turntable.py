@@ -14,7 +14,7 @@ from engine.render.camera import ball_around, orbit
 from engine.render.film import check_video, film_bytes, on_backdrop
 from engine.render.lights import STUDIO, Studio
 from engine.render.picture import Picture, render
-from engine.render.picture_files import FILMS, MOST_FRAMES, STILLS, is_turning, picture_files
+from engine.render.picture_files import FILMS, check_pictures, is_turning, picture_files
 from engine.render.surface import Surface, surface_of
 from protocol.errors import EngineError
 
@@ -82,7 +82,7 @@ def save_picture(
 
     Args:
         size: side of the square pictures in pixels.
-        frames: of a turntable, 1 to 720; seconds: for one turn.
+        frames: of a turntable, 1 to 720; seconds: for one turn, 0.05 to 600.
         on_progress: called with (pictures made, pictures in all); may raise to stop.
 
     Returns:
@@ -94,19 +94,7 @@ def save_picture(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (*STILLS, *FILMS):
-        raise EngineError(
-            "picture_format",
-            f"{path.name} has no suffix of a picture that can be written.",
-            "Use .png or .jpg for a still, .webp, .gif or .mp4 for a turntable, or name_###.png "
-            "for its frames.",
-        )
-    if not 1 <= frames <= MOST_FRAMES or not seconds > 0:
-        raise EngineError(
-            "picture_frames",
-            f"A turntable of {frames} frames in {seconds} seconds is not possible.",
-            f"Choose 1 to {MOST_FRAMES} frames and more than 0 seconds.",
-        )
+    check_pictures(path, frames, seconds)
     check_place(path)
     if suffix == ".mp4":
         check_video()
