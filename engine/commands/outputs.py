@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.assets.names import VOXELS, folder_of
 from engine.commands.console import err
+from engine.export.obj_names import files_beside
 from engine.host.files import check_name, write_bytes_atomic
 from engine.render.picture_files import picture_files
 from protocol.errors import EngineError
@@ -110,7 +111,7 @@ class Outputs:
             entries: dict[str, Any] = {}
             for target, origin, state in zip(chosen, origins, before, strict=True):
                 for path, now in states(target).items():
-                    if now is not None and now != state[path]:
+                    if now is not None and now != state.get(path):
                         made = {"places": origin.places, "contents": origin.contents}
                         entries[path] = {"state": now, **made}
             self._remember(entries)
@@ -174,6 +175,8 @@ def _states(target: Path, folders: bool, choice: FinishChoice | None, frames: in
     """Of what a result consists."""
     files = (*picture_files(target, frames), *level_files(choice, target))
     paths = [(path, path) for path in files]
+    if target.suffix.lower() == ".obj":
+        paths += [(path, path) for path in files_beside(target)]
     if folders:
         paths.append((folder_of(target), folder_of(target) / VOXELS))
     found: States = {}

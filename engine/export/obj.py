@@ -1,7 +1,6 @@
 """Wavefront OBJ with its material library and pictures."""
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.export.gltf import encode_picture, free_name
+from engine.export.obj_names import stem_beside
 from engine.mesh import Material, Mesh, Texture, far_centre
 from engine.meshing.axes import Y_UP_FROM_Z_UP
 from engine.meshing.normals import vertex_normals
@@ -49,7 +49,7 @@ def obj_files(mesh: Mesh, path: Path) -> ObjFiles:
     beside: dict[str, bytes] = {}
     names = _material_names(mesh.materials, path.stem)
     if mesh.materials:
-        stem = _short(path.stem)
+        stem = stem_beside(path)
         beside = _material_library(mesh, names, stem)
         out.write(f"mtllib {stem}.mtl\n")
     if mesh.colors is None:
@@ -104,11 +104,6 @@ def _first_of_quads(mesh: Mesh) -> np.ndarray:
         first[one] &= mesh.face_material[one] == mesh.face_material[other]
     first[1:] &= ~first[:-1]  # three in a row are a polygon with more corners
     return first
-
-
-def _short(stem: str) -> str:
-    """The stem of the files beside, which have longer endings than the .obj file itself."""
-    return os.fsencode(stem)[:200].decode(errors="ignore")
 
 
 def _material_names(materials: Sequence[Material], stem: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.export.mesh_file import save_mesh, vertex_normals
+from engine.export.obj_names import files_beside
 from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
@@ -131,3 +132,33 @@ def test_materials_of_one_name_stay_apart_in_an_obj(tmp_path: Path) -> None:
     found = [again.materials[index] for index in again.face_material]
     assert [material.roughness_factor for material in found] == pytest.approx([0.1, 0.9, 0.3, 0.7])
     assert [material.name for material in found] == ["Material", "Material_2", "a_b", "a_b_2"]
+
+
+def test_all_files_beside_an_obj_are_known_by_name(tmp_path: Path) -> None:
+    """Who looks for files of others before writing asks by these names."""
+    pixels = np.full((4, 4, 4), 90, np.uint8)
+
+    def material(name: str) -> Material:
+        base, orm, relief = (Texture(pixels.copy()) for _ in range(3))
+        return Material(
+            name=name,
+            base_color_texture=base,
+            metallic_roughness_texture=orm,
+            normal_texture=relief,
+            alpha_mode="blend",
+        )
+
+    mesh = replace(
+        colored_tetrahedron(),
+        colors=None,
+        uvs=np.zeros((4, 3, 2), np.float32),
+        materials=(material("one"), material("two")),
+        face_material=np.array([0, 0, 1, 1], np.int32),
+    )
+    for stem in ("x [1]", "y" * 240):
+        save_mesh(mesh, tmp_path / f"{stem}.obj")
+        beside = set(tmp_path.iterdir()) - {tmp_path / f"{stem}.obj"}
+        assert len(beside) == 1 + 2 * 5
+        assert set(files_beside(tmp_path / f"{stem}.obj")) == beside
+        for path in tmp_path.iterdir():
+            path.unlink()
