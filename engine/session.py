@@ -48,7 +48,13 @@ from engine.systems.table import system_for
 from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
-from protocol.finishes import FINISHED_SUFFIXES, Finish, FinishAdvice, FinishChoice
+from protocol.finishes import (
+    FINISHED_SUFFIXES,
+    PRINT_SUFFIXES,
+    Finish,
+    FinishAdvice,
+    FinishChoice,
+)
 from protocol.jobs import Job, MakingJob
 from protocol.limits import FEWEST_FACES
 
@@ -361,7 +367,11 @@ def write_finished(
     """Write a finished asset, and how it was finished into the recipe of its folder; returns the
     files."""
     with report.stage("writing"):
-        files = finished.save(target, settings)
+        if target.suffix.lower() in PRINT_SUFFIXES:
+            save_mesh(finished.mesh, target, keep_size=settings.has_size)
+            files = (target,)
+        else:
+            files = finished.save(target, settings)
         if folder is not None:
             add_to_recipe(folder, FINISH, finish_entry(finished, files, settings))
     return files
