@@ -134,6 +134,26 @@ def test_materials_of_one_name_stay_apart_in_an_obj(tmp_path: Path) -> None:
     assert [material.name for material in found] == ["Material", "Material_2", "a_b", "a_b_2"]
 
 
+def test_objects_of_an_obj_have_names_of_their_own_and_hold_their_quads(tmp_path: Path) -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    quad = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    mesh = Mesh(
+        np.concatenate([corners, corners + 5, corners + 9]),
+        np.concatenate([quad, quad + 4, quad + 8])[[0, 1, 2, 4, 5, 3]],
+        polygons=np.array([0, 0, 1, 2, 2, 1], np.int32),
+        objects=("a  b", "a b", ""),
+        face_object=np.array([1, 1, 0, 2, 2, 0], np.int32),
+    )
+    save_mesh(mesh, tmp_path / "t.obj")
+    lines = (tmp_path / "t.obj").read_text().splitlines()
+    kinds = [line for line in lines if line.startswith(("o ", "f "))]
+    assert [line if line[0] == "o" else len(line.split()) - 1 for line in kinds] == [
+        *("o a b", 3, 3),  # not one after the other, so that they make no quad
+        *("o a b_2", 4),
+        *("o t", 4),
+    ]
+
+
 def test_all_files_beside_an_obj_are_known_by_name(tmp_path: Path) -> None:
     """Who looks for files of others before writing asks by these names."""
     pixels = np.full((4, 4, 4), 90, np.uint8)
