@@ -33,8 +33,8 @@ def save_mesh(
     - .glb: see ``glb_bytes``.
     - .ply: axes as they are; 8-bit sRGB colours of vertices, metallic and roughness as two more
       properties. It has no place for textures.
-    - .obj: Y-up, objects by name, a .mtl file and pictures beside it; sRGB colours behind the positions, as
-      Blender and MeshLab read them.
+    - .obj: Y-up, objects by name, a .mtl file and pictures beside it; sRGB colours behind the
+      positions, as Blender and MeshLab read them.
     - .stl, .3mf: the triangles alone in millimetres, see ``engine.export.printing``.
 
     Each file is written whole or not at all, the one that names the others last.
