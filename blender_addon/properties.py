@@ -16,11 +16,12 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from .protocol.finishes import FINISHES, MOST_QUADS
 from .protocol.references import LONGEST_PROMPT
 
 STAGES = 6
 """Stages of a checkpoint that can be changed under "Advanced": as many as ``MaquetteScene`` has."""
-USUAL_FACES = 200_000
+USUAL_FACES = FINISHES["standard"].faces
 
 
 def _snapshot() -> Any:
@@ -195,7 +196,7 @@ def quads_property(**more: Any) -> Any:
         description="About how many quads that follow the shape; 0 for triangles",
         default=0,
         min=0,
-        max=200_000,
+        max=MOST_QUADS,
         soft_max=50_000,
         step=500,
         **more,

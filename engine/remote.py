@@ -373,7 +373,9 @@ class RemoteJob:
         with tempfile.TemporaryDirectory() as room:
             model = Path(room, "model.glb")
             model.write_bytes(data)
-            save_mesh(load_mesh(model), target)
+            choice = self.snapshot().choice
+            has_size = choice is not None and choice.settled().has_size
+            save_mesh(load_mesh(model), target, keep_size=has_size)
         return (target,)
 
     def save_asset(self, folder: Path) -> Path:

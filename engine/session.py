@@ -20,12 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from engine.assets.asset import Asset
-from engine.assets.folder import (
-    add_to_recipe,
-    as_stored,
-    load_asset,
-    save_asset,
-)
+from engine.assets.folder import add_to_recipe, as_stored, load_asset, save_asset
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
@@ -362,7 +357,11 @@ def write_finished(
     """Write a finished asset, and how it was finished into the recipe of its folder; returns the
     files."""
     with report.stage("writing"):
-        files = finished.save(target, settings)
+        files = (target,)
+        if settings.textured:
+            files = finished.save(target, settings)
+        else:  # a file for printing
+            save_mesh(finished.mesh, target, keep_size=settings.has_size)
         if folder is not None:
             add_to_recipe(folder, FINISH, finish_entry(finished, files, settings))
     return files

@@ -211,6 +211,11 @@ class Finish:
         return self.closed or self.quads is not None
 
     @property
+    def has_size(self) -> bool:
+        """Whether it says how large the result is."""
+        return self.height is not None or self.scale is not None
+
+    @property
     def has_one_mesh(self) -> bool:
         return len(self.lod_shares) == 1 and not self.collision_hull
 

@@ -163,6 +163,11 @@ class JobSnapshot:
     notes: tuple[Note, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
+    @property
+    def choice(self) -> FinishChoice | None:
+        """How what the job makes is finished, be it in the end or all that it does."""
+        return self.job if isinstance(self.job, FinishChoice) else self.finish
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartHead:

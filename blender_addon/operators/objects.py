@@ -5,6 +5,7 @@ from typing import Any
 from bpy.props import StringProperty
 from bpy.types import Operator
 
+from ..core import finishes
 from ..core.language import said
 from ..protocol.errors import EngineError
 from . import choices, targets
@@ -118,10 +119,14 @@ class MAQUETTE_OT_finish(OnMeshes, Operator):
 
 
 class MAQUETTE_OT_game_ready(OnMeshes, Operator):
-    """Finish with 20,000 faces, a normal map, four levels of detail and a collision hull"""
+    """Finish for games"""
 
     bl_idname = "maquette.game_ready"
     bl_label = "Game-Ready"
+
+    @classmethod
+    def description(cls, _context: Any, _properties: Any) -> str:
+        return f"{said('Finish for games')}: {finishes.game_ready()}"
 
     def execute(self, context: Any) -> set[str]:
         from ..core.settings import FinishSettings

@@ -5,7 +5,7 @@ from typing import Any
 from bpy.types import Panel
 
 from ..bl import text, thumbnails, tick
-from ..core import costs
+from ..core import costs, finishes
 from ..core.language import said
 from ..operators.selection import meshes, why_not
 from . import jobs
@@ -220,11 +220,7 @@ class MAQUETTE_PT_finish(OfObject, Panel):
     def draw(self, context: Any) -> None:
         layout, chosen, thing = self.layout, context.scene.maquette, meshes(context)[0]
         draw_button(layout, context, "maquette.game_ready", thing, "MOD_DECIM")
-        text.say(
-            layout, context,
-            "20,000 faces, normal map, four levels of detail, collision hull.",
-            dim=True,
-        )  # fmt: skip
+        text.say(layout, context, f"{finishes.game_ready()}.", dim=True)
         if checkpoint := tick.snapshot().checkpoint:
             cost = costs.cost_of_game_ready(checkpoint, len(meshes(context)))
             text.say(layout, context, cost[:1].upper() + cost[1:], icon="TIME")

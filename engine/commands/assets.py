@@ -330,7 +330,7 @@ def _work_here(
                 asset = session.run(job, models, report, then=then)
                 delivered = session.deliver(asset, target, choice, report)
             folder = None if given else delivered.folder
-            for line in result_lines(delivered.files, folder, delivered.mesh):
+            for line in result_lines(delivered.files, folder, delivered.mesh, choice):
                 show(line)
             if verbose:
                 for line in figure_lines(asset, delivered, report, models):

@@ -96,7 +96,7 @@ def finish(
                 finished, settings = session.finish_source(opened, choice, output, report)
                 folder = source if source.is_dir() else None
                 files = session.write_finished(finished, output, settings, report, folder=folder)
-        for line in result_lines(files, None, finished.mesh):
+        for line in result_lines(files, None, finished.mesh, choice):
             show(line)
         if verbose:
             for line in (*finishing_figures(finished), seconds_line(report)):

@@ -17,7 +17,6 @@ from engine.host.command import command
 from engine.remote import RemoteJob, is_running
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Event
-from protocol.jobs import FinishJob
 from protocol.plain import to_dict
 from protocol.replies import JobRow
 
@@ -152,8 +151,7 @@ def follow_job(
     if not sources:
         row = snapshot.row
         sources = [row.picture_sha256 if row.kind == "generate" and row.picture_sha256 else job.id]
-    choice = snapshot.job if isinstance(snapshot.job, FinishJob) else snapshot.finish
-    with outputs.claimed([output], [sources], folders=True, choice=choice) as (target,):
+    with outputs.claimed([output], [sources], folders=True, choice=snapshot.choice) as (target,):
         _follow(job, target, as_json=as_json, verbose=verbose)
 
 

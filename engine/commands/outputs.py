@@ -6,7 +6,6 @@ that this record does not know as a result of the same source stays: a number is
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +15,16 @@ from typing import Any
 
 from engine.assets.names import VOXELS, folder_of
 from engine.commands.console import err
+from engine.export.obj_names import files_beside
 from engine.host.files import check_name, write_bytes_atomic
+from engine.render.picture_files import picture_files
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice, level_files
 
 RECORD = "outputs.json"
-MOST_ENTRIES = 2000
-"""Of the record; the oldest go first, and are then taken for files of somebody else."""
+MOST_ENTRIES = 10_000
+"""Of the record, which knows each frame of a turntable; the oldest go first, and are then taken for
+files of somebody else."""
 
 Source = Path | str
 """A file or folder, or a name for what is none, such as the id of a job."""
@@ -71,6 +73,7 @@ class Outputs:
         *,
         folders: bool = False,
         choice: FinishChoice | None = None,
+        frames: int = 1,
     ) -> Iterator[list[Path]]:
         """Where results may be written: the targets, or where these are taken numbered ones.
 
@@ -80,6 +83,7 @@ class Outputs:
             sources: of each target.
             folders: whether the folder of an asset is written beside each.
             choice: how they are finished; it may give each level of detail a file.
+            frames: files that a target with a # in its name has.
 
         Raises:
             EngineError: ``name_too_long``.
@@ -88,13 +92,13 @@ class Outputs:
         chosen: list[Path] = []
 
         def states(target: Path) -> States:
-            return _states(target, folders, choice)
+            return _states(target, folders, choice, frames)
 
         for target, origin in zip(targets, origins, strict=True):
             place, in_the_way = self._place(target, origin, states, chosen)
             chosen.append(place)
             if in_the_way is not None:
-                result = (*level_files(choice, place), place)[0]
+                result = (*level_files(choice, place), *picture_files(place, frames))[0]
                 err.print(
                     f"{in_the_way} is there and was not made from this; the result is {result}. "
                     "To replace what is there: --force",
@@ -107,7 +111,7 @@ class Outputs:
             entries: dict[str, Any] = {}
             for target, origin, state in zip(chosen, origins, before, strict=True):
                 for path, now in states(target).items():
-                    if now is not None and now != state[path]:
+                    if now is not None and now != state.get(path):
                         made = {"places": origin.places, "contents": origin.contents}
                         entries[path] = {"state": now, **made}
             self._remember(entries)
@@ -167,10 +171,12 @@ def files_of(targets: Sequence[Path], choice: FinishChoice | None) -> list[Path]
     return [file for target in targets for file in (target, *level_files(choice, target))]
 
 
-def _states(target: Path, folders: bool, choice: FinishChoice | None) -> States:
-    """Of what a result consists of. Numbered pictures are known by the first."""
-    first = target.with_name(re.sub("#+", lambda hashes: "0" * len(hashes[0]), target.name))
-    paths = [(path, path) for path in (first, *level_files(choice, target))]
+def _states(target: Path, folders: bool, choice: FinishChoice | None, frames: int) -> States:
+    """Of what a result consists."""
+    files = (*picture_files(target, frames), *level_files(choice, target))
+    paths = [(path, path) for path in files]
+    if target.suffix.lower() == ".obj":
+        paths += [(path, path) for path in files_beside(target)]
     if folders:
         paths.append((folder_of(target), folder_of(target) / VOXELS))
     found: States = {}

@@ -94,13 +94,14 @@ def save_result(
     Returns:
         The model's files, and what is to be said of them.
     """
-    parts = job.snapshot().row.parts
-    folder = None
+    snapshot, folder = job.snapshot(), None
+    parts = snapshot.row.parts
     files = job.save(target)
     if "asset" in parts:  # finishing again makes none
         folder = job.save_asset(folder_of(target))
+    shown = None if given_mesh else folder
     mesh = job.mesh("finished" if "finished" in parts else "mesh")
-    return files, list(result_lines(files, None if given_mesh else folder, mesh))
+    return files, list(result_lines(files, shown, mesh, snapshot.choice))
 
 
 def check_target(target: Path, *, finished: bool) -> None:

@@ -10,6 +10,7 @@ from engine.commands.console import errors_shown, out, settings_of
 from engine.commands.options import Debug, Force, RequireTextures
 from engine.commands.outputs import Outputs
 from engine.commands.progress import followed
+from engine.render.picture_files import check_pictures
 
 
 def render(
@@ -26,8 +27,8 @@ def render(
         ),
     ],
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels.")] = 512,
-    frames: Annotated[int, typer.Option(help="Pictures of a turntable.")] = 36,
-    seconds: Annotated[float, typer.Option(help="Time for one turn.")] = 4.0,
+    frames: Annotated[int, typer.Option(help="Pictures of a turntable, 1 to 720.")] = 36,
+    seconds: Annotated[float, typer.Option(help="Time for one turn, 0.05 to 600.")] = 4.0,
     require_textures: RequireTextures = False,
     force: Force = False,
     debug: Debug = False,
@@ -35,8 +36,10 @@ def render(
     """Take a picture of an asset, or turn it around."""
     with errors_shown(debug or context.obj):
         start = time.perf_counter()
+        check_pictures(target, frames, seconds)
         outputs = Outputs(settings_of(context).home, force=force)
-        with followed() as follow, outputs.claimed([target], [[source]]) as (target,):
+        claimed = outputs.claimed([target], [[source]], frames=frames)
+        with followed() as follow, claimed as (target,):
             from engine.warm_up import warm_up
 
             warm_up("render")

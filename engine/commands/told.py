@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.console import binary_size, seconds_line
 from engine.host.command import command
-from protocol.finishes import PRINT_SUFFIXES
+from protocol.finishes import PRINT_SUFFIXES, FinishChoice
 
 if TYPE_CHECKING:
     from engine.assets.asset import Asset
@@ -22,7 +22,9 @@ FEWER = 5000
 """Faces that are offered where there are more."""
 
 
-def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> Iterator[str]:
+def result_lines(
+    files: Sequence[Path], folder: Path | None, mesh: "Mesh", choice: FinishChoice | None
+) -> Iterator[str]:
     """What a modeler asks first, and what to do next.
 
     Args:
@@ -30,6 +32,7 @@ def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> It
         folder: its asset's, from which it can be finished with fewer faces; None: there is none,
             or the mesh was given and keeps its faces.
         mesh: what is in the first file.
+        choice: how it was finished; None: not at all.
     """
     file, *further = files
     vertices, faces = mesh.vertices, mesh.faces
@@ -43,10 +46,15 @@ def result_lines(files: Sequence[Path], folder: Path | None, mesh: "Mesh") -> It
     for level in further:
         yield f"{level}: {binary_size(level.stat().st_size)}"
     if file.suffix.lower() in PRINT_SUFFIXES:
-        from engine.export.printing import millimetres
+        from engine.export.printing import is_printable, millimetres
 
-        x, y, z = millimetres(vertices).max(axis=0) - millimetres(vertices).min(axis=0)
-        yield f"Next: open it in your slicer; it is {x:.1f} x {y:.1f} x {z:.1f} mm there"
+        keep_size = choice is not None and choice.settled().has_size
+        points = millimetres(vertices, keep_size=keep_size)
+        x, y, z = points.max(axis=0) - points.min(axis=0)
+        few = ""
+        if keep_size and not is_printable(max(x, y, z)):
+            few = ", as was asked for; few printers take that"
+        yield f"Next: open it in your slicer; it is {x:.1f} x {y:.1f} x {z:.1f} mm there{few}"
         return
     kind = _IMPORTERS[file.suffix.lower()]
     fewer = ""

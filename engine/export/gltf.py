@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
@@ -260,7 +260,7 @@ class _Writer:
         if key not in self._materials:
             self._kept.append(material)
             materials = self.document.setdefault("materials", [])
-            name = material.name or _free(self._name, materials)
+            name = material.name or free_name(self._name, {each["name"] for each in materials})
             materials.append(self._describe(material, name))
             self._materials[key] = len(materials) - 1
         return self._materials[key]
@@ -323,7 +323,7 @@ class _Writer:
         images = document.setdefault("images", [])
         if material != self._name and not material.startswith(f"{self._name}_"):
             material = f"{self._name}_{material}"
-        name = _free(f"{material}_{role}", images)
+        name = free_name(f"{material}_{role}", {each["name"] for each in images})
         images.append({"name": name, "bufferView": self._view(data), "mimeType": mime})
         linear = texture.filter == "linear"
         sampler = {
@@ -371,9 +371,8 @@ def _used_materials(mesh: Mesh) -> list[Material]:
     return [mesh.materials[index] for index in used if index < len(mesh.materials)]
 
 
-def _free(name: str, among: Sequence[Json]) -> str:
-    """The name, with a number where one of those is called so."""
-    taken = {each["name"] for each in among}
+def free_name(name: str, taken: Set[str]) -> str:
+    """The name, with a number where something is called so already."""
     return next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in taken)
 
 

@@ -5,17 +5,16 @@ import numpy as np
 from engine.mesh import Mesh
 
 MOST_POINTS = 96
-"""Game engines want hulls of less than 256 vertices; fewer are faster."""
+"""Besides those along the axes. Engines want hulls of less than 256 vertices; fewer are faster."""
 
 
-def collision_hull(vertices: np.ndarray, *, directions: int = MOST_POINTS) -> Mesh | None:
+def collision_hull(vertices: np.ndarray) -> Mesh | None:
     """A convex hull of the vertices that lie farthest along evenly spread directions.
 
     It touches the shape from inside: what stands out between directions is cut off, by little.
 
     Args:
         vertices: (V, 3) finite.
-        directions: at most so many vertices.
 
     Returns:
         A closed mesh that faces outwards; None when the vertices lie in a plane.
@@ -23,8 +22,8 @@ def collision_hull(vertices: np.ndarray, *, directions: int = MOST_POINTS) -> Me
     points = np.asarray(vertices, np.float64)
     if len(points) < 4:
         return None
-    number = np.arange(directions) + 0.5
-    height = 1 - 2 * number / directions
+    number = np.arange(MOST_POINTS) + 0.5
+    height = 1 - 2 * number / MOST_POINTS
     turn = np.pi * (1 + 5**0.5) * number
     flat = np.sqrt(1 - height * height)
     spread = np.stack([flat * np.cos(turn), flat * np.sin(turn), height], axis=1)

@@ -21,17 +21,26 @@ SUFFIXES = (".glb", ".ply", ".obj", *PRINT_SUFFIXES)
 """Of files that what is finished can be written to."""
 
 
-def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png") -> None:
+def save_mesh(
+    mesh: Mesh,
+    path: str | Path,
+    *,
+    image_format: ImageFormat = "png",
+    keep_size: bool = False,
+) -> None:
     """Write a mesh with its materials; the suffix chooses the format.
 
     - .glb: see ``glb_bytes``.
     - .ply: axes as they are; 8-bit sRGB colours of vertices, metallic and roughness as two more
       properties. It has no place for textures.
-    - .obj: Y-up, with a .mtl file and pictures beside it; sRGB colours behind the positions, as
-      Blender and MeshLab read them.
+    - .obj: Y-up, objects by name, a .mtl file and pictures beside it; sRGB colours behind the
+      positions, as Blender and MeshLab read them.
     - .stl, .3mf: the triangles alone in millimetres, see ``engine.export.printing``.
 
     Each file is written whole or not at all, the one that names the others last.
+
+    Args:
+        keep_size: whether the shape in a .stl or .3mf file is as large as the mesh in any case.
 
     Raises:
         EngineError: ``mesh_format``, ``mesh_empty``, ``mesh_broken``, ``unwritable``.
@@ -50,9 +59,9 @@ def save_mesh(mesh: Mesh, path: str | Path, *, image_format: ImageFormat = "png"
     elif suffix == ".ply":
         write_bytes_atomic(path, _ply(mesh))
     elif suffix == ".stl":
-        write_bytes_atomic(path, stl_bytes(mesh))
+        write_bytes_atomic(path, stl_bytes(mesh, keep_size=keep_size))
     elif suffix == ".3mf":
-        write_bytes_atomic(path, threemf_bytes(mesh))
+        write_bytes_atomic(path, threemf_bytes(mesh, keep_size=keep_size))
     else:
         # Beside the file itself, where ``path`` is a symbolic link to it.
         path = Path(os.path.realpath(path))

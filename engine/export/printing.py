@@ -1,7 +1,7 @@
 """Files for 3D printing, in millimetres: STL and 3MF (3D Manufacturing Format, core specification).
 
 Both hold triangles alone. A unit is a metre, as everywhere; a shape that no printer would
-take at that size is scaled to 100 mm.
+take at that size is scaled to 100 mm, unless its size was asked for.
 """
 
 import io
@@ -33,18 +33,30 @@ _RELATIONS = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def millimetres(vertices: np.ndarray) -> np.ndarray:
-    """(V, 3) float64 in millimetres, on the plate: centred above the origin, from z = 0 upwards."""
+def millimetres(vertices: np.ndarray, *, keep_size: bool = False) -> np.ndarray:
+    """(V, 3) float64 in millimetres, on the plate: centred above the origin, from z = 0 upwards.
+
+    Args:
+        vertices: (V, 3) in metres.
+        keep_size: whether what no printer would take stays as large as it is.
+    """
     low, high = (np.asarray(f(axis=0), np.float64) for f in (vertices.min, vertices.max))
     longest = 1000 * float((high - low).max())
-    scale = 1000.0 if SMALLEST <= longest <= LARGEST else 1000 * USUAL / max(longest, 1e-30)
+    scale = 1000.0
+    if not (keep_size or is_printable(longest)):
+        scale = 1000 * USUAL / max(longest, 1e-30)
     foot = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
     return (np.asarray(vertices, np.float64) - foot) * scale
 
 
-def stl_bytes(mesh: Mesh) -> bytes:
-    """A binary STL file."""
-    points = millimetres(mesh.vertices)
+def is_printable(longest: float) -> bool:
+    """Whether printers take a shape whose longest side is so many millimetres."""
+    return SMALLEST <= longest <= LARGEST
+
+
+def stl_bytes(mesh: Mesh, *, keep_size: bool = False) -> bytes:
+    """A binary STL file; ``keep_size`` as in ``millimetres``."""
+    points = millimetres(mesh.vertices, keep_size=keep_size)
     normals = face_normals(points, mesh.faces)
     facets = np.zeros(len(mesh.faces), _FACET)
     facets["normal"] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
@@ -52,15 +64,16 @@ def stl_bytes(mesh: Mesh) -> bytes:
     return _HEADER + len(facets).to_bytes(4, "little") + facets.tobytes()
 
 
-def threemf_bytes(mesh: Mesh) -> bytes:
-    """A 3MF file with one object; equal meshes give equal bytes."""
+def threemf_bytes(mesh: Mesh, *, keep_size: bool = False) -> bytes:
+    """A 3MF file with one object; equal meshes give equal bytes. ``keep_size`` as above."""
+    points = millimetres(mesh.vertices, keep_size=keep_size)
     text = io.StringIO()
     text.write(
         '<?xml version="1.0" encoding="UTF-8"?>\n<model unit="millimeter" xml:lang="en-US" '
         'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02">\n<resources>\n'
         '<object id="1" type="model"><mesh>\n<vertices>\n'
     )
-    np.savetxt(text, millimetres(mesh.vertices), '<vertex x="%.7g" y="%.7g" z="%.7g"/>')
+    np.savetxt(text, points, '<vertex x="%.7g" y="%.7g" z="%.7g"/>')
     text.write("</vertices>\n<triangles>\n")
     np.savetxt(text, mesh.faces, '<triangle v1="%d" v2="%d" v3="%d"/>')
     text.write(

@@ -59,7 +59,7 @@ def finish_mesh(
         NamedMesh(level_name(name, level, len(targets)), one, level=level)
         for level, (one, _) in enumerate(levels)
     ]
-    _tell(own.mesh, meshes[0].mesh, keeps, choice, report)
+    _tell(own.mesh, meshes[0].mesh, keeps, choice, settings, report)
     if hull is not None:
         meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     log = {"cleaned_faces": len(own.faces), "levels": [entry for _, entry in levels]}
@@ -116,9 +116,14 @@ def _reduced(
     return levels
 
 
-def _tell(before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, report: Report) -> None:
+def _tell(
+    before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, settings: Finish, report: Report
+) -> None:
     """What became of the faces, the objects and the materials."""
     count = count_objects(before)
+    if not settings.textured:  # a file for printing, which holds triangles alone
+        _tell_of_shape(before, after, count, kept, report)
+        return
     objects = "object" if count == 1 else "objects"
     if kept:
         if choice.texture_size is not None and _sizes(before):
@@ -138,9 +143,22 @@ def _tell(before: Mesh, after: Mesh, kept: bool, choice: FinishChoice, report: R
     report.note(
         f"The mesh's {len(before.faces):,} faces became {len(after.faces):,}; {stay}, and {baked} "
         "baked into new textures. --rebuild makes it new from O-Voxels."
-        if after.uvs is not None
-        else f"The mesh's {len(before.faces):,} faces became {len(after.faces):,}; {stay}."
     )
+
+
+def _tell_of_shape(before: Mesh, after: Mesh, count: int, kept: bool, report: Report) -> None:
+    """What became of the faces where the file holds one object without materials and UVs."""
+    faces = f"The mesh's {len(before.faces):,} faces became {len(after.faces):,}"
+    if kept:
+        faces = f"The mesh has {len(before.faces):,} faces, which stay"
+    plain = replace(Material(), name="")
+    has_look = before.colors is not None or any(
+        material.textures or replace(material, name="") != plain for material in before.materials
+    )
+    lost = ["its materials"] * has_look + ["its UVs"] * (before.uvs is not None)
+    words = [f"its {count:,} objects are one"] * (count > 1)
+    words += [f"{' and '.join(lost)} are not in the file"] * bool(lost)
+    report.note(f"{'; '.join([faces, ' and '.join(words)] if words else [faces])}.")
 
 
 def _kept_log(mesh: Mesh) -> dict[str, Any]:

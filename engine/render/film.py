@@ -9,7 +9,6 @@ from PIL import Image
 
 from protocol.errors import EngineError
 
-SUFFIXES = (".webp", ".gif", ".mp4")
 BACKDROP = (236, 236, 236)
 """sRGB behind what cannot be transparent: light, but white things show on it."""
 
@@ -23,7 +22,7 @@ def film_bytes(suffix: str, pictures: Sequence[Image.Image], seconds: float) -> 
     """A file that shows pictures one after another, over and over where the format can.
 
     Args:
-        suffix: one of ``SUFFIXES``. Only .webp keeps transparency; the others get ``BACKDROP``.
+        suffix: one of ``FILMS``. Only .webp keeps transparency; the others get ``BACKDROP``.
         pictures: RGBA, all of one size.
         seconds: from the first picture to the first again.
 

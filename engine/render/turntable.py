@@ -11,17 +11,15 @@ from engine.host.parallel import map_chunks, thread_count
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.render.camera import ball_around, orbit
-from engine.render.film import SUFFIXES as FILMS
 from engine.render.film import check_video, film_bytes, on_backdrop
 from engine.render.lights import STUDIO, Studio
 from engine.render.picture import Picture, render
+from engine.render.picture_files import FILMS, check_pictures, is_turning, picture_files
 from engine.render.surface import Surface, surface_of
 from protocol.errors import EngineError
 
 THUMBNAIL = 512
 AZIMUTH, ELEVATION = 30.0, 18.0
-STILLS = (".png", ".jpg", ".jpeg")
-MOST_FRAMES = 720
 _BESIDE = 2
 """Frames made at the same time, since a part of each keeps one core busy only."""
 _LARGEST_BESIDE = 1024
@@ -79,12 +77,12 @@ def save_picture(
 ) -> list[Path]:
     """Write a still (.png, .jpg), a turntable (.webp, .gif, .mp4), or its frames (stills with a #).
 
-    ``name_###.png`` becomes ``name_000.png``, ``name_001.png`` and so on. Backgrounds are
-    transparent in .png and .webp, light grey elsewhere.
+    Frames are called as ``picture_files`` says. Backgrounds are transparent in .png and .webp,
+    light grey elsewhere.
 
     Args:
         size: side of the square pictures in pixels.
-        frames: of a turntable, 1 to 720; seconds: for one turn.
+        frames: of a turntable, 1 to 720; seconds: for one turn, 0.05 to 600.
         on_progress: called with (pictures made, pictures in all); may raise to stop.
 
     Returns:
@@ -96,25 +94,12 @@ def save_picture(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (*STILLS, *FILMS):
-        raise EngineError(
-            "picture_format",
-            f"{path.name} has no suffix of a picture that can be written.",
-            "Use .png or .jpg for a still, .webp, .gif or .mp4 for a turntable, or name_###.png "
-            "for its frames.",
-        )
-    if not 1 <= frames <= MOST_FRAMES or not seconds > 0:
-        raise EngineError(
-            "picture_frames",
-            f"A turntable of {frames} frames in {seconds} seconds is not possible.",
-            f"Choose 1 to {MOST_FRAMES} frames and more than 0 seconds.",
-        )
+    check_pictures(path, frames, seconds)
     check_place(path)
     if suffix == ".mp4":
         check_video()
     surface = surface_of(mesh, threads)
-    turning = suffix in FILMS or "#" in path.stem
-    count = frames if turning else 1
+    count = frames if is_turning(path) else 1
     threads = threads or thread_count()
     beside = min(_BESIDE if size <= _LARGEST_BESIDE else 1, threads, count)
 
@@ -134,7 +119,7 @@ def save_picture(
     if suffix in FILMS:
         write_bytes_atomic(path, film_bytes(suffix, pictures, seconds))
         return [path]
-    targets = [_numbered(path, number) for number in range(count)]
+    targets = picture_files(path, count)
     for target, image in zip(targets, pictures, strict=True):
         write_bytes_atomic(target, png_bytes(image) if suffix == ".png" else _jpeg_bytes(image))
     return targets
@@ -144,12 +129,3 @@ def _jpeg_bytes(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     on_backdrop(picture).save(stream, "JPEG", quality=92)
     return stream.getvalue()
-
-
-def _numbered(path: Path, number: int) -> Path:
-    places = path.stem.count("#")
-    if not places:
-        return path
-    first = path.stem.index("#")
-    stem = path.stem.replace("#", "")
-    return path.with_name(f"{stem[:first]}{number:0{places}d}{stem[first:]}{path.suffix}")

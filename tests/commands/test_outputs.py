@@ -2,15 +2,22 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trimesh
 from typer.testing import CliRunner, Result
 
 from engine.cli import app
 from engine.commands.outputs import MOST_ENTRIES, Outputs, files_of
+from engine.export.mesh_file import save_mesh
+from engine.export.obj_names import files_beside
+from engine.mesh import Material, Texture
+from engine.render.picture_files import picture_files
 from protocol.finishes import FinishChoice
+from tests.finishing.shapes import box
 
 A, B = b"one picture", b"another"
 
@@ -89,6 +96,63 @@ def test_files_of_levels_of_detail_count(
     assert expected[3].read_bytes() == b"edited"
 
 
+def test_every_frame_of_a_turntable_counts(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, target = tmp_path / "a.glb", tmp_path / "e#.png"
+    a.write_bytes(A)
+    (tmp_path / "e2.png").write_bytes(b"not ours")
+    (tmp_path / "e3.png").write_bytes(b"not ours, and in nobody's way")
+
+    def written(frames: int) -> list[str]:
+        with Outputs(home).claimed([target], [[a]], frames=frames) as (place,):
+            files = picture_files(place, frames)
+            for file in files:
+                file.write_bytes(A)
+        return [file.name for file in files]
+
+    expected = ["e0_2.png", "e1_2.png", "e2_2.png"]
+    assert written(3) == written(3) == expected
+    told = "".join(capsys.readouterr().err.split())
+    assert f"{tmp_path / 'e2.png'}isthere" in told
+    assert f"theresultis{tmp_path / 'e0_2.png'}" in told
+    assert written(2) == ["e0.png", "e1.png"]
+    assert (tmp_path / "e2.png").read_bytes() == b"not ours"
+
+
+@pytest.mark.parametrize("taken", ["x.mtl", "x_base_color.png", "x_normal_3.png"])
+def test_files_beside_an_obj_count(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], taken: str
+) -> None:
+    a, target = tmp_path / "a.glb", tmp_path / "x.obj"
+    a.write_bytes(A)
+    (tmp_path / "x_normal_map.png").write_bytes(b"of another name")
+
+    def written() -> str:
+        with Outputs(home).claimed([target], [[a]]) as (place,):
+            place.write_bytes(A)
+            for end in (".mtl", "_base_color.png", "_normal_3.png"):
+                place.with_name(place.stem + end).write_bytes(A)
+        return place.name
+
+    assert written() == written() == "x.obj" and not capsys.readouterr().err
+    (tmp_path / taken).write_bytes(b"edited since")
+    assert written() == written() == "x_2.obj"
+    assert (tmp_path / taken).read_bytes() == b"edited since"
+    told = "".join(capsys.readouterr().err.split())
+    assert f"{tmp_path / taken}isthere" in told and f"theresultis{tmp_path / 'x_2.obj'}" in told
+
+
+def test_long_names_of_obj_files_are_numbered_with_all_beside_them(
+    home: Path, tmp_path: Path
+) -> None:
+    a, target = tmp_path / "a.glb", tmp_path / f"{'x' * 240}.obj"
+    a.write_bytes(A)
+    files_beside(target)[0].write_bytes(b"not ours")
+    with Outputs(home).claimed([target], [[a]]) as (place,):
+        assert place.stem == f"{target.stem}_2" and not files_beside(place)[0].exists()
+
+
 def test_two_targets_of_one_run_do_not_meet(home: Path, tmp_path: Path) -> None:
     a, target = tmp_path / "a.png", tmp_path / "out.glb"
     a.write_bytes(A)
@@ -138,10 +202,25 @@ def test_verbs_say_where_the_result_is(home: Path, tmp_path: Path) -> None:
     assert target.read_bytes() == before and (tmp_path / "out_2.vxz").is_file()
     shown = run("convert", tmp_path / "b.ply", target, *words, "--force")
     assert shown.exit_code == 0 and target.read_bytes() != before
-    picture = tmp_path / "out.png"
+    picture, few = tmp_path / "out.png", ("--frames", "2")
     picture.write_bytes(b"mine")
     shown = run("render", tmp_path / "a.ply", "-o", picture, "--size", "32")
     assert shown.exit_code == 0 and picture.read_bytes() == b"mine"
     assert (tmp_path / "out_2.png").is_file()
+    for asked, theirs in (("a#b##.png", "a1b01.png"), ("c#.webp", "c#.webp")):
+        (tmp_path / theirs).write_bytes(b"mine")
+        shown = run("render", tmp_path / "a.ply", "-o", tmp_path / asked, "--size", "16", *few)
+        assert shown.exit_code == 0 and (tmp_path / theirs).read_bytes() == b"mine"
+        assert (tmp_path / theirs.replace(".", "_2.")).is_file()
+    textured = tmp_path / "t.glb"
+    material = Material(base_color_texture=Texture(np.full((4, 4, 3), 90, np.uint8)))
+    shape = box((1, 1, 1))
+    uvs = np.zeros((len(shape.faces), 3, 2), np.float32)
+    save_mesh(replace(shape, uvs=uvs, materials=(material,)), textured)
+    (tmp_path / "x_base_color.png").write_bytes(b"mine")
+    shown = run("finish", textured, "-o", tmp_path / "x.obj")
+    assert shown.exit_code == 0 and (tmp_path / "x_base_color.png").read_bytes() == b"mine"
+    ours = ("x_2.mtl", "x_2.obj", "x_2_base_color.png")
+    assert tuple(sorted(path.name for path in tmp_path.glob("x_2*"))) == ours
     os.utime(target)
     assert run("convert", tmp_path / "b.ply", target, *words).stdout.count("out_2.vxz")

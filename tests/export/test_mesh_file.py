@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.export.mesh_file import save_mesh, vertex_normals
+from engine.export.obj_names import files_beside
 from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
@@ -114,3 +115,70 @@ def test_files_beside_an_obj_with_a_long_name_and_behind_a_link(tmp_path: Path) 
     assert link.is_symlink() and len(list((tmp_path / "disk").iterdir())) == 3
     read = load_mesh(tmp_path / "disk" / f"{stem}.obj")
     assert read.materials[0].base_color_texture is not None
+
+
+def test_materials_of_one_name_stay_apart_in_an_obj(tmp_path: Path) -> None:
+    """Files tell materials by their names, and names of several words become one word."""
+    given = (("Material", 0.1), ("Material", 0.9), ("a b", 0.3), ("a_b", 0.7))
+    mesh = replace(
+        colored_tetrahedron(),
+        colors=None,
+        materials=tuple(Material(name=name, roughness_factor=value) for name, value in given),
+        face_material=np.arange(4, dtype=np.int32),
+    )
+    save_mesh(mesh, tmp_path / "t.obj")
+    again = load_mesh(tmp_path / "t.obj")
+    assert again.face_material is not None
+    found = [again.materials[index] for index in again.face_material]
+    assert [material.roughness_factor for material in found] == pytest.approx([0.1, 0.9, 0.3, 0.7])
+    assert [material.name for material in found] == ["Material", "Material_2", "a_b", "a_b_2"]
+
+
+def test_objects_of_an_obj_have_names_of_their_own_and_hold_their_quads(tmp_path: Path) -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    quad = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    mesh = Mesh(
+        np.concatenate([corners, corners + 5, corners + 9]),
+        np.concatenate([quad, quad + 4, quad + 8])[[0, 1, 2, 4, 5, 3]],
+        polygons=np.array([0, 0, 1, 2, 2, 1], np.int32),
+        objects=("a  b", "a b", ""),
+        face_object=np.array([1, 1, 0, 2, 2, 0], np.int32),
+    )
+    save_mesh(mesh, tmp_path / "t.obj")
+    lines = (tmp_path / "t.obj").read_text().splitlines()
+    kinds = [line for line in lines if line.startswith(("o ", "f "))]
+    assert [line if line[0] == "o" else len(line.split()) - 1 for line in kinds] == [
+        *("o a b", 3, 3),  # not one after the other, so that they make no quad
+        *("o a b_2", 4),
+        *("o t", 4),
+    ]
+
+
+def test_all_files_beside_an_obj_are_known_by_name(tmp_path: Path) -> None:
+    """Who looks for files of others before writing asks by these names."""
+    pixels = np.full((4, 4, 4), 90, np.uint8)
+
+    def material(name: str) -> Material:
+        base, orm, relief = (Texture(pixels.copy()) for _ in range(3))
+        return Material(
+            name=name,
+            base_color_texture=base,
+            metallic_roughness_texture=orm,
+            normal_texture=relief,
+            alpha_mode="blend",
+        )
+
+    mesh = replace(
+        colored_tetrahedron(),
+        colors=None,
+        uvs=np.zeros((4, 3, 2), np.float32),
+        materials=(material("one"), material("two")),
+        face_material=np.array([0, 0, 1, 1], np.int32),
+    )
+    for stem in ("x [1]", "y" * 240):
+        save_mesh(mesh, tmp_path / f"{stem}.obj")
+        beside = set(tmp_path.iterdir()) - {tmp_path / f"{stem}.obj"}
+        assert len(beside) == 1 + 2 * 5
+        assert set(files_beside(tmp_path / f"{stem}.obj")) == beside
+        for path in tmp_path.iterdir():
+            path.unlink()

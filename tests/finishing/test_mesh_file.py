@@ -78,6 +78,36 @@ def test_objects_materials_pictures_and_tiled_uvs_stay(
     assert target.stat().st_size <= source.stat().st_size + 2 * len(".001")
 
 
+def test_an_obj_file_has_the_objects_and_their_materials(
+    scene: tuple[Path, Texture], tmp_path: Path
+) -> None:
+    told = _finish(scene[0], tmp_path / "kept.obj")
+    assert "3 objects, materials and UVs stay as they are" in told
+    lines = (tmp_path / "kept.obj").read_text().splitlines()
+    kinds = [line for line in lines if line.startswith(("o ", "usemtl ", "f "))]
+    faces = ["f"] * 12
+    expected = ["o crate", "usemtl wood", *faces, "o lid", "usemtl red", *faces]
+    expected += ["o lid_2", "usemtl red", *faces]
+    assert [line if line[0] != "f" else "f" for line in kinds] == expected
+    before, after = load_mesh(scene[0]), load_mesh(tmp_path / "kept.obj")
+    corners, wanted = after.vertices[after.faces], before.vertices[before.faces]
+    np.testing.assert_allclose(corners, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".3mf"])
+def test_what_a_file_for_printing_lacks_is_told(
+    scene: tuple[Path, Texture], tmp_path: Path, suffix: str
+) -> None:
+    told = _finish(scene[0], tmp_path / f"kept{suffix}")
+    rest = "its 3 objects are one and its materials and its UVs are not in the file."
+    assert f"The mesh has 36 faces, which stay; {rest}" in told and "stay as they are" not in told
+    told = _finish(scene[0], tmp_path / f"fewer{suffix}", "--faces", "24")
+    assert "faces became 24; its 3 objects are one" in told and "objects stay" not in told
+    save_mesh(box((1, 1, 1)), tmp_path / "plain.ply")
+    told = _finish(tmp_path / "plain.ply", tmp_path / f"plain{suffix}")
+    assert "The mesh has 12 faces, which stay." in told
+
+
 def test_faces_without_area_and_repeated_ones_go(tmp_path: Path) -> None:
     source, target = tmp_path / "dirty.ply", tmp_path / "clean.glb"
     cube = box((1, 1, 1))

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from engine.cli import app
 from engine.render.film import BACKDROP, film_bytes
 from engine.render.turntable import save_picture
 from protocol.errors import EngineError
@@ -67,6 +69,29 @@ def test_without_its_library_an_mp4_is_refused_before_the_work(
         save_picture(uv_sphere(4, 8), tmp_path / "t.mp4", size=16)
     assert caught.value.code == "video_missing" and "pip install" in caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "1e9", "0.04"])
+def test_a_time_that_no_film_has_is_refused_before_the_work(tmp_path: Path, seconds: str) -> None:
+    target = tmp_path / "t.gif"
+    # The mesh is not there, which reading it would tell.
+    words = ["render", str(tmp_path / "a.glb"), "-o", str(target), "--seconds", seconds]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2 and f"in {float(seconds):g} seconds is not possible" in done.stderr
+    assert "0.05 to 600 seconds" in done.stderr
+    with pytest.raises(EngineError) as caught:
+        save_picture(uv_sphere(4, 8), target, size=16, frames=2, seconds=float(seconds))
+    assert caught.value.code == "picture_frames" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])
+@pytest.mark.parametrize(("frames", "seconds"), [(7, 0.05), (1, 600.0), (7, 600.0)])
+def test_films_hold_the_shortest_and_the_longest_time(
+    suffix: str, frames: int, seconds: float
+) -> None:
+    if suffix == ".mp4":
+        pytest.importorskip("av", reason="films in .mp4 need the extra video")
+    assert film_bytes(suffix, turning_bar(frames), seconds)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG"])

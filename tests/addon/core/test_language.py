@@ -1,11 +1,14 @@
 """Sentences are translated before they are filled in."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from blender_addon.core import costs, language, refusals
+from blender_addon.core import costs, finishes, language, refusals
 from blender_addon.core.snapshot import EngineView, Snapshot
+from blender_addon.protocol.finishes import FINISHES
 from tests.house import texts
 
 GERMAN = texts.language(texts.LANGUAGES / "de_DE.json")["*"]
@@ -38,3 +41,18 @@ def test_a_sentence_and_its_remedy_are_looked_up_one_by_one() -> None:
 def test_without_a_language_texts_are_in_english() -> None:
     assert language.said("{count} of {most}", count=1, most=2) == "1 of 2"
     assert language.said("") == ""
+
+
+def test_a_finish_in_words_follows_what_it_is() -> None:
+    """No text has figures of finishes of its own, which would stay when the finishes change."""
+    game = replace(FINISHES["game"], faces=12_345, lod_shares=(1.0, 0.5), collision_hull=False)
+    assert finishes.in_words(game) == "12,345 faces, normal map, 2 levels of detail"
+    assert finishes.game_ready() == finishes.in_words(FINISHES["game"])
+    assert "collision hull" in finishes.game_ready()
+    figures = "|".join(f"{finish.faces:,}" for finish in FINISHES.values())
+    assert [text for text in texts.texts() if re.search(figures, text)] == []
+
+
+@pytest.mark.usefixtures("german")
+def test_a_finish_in_german_words() -> None:
+    assert "Flächen, Normal-Map, 4 Detailstufen, Kollisionshülle" in finishes.game_ready()
