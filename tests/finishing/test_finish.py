@@ -357,7 +357,7 @@ def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     def stuck(vertices, faces, target, *, colors=None):
         return simplify_mesh(vertices, faces, 3 * target, colors=colors)
 
-    monkeypatch.setattr("engine.finishing.finish.simplify_mesh", stuck)
+    monkeypatch.setattr("engine.finishing.reduced.simplify_mesh", stuck)
     source, target = tmp_path / "box.ply", tmp_path / "x.glb"
     save_mesh(box((1, 1, 1), (0, 0, 0)), source)
     words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]
