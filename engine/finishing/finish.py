@@ -1,17 +1,17 @@
-"""From raw O-Voxels to an asset one can use: clean, simplify, unwrap, bake."""
+"""From raw O-Voxels to an asset one can use, and its parts for meshes: unwrap, bake, save."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from engine.export.gltf import NamedMesh
-from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
+from engine.finishing.hull import with_hull
 from engine.finishing.own_faces import level_name, objects_of
 from engine.finishing.reduced import first_surface, made_of, simplified
 from engine.finishing.standing import is_moved, stand
@@ -20,7 +20,7 @@ from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
 from engine.meshing.report import report_mesh
-from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
+from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uv_fault
 from engine.meshing.weld import weld_positions
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement
@@ -35,9 +35,6 @@ _HOLE_IN_VOXELS = 12
 GIVEN = "given"
 """Stands for a way of unwrapping in logs."""
 
-_FAR = 1e4
-"""Sizes away from the origin at which float32 (24 bits) is good to a 1,700th of the size only."""
-
 
 @dataclass(frozen=True)
 class Finished:
@@ -45,7 +42,8 @@ class Finished:
 
     Args:
         meshes: the asset, all of its objects in one; with levels of detail ``_LOD0``, ``_LOD1``,
-            ...; then the hull ``UCX_``.
+            ...; then the hull, named after the first
+            object.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
     """
 
@@ -57,10 +55,11 @@ class Finished:
         """All that is seen at once: the finest level."""
         return self.meshes[0].mesh
 
-    @property
-    def uvs_given(self) -> bool:
-        """Whether the mesh keeps the UVs with which it was given."""
-        return self.log["levels"][0].get("unwrap") == GIVEN
+    def uvs_of(self, named: NamedMesh) -> Literal["", "given", "new"]:
+        """Whether one of the meshes keeps the UVs with which it was given; "" where it has none."""
+        if named.mesh.uvs is None:
+            return ""
+        return "given" if self.log["levels"][named.level]["unwrap"] == GIVEN else "new"
 
     @property
     def has_quads(self) -> bool:
@@ -131,7 +130,6 @@ def finish(
         "one_sided_parts": clean.one_sided_parts,
         "levels": [],
     }
-    _warn_if_far(voxels.placement, report)
     surface = first_surface(voxels, clean, settings, report)
     log["cleaned_faces"] = len(surface.faces)
     source = None
@@ -159,11 +157,7 @@ def finish(
             entry = level_log(baked, size, method) | entry
         meshes.append(NamedMesh(own, placed(mesh, voxels.placement), level=level))
         log["levels"].append(entry)
-    if settings.collision_hull:
-        hull = collision_hull(meshes[0].mesh.vertices)
-        if hull is not None:
-            meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings), log)
+    return Finished(stand(with_hull(meshes, settings, report), settings, report), log)
 
 
 def texture_size_of(settings: Finish, level: int) -> int:
@@ -196,15 +190,6 @@ def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
     return clean
 
 
-def _warn_if_far(placement: Placement, report: Report) -> None:
-    away = placement.scale * max(abs(x) for x in placement.centre)
-    if away > _FAR:
-        report.note(
-            f"The mesh lies {away:,.0f} times its size away from the origin. The file keeps its "
-            "detail, but programs that hold places in 32 bits do not; they need it at the origin."
-        )
-
-
 def _textured(
     voxels: OVoxels, given: Mesh, settings: Finish, name: str, report: Report
 ) -> Finished:
@@ -217,8 +202,6 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
-    if settings.quads is not None:
-        report.note("A mesh that was given keeps its faces; it does not become quads.")
     if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
@@ -231,13 +214,13 @@ def _textured(
     )
     size, method = settings.texture_size, GIVEN
     with report.stage("check_uvs"):
-        valid = uvs_are_valid(mesh.uvs)
-    if not valid:
+        fault = uv_fault(mesh.uvs)
+    if fault is not None:
         if mesh.uvs is not None:
             own = ""
             if np.isfinite(mesh.uvs).all():
                 mesh, own = replace(mesh, second_uvs=mesh.uvs), " A .glb keeps its own beside them."
-            report.note(f"The mesh's UVs overlap or leave the unit square; new ones are made.{own}")
+            report.note(f"The mesh's UVs {fault}; new ones are made.{own}")
         mesh, method = unwrapped_mesh(mesh, size, report)
     surface = voxels.grid_surface
     with report.stage("detail"):
@@ -263,7 +246,8 @@ def unwrapped_mesh(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
             polygons=mesh.polygons,
         )
     if unwrapped.method == "blocks":
-        report.note("Unwrapping took too long; faces were laid out in blocks.")
+        why = "Unwrapping took too long" if unwrapped.out_of_time else "No face has an area"
+        report.note(f"{why}; faces were laid out in blocks.")
     return replace(mesh, uvs=unwrapped.corner_uvs), unwrapped.method
 
 

@@ -134,16 +134,16 @@ def _closed_coarser(
 ) -> Simplified:
     """What misses its target has tunnels that no collapse may close; closed again with larger
     cells, a surface has fewer of them."""
-    finest = cells
+    finest = kept = cells
     while len(simple.faces) > MISSED * target and cells > LEAST_CELLS:
         cells = max(LEAST_CELLS, cells * 2 // 3)
         closed = remesh(clean.vertices, clean.faces, cells)
         other = simplify_mesh(closed.vertices, closed.faces, target)
         if len(other.faces) < len(simple.faces):
-            simple = other
-    if cells < finest:
+            simple, kept = other, cells
+    if kept < finest:
         report.note(
-            f"For {target:,} faces the surface was closed with {cells} instead of {finest} cells "
+            f"For {target:,} faces the surface was closed with {kept} instead of {finest} cells "
             "along its longest side: tunnels and gaps that are finer are gone."
         )
     return simple
