@@ -42,8 +42,7 @@ class Finished:
 
     Args:
         meshes: the asset, all of its objects in one; with levels of detail ``_LOD0``, ``_LOD1``,
-            ...; then the hull, named after the first
-            object.
+            ...; then the hull, named after the first object.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
     """
 

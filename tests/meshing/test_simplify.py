@@ -37,7 +37,13 @@ def test_shape_and_topology_stay(name: str, target: int, limit: float) -> None:
     assert euler(result.vertices, result.faces) == euler(*arrays)
     assert hausdorff((result.vertices, result.faces), arrays) < limit
     assert result.source.shape == (len(result.vertices),)
-    assert np.abs(arrays[0][result.source] - result.vertices).max() < 0.15
+    # What a vertex took the place of lies within the faces around it, by their longest side.
+    corners = result.vertices[result.faces]
+    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    longest = np.zeros(len(result.vertices))
+    np.maximum.at(longest, result.faces, sides[:, None])
+    away = np.linalg.norm(arrays[0][result.source] - result.vertices, axis=1)
+    assert (away < 0.6 * longest).all()
 
 
 def euler(vertices: np.ndarray, faces: np.ndarray) -> int:
