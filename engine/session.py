@@ -29,7 +29,13 @@ from engine.assets.folder import (
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
-from engine.finishing.given_mesh import VoxelisedMesh, open_mesh, rebuilt
+from engine.finishing.given_mesh import (
+    VoxelisedMesh,
+    check_faces_stay,
+    open_mesh,
+    rebuilt,
+    tell_unused,
+)
 from engine.finishing.mesh_file import finish_mesh
 from engine.host.files import check_place
 from engine.host.machine import known_device
@@ -234,20 +240,6 @@ def finish_source(
     return finished, settings
 
 
-def check_faces_stay(choice: FinishChoice) -> None:
-    """Refuse a choice of faces for a mesh that was given and is only textured.
-
-    Raises:
-        EngineError: ``given_mesh``.
-    """
-    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
-        raise EngineError(
-            "given_mesh",
-            "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
-        )
-
-
 def open_source(
     source: Path,
     resolution: int,
@@ -279,7 +271,7 @@ def open_source(
             "--resolution": resolution != FinishJob.resolution,
             "--require-textures": require_textures,
         }
-        _tell_unused(given, "That is for mesh files.", report)
+        tell_unused(given, "That is for mesh files.", report)
         with report.stage("reading"):
             return load_asset(source) if source.is_dir() else load_ovoxels(source)
     with report.stage("reading"):
@@ -307,20 +299,13 @@ def mesh_or_ovoxels(
             "--keep-inner": choice.keep_inner,
             "--resolution": resolution != FinishJob.resolution,
         }
-        _tell_unused(given, "The mesh keeps its own faces; --rebuild makes it new.", report)
+        tell_unused(given, "The mesh keeps its own faces; --rebuild makes it new.", report)
         return mesh
     return VoxelisedMesh(rebuilt(mesh, resolution, report), len(mesh.faces))
 
 
 def _is_mesh(source: Path) -> bool:
     return not source.is_dir() and source.suffix.lower() != ".vxz"
-
-
-def _tell_unused(options: dict[str, bool], why: str, report: Report) -> None:
-    """Say which of the options that were given change nothing."""
-    given = [option for option, is_given in options.items() if is_given]
-    if given:
-        report.note(f"Not used here: {', '.join(given)}. {why}")
 
 
 def delivery_stages(

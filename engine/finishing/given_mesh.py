@@ -16,6 +16,7 @@ from engine.ovoxel.placement import fit_unit_cube
 from engine.readers.load import load_mesh
 from engine.report import Report, percent
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 
 MOST_FACES = 8_000_000
 NO_AREA = 1e-12
@@ -61,6 +62,27 @@ def open_mesh(
             "Reduce it first, for example with Blender's Decimate modifier.",
         )
     return mesh
+
+
+def check_faces_stay(choice: FinishChoice) -> None:
+    """Refuse a choice of faces for a mesh that was given and is only textured.
+
+    Raises:
+        EngineError: ``given_mesh``.
+    """
+    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
+        )
+
+
+def tell_unused(options: dict[str, bool], why: str, report: Report) -> None:
+    """Say which of the options that were given change nothing."""
+    given = [option for option, is_given in options.items() if is_given]
+    if given:
+        report.note(f"Not used here: {', '.join(given)}. {why}")
 
 
 def voxelise(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
