@@ -47,7 +47,11 @@ def timed(name: str, function: Callable[[], Result], note: Callable[[Result], st
 def run(frequency: int) -> None:
     vertices, faces = raw_mesh(frequency)
     timed("report", lambda: report_mesh(vertices, faces), str)
-    clean = timed("clean", lambda: clean_mesh(vertices, faces), lambda r: f"{r.after}; {r.removed}")
+    clean = timed(
+        "clean",
+        lambda: clean_mesh(vertices, faces),
+        lambda r: f"{report_mesh(r.vertices, r.faces)}; {r.removed}",
+    )
     target = len(clean.faces) // 5
     low = timed(
         "simplify to a fifth",

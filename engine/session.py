@@ -24,12 +24,18 @@ from engine.assets.folder import add_to_recipe, as_stored, load_asset, save_asse
 from engine.assets.names import THUMBNAIL, check_folder, folder_of
 from engine.export.mesh_file import SUFFIXES, save_mesh
 from engine.finishing.finish import Finished, finish, finishing_stages
-from engine.finishing.given_mesh import open_mesh, voxelise
+from engine.finishing.given_mesh import (
+    VoxelisedMesh,
+    check_faces_stay,
+    open_mesh,
+    rebuilt,
+    tell_unused,
+)
 from engine.finishing.mesh_file import finish_mesh
 from engine.host.files import check_place
 from engine.host.machine import known_device
 from engine.mesh import Mesh
-from engine.ovoxel import OVoxels, sample_materials
+from engine.ovoxel import OVoxels
 from engine.ovoxel.ovoxel_file import load_ovoxels
 from engine.render.turntable import save_thumbnail
 from engine.report import Report
@@ -44,19 +50,11 @@ from engine.weights.hub import Origin
 from engine.weights.store import Store
 from protocol.errors import EngineError
 from protocol.finishes import FINISHED_SUFFIXES, Finish, FinishAdvice, FinishChoice
-from protocol.jobs import Job, MakingJob
+from protocol.jobs import FinishJob, Job, MakingJob
 from protocol.limits import FEWEST_FACES
 
 FINISH = "finish"
 """The entry of a recipe about finishing."""
-
-
-@dataclass(frozen=True)
-class VoxelisedMesh:
-    """O-Voxels of a mesh, and the most faces that its result may have."""
-
-    voxels: OVoxels
-    most_faces: int
 
 
 @dataclass(frozen=True)
@@ -217,32 +215,25 @@ def finish_source(
         # All faces stay, so no detail is lost that a normal map had to keep.
         settings = replace(settings, normal_map=False)
     if isinstance(source, VoxelisedMesh):
-        most = max(FEWEST_FACES, source.most_faces)
+        most = max(FEWEST_FACES, source.faces)
         if most < settings.faces and settings.quads is None:
             report.note(
                 f"The file has {most:,} faces, and the result gets no more; --rebuild allows them."
             )
             settings = replace(settings, faces=most)
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
+    if isinstance(source, VoxelisedMesh) and settings.quads is not None:
+        made = len(finished.mesh.faces)
+        if made > source.faces:
+            report.note(
+                f"The file has {source.faces:,} faces; its quads are {made:,} triangles "
+                "(two each). Fewer --quads make fewer."
+            )
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the surface has only {most:,}.")
     report.part("finished", lambda: (finished, settings))
     return finished, settings
-
-
-def check_faces_stay(choice: FinishChoice) -> None:
-    """Refuse a choice of faces for a mesh that was given and is only textured.
-
-    Raises:
-        EngineError: ``given_mesh``.
-    """
-    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
-        raise EngineError(
-            "given_mesh",
-            "The asset is a mesh that was textured: its faces stay as they are.",
-            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
-        )
 
 
 def open_source(
@@ -270,12 +261,15 @@ def open_source(
             f"{source} does not exist.",
             "Give the folder of an asset (its name ends in .maquette), a .vxz or a mesh file.",
         )
-    if source.is_dir():
+    if not _is_mesh(source):
+        given = {
+            "--rebuild": rebuild,
+            "--resolution": resolution != FinishJob.resolution,
+            "--require-textures": require_textures,
+        }
+        tell_unused(given, "That is for mesh files.", report)
         with report.stage("reading"):
-            return load_asset(source)
-    if source.suffix.lower() == ".vxz":
-        with report.stage("reading"):
-            return load_ovoxels(source)
+            return load_asset(source) if source.is_dir() else load_ovoxels(source)
     with report.stage("reading"):
         mesh = open_mesh(source, require_textures=require_textures, tell=report.note)
     return mesh_or_ovoxels(mesh, resolution, report, choice, rebuild=rebuild)
@@ -295,26 +289,19 @@ def mesh_or_ovoxels(
         Cancelled, EngineError: as ``voxelise``.
     """
     if rebuild:
-        return ovoxels_of(mesh, resolution, report)
+        return rebuilt(mesh, resolution, report)
     if not choice.settled().needs_voxels:
+        given = {
+            "--keep-inner": choice.keep_inner,
+            "--resolution": resolution != FinishJob.resolution,
+        }
+        tell_unused(given, "The mesh keeps its own faces; --rebuild makes it new.", report)
         return mesh
-    return VoxelisedMesh(ovoxels_of(mesh, resolution, report), len(mesh.faces))
+    return VoxelisedMesh(rebuilt(mesh, resolution, report), len(mesh.faces))
 
 
-def ovoxels_of(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
-    """O-Voxels with the materials of a mesh, made to be finished.
-
-    Raises:
-        Cancelled, EngineError: as ``voxelise``.
-    """
-    voxels = voxelise(mesh, resolution, report)
-    report.note(
-        f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
-        "it becomes one object with new UVs and textures, and what is finer than a voxel is lost."
-    )
-    with report.stage("materials"):
-        unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
-        return replace(voxels, materials=sample_materials(unit, voxels.grid))
+def _is_mesh(source: Path) -> bool:
+    return not source.is_dir() and source.suffix.lower() != ".vxz"
 
 
 def delivery_stages(
@@ -335,8 +322,7 @@ def stages_of_finishing(
     """The stages of ``open_source``, ``finish_source`` and ``write_finished``, as far as the name
     of the source tells."""
     settings = choice.settled()
-    is_mesh = not source.is_dir() and source.suffix.lower() != ".vxz"
-    of_voxels = is_mesh and (rebuild or settings.needs_voxels)
+    of_voxels = _is_mesh(source) and (rebuild or settings.needs_voxels)
     voxels = ("voxels", "materials") if of_voxels else ()
     if target is not None:
         settings, _ = settings.fitting(target.name)

@@ -1,49 +1,39 @@
-"""From raw O-Voxels to an asset one can use: clean, simplify, unwrap, bake."""
+"""From raw O-Voxels to an asset one can use, and its parts for meshes: unwrap, bake, save."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from engine.export.gltf import NamedMesh
-from engine.export.hull import collision_hull
 from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
+from engine.finishing.hull import with_hull
 from engine.finishing.own_faces import level_name, objects_of
+from engine.finishing.reduced import first_surface, made_of, simplified
 from engine.finishing.standing import is_moved, stand
-from engine.finishing.targets import MISSED, quads_of, targets_of, tell_quads, tell_target
+from engine.finishing.targets import targets_of
 from engine.mesh import Mesh
 from engine.meshing.alpha import GLASS, LEAST_SHARE
 from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
-from engine.meshing.quads import make_quads
-from engine.meshing.remesh import remesh
 from engine.meshing.report import report_mesh
-from engine.meshing.self_intersections import without_self_intersections
-from engine.meshing.simplify import Simplified, simplify_mesh
-from engine.meshing.solidify import solidify
-from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uvs_are_valid
+from engine.meshing.unwrap import UnwrapSettings, unwrap_mesh, uv_fault
 from engine.meshing.weld import weld_positions
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import Placement
 from engine.report import Report, percent
 from protocol.errors import EngineError
-from protocol.finishes import LEAST_CELLS, MOST_CELLS, Finish
+from protocol.finishes import Finish
 
 _SMALLEST_OF_LEVELS = 256
 _HOLE_IN_VOXELS = 12
 """A hole or flap of a few quads is small on any grid, however coarse."""
 
-_MOST_CELLS_OF_SOLIDS = 256
-"""0.4 mm of a print of 10 cm, which is the width of a usual nozzle."""
-
 GIVEN = "given"
 """Stands for a way of unwrapping in logs."""
-
-_FAR = 1e4
-"""Sizes away from the origin at which float32 (24 bits) is good to a 1,700th of the size only."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class Finished:
 
     Args:
         meshes: the asset, all of its objects in one; with levels of detail ``_LOD0``, ``_LOD1``,
-            ...; then the hull ``UCX_``.
+            ...; then the hull, named after the first object.
         log: reports before and after, and each step's figures, as JSON values for the recipe.
     """
 
@@ -64,10 +54,11 @@ class Finished:
         """All that is seen at once: the finest level."""
         return self.meshes[0].mesh
 
-    @property
-    def uvs_given(self) -> bool:
-        """Whether the mesh keeps the UVs with which it was given."""
-        return self.log["levels"][0].get("unwrap") == GIVEN
+    def uvs_of(self, named: NamedMesh) -> Literal["", "given", "new"]:
+        """Whether one of the meshes keeps the UVs with which it was given; "" where it has none."""
+        if named.mesh.uvs is None:
+            return ""
+        return "given" if self.log["levels"][named.level]["unwrap"] == GIVEN else "new"
 
     @property
     def has_quads(self) -> bool:
@@ -138,132 +129,39 @@ def finish(
         "one_sided_parts": clean.one_sided_parts,
         "levels": [],
     }
-    _warn_if_far(voxels.placement, report)
-    vertices, faces = clean.vertices, clean.faces
-    colors = np.clip(voxels.base_color[clean.source], 0, 1)
-    if settings.closed:
-        with report.stage("remesh"):
-            closed = remesh(vertices, faces, _remesh_resolution(settings, voxels.grid.grid_size))
-            vertices, faces, colors = closed.vertices, closed.faces, None
-            if settings.solid:
-                vertices, faces = _solid(vertices, faces, settings, voxels.grid.grid_size)
-    log["cleaned_faces"] = len(faces)
+    surface = first_surface(voxels, clean, settings, report)
+    log["cleaned_faces"] = len(surface.faces)
     source = None
     if settings.textured:
         with report.stage("detail"):
-            detail = detail_of(voxels.grid, vertices, faces, occlusion=settings.occlusion)
+            detail = detail_of(
+                voxels.grid, surface.vertices, surface.faces, occlusion=settings.occlusion
+            )
             source = VoxelSource(voxels, detail)
-
     meshes: list[NamedMesh] = []
-    for level, target in enumerate(targets_of(settings, len(faces))):
-        with report.stage("simplify"):
-            if settings.solid:
-                simple = _uncrossed(vertices, faces, settings, target, report)
-            else:
-                simple = simplify_mesh(vertices, faces, target, colors=colors)
-                if settings.closed:
-                    cells = _remesh_resolution(settings, voxels.grid.grid_size)
-                    simple = _closed_coarser(clean, cells, simple, target, report)
-                if settings.quads is None:
-                    tell_target(simple, target, level, settings.closed, report)
-            if colors is not None:
-                colors = colors[simple.source]
-            # The next level starts from this one, which is as good and much faster.
-            vertices, faces = simple.vertices, simple.faces
-        mesh, of_quads = Mesh(vertices, faces), {}
-        if settings.quads is not None:
-            mesh, of_quads = _of_quads(mesh, settings, level, report)
-        if source is None:
-            meshes.append(NamedMesh(name, placed(mesh, voxels.placement)))
-            after = report_mesh(mesh.vertices, mesh.faces).to_dict()
-            log["levels"].append({"after": after} | of_quads)
-            continue
-        size = texture_size_of(settings, level)
-        mesh, method = unwrapped_mesh(mesh, size, report)
+    for level, target in enumerate(targets_of(settings, len(surface.faces))):
+        # Each level starts from the one before, which is as good and much faster.
+        surface = simplified(surface, clean, settings, level, target, report)
+        mesh, entry = made_of(surface, settings, level, report)
         own = level_name(name, level, len(settings.lod_shares))
-        baked = baked_mesh(
-            mesh, source, report, size=size, normal_map=settings.normal_map, name=own
-        )
-        meshes.append(NamedMesh(own, placed(baked.mesh, voxels.placement), level=level))
-        log["levels"].append(level_log(baked, size, method) | of_quads)
-    if settings.collision_hull:
-        hull = collision_hull(meshes[0].mesh.vertices)
-        if hull is not None:
-            meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
-    return Finished(stand(meshes, settings), log)
-
-
-def _of_quads(
-    surface: Mesh, settings: Finish, level: int, report: Report
-) -> tuple[Mesh, dict[str, Any]]:
-    """The surface as quads, and what the log says of them."""
-    target = quads_of(settings)[level]
-    with report.stage("quads"):
-        quads = make_quads(surface.vertices, surface.faces, target)
-    tell_quads(quads, target, level, report)
-    mesh = Mesh(quads.vertices, quads.faces, polygons=quads.polygons)
-    return mesh, {"quads": quads.count, "quad_share": round(quads.share, 4)}
-
-
-def _solid(
-    vertices: np.ndarray, faces: np.ndarray, settings: Finish, grid_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    wall = settings.wall * float(np.ptp(vertices, axis=0).max())
-    return solidify(vertices, faces, wall, _remesh_resolution(settings, grid_size))
-
-
-def _uncrossed(
-    vertices: np.ndarray, faces: np.ndarray, settings: Finish, target: int, report: Report
-) -> Simplified:
-    """A simplified solid that does not cross itself, with as many more faces as that takes.
-
-    After a few tries it stays unsimplified, as it was rebuilt: without crossings.
-    """
-    most = settings.wall * float(np.ptp(vertices, axis=0).max())
-    for enough in (target, 2 * target, 4 * target):
-        simple = simplify_mesh(vertices, faces, enough)
-        points, sound = without_self_intersections(simple.vertices, simple.faces, most)
-        if sound and not simple.loosened:
-            simple = replace(simple, vertices=points)
-            break
-    else:
-        simple = simplify_mesh(vertices, faces, len(faces))
-    if len(simple.faces) > target:
-        report.note(
-            f"With {target:,} faces the solid would cross itself; it has {len(simple.faces):,}."
-        )
-    return simple
-
-
-def _closed_coarser(
-    clean: CleanResult, cells: int, simple: Simplified, target: int, report: Report
-) -> Simplified:
-    """What misses its target has tunnels that no collapse may close; closed again with larger
-    cells, a surface has fewer of them."""
-    finest = cells
-    while len(simple.faces) > MISSED * target and cells > LEAST_CELLS:
-        cells = max(LEAST_CELLS, cells * 2 // 3)
-        closed = remesh(clean.vertices, clean.faces, cells)
-        other = simplify_mesh(closed.vertices, closed.faces, target)
-        if len(other.faces) < len(simple.faces):
-            simple = other
-    if cells < finest:
-        report.note(
-            f"For {target:,} faces the surface was closed with {cells} instead of {finest} cells "
-            "along its longest side: tunnels and gaps that are finer are gone."
-        )
-    return simple
+        if source is None:
+            entry["after"] = report_mesh(mesh.vertices, mesh.faces).to_dict()
+        else:
+            size = texture_size_of(settings, level)
+            mesh, method = unwrapped_mesh(mesh, size, report)
+            baked = baked_mesh(
+                mesh, source, report, size=size, normal_map=settings.normal_map, name=own
+            )
+            mesh = baked.mesh
+            entry = level_log(baked, size, method) | entry
+        meshes.append(NamedMesh(own, placed(mesh, voxels.placement), level=level))
+        log["levels"].append(entry)
+    return Finished(stand(with_hull(meshes, settings, report), settings, report), log)
 
 
 def texture_size_of(settings: Finish, level: int) -> int:
     """Half as large for each level, but no smaller than a small one."""
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
-
-
-def _remesh_resolution(settings: Finish, grid_size: int) -> int:
-    """Cells along the longest side: the voxels' own size, within what ``remesh`` can do."""
-    most = _MOST_CELLS_OF_SOLIDS if settings.solid else MOST_CELLS
-    return settings.remesh_cells or min(max(grid_size, LEAST_CELLS), most)
 
 
 def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
@@ -291,15 +189,6 @@ def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
     return clean
 
 
-def _warn_if_far(placement: Placement, report: Report) -> None:
-    away = placement.scale * max(abs(x) for x in placement.centre)
-    if away > _FAR:
-        report.note(
-            f"The mesh lies {away:,.0f} times its size away from the origin. The file keeps its "
-            "detail, but programs that hold places in 32 bits do not; they need it at the origin."
-        )
-
-
 def _textured(
     voxels: OVoxels, given: Mesh, settings: Finish, name: str, report: Report
 ) -> Finished:
@@ -312,8 +201,6 @@ def _textured(
         )
     if not settings.has_one_mesh:
         report.note("A mesh that was given gets neither levels of detail nor a hull.")
-    if settings.quads is not None:
-        report.note("A mesh that was given keeps its faces; it does not become quads.")
     if is_moved(settings):
         report.note("A mesh that was given keeps its size and its place.")
     mesh = replace(
@@ -326,13 +213,13 @@ def _textured(
     )
     size, method = settings.texture_size, GIVEN
     with report.stage("check_uvs"):
-        valid = uvs_are_valid(mesh.uvs)
-    if not valid:
+        fault = uv_fault(mesh.uvs)
+    if fault is not None:
         if mesh.uvs is not None:
             own = ""
             if np.isfinite(mesh.uvs).all():
                 mesh, own = replace(mesh, second_uvs=mesh.uvs), " A .glb keeps its own beside them."
-            report.note(f"The mesh's UVs overlap or leave the unit square; new ones are made.{own}")
+            report.note(f"The mesh's UVs {fault}; new ones are made.{own}")
         mesh, method = unwrapped_mesh(mesh, size, report)
     surface = voxels.grid_surface
     with report.stage("detail"):
@@ -358,7 +245,8 @@ def unwrapped_mesh(mesh: Mesh, size: int, report: Report) -> tuple[Mesh, str]:
             polygons=mesh.polygons,
         )
     if unwrapped.method == "blocks":
-        report.note("Unwrapping took too long; faces were laid out in blocks.")
+        why = "Unwrapping took too long" if unwrapped.out_of_time else "No face has an area"
+        report.note(f"{why}; faces were laid out in blocks.")
     return replace(mesh, uvs=unwrapped.corner_uvs), unwrapped.method
 
 

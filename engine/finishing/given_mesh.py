@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,29 @@ import numpy as np
 from engine.mesh import Mesh
 from engine.meshing.edges import face_areas
 from engine.meshing.weld import weld_positions
-from engine.ovoxel import DualGrid, mesh_to_dual_grid
+from engine.ovoxel import DualGrid, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.ovoxels import OVoxels
 from engine.ovoxel.placement import fit_unit_cube
 from engine.readers.load import load_mesh
 from engine.report import Report, percent
 from protocol.errors import EngineError
+from protocol.finishes import FinishChoice
 
 MOST_FACES = 8_000_000
 NO_AREA = 1e-12
 """In the unit cube, where coordinates are good to about 1e-7."""
+
+
+@dataclass(frozen=True)
+class VoxelisedMesh:
+    """O-Voxels of a mesh that is to be closed or to become quads.
+
+    Args:
+        faces: of the mesh; where triangles are asked for its result gets no more.
+    """
+
+    voxels: OVoxels
+    faces: int
 
 
 def open_mesh(
@@ -51,6 +64,27 @@ def open_mesh(
     return mesh
 
 
+def check_faces_stay(choice: FinishChoice) -> None:
+    """Refuse a choice of faces for a mesh that was given and is only textured.
+
+    Raises:
+        EngineError: ``given_mesh``.
+    """
+    if choice.faces is not None or choice.quads is not None or choice.keep_inner:
+        raise EngineError(
+            "given_mesh",
+            "The asset is a mesh that was textured: its faces stay as they are.",
+            "Leave out --faces, --quads and --keep-inner, or finish the mesh's own file.",
+        )
+
+
+def tell_unused(options: dict[str, bool], why: str, report: Report) -> None:
+    """Say which of the options that were given change nothing."""
+    given = [option for option, is_given in options.items() if is_given]
+    if given:
+        report.note(f"Not used here: {', '.join(given)}. {why}")
+
+
 def voxelise(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
     """Plain O-Voxels of a mesh in object space, which is also how the networks see shapes.
 
@@ -63,6 +97,22 @@ def voxelise(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
     with report.stage("voxels", 100) as step:
         grid = dual_grid_of(unit, resolution, percent(step))
     return OVoxels.plain(grid, placement)
+
+
+def rebuilt(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
+    """O-Voxels with the materials of a mesh, made to be finished.
+
+    Raises:
+        Cancelled, EngineError: as ``voxelise``.
+    """
+    voxels = voxelise(mesh, resolution, report)
+    report.note(
+        f"The mesh ({len(mesh.faces):,} faces) is rebuilt from O-Voxels of {resolution}^3: "
+        "it becomes one object with new UVs and textures, and what is finer than a voxel is lost."
+    )
+    with report.stage("materials"):
+        unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
+        return replace(voxels, materials=sample_materials(unit, voxels.grid))
 
 
 def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], None]) -> DualGrid:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from engine.export.gltf import NamedMesh
-from engine.export.hull import collision_hull
 from engine.finishing.baking.from_mesh import MeshSource
 from engine.finishing.finish import (
     GIVEN,
@@ -15,6 +14,7 @@ from engine.finishing.finish import (
     texture_size_of,
     unwrapped_mesh,
 )
+from engine.finishing.hull import with_hull
 from engine.finishing.own_faces import OwnFaces, count_objects, level_name, tidy, wound_alike
 from engine.finishing.standing import stand
 from engine.finishing.targets import targets_of, tell_target
@@ -54,16 +54,13 @@ def finish_mesh(
     levels = [(own.mesh, _kept_log(own.mesh))] if keeps else []
     if len(levels) < len(targets):
         levels += _reduced(own, targets, len(levels), choice, settings, name, report)
-    hull = collision_hull(levels[0][0].vertices) if settings.collision_hull else None
     meshes = [
         NamedMesh(level_name(name, level, len(targets)), one, level=level)
         for level, (one, _) in enumerate(levels)
     ]
     _tell(own.mesh, meshes[0].mesh, keeps, choice, settings, report)
-    if hull is not None:
-        meshes.append(NamedMesh(f"UCX_{name}", hull, bare=True))
     log = {"cleaned_faces": len(own.faces), "levels": [entry for _, entry in levels]}
-    return Finished(stand(meshes, settings), log)
+    return Finished(stand(with_hull(meshes, settings, report), settings, report), log)
 
 
 def _wants_textures(choice: FinishChoice, settings: Finish) -> bool:

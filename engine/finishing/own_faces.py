@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.export.gltf import NamedMesh
-from engine.mesh import Mesh, some_faces
+from engine.mesh import Mesh, drop_unused_vertices, some_faces
 from engine.meshing.clean import is_degenerate
 from engine.meshing.duplicates import is_repeated
 from engine.meshing.edges import parts_of
@@ -38,13 +38,14 @@ class OwnFaces:
 
 
 def tidy(mesh: Mesh, report: Report) -> OwnFaces:
-    """Leave out faces without area and repeated ones, and tell that and other disorder.
+    """Leave out faces without area, repeated ones and vertices that no face shows, and tell the
+    faces and other disorder.
 
     Raises:
         EngineError: ``mesh_empty`` where no face has an area.
     """
-    kept, new_index, point_object = _weld(mesh)
-    points, faces = mesh.vertices[kept], new_index[mesh.faces].astype(np.int32)
+    mesh = drop_unused_vertices(mesh)
+    points, faces, point_object = _weld(mesh)
     size = float(np.ptp(points, axis=0).max())
     bad = is_degenerate(points, faces, 1e-9 * size)
     repeated = np.zeros(len(faces), dtype=bool)
@@ -57,22 +58,21 @@ def tidy(mesh: Mesh, report: Report) -> OwnFaces:
             "Check how it was made or exported.",
         )
     if gone.any():
-        mesh, faces = some_faces(mesh, ~gone), faces[~gone]
+        mesh = some_faces(mesh, ~gone)
+        points, faces, point_object = _weld(mesh)
         report.note(f"{int(gone.sum()):,} faces without an area or on top of others were removed.")
     _tell_disorder(points, faces, report)
     return OwnFaces(mesh, points, faces, point_object)
 
 
 def _weld(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kept vertices, the new index of each, and the object of each kept one."""
-    if mesh.face_object is None:
-        kept, new_index = weld_positions(mesh.vertices)
-        return kept, new_index, np.zeros(len(kept), np.int32)
+    """Points, faces and objects of points, as ``OwnFaces`` has them."""
     of_vertex = np.zeros(len(mesh.vertices), np.int32)
-    of_vertex[mesh.faces] = mesh.face_object[:, None]
-    _, place = weld_positions(mesh.vertices)
-    kept, new_index = unique_rows(place, of_vertex)
-    return kept, new_index, of_vertex[kept]
+    kept, new_index = weld_positions(mesh.vertices)
+    if mesh.face_object is not None:
+        of_vertex[mesh.faces] = mesh.face_object[:, None]
+        kept, new_index = unique_rows(new_index, of_vertex)
+    return mesh.vertices[kept], new_index[mesh.faces].astype(np.int32), of_vertex[kept]
 
 
 def _tell_disorder(points: np.ndarray, faces: np.ndarray, report: Report) -> None:
@@ -108,6 +108,9 @@ def wound_alike(own: OwnFaces) -> OwnFaces:
     swapped = {name: _swapped(x, turned) for name, x in given.items() if x is not None}
     if mesh.normals is not None:
         swapped["normals"][turned] *= -1
+    if mesh.tangents is not None:
+        # The sign times normal x tangent is where V grows, which no turn changes.
+        swapped["tangents"][turned, :, 3] *= -1
     return replace(own, mesh=replace(mesh, **swapped), faces=_swapped(own.faces, turned))
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -64,11 +63,6 @@ class CleanResult:
     before: MeshReport
     removed: dict[str, int]
     one_sided_parts: int
-
-    @cached_property
-    def after(self) -> MeshReport:
-        """What the mesh is like now; counted when it is asked for."""
-        return report_mesh(self.vertices, self.faces)
 
 
 def clean_mesh(

@@ -65,29 +65,29 @@ def flood_outside(state):
             for z in range(depth):
                 rim = x == 0 or y == 0 or z == 0
                 if rim or x == width - 1 or y == height - 1 or z == depth - 1:
-                    state[x, y, z] = 2
+                    state[x, y, z] = OUTSIDE
     changed = True
     while changed:
         changed = False
         for x in range(1, width - 1):
             for y in range(1, height - 1):
                 for z in range(1, depth - 1):
-                    if state[x, y, z] == 0 and (
-                        state[x - 1, y, z] == 2
-                        or state[x, y - 1, z] == 2
-                        or state[x, y, z - 1] == 2
+                    if state[x, y, z] == FREE and (
+                        state[x - 1, y, z] == OUTSIDE
+                        or state[x, y - 1, z] == OUTSIDE
+                        or state[x, y, z - 1] == OUTSIDE
                     ):
-                        state[x, y, z] = 2
+                        state[x, y, z] = OUTSIDE
                         changed = True
         for x in range(width - 2, 0, -1):
             for y in range(height - 2, 0, -1):
                 for z in range(depth - 2, 0, -1):
-                    if state[x, y, z] == 0 and (
-                        state[x + 1, y, z] == 2
-                        or state[x, y + 1, z] == 2
-                        or state[x, y, z + 1] == 2
+                    if state[x, y, z] == FREE and (
+                        state[x + 1, y, z] == OUTSIDE
+                        or state[x, y + 1, z] == OUTSIDE
+                        or state[x, y, z + 1] == OUTSIDE
                     ):
-                        state[x, y, z] = 2
+                        state[x, y, z] = OUTSIDE
                         changed = True
 
 
@@ -109,14 +109,14 @@ def _pieces(state, block, numbers):
                 for x in range(bx, min(bx + block, width)):
                     for y in range(by, min(by + block, height)):
                         for z in range(bz, min(bz + block, depth)):
-                            if state[x, y, z] != 2 or seen[x - bx, y - by, z - bz]:
+                            if state[x, y, z] != OUTSIDE or seen[x - bx, y - by, z - bz]:
                                 continue
-                            became = 2
+                            became = OUTSIDE
                             if numbers.shape[0] > 0:
                                 off = numbers[count] - 0.5
-                                became = 3 if off > 0 else 2
+                                became = ENCLOSED if off > 0 else OUTSIDE
                                 if abs(off) < SURE:
-                                    became = 4
+                                    became = UNSURE
                             else:
                                 if count == first.shape[0]:
                                     grown = np.empty((2 * count, 3), np.int64)
@@ -140,7 +140,7 @@ def _pieces(state, block, numbers):
                                         continue
                                     if u >= min(bx + block, width) or v >= min(by + block, height):
                                         continue
-                                    if w >= min(bz + block, depth) or state[u, v, w] != 2:
+                                    if w >= min(bz + block, depth) or state[u, v, w] != OUTSIDE:
                                         continue
                                     if seen[u - bx, v - by, w - bz]:
                                         continue
@@ -166,7 +166,7 @@ def _distances(state):
                 y = j if turn == 0 else height - 1 - j
                 for k in range(depth):
                     z = k if turn == 0 else depth - 1 - k
-                    if state[x, y, z] == 1:
+                    if state[x, y, z] == TOUCHED:
                         far[x, y, z] = 0
                         continue
                     least = np.int64(far[x, y, z])
@@ -186,18 +186,18 @@ def _distances(state):
 def _decide(state, way, inside, open_share):
     """Each connected space of enclosed cells becomes filled, or outside again.
 
-    ``way`` is 2 where the middle of a ball that comes from outside may be; ``inside`` are the flat
-    indices of the enclosed cells.
+    ``way`` is OUTSIDE where the middle of a ball that comes from outside may be; ``inside`` are the
+    flat indices of the enclosed cells.
     """
     width, height, depth = state.shape
     stride = (height * depth, depth, 1)
     cells, ways = state.reshape(-1), way.reshape(-1)
     space = np.empty(inside.shape[0], np.int64)
     for seed in inside:
-        if cells[seed] != 3:
+        if cells[seed] != ENCLOSED:
             continue
         space[0] = seed
-        cells[seed] = 5
+        cells[seed] = FILLED
         head, tail = 0, 1
         lids, walls = 0, 0
         passed = False
@@ -209,18 +209,18 @@ def _decide(state, way, inside, open_share):
             if rim or x == width - 1 or y == height - 1 or z == depth - 1:
                 passed = True  # what reaches the border of the grid is open
                 continue
-            passed = passed or ways[at] == 2
+            passed = passed or ways[at] == OUTSIDE
             for axis in range(3):
                 for step in (-stride[axis], stride[axis]):
                     there = cells[at + step]
-                    if there == 3:
-                        cells[at + step] = 5
+                    if there == ENCLOSED:
+                        cells[at + step] = FILLED
                         space[tail] = at + step
                         tail += 1
-                    elif there == 2:
+                    elif there == OUTSIDE:
                         lids += 1
-                    elif there != 5:
+                    elif there != FILLED:
                         walls += 1
         if passed or lids > open_share * (lids + walls):
             for i in range(tail):
-                cells[space[i]] = 2
+                cells[space[i]] = OUTSIDE

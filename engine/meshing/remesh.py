@@ -40,14 +40,10 @@ class Remeshed:
     Args:
         vertices: (W, 3) float32.
         faces: (G, 3) int32.
-        source: (W,) int64 a vertex of the old mesh near each new one, to carry attributes over.
-        cell: size of the cells used, in the unit of the vertices.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
-    source: np.ndarray
-    cell: float
 
 
 def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Remeshed:
@@ -82,15 +78,14 @@ def remesh(vertices: np.ndarray, faces: np.ndarray, resolution: int = 256) -> Re
     points, quads = _border(solid)
     in_lid = _is_free(state, points)
     points = origin + cell * (points + _mean_of_neighbours(points, quads)) / 2
-    on_mesh, face = nearest_on_surface(vertices, faces, points)
+    on_mesh, _ = nearest_on_surface(vertices, faces, points)
     away = points - on_mesh
     away *= OFFSET * cell / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3 * cell)
     points = np.where(in_lid[:, None], points, on_mesh + away)
     for _ in range(LID_ROUNDS if in_lid.any() else 0):
         points[in_lid] = _mean_of_neighbours(points, quads)[in_lid]
     result = points.astype(np.float32)
-    near = np.linalg.norm(vertices[faces[face]] - result[:, None], axis=2).argmin(axis=1)
-    return Remeshed(result, _triangles(result, quads), faces[face, near].astype(np.int64), cell)
+    return Remeshed(result, _triangles(result, quads))
 
 
 def _border(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

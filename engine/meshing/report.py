@@ -8,7 +8,6 @@ import numpy as np
 from engine.meshing.distortion import distortion
 from engine.meshing.duplicates import has_repeated_corner, is_repeated
 from engine.meshing.edges import Edges, face_areas, find_edges, parts_of, side_ends
-from engine.meshing.visibility import hidden_parts, look_from_outside
 from engine.meshing.weld import weld_positions
 
 
@@ -23,8 +22,7 @@ class MeshReport:
         flipped_edges: edges of two faces that walk them in the same direction.
         degenerate_faces: with a corner twice or no area; the former count nowhere else.
         duplicate_faces: with the same corners as an earlier face.
-        inner_faces: of parts that cannot be seen from outside; None when not looked for. Cleaning
-            fills it in with what it found behind other faces after welding and repairing.
+        inner_faces: that cleaning found behind others; None where it did not look.
         charts: connected pieces of the UV layout; None without UVs.
         texel_density: median over charts of UV length per length of surface; times the side of the
             texture gives texels per unit. None without UVs.
@@ -77,8 +75,6 @@ def report_mesh(
     vertices: np.ndarray,
     faces: np.ndarray,
     uvs: np.ndarray | None = None,
-    *,
-    inner: bool = False,
 ) -> MeshReport:
     """Examine a mesh without welding: vertices at equal positions stay separate.
 
@@ -86,7 +82,6 @@ def report_mesh(
         vertices: (V, 3) float32.
         faces: (F, 3) int32.
         uvs: (F, 3, 2) float32 per corner.
-        inner: also look for parts hidden in others (0.5 s a million faces).
     """
     repeats = has_repeated_corner(faces)
     proper = np.ascontiguousarray(faces[~repeats] if repeats.any() else faces, dtype=np.int32)
@@ -94,16 +89,8 @@ def report_mesh(
     counts = edges.counts
     starts, ends = side_ends(proper, edges.sides_of_open_edges())
     _, loops = parts_of(np.stack([starts, ends], axis=1), len(vertices))
-    part_of_face, parts = parts_of(proper, len(vertices))
+    _, parts = parts_of(proper, len(vertices))
     areas = face_areas(vertices, proper)
-    inner_faces = None
-    if inner:
-        looked = look_from_outside(vertices, proper) if len(proper) else None
-        inner_faces = (
-            int(hidden_parts(vertices, proper, part_of_face, looked)[part_of_face].sum())
-            if looked is not None
-            else 0
-        )
     charts, density, spread = (None, None, None)
     area, area_95, angle, angle_95 = (None, None, None, None)
     if uvs is not None and len(faces):
@@ -119,7 +106,6 @@ def report_mesh(
         flipped_edges=len(flipped_pairs(proper, edges)),
         degenerate_faces=int(repeats.sum()) + int((~(areas > 0)).sum()),
         duplicate_faces=int(is_repeated(proper, len(vertices)).sum()),
-        inner_faces=inner_faces,
         charts=charts,
         texel_density=density,
         texel_density_spread=spread,

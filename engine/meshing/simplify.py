@@ -52,7 +52,6 @@ class Simplified:
         vertices: (W, 3) float32.
         faces: (G, 3) int32.
         source: (W,) int64 the old vertex nearest to each new one among those it took the place of.
-        seams: how many edges were kept as seams between colours.
         loosened: whether the target took more than collapses that keep every border and hole.
         parts_left_out: how many small parts had to go.
     """
@@ -60,7 +59,6 @@ class Simplified:
     vertices: np.ndarray
     faces: np.ndarray
     source: np.ndarray
-    seams: int = 0
     loosened: bool = False
     parts_left_out: int = 0
 
@@ -162,7 +160,6 @@ def _simplified(
         (points[used] + center).astype(np.float32),
         (np.cumsum(used, dtype=np.int32) - 1)[faces],
         source[used],
-        int(seams.sum()) if keep_colors is not None else 0,
         loosen_at > 0,
         left_out,
     )

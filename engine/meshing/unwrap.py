@@ -1,6 +1,5 @@
 """UVs for a mesh that has none, in bounded time."""
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -20,8 +19,9 @@ MAX_SHARES = (1.0, 1 / 25)
 when large ones leave much of the texture empty."""
 GOOD_COVER = 0.65
 MANY_CHARTS = 300
-
-logger = logging.getLogger(__name__)
+_MOST_FLAT, _MOST_OVERLAP, _SAMPLES = 0.05, 0.02, 2048
+"""Of UVs that are given: the share of faces without area, the share of the samples that are covered
+by several faces, and samples along each side of the unit square."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Unwrapped:
         uvs: (W, 2) float32 per vertex in [0, 1], origin at the bottom left.
         source: (W,) int64 the old vertex of each.
         chart_of_face: (F,) int32 from 0.
-        method: ``charts``, or ``blocks`` when time ran out.
+        method: ``charts``, or ``blocks`` when time ran out or no face has an area.
         seconds: how long it took.
+        out_of_time: whether that is why there are blocks.
     """
 
     vertices: np.ndarray
@@ -62,6 +63,7 @@ class Unwrapped:
     chart_of_face: np.ndarray
     method: str
     seconds: float
+    out_of_time: bool = False
 
     @property
     def corner_uvs(self) -> np.ndarray:
@@ -99,12 +101,16 @@ def unwrap_mesh(
     def out_of_time() -> bool:
         return time.process_time() - spent >= settings.time_limit
 
+    normals = face_normals(vertices, faces)
     neighbours = faces_across(vertices, faces)
     piece_of = None if polygons is None else np.unique(polygons, return_inverse=True)[1]
-    best, best_cover = None, 0.0
-    for max_share in MAX_SHARES:
-        made = _in_charts(vertices, faces, neighbours, piece_of, settings, max_share, out_of_time)
+    best, best_cover, late = None, 0.0, False
+    for max_share in MAX_SHARES if normals.any() else ():
+        made = _in_charts(
+            vertices, faces, normals, neighbours, piece_of, settings, max_share, out_of_time
+        )
         if made is None:
+            late = True
             break
         flat, uvs = made
         cover = uv_area(uvs[flat.faces])
@@ -113,8 +119,7 @@ def unwrap_mesh(
         if cover >= GOOD_COVER or flat.chart_of_face.max() >= MANY_CHARTS:
             break
     if best is None:
-        logger.warning("Unwrapping took too long; every two faces get a block of the texture.")
-        return _in_blocks(vertices, faces, settings, begin)
+        return _in_blocks(vertices, faces, settings, begin, late)
     flat, uvs = best
     return Unwrapped(
         vertices[flat.source],
@@ -133,11 +138,10 @@ def uv_area(corner_uvs: np.ndarray) -> float:
     return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
 
 
-def _in_charts(vertices, faces, neighbours, piece_of, settings, max_share, out_of_time):
+def _in_charts(vertices, faces, normals, neighbours, piece_of, settings, max_share, out_of_time):
     """Flat charts and (W, 2) float32 UVs of their vertices; None when out of time."""
-    normals = face_normals(vertices, faces)
     areas = np.linalg.norm(normals, axis=1) / 2
-    if areas.sum() == 0 or out_of_time():
+    if out_of_time():
         return None
     corners = vertices[faces]
     sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
@@ -161,28 +165,33 @@ def _in_charts(vertices, faces, neighbours, piece_of, settings, max_share, out_o
     return None if uvs is None else (flat, uvs.astype(np.float32))
 
 
-def uvs_are_valid(
-    uvs: np.ndarray | None, *, max_overlap: float = 0.02, samples: int = 2048
-) -> bool:
-    """Whether a texture can be baked into given UVs.
+def uvs_are_valid(uvs: np.ndarray | None) -> bool:
+    """Whether a texture can be baked into given UVs; see ``uv_fault``."""
+    return uv_fault(uvs) is None
 
-    They are when all lie in 0..1, enough faces have area, and no more than ``max_overlap`` of the
-    covered samples belong to several faces.
+
+def uv_fault(uvs: np.ndarray | None) -> str | None:
+    """Why no texture can be baked into given UVs, to be said after "The UVs"; None where it can.
+
+    It can when all lie in 0..1, enough faces have area, and few samples belong to several faces.
 
     Args:
         uvs: (F, 3, 2) per corner, or None.
-        samples: samples along each side of the unit square.
     """
-    if uvs is None or len(uvs) == 0 or not np.isfinite(uvs).all():
-        return False
+    if uvs is None or len(uvs) == 0:
+        return "are missing"
+    if not np.isfinite(uvs).all():
+        return "are not numbers"
     if uvs.min() < -1e-4 or uvs.max() > 1 + 1e-4:
-        return False
+        return "leave the unit square"
     a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
-    if (a[:, 0] * b[:, 1] == a[:, 1] * b[:, 0]).mean() > 0.05:
-        return False
-    counts = count_cover(uvs, samples)
+    if (a[:, 0] * b[:, 1] == a[:, 1] * b[:, 0]).mean() > _MOST_FLAT:
+        return "have no area"
+    counts = count_cover(uvs, _SAMPLES)
     covered = int((counts > 0).sum())
-    return covered > 0 and (counts > 1).sum() <= max_overlap * covered
+    if not covered:
+        return "have no area"
+    return "overlap" if (counts > 1).sum() > _MOST_OVERLAP * covered else None
 
 
 def count_cover(uvs: np.ndarray, samples: int) -> np.ndarray:
@@ -198,7 +207,7 @@ def _check(vertices: np.ndarray, settings: UnwrapSettings) -> None:
     check_texture_size(settings.texture_size)
 
 
-def _in_blocks(vertices, faces, settings, begin) -> Unwrapped:
+def _in_blocks(vertices, faces, settings, begin, late) -> Unwrapped:
     """Two faces in each block of a square grid, as right triangles with a gap between them."""
     per_row = int(np.ceil(np.sqrt((len(faces) + 1) // 2)))
     block = np.arange(len(faces)) // 2
@@ -214,6 +223,7 @@ def _in_blocks(vertices, faces, settings, begin) -> Unwrapped:
         np.arange(len(faces), dtype=np.int32),
         "blocks",
         time.monotonic() - begin,
+        late,
     )
 
 

@@ -175,8 +175,8 @@ def _finished(finished: Finished, settings: Finish) -> Iterator[tuple[str, Packe
             continue
         suffix = f"_lod{named.level}" if named.level else ""
         packed = packed_mesh(named.mesh, polygons=finished.has_quads)
-        uvs = "given" if finished.uvs_given else "new"
-        yield f"finished{suffix}", replace(packed, layout=replace(packed.layout, uvs=uvs))
+        layout = replace(packed.layout, uvs=finished.uvs_of(named))
+        yield f"finished{suffix}", replace(packed, layout=layout)
         pictures = {
             (id(m.base_color_texture), id(m.metallic_roughness_texture), id(m.normal_texture))
             for m in named.mesh.materials

@@ -18,7 +18,7 @@ from engine.assets.folder import (
 )
 from engine.assets.names import RECIPE, THUMBNAIL, is_asset_folder
 from engine.assets.recipe import RECIPE_VERSION
-from engine.finishing.given_mesh import open_mesh
+from engine.finishing.given_mesh import check_faces_stay, open_mesh
 from engine.images.writing import png_bytes
 from engine.mesh import Mesh
 from engine.ovoxel import OVoxels
@@ -89,7 +89,7 @@ class Story:
     def _make(self, spec: MakingJob, inputs: Inputs) -> None:
         report, finish = self._report, self._run.finish
         if isinstance(spec, TextureJob) and finish is not None:
-            session.check_faces_stay(finish)  # before anything is spent
+            check_faces_stay(finish)  # before anything is spent
         folder = asset_folder(self._folder)
         asset = self._earlier(folder)
         if asset is None:

@@ -7,9 +7,8 @@ import numpy as np
 from engine.export.gltf import NamedMesh
 from engine.export.hull import collision_hull
 from engine.finishing.baking.bake import bake
-from engine.finishing.baking.from_voxels import VoxelSource
 from engine.mesh import Mesh
-from tests.finishing.baking.scenes import bright_ball, uv_sphere
+from tests.finishing.baking.scenes import bright_ball, uv_sphere, voxel_source
 
 
 def textured_ball(*, see_through: bool = False) -> Mesh:
@@ -19,14 +18,14 @@ def textured_ball(*, see_through: bool = False) -> Mesh:
     if see_through:
         materials[scene.voxels.grid.coords[:, 2] > 60, 5] = 0.4
     voxels = replace(scene.voxels, materials=materials)
-    return bake(scene.low, VoxelSource(voxels), size=128, normal_map=True, name="ball").mesh
+    return bake(scene.low, voxel_source(voxels), size=128, normal_map=True, name="ball").mesh
 
 
 def game_asset() -> list[NamedMesh]:
     """Two levels of detail and a hull."""
     scene = bright_ball()
     levels = [textured_ball()]
-    baked = bake(uv_sphere(8, 16), VoxelSource(scene.voxels), size=64, normal_map=True)
+    baked = bake(uv_sphere(8, 16), voxel_source(scene.voxels), size=64, normal_map=True)
     levels.append(baked.mesh)
     hull = collision_hull(levels[0].vertices)
     assert hull is not None

@@ -14,7 +14,7 @@ from benchmarks.raw_surfaces import lantern, noisy
 from engine.cli import app
 from engine.export.mesh_file import save_mesh
 from engine.finishing import given_mesh
-from engine.finishing.finish import finish
+from engine.finishing.finish import finish, unwrapped_mesh
 from engine.host import files
 from engine.mesh import Mesh
 from engine.meshing.report import report_mesh
@@ -85,7 +85,7 @@ def test_levels_of_detail_and_a_hull(ball: OVoxels) -> None:
         FINISHES["game"], faces=600, texture_size=256, lod_shares=(1.0, 0.5), normal_map=True
     )
     finished = finish(ball, settings, Report(), name="ball")
-    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
+    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball_LOD0"]
     first, second, hull = (named.mesh for named in finished.meshes)
     assert [mesh.materials[0].name for mesh in (first, second)] == ["ball_LOD0", "ball_LOD1"]
     assert len(second.faces) <= 300 < len(first.faces) <= 600
@@ -99,7 +99,7 @@ def test_quads_are_unwrapped_baked_and_halved(ball: OVoxels, tmp_path: Path) -> 
     settings = replace(SMALL, quads=1000, lod_shares=(1.0, 0.5), collision_hull=True)
     report = Report()
     finished = finish(ball, settings, report, name="ball")
-    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball"]
+    assert [named.name for named in finished.meshes] == ["ball_LOD0", "ball_LOD1", "UCX_ball_LOD0"]
     for level, most in enumerate((1000, 500)):
         mesh, told = finished.meshes[level].mesh, finished.log["levels"][level]
         polygons = mesh.polygons
@@ -165,17 +165,31 @@ def test_a_given_mesh_keeps_vertices_faces_and_valid_uvs(ball: OVoxels) -> None:
     vertices = ball.placement.to_object(np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0, 0.3, 0]]))
     faces = np.array([[0, 1, 2]], np.int32)
     uvs = np.array([[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]], np.float32)
-    for given, kept in ((uvs, True), (uvs + 3, False), (None, False)):
-        mesh = Mesh(vertices, faces, uvs=given)
-        finished = finish(ball, SMALL, Report(), given_mesh=mesh).meshes[0].mesh
+    faults = {
+        None: (uvs, True), "leave the unit square": (uvs + 3, False), "": (None, False),
+        "have no area": (uvs * 0, False), "are not numbers": (uvs * np.float32("nan"), False),
+    }  # fmt: skip
+    for fault, (given, kept) in faults.items():
+        mesh, report = Mesh(vertices, faces, uvs=given), Report()
+        finished = finish(ball, SMALL, report, given_mesh=mesh).meshes[0].mesh
+        told = [note for note in report.notes if "The mesh's UVs" in note]
+        assert len(told) == bool(fault) and (not fault or fault in told[0])
         np.testing.assert_array_equal(finished.vertices, vertices)
         np.testing.assert_array_equal(finished.faces, faces)
         assert finished.uvs is not None
         assert np.array_equal(finished.uvs, uvs) == kept
-        if given is None or kept:
+        if not fault or fault == "are not numbers":
             assert finished.second_uvs is None
         else:
             np.testing.assert_array_equal(finished.second_uvs, given)
+
+
+def test_why_there_are_blocks_for_charts_is_told() -> None:
+    in_line = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
+    report = Report()
+    _, method = unwrapped_mesh(in_line, 64, report)
+    assert method == "blocks" and not any("too long" in note for note in report.notes)
+    assert any("No face has an area" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("when", ["at once", "within a stage", "between levels"])
@@ -357,7 +371,7 @@ def test_a_missed_face_target_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     def stuck(vertices, faces, target, *, colors=None):
         return simplify_mesh(vertices, faces, 3 * target, colors=colors)
 
-    monkeypatch.setattr("engine.finishing.finish.simplify_mesh", stuck)
+    monkeypatch.setattr("engine.finishing.reduced.simplify_mesh", stuck)
     source, target = tmp_path / "box.ply", tmp_path / "x.glb"
     save_mesh(box((1, 1, 1), (0, 0, 0)), source)
     words = ["finish", str(source), "-o", str(target), "--resolution", "32", "--texture", "64"]

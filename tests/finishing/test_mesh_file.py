@@ -20,6 +20,7 @@ from engine.readers.load import load_mesh
 from engine.report import Report
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
+from tests.finishing.baking.scenes import uv_sphere
 from tests.finishing.shapes import box
 from tests.meshes import sphere
 
@@ -181,3 +182,15 @@ def test_a_mesh_whose_faces_have_no_area_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         finish_mesh(flat, FinishChoice(), FinishChoice().settled(), "flat", Report())
     assert caught.value.code == "mesh_empty"
+
+
+def test_more_faces_than_the_file_had_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "box.glb"
+    save_mesh(box((1, 1, 1)), source)
+    told = _finish(source, tmp_path / "quads.glb", "--quads", "300")
+    faces = len(load_mesh(tmp_path / "quads.glb").faces)
+    assert faces > 12
+    assert f"The file has 12 faces; its quads are {faces:,} triangles" in told
+    fine = tmp_path / "fine.glb"
+    save_mesh(uv_sphere(48, 96), fine)
+    assert "The file has" not in _finish(fine, tmp_path / "few.glb", "--quads", "300")

@@ -10,13 +10,18 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_mesh, save_scene
+from engine.finishing.mesh_file import finish_mesh
 from engine.finishing.own_faces import tidy, wound_alike
 from engine.mesh import Material, Mesh, Texture
+from engine.meshing.normals import corner_normals
 from engine.meshing.report import report_mesh
+from engine.meshing.tangents import corner_tangents
 from engine.readers.load import load_mesh
 from engine.render.camera import orbit
 from engine.render.picture import Picture, render
 from engine.report import Report
+from engine.worker.parts import packed_parts
+from protocol.finishes import FinishChoice
 from tests.finishing.baking.scenes import uv_sphere
 
 
@@ -144,6 +149,19 @@ def test_the_first_level_of_few_faces_keeps_its_materials(two_balls: Path, tmp_p
     assert 0.98 * len(given.faces) / 2 <= half <= len(given.faces) / 2
 
 
+def test_each_level_says_whose_uvs_it_has() -> None:
+    choice = FinishChoice(levels=2, texture_size=64)
+    settings = choice.settled()
+    finished = finish_mesh(_ball((0, 0, 0), Material("paint")), choice, settings, "b", Report())
+    parts = dict(packed_parts("finished", (finished, settings)))
+    assert parts["finished"].layout.uvs == "given"
+    assert parts["finished_lod1"].layout.uvs == "new"
+    bare = replace(_ball((0, 0, 0), Material("paint")), uvs=None)
+    settings = replace(settings, lod_shares=(1.0,))
+    finished = finish_mesh(bare, choice, settings, "b", Report())
+    assert dict(packed_parts("finished", (finished, settings)))["finished"].layout.uvs == ""
+
+
 def _objects_in(path: Path) -> dict[str, tuple[int, str]]:
     """Faces and material of each node's mesh."""
     import json
@@ -187,24 +205,38 @@ def test_colours_of_vertices_become_a_texture(tmp_path: Path) -> None:
     assert _psnr(one.base_color[both], two.base_color[both]) >= 35
 
 
-def test_a_solid_for_printing_is_not_textured(two_balls: Path, tmp_path: Path) -> None:
+def test_what_is_for_printing_is_not_textured(two_balls: Path, tmp_path: Path) -> None:
     target = tmp_path / "fewer.stl"
-    _finish(two_balls, target, "--faces", "1000")
-    assert len(load_mesh(target).faces) <= 1000
+    told = _finish(two_balls, target, "--faces", "1000")
+    assert "Simplifying" in told and "Unwrapping" not in told and "Baking" not in told
+    assert 980 <= len(load_mesh(target).faces) <= 1000
 
 
 def test_neighbours_agree_as_most_of_them_do() -> None:
-    """A room seen from inside stays one: its faces are not turned outwards."""
+    """A room seen from inside stays one: its faces are not turned outwards. Normals look where
+    their faces do, and normal maps keep their up and down on both."""
     ball = uv_sphere(12, 24)
-    room = replace(ball, faces=ball.faces[:, [0, 2, 1]].copy())
-    mixed = room.faces.copy()
-    mixed[::5] = mixed[::5, [0, 2, 1]]
-    assert room.uvs is not None
-    uvs = room.uvs[:, [0, 2, 1]].copy()
-    wanted = uvs.copy()
-    uvs[::5] = uvs[::5, [0, 2, 1]]
-    own = wound_alike(tidy(replace(room, faces=mixed, uvs=uvs), Report()))
-    np.testing.assert_array_equal(own.mesh.faces, room.faces)
-    assert own.mesh.uvs is not None
-    np.testing.assert_array_equal(own.mesh.uvs, wanted)
+    faces = ball.faces[:, [0, 2, 1]].copy()
+    assert ball.uvs is not None
+    uvs = ball.uvs[:, [0, 2, 1]].copy()
+    normals = corner_normals(ball.vertices, faces)
+    room = replace(
+        ball,
+        faces=faces,
+        uvs=uvs,
+        normals=normals,
+        tangents=corner_tangents(ball.vertices, faces, uvs, normals),
+    )
+    assert room.normals is not None and room.tangents is not None
+    some = slice(None, None, 5)
+    mixed = {name: getattr(room, name).copy() for name in ("faces", "uvs", "normals", "tangents")}
+    for values in mixed.values():
+        values[some] = values[some][:, [0, 2, 1]]
+    mixed["normals"][some] *= -1
+    mixed["tangents"][some, :, 3] *= -1  # the way to higher V stays: sign * (normal x tangent)
+    own = wound_alike(tidy(replace(room, **mixed), Report()))
+    for name in ("uvs", "normals", "tangents"):
+        np.testing.assert_array_equal(getattr(own.mesh, name), getattr(room, name))
+    corners = own.mesh.vertices[own.mesh.faces]
+    np.testing.assert_array_equal(corners, room.vertices[room.faces])
     assert report_mesh(own.points, own.faces).flipped_edges == 0

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.meshing.clean import CleanSettings, clean_mesh
+from engine.meshing.clean import CleanResult, CleanSettings, clean_mesh
 from engine.meshing.edges import face_normals, find_edges, side_ends
 from engine.meshing.nearest import nearest_on_surface
+from engine.meshing.report import MeshReport, report_mesh
 from engine.ovoxel import dual_grid_to_mesh, mesh_to_dual_grid
 from protocol.errors import EngineError
 from tests import meshes
@@ -51,15 +52,18 @@ def short_loops(vertices: np.ndarray, faces: np.ndarray, limit: float) -> int:
     return short
 
 
+def after(result: CleanResult) -> MeshReport:
+    return report_mesh(result.vertices, result.faces)
+
+
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_meshes_come_out_clean(name: str) -> None:
     vertices, faces = NASTY[name]
     result = clean_mesh(vertices, faces)
-    assert result.after.flipped_edges == 0
-    assert result.after.non_manifold_edges == 0
-    assert result.after.degenerate_faces == 0
-    assert result.after.duplicate_faces == 0
-    assert result.after.components == 1
+    found = after(result)
+    assert found.flipped_edges == found.non_manifold_edges == 0
+    assert found.degenerate_faces == found.duplicate_faces == 0
+    assert found.components == 1
     assert result.one_sided_parts == 0
     assert short_loops(result.vertices, result.faces, 3e-2) == 0
     assert hausdorff((result.vertices, result.faces), (vertices, faces)) < VOXEL
@@ -68,10 +72,10 @@ def test_nasty_meshes_come_out_clean(name: str) -> None:
 
 def test_open_borders_stay_open_and_closed_ones_close() -> None:
     cloth = clean_mesh(*NASTY["cloth"])
-    assert (cloth.after.open_edges, cloth.after.boundary_loops) == (160, 1)
-    assert clean_mesh(*NASTY["punched sphere"]).after.open_edges == 0
+    assert (after(cloth).open_edges, after(cloth).boundary_loops) == (160, 1)
+    assert after(clean_mesh(*NASTY["punched sphere"])).open_edges == 0
     box = clean_mesh(*NASTY["t-junctions"])
-    assert box.after.open_edges == 0
+    assert after(box).open_edges == 0
     assert box.removed["t_junctions"] > 0
 
 
@@ -109,8 +113,9 @@ def test_inner_shells_go_and_visible_ones_stay() -> None:
     vertices, faces = meshes.nested_shells()
     result = clean_mesh(vertices, faces)
     assert result.removed["inner_parts"] == 2
+    assert result.before.inner_faces == 8000 + 1280
     assert len(result.faces) == len(SPHERE[1])
-    assert clean_mesh(vertices, faces, KEEP_INNER).after.components == 3
+    assert after(clean_mesh(vertices, faces, KEEP_INNER)).components == 3
     # With both shells opened at the top one can look at all of it.
     shells = vertices[faces[: 2 * len(SPHERE[1])]].mean(axis=1)
     opened = np.delete(faces, np.flatnonzero(shells[:, 2] > 0.25), axis=0)
@@ -120,7 +125,7 @@ def test_inner_shells_go_and_visible_ones_stay() -> None:
 def test_floaters_go() -> None:
     result = clean_mesh(*meshes.with_floaters())
     assert result.removed["floater_parts"] == 10_000
-    assert result.after.components == 1
+    assert after(result).components == 1
     assert len(result.faces) == len(SPHERE[1])
 
 
@@ -138,8 +143,8 @@ def test_a_moebius_strip_is_left_alone_and_reported() -> None:
     vertices, faces = meshes.moebius()
     result = clean_mesh(vertices, faces)
     assert result.one_sided_parts == 1
-    assert result.after.flipped_edges == 4
-    assert result.after.boundary_loops == 1
+    assert after(result).flipped_edges == 4
+    assert after(result).boundary_loops == 1
     np.testing.assert_array_equal(result.vertices, vertices)
     np.testing.assert_array_equal(np.sort(result.faces, axis=1), np.sort(faces, axis=1))
     beside_a_sphere = clean_mesh(*meshes.scrambled(meshes.joined((vertices, faces), SPHERE)))
@@ -150,7 +155,7 @@ def test_a_lone_triangle_stays() -> None:
     vertices = np.array([(0, 0, 0), (1e-3, 0, 0), (0, 1e-3, 0)], dtype=np.float32)
     result = clean_mesh(vertices, np.array([(0, 1, 2)]))
     assert len(result.faces) == 1
-    assert result.after.open_edges == 3
+    assert after(result).open_edges == 3
 
 
 def test_faces_at_nan_go_and_attributes_follow() -> None:
@@ -187,8 +192,8 @@ def test_a_needle_between_good_faces_leaves_no_gap() -> None:
     )
     faces = np.array([(0, 1, 2), (1, 0, 4), (0, 3, 4), (4, 3, 1)])
     result = clean_mesh(vertices, faces)
-    assert result.after.open_edges == 4
-    assert result.after.degenerate_faces == 0
+    assert after(result).open_edges == 4
+    assert after(result).degenerate_faces == 0
     assert result.removed["degenerate"] == 1
 
 
@@ -202,9 +207,9 @@ def test_stray_flaps_go_and_walls_stay() -> None:
     )
     result = clean_mesh(*flap, CleanSettings(hole_perimeter=0.3))
     assert result.removed["fin"] == 1
-    assert result.after.open_edges == result.after.non_manifold_edges == 0
+    assert after(result).open_edges == after(result).non_manifold_edges == 0
     # Longer than the limit, it is a wall.
-    assert clean_mesh(*flap, CleanSettings(hole_perimeter=1e-3)).after.non_manifold_edges == 1
+    assert after(clean_mesh(*flap, CleanSettings(hole_perimeter=1e-3))).non_manifold_edges == 1
 
 
 def test_voxel_meshes_come_out_closed() -> None:
@@ -215,6 +220,6 @@ def test_voxel_meshes_come_out_closed() -> None:
     result = clean_mesh(raw.vertices, raw.faces, CleanSettings(hole_perimeter=12 / 128))
     assert result.before.open_edges > 0
     assert result.before.flipped_edges > 1000
-    assert result.after.open_edges == result.after.flipped_edges == 0
-    assert result.after.non_manifold_edges <= result.before.non_manifold_edges / 10
+    assert after(result).open_edges == after(result).flipped_edges == 0
+    assert after(result).non_manifold_edges <= result.before.non_manifold_edges / 10
     assert hausdorff((result.vertices, result.faces), (raw.vertices, raw.faces)) < 2 / 128

@@ -23,12 +23,6 @@ def test_counts_of_a_broken_sheet() -> None:
     assert "inner_faces" not in report.to_dict()
 
 
-def test_inner_faces_are_counted_when_asked() -> None:
-    report = report_mesh(*meshes.nested_shells(), inner=True)
-    assert report.inner_faces == 8000 + 1280
-    assert report_mesh(*meshes.grid(3, 3), inner=True).inner_faces == 0
-
-
 def test_charts_and_texel_density() -> None:
     vertices, faces = meshes.grid(4, 4)
     uvs = (vertices[faces][..., :2] + 0.5) / 2
@@ -44,7 +38,7 @@ def test_charts_and_texel_density() -> None:
 
 
 def test_an_empty_mesh_has_a_report() -> None:
-    report = report_mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), inner=True)
+    report = report_mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
     assert set(report.to_dict().values()) == {0}
 
 

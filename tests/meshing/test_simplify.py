@@ -37,7 +37,13 @@ def test_shape_and_topology_stay(name: str, target: int, limit: float) -> None:
     assert euler(result.vertices, result.faces) == euler(*arrays)
     assert hausdorff((result.vertices, result.faces), arrays) < limit
     assert result.source.shape == (len(result.vertices),)
-    assert np.abs(arrays[0][result.source] - result.vertices).max() < 0.15
+    # What a vertex took the place of lies within the faces around it, by their longest side.
+    corners = result.vertices[result.faces]
+    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    longest = np.zeros(len(result.vertices))
+    np.maximum.at(longest, result.faces, sides[:, None])
+    away = np.linalg.norm(arrays[0][result.source] - result.vertices, axis=1)
+    assert (away < 0.6 * longest).all()
 
 
 def euler(vertices: np.ndarray, faces: np.ndarray) -> int:
@@ -51,8 +57,8 @@ def test_winding_stays_consistent_beside_edges_of_three_faces() -> None:
     noisy = meshes.punched(meshes.sphere(40, noise=0.02, seed=1), 100, seed=1)
     raw = dual_grid_to_mesh(mesh_to_dual_grid(*noisy, grid_size=64), orient=True)
     clean = clean_mesh(raw.vertices, raw.faces)
-    assert clean.after.non_manifold_edges > 1000
-    assert clean.after.flipped_edges == 0
+    before = report_mesh(clean.vertices, clean.faces)
+    assert before.non_manifold_edges > 1000 and before.flipped_edges == 0
     few = simplify_mesh(clean.vertices, clean.faces, len(clean.faces) // 10)
     assert report_mesh(few.vertices, few.faces).flipped_edges == 0
 
@@ -85,7 +91,6 @@ def test_colour_seams_stay() -> None:
 
     kept = simplify_mesh(vertices, faces, 400, colors=colors)
     lost = simplify_mesh(vertices, faces, 400)
-    assert kept.seams > 0
     assert misplaced(kept) < 0.02
     assert misplaced(kept) < misplaced(lost) / 2
 
@@ -94,8 +99,7 @@ def test_noise_in_colours_is_no_seam() -> None:
     vertices, faces = meshes.grid(30, 30)
     colors = np.random.default_rng(0).random((len(vertices), 4))
     result = simplify_mesh(vertices, faces, 100, colors=colors)
-    assert result.seams == 0
-    assert len(result.faces) <= 100
+    assert len(result.faces) <= 100 and not result.loosened
 
 
 def test_a_moebius_strip_stays_one() -> None:
@@ -126,7 +130,8 @@ def test_torn_surfaces_reach_their_target(target: int, shrunk: float) -> None:
     assert 0.98 * target - 4 <= len(low.faces) <= target
     assert low.loosened
     after = report_mesh(low.vertices, low.faces)
-    assert after.non_manifold_edges < clean.after.non_manifold_edges / 10
+    before = report_mesh(clean.vertices, clean.faces)
+    assert after.non_manifold_edges < before.non_manifold_edges / 10
     assert after.flipped_edges == after.degenerate_faces == after.duplicate_faces == 0
     assert folds(low.vertices, low.faces) < folds(clean.vertices, clean.faces) / 4
     np.testing.assert_allclose(

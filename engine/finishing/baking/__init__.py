@@ -1,1 +1,1 @@
-"""Textures of a simplified mesh from the O-Voxels it was made from."""
+"""Textures of a simplified mesh from the O-Voxels or the mesh it was made from."""

@@ -1,6 +1,5 @@
 """Textures of a simplified mesh from what it was made from: O-Voxels or a mesh of a file."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,11 +15,9 @@ from engine.kernels import kernel
 from engine.mesh import AlphaMode, Material, Mesh, Texture
 from engine.meshing.alpha import choose_alpha_mode, solid_faces
 from engine.meshing.edges import face_areas
-from engine.meshing.normals import CREASE_DEGREES, corner_normals
+from engine.meshing.normals import corner_normals
 from engine.meshing.tangents import corner_tangents
 from protocol.errors import EngineError
-
-log = logging.getLogger(__name__)
 
 
 class BakeSource(Protocol):
@@ -55,14 +52,12 @@ class Baked:
 
     Args:
         mesh: the simplified mesh with materials, normals and, with a normal map, tangents.
-        charts: (S, S) bool, texels that belong to a triangle.
         alpha_mode: of the materials; with "blend", faces that are solid all over have an opaque
             material of their own, so that viewers need not sort them.
         lost: texels that found no surface near; they are padded like the background.
     """
 
     mesh: Mesh
-    charts: np.ndarray
     alpha_mode: AlphaMode
     lost: int
 
@@ -73,7 +68,6 @@ def bake(
     *,
     size: int = 2048,
     normal_map: bool = False,
-    crease_degrees: float = CREASE_DEGREES,
     name: str = "material",
     on_progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
@@ -91,7 +85,6 @@ def bake(
         source: what it was made from.
         size: side of the square textures in texels, 16 to 8192.
         normal_map: whether to bake the detailed surface's normals.
-        crease_degrees: which edges of the mesh are hard, see ``corner_normals``.
         name: of the material.
         on_progress: called with (bands done, bands in all); may raise to stop.
         threads: all cores when None; the result does not depend on it.
@@ -107,7 +100,7 @@ def bake(
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     normals = mesh.normals
     if normals is None:
-        normals = corner_normals(vertices, faces, crease_degrees=crease_degrees, threads=threads)
+        normals = corner_normals(vertices, faces, threads=threads)
     tangents = None
     if normal_map and mesh.uvs is not None:
         tangents = corner_tangents(vertices, faces, mesh.uvs, normals)
@@ -134,10 +127,7 @@ def bake(
             _write_normals(normals, tangents, owner, weights, found, inside, relief[some])
 
     map_chunks(one_band, range(len(bands.start) - 1), threads=threads, on_done=on_progress)
-    charts = face >= 0
-    lost = int((charts & ~known).sum())
-    if lost:
-        log.warning("%d texels are too far from the surface and are filled from around", lost)
+    lost = int(((face >= 0) & ~known).sum())
     pictures = (base, orm) if tangents is None else (base, orm, relief)
     # A band each would be too little to fill from, a picture each is not.
     map_chunks(lambda pixels: fill_unknown(pixels, known), pictures, threads=threads)
@@ -150,7 +140,7 @@ def bake(
         metallic_roughness=None,
         **_materials_of(mesh, name, alpha_mode, face, base, orm, relief, source.occlusion),
     )
-    return Baked(baked, charts, alpha_mode, lost)
+    return Baked(baked, alpha_mode, lost)
 
 
 def _texel_length(

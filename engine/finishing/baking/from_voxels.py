@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.finishing.baking.detail import Detail, detail_of, move_onto
+from engine.finishing.baking.detail import Detail, move_onto
 from engine.finishing.baking.found import Found
 from engine.kernels import kernel
 from engine.ovoxel import OVoxels, sample_attributes
@@ -21,16 +21,10 @@ class VoxelSource:
 
     Args:
         voxels: at least one; materials beyond [0, 1] are clamped.
-        detail: of the surface that was simplified; None: of the voxels' own.
-        threads: for that; all cores when None.
+        detail: of the surface that was simplified.
     """
 
-    def __init__(
-        self, voxels: OVoxels, detail: Detail | None = None, *, threads: int | None = None
-    ) -> None:
-        if detail is None:
-            raw = voxels.grid_surface
-            detail = detail_of(voxels.grid, raw.vertices, raw.faces, threads=threads)
+    def __init__(self, voxels: OVoxels, detail: Detail) -> None:
         self._grid, self._detail = voxels.grid, detail
         self._lookup = build_lookup(voxels.grid.coords)
         materials = np.clip(np.asarray(voxels.materials, np.float32), 0, 1)

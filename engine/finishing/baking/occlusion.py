@@ -33,7 +33,6 @@ def sky_of_vertices(
     faces: np.ndarray,
     corner_normals: np.ndarray,
     *,
-    axes: int = AXES,
     threads: int | None = None,
 ) -> np.ndarray:
     """The cosine-weighted share of the sky that each vertex sees, in front and behind.
@@ -42,7 +41,6 @@ def sky_of_vertices(
         vertices: (V, 3) float32.
         faces: (F, 3) int32, at least one; both of their sides are opaque.
         corner_normals: (F, 3, 3) float32.
-        axes: how many directions, each both ways.
         threads: all cores when None; the result does not depend on it.
 
     Returns:
@@ -54,7 +52,7 @@ def sky_of_vertices(
     center = (low.astype(np.float64) + high) / 2
     scale = PIXELS / max(float((high - low).max()), 1e-30)
     size = int(PIXELS * 3**0.5) + 4 + 2 * int(np.ceil(_LIFT))
-    directions = spread_axes(axes)
+    directions = spread_axes(AXES)
 
     hiding_points, hiding_faces = _coarse(vertices, faces, low, CELLS * scale / PIXELS)
 

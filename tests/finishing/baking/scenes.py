@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.finishing.baking.detail import detail_of
+from engine.finishing.baking.from_voxels import VoxelSource
 from engine.mesh import Mesh
+from engine.meshing.unwrap import count_cover
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import OVoxels, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.placement import fit_unit_cube
@@ -44,6 +47,18 @@ def voxelised(mesh: Mesh, low: Mesh, grid_size: int) -> Scene:
     kept, new_index = weld_positions(mesh.vertices)
     grid = mesh_to_dual_grid(mesh.vertices[kept], new_index[mesh.faces], grid_size=grid_size)
     return Scene(low, OVoxels(grid, sample_materials(mesh, grid)))
+
+
+def voxel_source(voxels: OVoxels) -> VoxelSource:
+    """Of the voxels' own surface."""
+    raw = voxels.grid_surface
+    return VoxelSource(voxels, detail_of(voxels.grid, raw.vertices, raw.faces))
+
+
+def in_charts(mesh: Mesh, size: int) -> np.ndarray:
+    """(size, size) bool: texels whose middle lies in a face."""
+    assert mesh.uvs is not None
+    return count_cover(mesh.uvs, size)[::-1] > 0
 
 
 @functools.cache
