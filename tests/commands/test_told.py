@@ -7,6 +7,7 @@ import pytest
 
 from engine.commands.told import result_lines
 from engine.mesh import Mesh
+from protocol.finishes import FinishChoice
 
 
 @pytest.mark.parametrize(
@@ -27,5 +28,5 @@ def test_quads_are_counted_as_quads(polygons: list[int] | None, said: str, tmp_p
         corners, np.array([[0, 1, 2]] * 5, np.int32),
         polygons=None if polygons is None else np.array(polygons, np.int32),
     )  # fmt: skip
-    first = next(result_lines([file], None, mesh))
+    first = next(result_lines([file], None, mesh, FinishChoice()))
     assert first.startswith(f"{file}: {said}, 1 B, 2.40 x 2.40 x 2.40 m")
