@@ -215,10 +215,12 @@ def finish_source(
         # All faces stay, so no detail is lost that a normal map had to keep.
         settings = replace(settings, normal_map=False)
     if isinstance(source, VoxelisedMesh):
-        most = max(FEWEST_FACES, source.faces)
-        if most < settings.faces and settings.quads is None:
+        # A wall has two sides.
+        most = max(FEWEST_FACES, source.faces * (2 if settings.solid else 1))
+        if most < settings.faces and settings.quads is None and choice.faces is None:
             report.note(
-                f"The file has {most:,} faces, and the result gets no more; --rebuild allows them."
+                f"The file has {source.faces:,} faces, and the result gets no more than {most:,}; "
+                "--faces says how many it may have."
             )
             settings = replace(settings, faces=most)
     finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)

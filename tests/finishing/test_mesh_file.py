@@ -22,7 +22,7 @@ from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 from tests.finishing.baking.scenes import uv_sphere
 from tests.finishing.shapes import box
-from tests.meshes import sphere
+from tests.meshes import grid, sphere
 
 
 def _jpeg() -> Texture:
@@ -133,12 +133,28 @@ def test_a_mesh_out_of_order_is_kept_and_told(tmp_path: Path) -> None:
     assert len(load_mesh(tmp_path / "new.glb").faces) > len(faces)
 
 
-def test_a_closed_surface_goes_through_voxels_and_never_gets_more_faces(tmp_path: Path) -> None:
+def test_a_closed_surface_goes_through_voxels_and_gets_more_faces_on_demand_only(
+    tmp_path: Path,
+) -> None:
     vertices, faces = sphere(4)
     source, target = tmp_path / "ball.ply", tmp_path / "new.glb"
     save_mesh(Mesh(vertices, faces), source)
-    assert "rebuilt from O-Voxels of 32^3" in _finish(source, target, "--closed")
+    told = _finish(source, target, "--closed")
+    assert "rebuilt from O-Voxels of 32^3" in told
+    assert f"has {len(faces)} faces, and the result gets no more than {len(faces)};" in told
     assert len(load_mesh(target).faces) <= len(faces)
+    more = 3 * len(faces)
+    assert "gets no more" not in _finish(source, target, "--closed", "--faces", str(more))
+    assert 0.98 * more <= len(load_mesh(target).faces) <= more
+
+
+def test_a_solid_of_a_mesh_may_have_twice_its_faces(tmp_path: Path) -> None:
+    sheet, target = tmp_path / "sheet.ply", tmp_path / "solid.stl"
+    vertices, faces = grid(6, 6, 0.2)
+    save_mesh(Mesh(vertices, faces), sheet)
+    told = _finish(sheet, target, "--solid", "--wall", "0.06")
+    assert f"has {len(faces)} faces, and the result gets no more than {2 * len(faces)};" in told
+    assert len(faces) < len(load_mesh(target).faces)
 
 
 def test_a_picture_that_reading_changed_is_written_as_it_was_read(tmp_path: Path) -> None:
