@@ -6,17 +6,23 @@ from engine.report import Report
 from protocol.finishes import Finish
 from protocol.limits import FEWEST_FACES
 
+LEAST_OF_LEVEL = 24
+"""Faces; a box of twelve lost two thirds of its volume when it was halved."""
 MISSED = 1.02
 """A result of so many times the faces that were asked for missed its target, which is said."""
 
 
 def targets_of(settings: Finish, faces: int) -> list[int]:
-    """The most faces of each level, for a surface that has ``faces``: of a surface that has fewer
-    than were asked for the further levels still are half of the one before."""
+    """The most faces of each level, for a surface that has ``faces``.
+
+    Of a surface that has fewer than were asked for the further levels still are half of the one
+    before, but never so few that nothing is left of a shape.
+    """
     if settings.quads is not None:
         return [ENOUGH * quads for quads in quads_of(settings)]
     most = min(settings.faces, faces)
-    return [max(FEWEST_FACES, int(most * share)) for share in settings.lod_shares]
+    least = max(FEWEST_FACES, min(most, LEAST_OF_LEVEL))
+    return [max(least, int(most * share)) for share in settings.lod_shares]
 
 
 def quads_of(settings: Finish) -> list[int]:
