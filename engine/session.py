@@ -214,23 +214,26 @@ def finish_source(
     if given is not None and choice.normal_map is None:
         # All faces stay, so no detail is lost that a normal map had to keep.
         settings = replace(settings, normal_map=False)
-    if isinstance(source, VoxelisedMesh):
+    facing = source.mesh if isinstance(source, VoxelisedMesh) else None
+    held = facing if isinstance(source, VoxelisedMesh) and not source.may_grow else None
+    if held is not None:
         # A wall has two sides.
-        most = max(FEWEST_FACES, source.faces * (2 if settings.solid else 1))
+        most = max(FEWEST_FACES, len(held.faces) * (2 if settings.solid else 1))
         if most < settings.faces and settings.quads is None and choice.faces is None:
             report.note(
-                f"The file has {source.faces:,} faces, and the result gets no more than {most:,}; "
-                "--faces says how many it may have."
+                f"The file has {len(held.faces):,} faces, and the result gets no more than "
+                f"{most:,}; --faces says how many it may have."
             )
             settings = replace(settings, faces=most)
-    finished = finish(voxels, settings, report, name=target.stem, given_mesh=given)
-    if isinstance(source, VoxelisedMesh) and settings.quads is not None:
-        made = len(finished.mesh.faces)
-        if made > source.faces:
-            report.note(
-                f"The file has {source.faces:,} faces; its quads are {made:,} triangles "
-                "(two each). Fewer --quads make fewer."
-            )
+    finished = finish(
+        voxels, settings, report, name=target.stem, given_mesh=given, facing=facing
+    )  # fmt: skip
+    made = len(finished.mesh.faces)
+    if held is not None and settings.quads is not None and made > len(held.faces):
+        report.note(
+            f"The file has {len(held.faces):,} faces; its quads are {made:,} triangles "
+            "(two each). Fewer --quads make fewer."
+        )
     wanted, most = choice.faces, finished.log.get("cleaned_faces")
     if wanted is not None and most is not None and wanted > most:
         report.note(f"{wanted:,} faces were asked for; the surface has only {most:,}.")
@@ -279,7 +282,7 @@ def open_source(
 
 def mesh_or_ovoxels(
     mesh: Mesh, resolution: int, report: Report, choice: FinishChoice, *, rebuild: bool = False
-) -> OVoxels | Mesh | VoxelisedMesh:
+) -> Mesh | VoxelisedMesh:
     """A mesh as it is, which is finished with its own faces; or its O-Voxels, to be closed or to
     become quads.
 
@@ -290,16 +293,14 @@ def mesh_or_ovoxels(
     Raises:
         Cancelled, EngineError: as ``voxelise``.
     """
-    if rebuild:
-        return rebuilt(mesh, resolution, report)
-    if not choice.settled().needs_voxels:
+    if not rebuild and not choice.settled().needs_voxels:
         given = {
             "--keep-inner": choice.keep_inner,
             "--resolution": resolution != FinishJob.resolution,
         }
         tell_unused(given, "The mesh keeps its own faces; --rebuild makes it new.", report)
         return mesh
-    return VoxelisedMesh(rebuilt(mesh, resolution, report), len(mesh.faces))
+    return VoxelisedMesh(rebuilt(mesh, resolution, report), mesh, may_grow=rebuild)
 
 
 def _is_mesh(source: Path) -> bool:

@@ -11,6 +11,7 @@ from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
+from engine.finishing.given_mesh import turned_as
 from engine.finishing.hull import with_hull
 from engine.finishing.own_faces import level_name, objects_of
 from engine.finishing.reduced import first_surface, made_of, simplified
@@ -103,6 +104,7 @@ def finish(
     *,
     name: str = "asset",
     given_mesh: Mesh | None = None,
+    facing: Mesh | None = None,
 ) -> Finished:
     """Clean, simplify, unwrap and bake an asset; once more for each further level of detail.
 
@@ -113,6 +115,7 @@ def finish(
         name: of the object.
         given_mesh: a mesh in object space that is only to be textured: its vertices, faces and,
             if they are valid, UVs stay; neither cleaned nor simplified.
+        facing: a mesh in object space whose sheets say where the front of the voxels' is.
 
     Raises:
         Cancelled: through ``report.cancel``, between stages and while baking.
@@ -123,6 +126,9 @@ def finish(
         return _textured(voxels, given_mesh, settings, name, report)
 
     clean = _cleaned(voxels, settings, report)
+    if facing is not None:
+        unit = replace(facing, vertices=voxels.placement.to_unit(facing.vertices))
+        clean = replace(clean, faces=turned_as(clean.vertices, clean.faces, unit))
     log: dict[str, Any] = {
         "before": clean.before.to_dict(),
         "removed": clean.removed,

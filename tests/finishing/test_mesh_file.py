@@ -16,6 +16,7 @@ from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_mesh, save_scene
 from engine.finishing.mesh_file import finish_mesh
 from engine.mesh import Material, Mesh, Texture
+from engine.meshing.edges import face_normals
 from engine.readers.load import load_mesh
 from engine.report import Report
 from protocol.errors import EngineError
@@ -146,6 +147,19 @@ def test_a_closed_surface_goes_through_voxels_and_gets_more_faces_on_demand_only
     more = 3 * len(faces)
     assert "gets no more" not in _finish(source, target, "--closed", "--faces", str(more))
     assert 0.98 * more <= len(load_mesh(target).faces) <= more
+
+
+@pytest.mark.parametrize("way", [("--quads", "300"), ("--rebuild",)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_sheet_keeps_its_front(way: tuple[str, ...], turned: bool, tmp_path: Path) -> None:
+    sheet, target = tmp_path / "sheet.ply", tmp_path / "new.glb"
+    vertices, faces = grid(6, 6, 0.1)
+    save_mesh(Mesh(vertices, faces[:, ::-1] if turned else faces), sheet)
+    _finish(sheet, target, *way)
+    made = load_mesh(target)
+    up = face_normals(made.vertices, made.faces)[:, 2]
+    # Of 2,700 faces one stands on its edge.
+    assert ((up < 0) == turned).mean() > 0.99
 
 
 def test_a_solid_of_a_mesh_may_have_twice_its_faces(tmp_path: Path) -> None:
