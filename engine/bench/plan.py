@@ -253,9 +253,9 @@ class _Planner:
             return needs.guided_use(self.models, network, tokens, context, sampler)
 
         def warm_up(flow: Any) -> None:
-            time = torch.full((1,), 1000.0, device=self.device)
+            time, passes = torch.full((1,), 1000.0, device=self.device), bound(flow)
             for asked in planned()[1].run(asked_at(1.0, sampler)):
-                bound(flow)(noise, time, asked)
+                passes(noise, time, asked)
 
         def run(flow: Any) -> Tensor:
             x, streamed = noise, self.models.is_streamed(network)
