@@ -214,8 +214,8 @@ def finish_source(
     if given is not None and choice.normal_map is None:
         # All faces stay, so no detail is lost that a normal map had to keep.
         settings = replace(settings, normal_map=False)
-    facing = source.mesh if isinstance(source, VoxelisedMesh) else None
-    held = facing if isinstance(source, VoxelisedMesh) and not source.may_grow else None
+    model = source.mesh if isinstance(source, VoxelisedMesh) else None
+    held = model if isinstance(source, VoxelisedMesh) and not source.may_grow else None
     if held is not None:
         # A wall has two sides.
         most = max(FEWEST_FACES, len(held.faces) * (2 if settings.solid else 1))
@@ -225,9 +225,7 @@ def finish_source(
                 f"{most:,}; --faces says how many it may have."
             )
             settings = replace(settings, faces=most)
-    finished = finish(
-        voxels, settings, report, name=target.stem, given_mesh=given, facing=facing
-    )  # fmt: skip
+    finished = finish(voxels, settings, report, name=target.stem, given_mesh=given, model=model)
     made = len(finished.mesh.faces)
     if held is not None and settings.quads is not None and made > len(held.faces):
         report.note(
@@ -346,11 +344,7 @@ def write_finished(
     """Write a finished asset, and how it was finished into the recipe of its folder; returns the
     files."""
     with report.stage("writing"):
-        files = (target,)
-        if settings.textured:
-            files = finished.save(target, settings)
-        else:  # a file for printing
-            save_mesh(finished.mesh, target, keep_size=settings.has_size)
+        files = finished.save(target, settings)
         if folder is not None:
             add_to_recipe(folder, FINISH, finish_entry(finished, files, settings))
     return files

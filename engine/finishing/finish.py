@@ -11,7 +11,6 @@ from engine.export.mesh_file import save_levels, save_mesh, save_scene
 from engine.finishing.baking.bake import Baked, BakeSource, bake
 from engine.finishing.baking.detail import detail_of
 from engine.finishing.baking.from_voxels import VoxelSource
-from engine.finishing.given_mesh import turned_as
 from engine.finishing.hull import with_hull
 from engine.finishing.own_faces import level_name, objects_of
 from engine.finishing.reduced import first_surface, made_of, simplified
@@ -74,7 +73,7 @@ class Finished:
             EngineError: what ``save_scene`` and ``save_mesh`` raise.
         """
         if path.suffix.lower() != ".glb":
-            save_mesh(self.mesh, path)
+            save_mesh(self.mesh, path, keep_size=settings.has_size)
             return (path,)
         levels = len(self.log["levels"])
         objects = [each for named in self.meshes for each in objects_of(named, levels)]
@@ -104,7 +103,7 @@ def finish(
     *,
     name: str = "asset",
     given_mesh: Mesh | None = None,
-    facing: Mesh | None = None,
+    model: Mesh | None = None,
 ) -> Finished:
     """Clean, simplify, unwrap and bake an asset; once more for each further level of detail.
 
@@ -115,7 +114,8 @@ def finish(
         name: of the object.
         given_mesh: a mesh in object space that is only to be textured: its vertices, faces and,
             if they are valid, UVs stay; neither cleaned nor simplified.
-        facing: a mesh in object space whose sheets say where the front of the voxels' is.
+        model: the mesh in object space of which the voxels were made, if it is known: it says where
+            the front of sheets is.
 
     Raises:
         Cancelled: through ``report.cancel``, between stages and while baking.
@@ -125,10 +125,7 @@ def finish(
     if given_mesh is not None:
         return _textured(voxels, given_mesh, settings, name, report)
 
-    clean = _cleaned(voxels, settings, report)
-    if facing is not None:
-        unit = replace(facing, vertices=voxels.placement.to_unit(facing.vertices))
-        clean = replace(clean, faces=turned_as(clean.vertices, clean.faces, unit))
+    clean = _cleaned(voxels, settings, report, model)
     log: dict[str, Any] = {
         "before": clean.before.to_dict(),
         "removed": clean.removed,
@@ -170,7 +167,7 @@ def texture_size_of(settings: Finish, level: int) -> int:
     return max(settings.texture_size >> level, min(_SMALLEST_OF_LEVELS, settings.texture_size))
 
 
-def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
+def _cleaned(voxels: OVoxels, settings: Finish, report: Report, model: Mesh | None) -> CleanResult:
     hole = max(CleanSettings.hole_perimeter, _HOLE_IN_VOXELS / voxels.grid.grid_size)
     limits = CleanSettings(hole_perimeter=hole, remove_inner=not settings.keep_inner)
     with report.stage("clean"):
@@ -178,7 +175,8 @@ def _cleaned(voxels: OVoxels, settings: Finish, report: Report) -> CleanResult:
         if see_through.mean() < LEAST_SHARE:
             see_through = None
         raw = voxels.grid_surface
-        clean = clean_mesh(raw.vertices, raw.faces, limits, see_through=see_through)
+        shape = None if model is None else (voxels.placement.to_unit(model.vertices), model.faces)
+        clean = clean_mesh(raw.vertices, raw.faces, limits, see_through=see_through, model=shape)
     if clean.one_sided_parts and not settings.closed:  # a closed surface has an outside everywhere
         report.note(
             "1 part has only one side and keeps a seam."

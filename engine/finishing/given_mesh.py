@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.mesh import Mesh
-from engine.meshing.edges import face_areas, face_normals, find_edges, parts_of
-from engine.meshing.nearest import nearest_on_surface
+from engine.meshing.edges import face_areas
 from engine.meshing.weld import weld_positions
 from engine.ovoxel import DualGrid, mesh_to_dual_grid, sample_materials
 from engine.ovoxel.ovoxels import OVoxels
@@ -20,7 +19,6 @@ from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
 
 MOST_FACES = 8_000_000
-_ASKED = 20_000
 NO_AREA = 1e-12
 """In the unit cube, where coordinates are good to about 1e-7."""
 
@@ -117,33 +115,6 @@ def rebuilt(mesh: Mesh, resolution: int, report: Report) -> OVoxels:
     with report.stage("materials"):
         unit = replace(mesh, vertices=voxels.placement.to_unit(mesh.vertices))
         return replace(voxels, materials=sample_materials(unit, voxels.grid))
-
-
-def turned_as(vertices: np.ndarray, faces: np.ndarray, mesh: Mesh) -> np.ndarray:
-    """(F, 3) int32: open parts of a surface show their front where the mesh it came from does.
-
-    Voxels do not know the front of a sheet that can be seen from both sides. Closed parts face
-    outwards, whatever the mesh did.
-
-    Args:
-        vertices: (V, 3) float32.
-        faces: (F, 3) int32, whose neighbours agree.
-        mesh: in the same space.
-    """
-    edges = find_edges(faces, len(vertices))
-    part, count = parts_of(edges.of_sides().reshape(-1, 3), len(edges.counts))
-    is_open = np.zeros(count, bool)
-    is_open[part[edges.sides_of_open_edges() // 3]] = True
-    chosen = np.flatnonzero(is_open[part])
-    # A few thousand faces of a part say enough.
-    chosen = chosen[:: max(1, len(chosen) // _ASKED)]
-    if len(chosen) == 0:
-        return faces
-    near = nearest_on_surface(mesh.vertices, mesh.faces, vertices[faces[chosen]].mean(axis=1))[1]
-    own, theirs = face_normals(vertices, faces[chosen]), face_normals(mesh.vertices, mesh.faces)
-    theirs /= np.maximum(np.linalg.norm(theirs, axis=1, keepdims=True), 1e-300)
-    agreement = np.bincount(part[chosen], np.einsum("fi,fi->f", own, theirs[near]), count)
-    return np.where((agreement < 0)[part][:, None], faces[:, [0, 2, 1]], faces)
 
 
 def dual_grid_of(mesh: Mesh, resolution: int, on_progress: Callable[[int, int], None]) -> DualGrid:

@@ -10,7 +10,7 @@ from engine.meshing.duplicates import has_repeated_corner, is_repeated
 from engine.meshing.edges import face_areas, find_edges, parts_by_edges, parts_of
 from engine.meshing.fins import is_fin
 from engine.meshing.holes import close_holes
-from engine.meshing.orient import orient_faces
+from engine.meshing.orient import orient_faces, turn_sheets
 from engine.meshing.report import MeshReport, flipped_pairs, report_mesh
 from engine.meshing.t_junctions import split_t_junctions
 from engine.meshing.visibility import hidden_parts, look_from_outside
@@ -71,6 +71,7 @@ def clean_mesh(
     settings: CleanSettings | None = None,
     *,
     see_through: np.ndarray | None = None,
+    model: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> CleanResult:
     """Weld, drop, repair, orient and close, in this order.
 
@@ -82,6 +83,8 @@ def clean_mesh(
         faces: (F, 3) int into vertices.
         settings: the defaults when None.
         see_through: (V,) bool, vertices of glass: it hides nothing, and is never dropped as hidden.
+        model: vertices and faces of what the mesh was made from, where it is known; see
+            ``turn_sheets``.
 
     Raises:
         EngineError: ``mesh_empty`` if no face is left, ``mesh_broken`` if faces point nowhere.
@@ -130,7 +133,11 @@ def clean_mesh(
         removed["inner_parts"] = int(hidden.sum())
         votes = votes[~hidden[part_of_face]]
         drop("inner", hidden[part_of_face])
-    faces = orient_faces(vertices, faces, votes=votes)
+    oriented = orient_faces(vertices, faces, votes=votes)
+    if model is not None:
+        votes = np.where((oriented == faces).all(axis=1), votes, -votes)
+        oriented = turn_sheets(vertices, oriented, votes, model)
+    faces = oriented
     vertices, faces, beside, removed["holes"] = close_holes(
         vertices, faces, settings.hole_perimeter
     )

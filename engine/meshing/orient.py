@@ -3,11 +3,14 @@
 import numpy as np
 
 from engine.kernels import kernel
-from engine.meshing.edges import Edges, face_neighbours, find_edges
+from engine.meshing.edges import Edges, face_neighbours, face_normals, find_edges, parts_of
+from engine.meshing.nearest import nearest_on_surface
 
 DECIDED = 0.1
 """Votes count when their balance is at least this share of them; a sheet is seen from both sides
 alike, and then only keeps the winding that most of its faces have."""
+_ASKED = 20_000
+"""Faces at most that are compared with a model."""
 
 
 def orient_faces(
@@ -53,6 +56,41 @@ def orient_faces(
     oriented = faces.copy()
     oriented[flips] = faces[flips][:, [0, 2, 1]]
     return oriented
+
+
+def turn_sheets(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    votes: np.ndarray,
+    model: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Open parts whose votes do not decide show their front where a model of the surface does.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int32 of ``orient_faces``.
+        votes: (F,) int64, for these faces as they are wound now.
+        model: (U, 3) float vertices and (G, 3) int32 faces of what the surface was made from, at
+            least one.
+
+    Returns:
+        (F, 3) int32, the same faces in the same order.
+    """
+    edges = find_edges(faces, len(vertices))
+    part, count = parts_of(edges.of_sides().reshape(-1, 3), len(edges.counts))
+    turns = np.zeros(count, bool)
+    turns[part[edges.sides_of_open_edges() // 3]] = True
+    balance, all_votes = (np.bincount(part, values, count) for values in (votes, np.abs(votes)))
+    turns &= ~((balance != 0) & (np.abs(balance) >= DECIDED * all_votes))
+    chosen = np.flatnonzero(turns[part])
+    chosen = chosen[:: max(1, len(chosen) // _ASKED)]
+    if len(chosen) == 0:
+        return faces
+    _, near = nearest_on_surface(*model, vertices[faces[chosen]].mean(axis=1))
+    own, theirs = face_normals(vertices, faces[chosen]), face_normals(*model)
+    theirs /= np.maximum(np.linalg.norm(theirs, axis=1, keepdims=True), 1e-300)
+    agreement = np.bincount(part[chosen], np.einsum("fi,fi->f", own, theirs[near]), count)
+    return np.where((turns & (agreement < 0))[part][:, None], faces[:, [0, 2, 1]], faces)
 
 
 @kernel

@@ -162,6 +162,19 @@ def test_a_sheet_keeps_its_front(way: tuple[str, ...], turned: bool, tmp_path: P
     assert ((up < 0) == turned).mean() > 0.99
 
 
+def test_what_has_an_outside_shows_its_front_there_however_the_mesh_was_wound(
+    tmp_path: Path,
+) -> None:
+    bowl, target = tmp_path / "bowl.ply", tmp_path / "new.glb"
+    vertices, faces = sphere(12)
+    faces = faces[vertices[faces].mean(axis=1)[:, 2] < 0.25]
+    save_mesh(Mesh(vertices, faces[:, ::-1]), bowl)
+    _finish(bowl, target, "--rebuild")
+    made = load_mesh(target)
+    outwards = face_normals(made.vertices, made.faces) * made.vertices[made.faces].mean(axis=1)
+    assert (outwards.sum(axis=1) > 0).mean() > 0.99
+
+
 def test_a_solid_of_a_mesh_may_have_twice_its_faces(tmp_path: Path) -> None:
     sheet, target = tmp_path / "sheet.ply", tmp_path / "solid.stl"
     vertices, faces = grid(6, 6, 0.2)
