@@ -24,7 +24,7 @@ import psutil
 from engine import __version__
 from engine.assets.names import check_folder
 from engine.host.command import command
-from engine.host.files import check_place, put_folder, unwritable, write_bytes_atomic
+from engine.host.files import check_place, made_beside, unwritable, write_bytes_atomic
 from protocol import requests
 from protocol.client import Answer, EngineClient, Fetched
 from protocol.connection import FILE_NAME, read_connection
@@ -389,10 +389,8 @@ class RemoteJob:
         try:
             with (
                 zipfile.ZipFile(io.BytesIO(data)) as archive,
-                tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room,
+                made_beside(folder) as made,
             ):
-                made = Path(room, "asset")
-                made.mkdir()
                 for name in archive.namelist():
                     if Path(name).name != name:
                         raise EngineError(
@@ -400,7 +398,6 @@ class RemoteJob:
                         )
                     with archive.open(name) as source, (made / name).open("wb") as copy:
                         shutil.copyfileobj(source, copy)
-                put_folder(made, folder)
         except OSError as error:
             raise unwritable(folder, error) from error
         return folder

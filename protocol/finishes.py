@@ -15,6 +15,7 @@ from .limits import (
     ImageFormat,
     Lods,
     Origin,
+    check_flag,
     check_one_of,
     check_whole,
     is_number,
@@ -368,8 +369,7 @@ class FinishChoice:
         check_one_of("origin", "origin", self.origin, ORIGINS)
         flags = ("closed", "normal_map", "occlusion", "collision_hull", "keep_inner", "solid")
         for name in flags:
-            if type(getattr(self, name) or False) is not bool:
-                raise EngineError("job_invalid", f"{name} is true or false.", "Give one of these.")
+            check_flag(name, getattr(self, name) or False)
         check_whole("levels", self.levels, 1, len(LOD_SHARES))
         if self.solid and self.closed is False:
             raise EngineError(

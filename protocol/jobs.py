@@ -21,6 +21,7 @@ from .limits import (
     MOST_VARIANTS,
     QUALITIES,
     MatteMethod,
+    check_flag,
     check_one_of,
     check_seed,
     check_whole,
@@ -64,7 +65,7 @@ class GenerateJob:
     def __post_init__(self) -> None:
         check_reference("picture", self.picture)
         check_seed(self.seed)
-        _check_fast(self.fast)
+        check_flag("fast", self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         _check_route(self.quality, self.type)
         check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
@@ -108,7 +109,7 @@ class TextureJob:
         check_reference("mesh", self.mesh)
         check_reference("picture", self.picture)
         check_seed(self.seed)
-        _check_fast(self.fast)
+        check_flag("fast", self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
 
@@ -148,7 +149,7 @@ class UpscaleJob:
             check_reference("picture", self.picture)
         if self.seed is not None:
             check_seed(self.seed)
-        _check_fast(self.fast)
+        check_flag("fast", self.fast)
         check_one_of("matte_method", "way to remove a background called", self.matte, MATTE_METHODS)
         _check_route(self.quality, self.type)
         check_whole("max_tokens", self.max_tokens, 1, LARGEST_SEED)
@@ -175,8 +176,7 @@ class FinishJob(FinishChoice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.rebuild) is not bool:
-            raise EngineError("job_invalid", "rebuild is true or false.", "Give one of these.")
+        check_flag("rebuild", self.rebuild)
         check_reference("source", self.source)
         check_whole("resolution", self.resolution, LOWEST_RESOLUTION, HIGHEST_RESOLUTION)
 
@@ -215,11 +215,6 @@ class RenderJob:
 MakingJob = GenerateJob | TextureJob | UpscaleJob
 """What a system of networks does."""
 Job = GenerateJob | TextureJob | UpscaleJob | FinishJob | RenderJob
-
-
-def _check_fast(fast: object) -> None:
-    if type(fast) is not bool:
-        raise EngineError("job_invalid", "fast is true or false.", "Give one of these.")
 
 
 def _check_route(quality: str | None, type: str | None) -> None:

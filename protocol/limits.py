@@ -63,6 +63,16 @@ def check_seed(seed: int) -> int:
     return seed
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither true nor false.
+
+    Raises:
+        EngineError: ``job_invalid``.
+    """
+    if type(value) is not bool:
+        raise EngineError("job_invalid", f"{name} is true or false.", "Give one of these.")
+
+
 def check_whole(name: str, value: int | None, low: int, high: int) -> None:
     """Refuse what is not a whole number from ``low`` to ``high``; None leaves it open.
 

@@ -10,7 +10,6 @@ was.
 
 import json
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,7 @@ from engine.assets.names import (
     is_asset_folder,
 )
 from engine.assets.recipe import checked_recipe
-from engine.host.files import (
-    default_permissions,
-    flush,
-    put_folder,
-    unwritable,
-    write_bytes_atomic,
-)
+from engine.host.files import made_beside, settle, unwritable, write_bytes_atomic
 from engine.mesh import Mesh
 from engine.ovoxel.ovoxel_file import load_ovoxels, rounded_materials, save_ovoxels
 from engine.ovoxel.ovoxels import OVoxels
@@ -58,15 +51,10 @@ def save_asset(asset: Asset, folder: str | Path) -> None:
     check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside the target, so that the last step is only a new name.
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room:
-            made = Path(room) / "asset"
-            made.mkdir()
+        with made_beside(folder) as made:
             _write(asset, made)
             for file in made.iterdir():
-                default_permissions(file)  # safetensors makes its files private
-                flush(file)
-            put_folder(made, folder)
+                settle(file)
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, error) from error
     except EngineError as error:

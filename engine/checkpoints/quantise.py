@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ from torch import Tensor
 
 from engine.checkpoints.checkpoint import Checkpoint, load_network
 from engine.checkpoints.int8_weights import SCALE
-from engine.checkpoints.one_byte import one_byte_layers
 from engine.checkpoints.tensors import checked_tensor, opened
-from engine.host.files import default_permissions, flush, put_folder, unwritable
+from engine.host.files import made_beside, settle, unwritable
 from engine.networks.scaled_linear import (
     WEIGHT,
     WEIGHT_SCALE,
@@ -64,13 +62,14 @@ class _Network:
     layers: tuple[str, ...] = ()
     prefix: str = ""
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """That are read."""
         if not self.prefix:
             return self.weights.stat().st_size
         with opened(self.weights) as file:
-            return sum(_stored_bytes(file, name) for name in _names_under(file, self.prefix))
+            # These are maps of the file: nothing is read.
+            return sum(file.get_tensor(name).nbytes for name in _names_under(file, self.prefix))
 
 
 def quantise(
@@ -135,8 +134,8 @@ def quantise(
                 _quantised(network, target, scheme, tell)
             else:
                 _linked(network.weights, target)
+            tell(network.bytes)
             done += network.bytes
-            tell(network.bytes, target.name, done - network.bytes)
     return absent
 
 
@@ -177,14 +176,14 @@ def _networks(
             continue
         layers: list[str] = []
         if checkpoint.kind(name).works_in == "flow":
-            with opened(weights) as file:
-                if one_byte_layers(file, weights).layers:
-                    raise EngineError(
-                        "already_quantised",
-                        f"{weights} is quantised already.",
-                        "Give the original checkpoint: quantising twice would add up the errors.",
-                    )
-            layers = block_linears(checkpoint.skeleton(name, torso_dtype=None))
+            flow = checkpoint.skeleton(name, torso_dtype=None)
+            if schemes_of(flow):
+                raise EngineError(
+                    "already_quantised",
+                    f"{weights} is quantised already.",
+                    "Give the original checkpoint: quantising twice would add up the errors.",
+                )
+            layers = block_linears(flow)
         found[stem] = _Network(stem, description, weights, tuple(layers))
     return list(found.values()), absent
 
@@ -210,7 +209,7 @@ def _small_bytes(network: _Network) -> int:
         for layer in network.layers:
             name = f"{layer}.{WEIGHT}"
             outputs, inputs = file.get_slice(name).get_shape()
-            size += outputs * inputs + 4 * outputs - _stored_bytes(file, name)
+            size += outputs * inputs + 4 * outputs - file.get_tensor(name).nbytes
     return size
 
 
@@ -235,7 +234,7 @@ def _quantised(
             tensors[f"{small[name]}.{WEIGHT_SCALE}"] = scale[:, None].contiguous()
             tell(read)
         save_file(tensors, target, metadata=file.metadata())
-    _settled(target)
+    settle(target)
 
 
 def _cut_out(checkpoint: Checkpoint, network: _Network, target: Path) -> None:
@@ -244,7 +243,7 @@ def _cut_out(checkpoint: Checkpoint, network: _Network, target: Path) -> None:
         start = len(network.prefix) + 1
         names = _names_under(file, network.prefix)
         save_file({name[start:]: file.get_tensor(name) for name in names}, target)
-    _settled(target)
+    settle(target)
     try:
         loaded = load_network(checkpoint.kinds, target.with_suffix(""), weights=target)
     except EngineError as error:
@@ -265,16 +264,9 @@ def _names_under(file: Any, prefix: str) -> list[str]:
     return [name for name in file.keys() if name.startswith(f"{prefix}.")]  # noqa: SIM118
 
 
-def _stored_bytes(file: Any, name: str) -> int:
-    stored = file.get_slice(name)
-    return prod(stored.get_shape()) * {"F32": 4, "I8": 1, "U8": 1, "F8_E4M3": 1}.get(
-        stored.get_dtype(), 2
-    )
-
-
 def _copied(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
-    _settled(target)
+    settle(target)
 
 
 def _linked(source: Path, target: Path) -> None:
@@ -283,24 +275,16 @@ def _linked(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
-        _settled(target)
-
-
-def _settled(file: Path) -> None:
-    default_permissions(file)  # safetensors makes its files private
-    flush(file)
+        settle(target)
 
 
 @contextmanager
 def _made_beside(folder: Path) -> Iterator[Path]:
-    """A temporary folder that gets the name of ``folder`` when the block succeeds."""
+    """As ``made_beside``, with one sentence for what the disk refuses."""
     folder = Path(os.path.realpath(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room:
-            made = Path(room) / "checkpoint"
-            made.mkdir()
+        with made_beside(folder) as made:
             yield made
-            put_folder(made, folder)
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, error) from error

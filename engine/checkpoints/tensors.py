@@ -17,7 +17,7 @@ from engine.checkpoints.one_byte import (
     place_layers,
     read_scale,
 )
-from engine.networks.scaled_linear import WEIGHT_SCALE, finish_rotations
+from engine.networks.scaled_linear import WEIGHT_SCALE, finish_rotations, schemes_of
 from protocol.errors import EngineError
 
 # Stored dtypes that hold a network's numbers; anything else in a file is a mistake, but for weights
@@ -149,21 +149,24 @@ def _converted(
     tensor = stored.to(device=device, dtype=dtype)
     if tensor is stored and stored.numel() > READ_AT_ONCE:
         return tensor
+    if all_finite(tensor):
+        return tensor
+    if tensor.itemsize > 1 and torch.isfinite(stored).all():
+        raise EngineError(
+            "tensor_not_finite",
+            f"{name} in {path} has numbers that {dtype} cannot hold.",
+            "Ask for bfloat16 or float32 instead.",
+        )
+    raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether every number of a real tensor is one."""
     if tensor.itemsize == 1:
         # Whole numbers are all finite, and torch sums no fp8.
-        if tensor.dtype == torch.float8_e4m3fn and holds_nothing_finite(tensor):
-            raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
-        return tensor
+        return tensor.dtype != torch.float8_e4m3fn or not holds_nothing_finite(tensor)
     # A sum is not finite where a term is not; it can also overflow, so then all are looked at.
-    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
-        if torch.isfinite(stored).all():
-            raise EngineError(
-                "tensor_not_finite",
-                f"{name} in {path} has numbers that {dtype} cannot hold.",
-                "Ask for bfloat16 or float32 instead.",
-            )
-        raise _unfit("tensor_not_finite", f"{name} in {path} holds numbers that are not finite")
-    return tensor
+    return bool(torch.isfinite(tensor.sum(dtype=torch.float32)) or torch.isfinite(tensor).all())
 
 
 def _derived(network: nn.Module) -> dict[str, Tensor]:
@@ -173,9 +176,7 @@ def _derived(network: nn.Module) -> dict[str, Tensor]:
 
 def _kept(network: nn.Module, file: Any, path: Path) -> OneByte:
     """The layers at one byte a weight, which must be those that the network was made ready for."""
-    if any(name.endswith(f".{WEIGHT_SCALE}") for name in network.state_dict()):
-        return one_byte_layers(file, path)
-    return OneByte({}, {}, frozenset())
+    return one_byte_layers(file, path) if schemes_of(network) else OneByte({}, {}, frozenset())
 
 
 @contextmanager

@@ -86,6 +86,27 @@ def flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def settle(file: Path) -> None:
+    """Leave a file of a folder that is being made as files usually are, and on the disk."""
+    default_permissions(file)  # safetensors makes its files private
+    flush(file)
+
+
+@contextmanager
+def made_beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, which gets its name when the block succeeds: the last
+    step is only a new name (``put_folder``).
+
+    Raises:
+        OSError: what making it raises.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".maquette.") as room:
+        made = Path(room) / "made"
+        made.mkdir()
+        yield made
+        put_folder(made, folder)
+
+
 def put_folder(made: Path, folder: Path) -> None:
     """Give a finished folder its name; the one that had it is deleted when that is done.
 

@@ -41,8 +41,10 @@ class Hardware(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def hardware_of(device: torch.device) -> Hardware:
-    """What a device is."""
+def hardware_of(device: torch.device | Hardware) -> Hardware:
+    """What a device is; what stands in a machine that is not here is that already."""
+    if isinstance(device, Hardware):
+        return device
     if device.type != "cuda":
         return Hardware(device.type)
     if torch.version.hip is not None:
@@ -101,7 +103,7 @@ def precision_of(device: torch.device | Hardware) -> Precision:
     Args:
         device: a device of this machine, or what stands in a machine that is not here.
     """
-    hardware = device if isinstance(device, Hardware) else hardware_of(device)
+    hardware = hardware_of(device)
     if hardware.kind not in ("cuda", "rocm"):
         why = "half precision is used on CUDA and ROCm only"
         return Precision(torch.float32, torch.float32, why)

@@ -56,6 +56,11 @@ def side_ends(faces: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndar
     return _side_ends(np.ascontiguousarray(faces, np.int32), np.ascontiguousarray(sides, np.int32))
 
 
+def sides_of(polygons: np.ndarray) -> np.ndarray:
+    """(P * C, 2) vertices at the ends of the sides of (P, C) polygons, one after another."""
+    return np.stack([polygons, np.roll(polygons, -1, axis=1)], axis=2).reshape(-1, 2)
+
+
 def undirected(pairs: np.ndarray) -> np.ndarray:
     """(N,) int64: one number for each (N, 2) pair of vertices, whichever comes first."""
     low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1).astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.kernels import kernel, tight
 from engine.meshing.creases import CORNER, FREE, ON_LINE, find_kinds
-from engine.meshing.edges import face_normals, faces_around, undirected
+from engine.meshing.edges import face_normals, faces_around, sides_of, undirected
 from engine.meshing.nearest import nearest_on_surface, to_triangle
 from engine.meshing.quad_fields import cross
 from engine.meshing.quad_surface import means_of_neighbours
@@ -174,8 +174,7 @@ def _cut(points, cells, lines, kind):
 def _net(quads, lines, kind, ups, at_piece) -> _Net:
     corners = np.argsort(quads.reshape(-1), kind="stable").astype(np.int32)
     start = np.searchsorted(quads.reshape(-1)[corners], np.arange(len(kind) + 1))
-    sides = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2)
-    keys = np.unique(undirected(sides))
+    keys = np.unique(undirected(sides_of(quads)))
     both = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
     at, to = np.concatenate([both, both[:, ::-1]]).T
     free = kind[at] == FREE

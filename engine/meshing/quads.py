@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.meshing.clean import checked_mesh
 from engine.meshing.creases import find_kinds, find_lines
-from engine.meshing.edges import face_areas, faces_around, parts_of, undirected
+from engine.meshing.edges import face_areas, faces_around, parts_of, sides_of, undirected
 from engine.meshing.mirror import Plane, both_halves, half_beside, mirror_planes
 from engine.meshing.normals import vertex_normals
 from engine.meshing.quad_cells import collapse_cells, corner_sines, pair_triangles
@@ -131,8 +131,7 @@ def _mirroring_quads(
 
 def _is_good(points: np.ndarray, quads: np.ndarray, count: int) -> bool:
     """Whether quads are enough, not folded and on two sides of each edge at most."""
-    sides = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2)
-    used = np.unique(undirected(sides), return_counts=True)[1]
+    used = np.unique(undirected(sides_of(quads)), return_counts=True)[1]
     folded = corner_sines(points, quads)[0].min(axis=1) <= 0
     enough = _ENOUGH_QUADS * count <= len(quads) <= count
     return bool(enough and used.max() <= 2 and folded.mean() <= _FOLDED)

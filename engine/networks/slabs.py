@@ -75,9 +75,14 @@ def halo(blocks: int) -> int:
     return (children + 1) // 2
 
 
+def extents(coords: Tensor) -> Tensor:
+    """(3,) from the first to the last of (N, 4) cells along each axis; at least one of them."""
+    return coords[:, 1:].amax(dim=0) - coords[:, 1:].amin(dim=0)
+
+
 def longest_axis(coords: Tensor) -> int:
-    """1, 2 or 3: the column along which (N, 4) cells extend furthest; at least one of them."""
-    return 1 + int((coords[:, 1:].amax(dim=0) - coords[:, 1:].amin(dim=0)).argmax())
+    """1, 2 or 3: the column along which cells extend furthest; see ``extents``."""
+    return 1 + int(extents(coords).argmax())
 
 
 def _cuts(at: Tensor, slabs: int) -> list[tuple[int, int]]:

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from protocol.errors import EngineError
+from protocol.limits import MOST_FRAMES
 
 STILLS = (".png", ".jpg", ".jpeg")
 FILMS = (".webp", ".gif", ".mp4")
-MOST_FRAMES = 720
 SHORTEST, LONGEST = 0.05, 600.0
 """Seconds of a turntable."""
 

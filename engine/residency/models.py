@@ -84,6 +84,7 @@ class Models:
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
         self._skeletons: dict[str, nn.Module] = {}
         self._weights: dict[str, Weights] = {}
+        self._works_in: dict[str, torch.dtype] = {}
         wanted = self.device.type == "cuda" if ahead is None else ahead
         self._ahead = Prefetch(self.device) if wanted else None
         self._planned: tuple[Use, ...] = ()
@@ -120,9 +121,12 @@ class Models:
 
     def dtype(self, name: str) -> torch.dtype:
         """The torso's dtype of a network."""
-        flow, codec = self.dtypes
-        choice = {"flow": flow, "codec": codec, "float32": torch.float32}
-        return choice[self.checkpoint.kind(name).works_in]
+        if name not in self._works_in:
+            flow, codec = self.dtypes
+            choice = {"flow": flow, "codec": codec, "float32": torch.float32}
+            # From the network's description, which may be on a hub.
+            self._works_in[name] = choice[self.checkpoint.kind(name).works_in]
+        return self._works_in[name]
 
     def weights(self, name: str) -> Weights:
         """How large a network is, without loading it."""
@@ -211,7 +215,7 @@ class Models:
             self.used.add(name)
         missing = working_bytes - min(kept_bytes, self.pictures.bytes_of(name))
         self._look_ahead(name, missing, here_only=grows)
-        self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + missing)
+        self.worked_in(missing)
         try:
             with whole_float32():
                 yield placed.network
@@ -323,7 +327,7 @@ class Models:
         return None if self.budget is None else self.budget - self.bytes_on_device
 
     def worked_in(self, working_bytes: int) -> None:
-        """Count what work took where it was not known before, for ``peak_bytes``."""
+        """Count what work takes beside what is on the device, for ``peak_bytes``."""
         self.peak_bytes = max(self.peak_bytes, self.bytes_on_device + working_bytes)
 
     def _evict(self, name: str) -> None:

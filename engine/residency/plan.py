@@ -47,6 +47,10 @@ class Weights:
     whole: int
     streamed: int
 
+    def under(self, policy: Policy) -> int:
+        """What of it is on the device while it runs."""
+        return self.streamed if policy is Policy.STREAMED else self.whole
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -121,7 +125,7 @@ def held_bytes(
     networks keep of the picture."""
     sizes = weights[use.name]
     if policy is not Policy.RESIDENT:
-        return sizes.streamed if policy is Policy.STREAMED else sizes.whole
+        return sizes.under(policy)
     kept = {other.name: other.kept_bytes for other in uses if other.name != use.name}
     return sizes.whole + sum(weights[name].whole + kept[name] for name in kept)
 

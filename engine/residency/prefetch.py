@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from engine.checkpoints.tensors import all_finite
 from engine.residency.streaming import CopyStream, Event, Stream
 from protocol.errors import EngineError
 
@@ -68,7 +69,7 @@ class Prefetch:
                 network = load(self._check)
                 host = self._pinned(network)
                 if bytes_there:
-                    self._send(network, host, home)
+                    self._send(host, home)
                 self._network = network
             except _Unwanted:
                 pass
@@ -86,7 +87,7 @@ class Prefetch:
         if name != self.name:
             return None
         self._join()
-        network, self._network = self._network, None
+        network = self._network
         if network is not None and self._arrived is not None:
             self._copies.wait(self._arrived)
         self._forget()
@@ -126,22 +127,16 @@ class Prefetch:
             self._check()
             tensor.data = self._copies.pinned(tensor.data)
             # Tensors that stay a mapping of their file are not looked at when they are loaded.
-            if tensor.is_floating_point() and not _is_finite(tensor):
+            if tensor.is_floating_point() and not all_finite(tensor):
                 raise ValueError("it holds numbers that are not finite")
-        return [tensor.data for tensor in tensors]
+        return tensors
 
-    def _send(self, network: nn.Module, host: list[Tensor], home: Stream | None) -> None:
+    def _send(self, tensors: list[Tensor], home: Stream | None) -> None:
         self._check()
-        there, self._arrived = self._copies.send(host, home)
-        for tensor, copy in zip([*network.parameters(), *network.buffers()], there, strict=True):
+        there, self._arrived = self._copies.send([tensor.data for tensor in tensors], home)
+        for tensor, copy in zip(tensors, there, strict=True):
             tensor.data = copy
 
 
 class _Unwanted(Exception):
     """The network on its way is not wanted any more."""
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    return bool(torch.isfinite(tensor.sum(dtype=torch.float32))) or bool(
-        torch.isfinite(tensor).all()
-    )

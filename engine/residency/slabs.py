@@ -7,11 +7,12 @@ level with those that it has found.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.networks.slabs import halo, longest_axis
+from engine.networks.slabs import extents, halo
 from engine.residency.memory import NEIGHBOUR_BYTES
 from engine.sparse import Subdivision
 
-CHOICES = (1, 2, 4, 8, 16, 32)
+CHOICES = (2, 4, 8, 16, 32)
+"""Of slabs, where one does not fit."""
 TABLE_BYTES = 48
 """Coords of a cell, its parent and its place there, and the logits of its own children."""
 RESULT_BYTES = 12
@@ -42,18 +43,17 @@ class DecoderSize:
         """Bytes for the coarsest level."""
         return cells * (2 * self._row(0) + NEIGHBOUR_BYTES) + self._chunk(0, cells)
 
-    def down(self, level: int, parents: int, children: int, slabs: int, share: float) -> int:
+    def down(self, level: int, parents: int, children: int, share: float | None = None) -> int:
         """Bytes for the way from a level to the end of the next one.
 
         Args:
-            slabs: in so many.
-            share: of all cells that are in the largest slab, halo included.
+            share: of all cells that are in the largest slab, halo included; None: there are none.
         """
         # A level holds what comes into a block and what goes out; on the way down also shortcuts.
         working = parents * (2 * self._row(level) + NEIGHBOUR_BYTES)
         working += children * (5 * self._row(level + 1) // 2 + NEIGHBOUR_BYTES)
         chunk = self._chunk(level + 1, children)
-        if slabs == 1:
+        if share is None:
             return working + chunk
         finest = level + 2 == len(self.widths)
         out = RESULT_BYTES * self.out_channels if finest else self._row(level + 1)
@@ -90,10 +90,13 @@ class SlabChoice:
 
     def __call__(self, level: int, link: Subdivision) -> int:
         def extent() -> int:
-            at = link.parents.coords[:, longest_axis(link.parents.coords)]
-            return 1 + int(at.amax() - at.amin())
+            return 1 + int(extents(link.parents.coords).amax())
 
         return self.choose(level, len(link.parents), len(link.children), extent)
+
+    def begin(self, cells: int) -> None:
+        """Count the coarsest level."""
+        self.peak = self.beside + cells * TABLE_BYTES + self.size.first(cells)
 
     def choose(self, level: int, parents: int, children: int, extent: Callable[[], float]) -> int:
         """How many slabs to go down from ``parents`` cells.
@@ -104,21 +107,20 @@ class SlabChoice:
         """
         if level == 0:
             self._cells = parents
-            self.peak = self.beside + parents * TABLE_BYTES + self.size.first(parents)
+            self.begin(parents)
         staying = self.beside + (self._cells + children) * TABLE_BYTES
         slabs = 1
         needed = staying + self._cells * NEIGHBOUR_BYTES
-        needed += self.size.down(level, parents, children, 1, 1.0)
+        needed += self.size.down(level, parents, children)
         if self.room is not None and needed > self.room and children > 0:
             finest = level + 2 == len(self.size.widths)
             more = 2 * (halo(self.size.blocks[level + 1] + finest) + 1)
             length = extent()
             # Thinner slabs than their halos would double the work and save little.
-            for slabs in (n for n in CHOICES if n == 1 or more * n <= length):
+            for slabs in (n for n in CHOICES if more * n <= length):
                 share = min(1.0, 1 / slabs + more / length)
-                if slabs > 1:
-                    # A decoder then lets go of the neighbours of the levels above.
-                    needed = staying + self.size.down(level, parents, children, slabs, share)
+                # A decoder then lets go of the neighbours of the levels above.
+                needed = staying + self.size.down(level, parents, children, share)
                 if needed <= self.room:
                     break
         self._cells += children
@@ -139,8 +141,7 @@ def walked(choice: SlabChoice, cells: list[int], extent: float, *, upsample: boo
         upsample: the last level is not computed.
     """
     steps = len(cells) - 2 if upsample else len(cells) - 1
-    if steps == 0:
-        choice.peak = choice.beside + cells[0] * TABLE_BYTES + choice.size.first(cells[0])
+    choice.begin(cells[0])
     for level in range(steps):
         long = extent * 2**level
         choice.choose(level, cells[level], cells[level + 1], lambda long=long: long)

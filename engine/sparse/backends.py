@@ -166,7 +166,7 @@ class Registry:
 
     def available(self, device: torch.device | str | Hardware) -> list[Availability]:
         """Every backend with its verdict for a device, best first."""
-        hardware = device if isinstance(device, Hardware) else hardware_of(torch.device(device))
+        hardware = hardware_of(torch.device(device) if isinstance(device, str) else device)
         return [Availability(b.name, *b.probe(hardware)) for b in self.backends.values()]
 
     def explained(self, hardware: Hardware, dtype: torch.dtype) -> Choice:
@@ -193,7 +193,7 @@ class Registry:
         Raises:
             EngineError: ``backend_unavailable``: the one insisted on cannot be used.
         """
-        hardware = device if isinstance(device, Hardware) else hardware_of(device)
+        hardware = hardware_of(device)
         case = _Case(hardware, dtype, learning, width, _preferred.get())
         if name is not None:
             return self._insist(name, case)

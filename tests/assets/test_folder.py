@@ -144,7 +144,7 @@ def test_the_old_asset_outlives_a_last_rename_that_fails(
     rename = Path.rename
 
     def busy(self: Path, to: Path) -> Path:
-        if to == target and (self.name == "asset" or not back):
+        if to == target and (self.name == "made" or not back):
             raise PermissionError(errno.EACCES, "in use")
         return rename(self, to)
 

@@ -8,7 +8,7 @@ from engine.networks.sc_vae_blocks import chunk_bytes
 from engine.networks.scaled_linear import widened_bytes
 from engine.residency import memory
 from engine.residency.models import Models
-from engine.residency.plan import Policy, Use
+from engine.residency.plan import Use
 from engine.residency.slabs import DecoderSize, SlabChoice, walked
 from engine.sampling import GUIDANCE, guided_steps
 from engine.sampling.passes import TWO_PASSES
@@ -168,11 +168,9 @@ def decoder_bytes(
 
 def decoder_room(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
     """What to ask for when a decoder is put on the device: as little as the budget wants."""
-    if models.budget is None:
-        return decoder_bytes(models, name, count, upsample=upsample)
-    weights = models.weights(name)
-    held = weights.streamed if models.policy is Policy.STREAMED else weights.whole
-    room = models.budget - held
+    room = None
+    if models.budget is not None:
+        room = models.budget - models.weights(name).under(models.policy)
     return decoder_bytes(models, name, count, upsample=upsample, room=room)
 
 
