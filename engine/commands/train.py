@@ -24,8 +24,7 @@ from protocol.errors import EngineError
 if TYPE_CHECKING:
     import torch
 
-EMBEDDED, FINER = "embedded", "finer"
-SMALL_MODELS = (EMBEDDED, FINER)
+EMBEDDED = "embedded"
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 Data = Annotated[
@@ -40,9 +39,7 @@ def train(
     context: typer.Context,
     config: Annotated[
         str,
-        typer.Argument(
-            metavar="CONFIG", help="A file like those in configs/, or: embedded, finer."
-        ),
+        typer.Argument(metavar="CONFIG", help="A file like those in configs/, or: embedded."),
     ],
     data: Data,
     output: Out,
@@ -50,7 +47,7 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="On a CPU; else all cores.")] = None,
     evaluate: Annotated[
         bool,
-        typer.Option("--evaluate", help="embedded, finer: only measure the checkpoint in --out."),
+        typer.Option("--evaluate", help="embedded: only measure the checkpoint in --out."),
     ] = False,
     view: Annotated[
         int, typer.Option(min=0, help="--evaluate: which of the pictures of a toy is shown.")
@@ -62,17 +59,17 @@ def train(
     """Train networks. Stopped by Ctrl-C, it resumes at the same step the next time."""
     with errors_shown(context.obj):
         place = _begin(device, threads)
-        if evaluate and config not in SMALL_MODELS:
+        if evaluate and config != EMBEDDED:
             raise EngineError(
                 "train_evaluate",
-                "Only small models are measured here.",
-                f"Leave out --evaluate, or give {' or '.join(SMALL_MODELS)} for CONFIG.",
+                "Only the small model is measured here.",
+                "Leave out --evaluate, or give embedded for CONFIG.",
             )
         with _stoppable() as stop:
             start = time.perf_counter()
-            if config in SMALL_MODELS:
+            if config == EMBEDDED:
                 shown = (view, words) if evaluate else None
-                finished = _small_model(config, data, output, place, stop, shown)
+                finished = _small_model(data, output, place, stop, shown)
             else:
                 finished = _one(Path(config), data, output, place, stop)
         if not finished:
@@ -98,7 +95,6 @@ def _one(
 
 
 def _small_model(
-    name: str,
     data: Path,
     output: Path,
     device: "torch.device",
@@ -109,7 +105,7 @@ def _small_model(
     from engine.training import recipe
     from engine.training.embedded import train_embedded
 
-    paths = recipe.Paths(CONFIGS / name, data, output)
+    paths = recipe.Paths(CONFIGS / EMBEDDED, data, output)
     if shown is not None:
         from engine.training.evaluate import evaluate_checkpoint, save_scores, table_of
 
@@ -123,8 +119,7 @@ def _small_model(
         out.print(table_of(found), markup=False)
         return True
     with _bars() as watch:
-        chosen = recipe.EMBEDDED if name == EMBEDDED else recipe.FINER
-        shipped = train_embedded(paths, chosen, device=device, watch=watch, stop=stop)
+        shipped = train_embedded(paths, recipe.EMBEDDED, device=device, watch=watch, stop=stop)
     if shipped is None:
         return False
     out.print(f"What ships is in {shipped}; it belongs into engine/embedded.", markup=False)

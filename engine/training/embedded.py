@@ -4,6 +4,7 @@ Every step is skipped where its result is already there, and resumes where it wa
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,6 @@ from engine.training.data.more_views import add_views
 from engine.training.data.sources import find_sources
 from engine.training.encode_all import encode_assets, encode_views, learn_words
 from engine.training.evaluate import reconstruction
-from engine.training.first_weights import drop_coarsest_level, keep_first_edition
 from engine.training.publish import CKPTS, Pipelines, save_network, save_pipelines, ship
 from engine.training.recipe import LATENTS, STRUCTURE_GRID, Bar, Paths, Recipe, Watch, nobody
 from engine.training.tasks.structure_vae import occupancy
@@ -62,8 +62,7 @@ def train_embedded(
     """
     if not _build_data(paths, recipe, watch=watch, stop=stop):
         return None
-    if recipe.warm or recipe.without_coarsest_level:
-        keep_first_edition(paths)
+    _keep_first_weights(paths)
     for stage in recipe.auto_encoders:
         if not _train_rounds(paths, recipe, stage, device=device, watch=watch, stop=stop):
             return None
@@ -92,6 +91,15 @@ def train_embedded(
     write_pipelines(paths, recipe)
     ship(paths.checkpoint, paths.shipped)
     return paths.shipped
+
+
+def _keep_first_weights(paths: Paths) -> None:
+    """Copy them, whole or not at all."""
+    if not paths.first.exists():
+        unfinished = paths.first.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(paths.ships, unfinished)
+        unfinished.rename(paths.first)
 
 
 class _Stopped(Exception):
@@ -159,8 +167,6 @@ def train_stage(
     config = _with_first_weights(paths, recipe, stage, number)
     if _is_done(paths, folder, config):
         return True
-    if config.start == str(paths.grafted):
-        drop_coarsest_level(paths, config, device)
     began = time.process_time()
     finished = train_networks(
         config, paths.data, folder, paths.checkpoint, device=device, stop=stop,
@@ -221,8 +227,6 @@ def _with_first_weights(paths: Paths, recipe: Recipe, stage: str, number: int) -
         return replace(config, start=str(paths.checkpoint))
     if stage in recipe.warm:
         return replace(config, warm_start=str(paths.first))
-    if stage == "shape_vae" and recipe.without_coarsest_level:
-        return replace(config, start=str(paths.grafted))
     return config
 
 

@@ -66,7 +66,7 @@ def encode_assets(
         encode_structures(
             datasets, encoder, store, low, STRUCTURE_GRID, on_progress=told("encode structures")
         )
-    for resolution, most in recipe.encoded.items():
+    for resolution in recipe.settings.resolutions:
         for kind, name in (("shape", "shape_encoder"), ("texture", "material_encoder")):
             if store.has(f"{kind}_{resolution}"):
                 continue
@@ -76,7 +76,7 @@ def encode_assets(
             assert isinstance(encoder, ShapeEncoder | MaterialEncoder)
             encode_voxels(
                 datasets, encoder, store, resolution,
-                most_assets=most, on_progress=told(f"encode {kind}s {resolution}"),
+                on_progress=told(f"encode {kind}s {resolution}"),
             )  # fmt: skip
     return True
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.checkpoints.pipeline import Normalization
 from engine.checkpoints.tensors import load_tensors, read_what_fits
@@ -88,14 +88,16 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
         if config.start is not None:
             for name, network in networks.items():
                 _start_from(network, Path(config.start) / CKPTS / f"{name}.safetensors")
+        new = {*networks.state_dict()} if config.start is None else set()
         if config.warm_start is not None:
             for name, network in networks.items():
-                path = Path(config.warm_start) / CKPTS / f"{name}.safetensors"
-                if path.is_file():
-                    network.load_state_dict(read_what_fits(network, path), strict=False)
-        for network in networks.values():
+                fitting = _what_fits(network, Path(config.warm_start), name)
+                network.load_state_dict(fitting, strict=False)
+                new -= {f"{name}.{key}" for key in fitting}
+        for name, network in networks.items():
             if isinstance(network, SmallEncoder) and network.trunk is not None:
-                network.trunk.load_state_dict(trunk_weights())
+                if any(key.startswith(f"{name}.trunk.") for key in new):
+                    network.trunk.load_state_dict(trunk_weights())
                 network.trunk.requires_grad_(False)
         for name in config.frozen:
             networks[name].requires_grad_(False)
@@ -105,7 +107,7 @@ def make_task(config: TrainConfig, data: Path, device: torch.device) -> Task:
             raise _wrong(
                 f'"options" or "networks" do not fit the task {config.task}: {error}'
             ) from error
-    if config.start is None and config.warm_start is None and isinstance(task, ScVaeTask):
+    if new and isinstance(task, ScVaeTask):
         task.fit_read_out(np.random.default_rng(config.seed))
     return task
 
@@ -154,6 +156,11 @@ def _start_from(network: nn.Module, path: Path) -> None:
     network.requires_grad_(True).train()
     for parameter in network.parameters():
         parameter.data = parameter.data.clone()  # it may be a mapping of the file
+
+
+def _what_fits(network: nn.Module, checkpoint: Path, name: str) -> Mapping[str, Tensor]:
+    path = checkpoint / CKPTS / f"{name}.safetensors"
+    return read_what_fits(network, path) if path.is_file() else {}
 
 
 def _image_encoder(
