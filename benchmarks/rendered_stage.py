@@ -2,7 +2,7 @@
 
     python -m benchmarks.rendered_stage DATA CHECKPOINT OUT [SECONDS]
 
-CHECKPOINT holds the auto-encoders of the second edition (configs/finer), DATA is what they were
+CHECKPOINT holds the auto-encoders of the embedded model (configs/embedded), DATA is what they were
 trained on. Only the decoders learn: flows keep their latents, so that what comes out of this can
 be shipped beside flows of any age. Each training is given SECONDS of processor time (600); the
 learning rate falls over the steps that fit into them, by the cost of a few steps. OUT gets the
@@ -38,7 +38,7 @@ from engine.training.reconstruct import (
 )
 from engine.training.tasks.table import train_networks
 
-CONFIGS = Path("configs/finer")
+CONFIGS = Path("configs/embedded")
 STARTING_STEPS = 6
 RATE = {"shape_vae": 3e-4, "material_vae": 3e-4}
 RENDERED = {"picture": 128, "views": 1}

@@ -32,7 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", help="these parts alone, by name")
     parser.add_argument("--work", type=Path, default=WORK, help="kept between calls: trainings")
     parser.add_argument("--goldens", type=Path, help="recorded cases of the reference")
-    parser.add_argument("--recipe", choices=("embedded", "finer"), default="embedded")
     asked = parser.parse_args(arguments)
     if asked.command == "prepare":
         prepare(asked.goldens or SHARED)
@@ -57,7 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
         work=asked.work.absolute(),
         goldens=asked.goldens or _goldens(asked.work),
         state=CARRIED / "state",
-        recipe=asked.recipe,
     )
     seconds = 60 * asked.minutes
     results = run_parts(asked.command, parts, day, seconds, lambda line: print(line, flush=True))

@@ -51,7 +51,6 @@ class Day:
         work: for what goes on in the next call: data and states of a training.
         goldens: recorded cases of the reference implementation.
         state: archives of a training that another machine began.
-        recipe: of the training: embedded or finer.
         ends: ``time.time()`` at which the running part is ended; set by ``run_parts``.
     """
 
@@ -61,7 +60,6 @@ class Day:
     work: Path
     goldens: Path
     state: Path
-    recipe: str = "embedded"
     ends: float = 0.0
 
     @property

@@ -11,9 +11,12 @@ import torch
 
 from benchmarks.gpu_day.packing import pack
 from benchmarks.gpu_day.parts import Day, Part, Row
-from engine.training.recipe import EMBEDDED, FINER, Paths, Recipe
+from engine.training.recipe import EMBEDDED, Paths, Recipe
+from engine.weights.sentences import model_folder
+from protocol.errors import EngineError
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+NAME = "embedded"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / NAME
 STOPPING = 20.0
 """Seconds in which a training has to end its step and save its state."""
 MEASURED, SHOWN = 32, 24
@@ -25,27 +28,29 @@ SHIPS = {
 
 
 def _paths(day: Day) -> Paths:
-    home = day.work / day.recipe
-    configs = CONFIGS / day.recipe
-    return Paths(_cut(configs, home) if day.rehearse else configs, home / "data", home / "out")
+    home = day.work / NAME
+    return Paths(_cut(home) if day.rehearse else CONFIGS, home / "data", home / "out")
 
 
 def _recipe(day: Day) -> Recipe:
-    recipe = {"embedded": EMBEDDED, "finer": FINER}[day.recipe]
     if day.rehearse:
-        settings = replace(recipe.settings, views=1, resolutions=(64,))
-        recipe = replace(
-            recipe, toys="toybox:5-6", settings=settings, encoded={64: None}, qualities={},
-            more_views=0, bars={},
+        settings = replace(EMBEDDED.settings, views=1, resolutions=(64,))
+        return replace(
+            EMBEDDED, toys="toybox:5-6", settings=settings, qualities={},
+            more_views=0, words=False, bars={},
         )  # fmt: skip
-    return recipe
+    try:
+        model_folder()
+    except EngineError:
+        return replace(EMBEDDED, words=False)
+    return EMBEDDED
 
 
-def _cut(configs: Path, home: Path) -> Path:
+def _cut(home: Path) -> Path:
     """Configurations of two steps of the least; of toys 5 and 6 the second is held out."""
     folder = home / "configs"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in configs.glob("*.json"):
+    for path in CONFIGS.glob("*.json"):
         config = json.loads(path.read_text(encoding="utf-8"))
         config.update(steps=2, warmup_steps=1)
         options = config["options"]
@@ -54,6 +59,7 @@ def _cut(configs: Path, home: Path) -> Path:
         if "levels" in options:
             options["levels"] = [{"resolution": 64, "batch_size": 1, "weight": 1.0}]
         for network in config["networks"].values():
+            network["args"].pop("trunk", None)  # its weights come with a package
             if "num_heads" in network["args"]:
                 network["args"]["num_blocks"] = 1
         (folder / path.name).write_text(json.dumps(config), encoding="utf-8")
@@ -69,6 +75,8 @@ def training(day: Day) -> Iterator[Row]:
         with zipfile.ZipFile(archive) as states:
             states.extractall(paths.out)
         yield Row("resumed from", archive.name)
+    if not recipe.words:
+        yield Row("words", "left out: no package here reads sentences")
     clock = _Clock()
     begin = time.time()
     shipped = train_embedded(
@@ -122,9 +130,9 @@ def carried_back(day: Day) -> Iterator[Row]:
         files = [
             path
             for path in paths.out.rglob("*")
-            if path.is_file() and not {"states", "tensorboard", "first_edition"} & {*path.parts}
+            if path.is_file() and not {"states", "tensorboard", "first_weights"} & {*path.parts}
         ]
-    archives, left = pack(files, paths.out, day.out, day.recipe)
+    archives, left = pack(files, paths.out, day.out, NAME)
     for archive in archives:
         yield Row(archive.name, f"{archive.stat().st_size / 2**20:.1f} MiB")
     for path in left:
