@@ -25,7 +25,8 @@ def test_frozen_networks_are_named() -> None:
     "change", [{"start": None}, {"frozen": ("shape_encoder", "shape_decoder")}]
 )
 def test_frozen_networks_have_a_start_and_one_learns(change: dict) -> None:
-    config = replace(read_config(CONFIGS / "shape_decoder.json"), start="there")
+    config = replace(read_config(CONFIGS / "shape_vae.json"), start="there")
+    config = replace(config, frozen=("shape_encoder",))
     with pytest.raises(EngineError) as caught:
         make_task(replace(config, **change), Path("nowhere"), torch.device("cpu"))
     assert caught.value.code == "train_config" and "frozen" in caught.value.message
@@ -45,12 +46,17 @@ def test_a_state_from_before_an_entry_existed_had_its_usual_value() -> None:
     assert differences(old, later) == ["quick_start was false and is true"]
 
 
-def test_stages_that_share_a_checkpoint_describe_the_same_networks() -> None:
-    one, *others = (
-        read_config(CONFIGS / f"{name}.json").networks
-        for name in ("shape_vae", "shape_decoder", "shape_vae_rendered")
-    )
-    assert all(other == one for other in others)
+@pytest.mark.parametrize(
+    ("stage", "other"),
+    [
+        ("shape_vae", "shape_vae_rendered"),
+        ("shape_flow_64", "shape_flow"),
+        ("texture_flow_64", "texture_flow"),
+    ],
+)
+def test_stages_that_share_a_checkpoint_describe_the_same_networks(stage: str, other: str) -> None:
+    one, two = (read_config(CONFIGS / f"{name}.json").networks for name in (stage, other))
+    assert one == two
 
 
 def test_a_start_is_one_or_the_other() -> None:
