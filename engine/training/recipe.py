@@ -112,16 +112,9 @@ EMBEDDED = Recipe(
     from_checkpoint=frozenset({"shape_flow", "texture_flow"}),
     # Not the material VAE: its encoder does not ship, and the mean over cells is a better start.
     warm=frozenset(
-        {
-            "shape_vae",
-            "structure_vae",
-            "image_encoder",
-            "text_encoder",
-            "structure_flow",
-            "shape_flow_64",
-            "texture_flow_64",
-        }
-    ),  # fmt: skip
+        {"shape_vae", "structure_vae", "image_encoder", "text_encoder"}
+        | {"structure_flow", "shape_flow_64", "texture_flow_64"}
+    ),
     more_views=4,
     words=True,
     bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 1)},
