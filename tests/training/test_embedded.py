@@ -18,10 +18,10 @@ from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2 import work
 from engine.systems.trellis2.networks import build_network
 from engine.systems.trellis2.routes import offer_of, qualities
+from engine.training import evaluate
 from engine.training.data import words
 from engine.training.embedded import train_embedded
 from engine.training.encode_all import encode_assets
-from engine.training.evaluate import evaluate_checkpoint, table_of
 from engine.training.publish import CKPTS, save_network
 from engine.training.recipe import EMBEDDED, LATENTS, Bar, Paths
 from engine.training.saved import saved_states
@@ -126,15 +126,20 @@ def test_what_ships_is_a_checkpoint_of_pictures_and_words(
 
 @pytest.mark.parametrize(("view", "told"), [(3, False), (0, True)])
 def test_it_generates_held_out_toys_from_pictures_and_words(
-    paths: Paths, trained: tuple[Path, list[str]], view: int, told: bool
+    paths: Paths,
+    trained: tuple[Path, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    view: int,
+    told: bool,
 ) -> None:
-    found = evaluate_checkpoint(
+    monkeypatch.setattr(evaluate, "POINTS", 200)  # of rags, to which distances are slow
+    found = evaluate.evaluate_checkpoint(
         trained[0], paths.checkpoint, paths.data, count=1, type="64", view=view, words=told
     )
     ((family, scores),) = found.values()
     assert 0 <= scores.reconstruction <= 1 and 0 < scores.material_psnr < 30
     assert 0 <= scores.color_error <= 1
-    assert f"| {family} | 1 |" in table_of(found)
+    assert f"| {family} | 1 |" in evaluate.table_of(found)
 
 
 def test_latents_of_other_encoders_are_refused(
