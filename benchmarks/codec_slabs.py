@@ -72,14 +72,6 @@ class Tracked(TorchDispatchMode):
         self.peak = max(self.peak, self._now)
 
 
-def forget(pyramid: Pyramid) -> None:
-    """Let no run find the tables of the one before."""
-    for link in pyramid:
-        link.parents.forget()
-        link.children.forget()
-        link.__dict__.pop("child_rows", None)
-
-
 def run(network: Any, name: str, pyramid: Pyramid, slabs: SlabChoice) -> Tensor:
     """What comes out for random features on the pyramid's cells."""
     generator = torch.Generator().manual_seed(0)
@@ -105,7 +97,9 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, nargs="*", default=[], help="MiB beside the weights")
     args = parser.parse_args()
 
-    models = Models(RandomCheckpoint(Reduction(blocks=args.blocks), CPU), device=CPU, budget=1 << 40)
+    models = Models(
+        RandomCheckpoint(Reduction(blocks=args.blocks), CPU), device=CPU, budget=1 << 40
+    )
     pyramid = load_scene(EXAMPLE, 9600).pyramid(args.resolution, CPU)
     cells = [len(pyramid[0].parents), *(len(link.children) for link in pyramid)]
     print("cells", cells, flush=True)
@@ -114,7 +108,8 @@ def main() -> None:
     whole: Tensor | None = None
     with models.on_device(args.network) as network:
         for room in [None, *(room << 20 for room in args.rooms)]:
-            forget(pyramid)
+            for link in pyramid:
+                link.forget()  # let no run find the tables of the one before
             slabs = SlabChoice(codec_size(models, args.network), room, beside)
             before = ram_in_use() or 0
             memory.reset_peak(CPU)

@@ -41,10 +41,14 @@ DECODER_STEMS = {
     MATERIAL_DECODER: "ckpts/tex_dec_next_dc_f16c32_fp16",
 }
 STRUCTURE_DECODER_STEM = "ckpts/ss_dec_conv3d_16l8_fp16"
-STEMS = FLOW_STEMS | DECODER_STEMS | {
-    STRUCTURE_DECODER: STRUCTURE_DECODER_STEM,
-    SHAPE_ENCODER: "ckpts/shape_enc_next_dc_f16c32_fp16",
-}
+STEMS = (
+    FLOW_STEMS
+    | DECODER_STEMS
+    | {
+        STRUCTURE_DECODER: STRUCTURE_DECODER_STEM,
+        SHAPE_ENCODER: "ckpts/shape_enc_next_dc_f16c32_fp16",
+    }
+)
 """Published name in pipeline.json -> stem of the network's files."""
 
 

@@ -48,8 +48,7 @@ def in_slabs(
     """
     for link in links:
         # Memory is short, and slabs have tables of their own.
-        link.parents.forget()
-        link.children.forget()
+        link.forget()
     link = links[-1]
     if len(link.children) == 0:
         raise ValueError("a level without cells cannot be cut")

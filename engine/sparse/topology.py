@@ -197,6 +197,12 @@ class Subdivision:
             own = torch.arange(len(self.children), dtype=torch.int32, device=self.slots.device)
             return own.new_full((len(self.parents) * 8,), -1).index_copy_(0, self.places, own)
 
+    def forget(self) -> None:
+        """Let go of all that is kept of both levels and of the link, as ``Topology.forget``."""
+        self.parents.forget()
+        self.children.forget()
+        self.__dict__.pop("child_rows", None)
+
     @property
     def mask(self) -> Tensor:
         """(len(parents), 8) bool: which children there are."""

@@ -145,6 +145,9 @@ def encode_shape(work: Work, grid: DualGrid) -> Encoded:
         )
         models.worked_in(slabs.peak)
         work.remember("encode_shape", slabs=slabs.chosen)
+        for link in encoded.pyramid:
+            # A flow comes next, which has no room for neighbours of voxels.
+            link.forget()
         return encoded
 
 
