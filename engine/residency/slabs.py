@@ -19,7 +19,7 @@ TABLE_BYTES = 48
 """Coords of a cell, its parent and its place there, and the logits of its own children."""
 RESULT_BYTES = 12
 """For each value of the raw output: itself, and what a system makes of it."""
-COARSENING_BYTES = 160
+COARSENING_BYTES = 96
 """Per cell, while the cells of the next coarser level are looked for."""
 CHUNK_WIDTHS = 12
 """Numbers of a row that is on its way through what is wider than its level, in widths."""
