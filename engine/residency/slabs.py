@@ -58,8 +58,8 @@ class VaeSize(ABC):
 
     def ends(self, link: Subdivision) -> tuple[int, int]:
         """Cells of the level that the network comes from along a link, and of the next one."""
-        ends = len(link.parents), len(link.children)
-        return ends[::-1] if self.encodes else ends
+        parents, children = len(link.parents), len(link.children)
+        return (children, parents) if self.encodes else (parents, children)
 
     def above(self, level: int) -> int:
         """How many levels are coarser than both a level and the next one."""

@@ -142,14 +142,11 @@ def test_what_is_counted_is_what_tensors_take(
     encoder = encoder_of(list(widths), list(blocks), 0.1)
     x = SparseTensor(Topology(cells), torch.randn(len(cells), 6))
     encoded = encoder.encode(x)
-    if encodes:
-        network: Any = encoder
-        size: VaeSize = EncoderSize(widths, blocks, 6, 4, 1 << 20)
-        work = lambda slabs: encoder.encode(x, slabs=slabs)  # noqa: E731
-    else:
+    network: Any = encoder
+    size: VaeSize = EncoderSize(widths, blocks, 6, 4, 1 << 20)
+    if not encodes:
         network = decoder_of(list(widths[::-1]), list(blocks[::-1]), 0.1)
         size = DecoderSize(widths[::-1], blocks[::-1], 7, 4, 1 << 20)
-        work = lambda slabs: network(encoded.mean, encoded.pyramid, slabs=slabs)  # noqa: E731
     counts = [len(link.children) for link in encoded.pyramid[::-1]]
     counts.append(len(encoded.mean))
     whole = walked(SlabChoice(size, None), counts if encodes else counts[::-1], 20)
@@ -157,7 +154,10 @@ def test_what_is_counted_is_what_tensors_take(
     for link in encoded.pyramid:
         link.forget()
     with Tracked(network) as tracked:
-        work(slabs)
+        if encodes:
+            encoder.encode(x, slabs=slabs)
+        else:
+            network(encoded.mean, encoded.pyramid, slabs=slabs)
     assert (max(slabs.chosen) > 1) is (room < 1)
     # Cells, and where a decoder's cells come from, were there before.
     assert 0.7 * slabs.peak < tracked.peak < slabs.peak
