@@ -28,11 +28,10 @@ def without_shortcuts(network: ScVaeNetwork) -> None:
 class PlainDownBlock(DownBlock):
     """A down block that is only its convolutions."""
 
-    def forward(self, x: SparseTensor) -> tuple[SparseTensor, Subdivision]:
-        link = x.topology.coarsen()
+    def forward(self, x: SparseTensor, link: Subdivision) -> SparseTensor:
         h = self.conv1(x.replace(F.silu(self.norm1(x.feats))))
         h = F.silu(self.norm2(space_to_channel(h, link)))
-        return SparseTensor(link.parents, self.conv2(SparseTensor(link.parents, h))), link
+        return SparseTensor(link.parents, self.conv2(SparseTensor(link.parents, h)))
 
 
 class PlainUpBlock(UpBlock):

@@ -16,6 +16,7 @@ from engine.networks.sc_vae_blocks import UpBlock
 from engine.systems.trellis2.names import (
     MATERIAL_DECODER,
     SHAPE_DECODER,
+    SHAPE_ENCODER,
     STRUCTURE_DECODER,
     STRUCTURE_FLOW,
 )
@@ -40,7 +41,14 @@ DECODER_STEMS = {
     MATERIAL_DECODER: "ckpts/tex_dec_next_dc_f16c32_fp16",
 }
 STRUCTURE_DECODER_STEM = "ckpts/ss_dec_conv3d_16l8_fp16"
-STEMS = FLOW_STEMS | DECODER_STEMS | {STRUCTURE_DECODER: STRUCTURE_DECODER_STEM}
+STEMS = (
+    FLOW_STEMS
+    | DECODER_STEMS
+    | {
+        STRUCTURE_DECODER: STRUCTURE_DECODER_STEM,
+        SHAPE_ENCODER: "ckpts/shape_enc_next_dc_f16c32_fp16",
+    }
+)
 """Published name in pipeline.json -> stem of the network's files."""
 
 
@@ -90,9 +98,10 @@ class Reduction:
                 "num_blocks": self._few(args["num_blocks"]),
                 "resolution": max(1, int(args["resolution"] * self.scale)),
             }
-        elif name in DECODER_STEMS:
-            finest = self._narrow(args["model_channels"][-1])
-            args["model_channels"] = [finest << level for level in (4, 3, 2, 1, 0)]
+        elif name in (*DECODER_STEMS, SHAPE_ENCODER):
+            finest = self._narrow(min(args["model_channels"]))
+            widths = [finest << level for level in range(5)]
+            args["model_channels"] = widths if name == SHAPE_ENCODER else widths[::-1]
             args["num_blocks"] = [self._few(count) for count in args["num_blocks"]]
         else:
             args["channels"] = [self._narrow(width) for width in args["channels"]]

@@ -295,9 +295,9 @@ class _Planner:
             torch.unique(cells, dim=0)
 
         def working() -> int:
-            return needs.decoder_room(self.models, SHAPE_DECODER, len(latent), upsample=True)
+            return needs.codec_room(self.models, SHAPE_DECODER, len(latent), upsample=True)
 
-        use = needs.decoder_use(self.models, SHAPE_DECODER, len(latent), upsample=True)
+        use = needs.codec_use(self.models, SHAPE_DECODER, len(latent), upsample=True)
         cells = len(pyramid[-1].children)
         return self._stage("upsample", use, cells, 1, None, run, working=working)
 
@@ -311,9 +311,9 @@ class _Planner:
             return decoder(latent, pyramid, slabs=slabs).raw.feats
 
         def working() -> int:
-            return needs.decoder_room(self.models, network, len(latent))
+            return needs.codec_room(self.models, network, len(latent))
 
-        use = needs.decoder_use(self.models, network, len(latent))
+        use = needs.codec_use(self.models, network, len(latent))
         cells = len(pyramid[-1].children)
         return self._stage(name, use, cells, 1, None, run, working=working)
 

@@ -5,7 +5,7 @@ decoder doubles it and prunes the children that are not needed. Levels are count
 data enter. Weights inside ``blocks`` follow the torso's dtype, all else is float32.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from engine.networks.sc_vae_blocks import (
     UpBlock,
     some_rows,
 )
-from engine.networks.slabs import Slabs, down_in_slabs, whole
+from engine.networks.slabs import Block, Slabs, in_slabs, whole
 from engine.sparse import SparseTensor, Subdivision, Topology
 from engine.sparse.backends import learns
 
@@ -172,19 +172,54 @@ class ScVaeEncoder(ScVaeNetwork):
             self.blocks.append(nn.ModuleList(blocks))
         self.set_torso_dtype(torso_dtype)
 
-    def encode(self, x: SparseTensor) -> Encoded:
-        """(N, in_channels) float32 cells to mean, variance and pyramid."""
-        h = x.replace(self.input_layer(x.feats).to(self.torso_dtype))
+    def encode(self, x: SparseTensor, *, slabs: Slabs = whole) -> Encoded:
+        """(N, in_channels) float32 cells to mean, variance and pyramid.
+
+        Args:
+            slabs: asked on each level, in how many parts the way to the next one is computed; more
+                take less memory. The result depends on it by rounding only.
+        """
+        h = x
         links: list[Subdivision] = []
-        for level in self.blocks:
-            for block in level.children():
-                if isinstance(block, DownBlock):
-                    h, link = block(h)
-                    links.append(link)
-                else:
+        for level in range(len(self.blocks) - 1):
+            rest, down = self._rest(level), self._down(level)
+            links.append(h.topology.coarsen())
+            count = slabs(level, links[-1])
+            if count > 1 and len(h) > 0:
+                h = in_slabs(
+                    lambda h, part, rest=rest, down=down: down(_through(rest, h), part),
+                    h, links, count, blocks=self.config.num_blocks[level],
+                )  # fmt: skip
+            else:
+                # In this frame, so that nothing holds what a block has replaced.
+                for block in rest:
                     h = block(h)
+                h = down(h, links[-1])
+        h = _through(self._rest(len(self.blocks) - 1), h)
         mean, logvar = self.to_latent(_end_norm(h.feats)).chunk(2, dim=1)
         return Encoded(h.replace(mean), h.replace(logvar), tuple(reversed(links)))
+
+    def _rest(self, level: int) -> list[Block]:
+        """What is done on a level but the way up from it; on the finest from the input on."""
+        entry: list[Block] = [lambda x: x.replace(self._enter(x.feats))] if level == 0 else []
+        return entry + [
+            block for block in self.blocks[level].children() if not isinstance(block, DownBlock)
+        ]
+
+    def _down(self, level: int) -> DownBlock:
+        """The last block of a level that is not the coarsest."""
+        (down,) = (block for block in self.blocks[level].children() if isinstance(block, DownBlock))
+        return down
+
+    def _enter(self, feats: Tensor) -> Tensor:
+        """The cells at the torso's width and dtype."""
+        if learns(feats, *self.input_layer.parameters()):
+            return self.input_layer(feats).to(self.torso_dtype)
+        width = self.config.model_channels[0]
+        out = feats.new_empty(len(feats), width, dtype=self.torso_dtype)
+        for rows in some_rows(feats, width):
+            out[rows] = self.input_layer(feats[rows]).to(self.torso_dtype)
+        return out
 
 
 class ScVaeDecoder(ScVaeNetwork):
@@ -281,23 +316,21 @@ class ScVaeDecoder(ScVaeNetwork):
             links.append(guide[level] if guide is not None else _predicted(logits))
             count = slabs(level, links[-1])
             if count > 1 and len(links[-1].children) > 0:
-                # Memory is short, and slabs have tables of their own.
-                for link in links:
-                    link.parents.forget()
-                    link.children.forget()
-                h, rest = down_in_slabs(up, rest, h, links[-1], count), []
+                h = in_slabs(
+                    lambda h, part, up=up, rest=rest: _through(rest, up(h, part)),
+                    h, links, count, blocks=self.config.num_blocks[level + 1],
+                )  # fmt: skip
+                rest = []
             else:
                 h = up(h, links[-1], prune=prune)
         for block in rest:
             h = block(h)
         return h, tuple(predictions), tuple(links)
 
-    def _rest(self, level: int) -> list[Callable[[SparseTensor], SparseTensor]]:
+    def _rest(self, level: int) -> list[Block]:
         """What is done on a level but the way down from it; on the finest up to the raw output."""
         blocks = self.blocks[level].children()
-        rest: list[Callable[[SparseTensor], SparseTensor]] = [
-            block for block in blocks if not isinstance(block, UpBlock)
-        ]
+        rest: list[Block] = [block for block in blocks if not isinstance(block, UpBlock)]
         if level + 1 == len(self.blocks):
             rest.append(lambda x: x.replace(self._head(x.feats)))
         return rest
@@ -329,6 +362,12 @@ class ScVaeDecoder(ScVaeNetwork):
         if top is not latent.topology and not torch.equal(top.coords, latent.coords):
             raise ValueError("the guide belongs to another latent")
         return SparseTensor(top, self.from_latent(latent.feats).to(self.torso_dtype))
+
+
+def _through(blocks: Sequence[Block], h: SparseTensor) -> SparseTensor:
+    for block in blocks:
+        h = block(h)
+    return h
 
 
 def _predicted(logits: SparseTensor | None) -> Subdivision:

@@ -79,16 +79,17 @@ class DownBlock(nn.Module):
         self.norm2 = LayerNorm(out_channels, eps=BLOCK_EPSILON, elementwise_affine=False)
         self.conv1 = SubmanifoldConv(channels, out_channels // 8)
         self.conv2 = SubmanifoldConv(out_channels, out_channels)
+        self.averaged = 8 * channels // out_channels
         _start_at_zero(self.conv2)
 
-    def forward(self, x: SparseTensor) -> tuple[SparseTensor, Subdivision]:
-        """The coarser tensor and its link to the finer cells."""
-        link = x.topology.coarsen()
+    def forward(self, x: SparseTensor, link: Subdivision) -> SparseTensor:
+        """Features of ``link.parents``; ``x`` is on ``link.children``."""
         h = self.conv1(x.replace(_active(self.norm1, x.feats)))
         h = _active(self.norm2, space_to_channel(h, link))
         h = self.conv2(SparseTensor(link.parents, h))
-        shortcut = space_to_channel(x.feats, link).unflatten(1, (h.shape[1], -1)).mean(dim=-1)
-        return SparseTensor(link.parents, _sum(h, shortcut)), link
+        # A group never holds channels of two children, so it is averaged before they are packed.
+        shortcut = x.feats.unflatten(1, (-1, self.averaged)).mean(dim=-1)
+        return SparseTensor(link.parents, _sum(h, space_to_channel(shortcut, link)))
 
 
 class UpBlock(nn.Module):

@@ -71,16 +71,24 @@ class ShapeEncoder(ScVaeEncoder):
             raise ValueError(f"a shape has {IN_CHANNELS} channels, not {config.in_channels}")
         super().__init__(config, torso_dtype=torso_dtype)
 
-    def forward(self, topology: Topology, dual_vertices: Tensor, intersected: Tensor) -> Encoded:
+    def forward(
+        self,
+        topology: Topology,
+        dual_vertices: Tensor,
+        intersected: Tensor,
+        *,
+        slabs: Slabs = whole,
+    ) -> Encoded:
         """Encode a batch of O-Voxel grids.
 
         Args:
             topology: N cells of the finest grids.
             dual_vertices: (N, 3) float32 in [0, 1] inside the voxel.
             intersected: (N, 3) bool.
+            slabs: as in ``encode``.
         """
         feats = torch.cat([dual_vertices - 0.5, intersected.to(dual_vertices.dtype) - 0.5], dim=1)
-        return self.encode(SparseTensor(topology, feats))
+        return self.encode(SparseTensor(topology, feats), slabs=slabs)
 
 
 class ShapeDecoder(ScVaeDecoder):

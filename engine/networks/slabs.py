@@ -1,10 +1,10 @@
-"""A level of an SC-VAE decoder in slabs, for devices on which it would not fit whole.
+"""The way between two levels of an SC-VAE in slabs, for devices on which it would not fit whole.
 
-What a cell becomes on a level depends on cells within a few steps only (one for each 3x3x3
-convolution), so a slab of parents, with a halo of further parents at both sides, gives the same
-values for its own children as all of them together, but for the rounding of matrix products of
-another size. Which cells the next level has follows from these values: where a logit is within that
-rounding of 0, a child may come or go.
+What a cell becomes depends on cells within a few steps only (one for each 3x3x3 convolution), so a
+slab of parents with their children, with a halo of further parents at both sides, gives the same
+values for its own cells as all of them together, but for the rounding of matrix products of another
+size. Which cells the next level of a decoder has follows from these values: where a logit is within
+that rounding of 0, a child may come or go.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from engine.networks.sc_vae_blocks import UpBlock
 from engine.sparse import SparseTensor, Subdivision, Topology
 
 Slabs = Callable[[int, Subdivision], int]
-"""Level of the parents (0: the coarsest), and its link: in how many slabs to go down from there."""
+"""Level (0: where the data enter), and its link to the next: in how many slabs to go there."""
+Block = Callable[[SparseTensor], SparseTensor]
+Way = Callable[[SparseTensor, Subdivision], SparseTensor]
+"""From features of one end of a link to those of the other."""
 
 
 def whole(level: int, link: Subdivision) -> int:
@@ -25,53 +27,68 @@ def whole(level: int, link: Subdivision) -> int:
     return 1
 
 
-def down_in_slabs(
-    up: UpBlock,
-    rest: Sequence[Callable[[SparseTensor], SparseTensor]],
-    parents: SparseTensor,
-    link: Subdivision,
-    slabs: int,
+def in_slabs(
+    way: Way, x: SparseTensor, links: Sequence[Subdivision], slabs: int, *, blocks: int
 ) -> SparseTensor:
-    """``rest`` after ``up``, slab by slab.
+    """``way`` along the last link, slab by slab; all links let go of their tables.
 
     Args:
-        up: the up block to the level.
-        rest: what follows on that level, each with 3x3x3 cells in view at most.
-        parents: the level above.
-        link: which children exist.
+        way: a level's ``blocks`` and its way up or down: a 3x3x3 convolution of the parents, and
+            one of the children beside those of the blocks.
+        x: features of the link's parents, as a decoder has them, or of its children.
+        links: those so far.
         slabs: into how many parts of about equal size the parents are cut, 1 or more.
+        blocks: with 3x3x3 cells in view each, on the children.
 
     Returns:
-        What the last of them gives, rows in the order of ``link.children``.
+        Features of the other end of the link.
 
     Raises:
         ValueError: a level without cells.
     """
+    for link in links:
+        # Memory is short, and slabs have tables of their own.
+        link.forget()
+    link = links[-1]
     if len(link.children) == 0:
         raise ValueError("a level without cells cannot be cut")
-    wide = halo(len(rest))
-    axis = longest_axis(parents.coords)
-    at = parents.coords[:, axis]
-    out = parents.feats[:0]
+    wide = halo(blocks)
+    axis = longest_axis(link.parents.coords)
+    at = link.parents.coords[:, axis]
+    there = link.parents if x.topology is link.children else link.children
+    out = x.feats[:0]
     for low, high in _cuts(at, slabs):
         # The parents' own convolution sees one cell further than their children do.
         near = ((at >= low - wide - 1) & (at < high + wide + 1)).nonzero().squeeze(1)
-        part, rows = _part(parents, link, near)
-        h = up(SparseTensor(part.parents, parents.feats[near]), part)
-        for block in rest:
-            h = block(h)
-        own_at = part.children.coords[:, axis] // 2
-        own = ((own_at >= low) & (own_at < high)).nonzero().squeeze(1)
-        values = h.feats[own]
+        values, rows = _slab(way, x, link, near, axis, low, high)
         if len(out) == 0:
-            out = values.new_empty(len(link.children), values.shape[1])
-        out[rows[own]] = values
-    return SparseTensor(link.children, out)
+            out = values.new_empty(len(there), values.shape[1])
+        out[rows] = values
+    return SparseTensor(there, out)
+
+
+def _slab(
+    way: Way, x: SparseTensor, link: Subdivision, near: Tensor, axis: int, low: int, high: int
+) -> tuple[Tensor, Tensor]:
+    """Features that the slab of parents from ``low`` to before ``high`` gives, and their rows.
+
+    Args:
+        near: rows of its parents and of those in its halos.
+    """
+    part, children = _part(link, near)
+    if x.topology is link.children:
+        h = way(SparseTensor(part.children, x.feats[children]), part)
+        rows, own_at = near, h.coords[:, axis]
+    else:
+        h = way(SparseTensor(part.parents, x.feats[near]), part)
+        rows, own_at = children, h.coords[:, axis] // 2
+    own = ((own_at >= low) & (own_at < high)).nonzero().squeeze(1)
+    return h.feats[own], rows[own]
 
 
 def halo(blocks: int) -> int:
-    """Parents at each side of a slab that its children depend on, ``blocks`` after the up block."""
-    children = 1 + blocks  # one of them for the up block
+    """Parents at each side of a slab that it depends on by its children, with so many blocks."""
+    children = 1 + blocks  # one of them for the way up or down
     return (children + 1) // 2
 
 
@@ -95,16 +112,16 @@ def _cuts(at: Tensor, slabs: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _part(parents: SparseTensor, link: Subdivision, near: Tensor) -> tuple[Subdivision, Tensor]:
+def _part(link: Subdivision, near: Tensor) -> tuple[Subdivision, Tensor]:
     """The subdivision of some parents, and the rows that its children have in the whole."""
-    number = torch.full((len(parents),), -1, dtype=torch.int32, device=near.device)
+    number = torch.full((len(link.parents),), -1, dtype=torch.int32, device=near.device)
     number[near] = torch.arange(len(near), dtype=torch.int32, device=near.device)
     own_parent = number[link.parent_rows]
     rows = (own_parent >= 0).nonzero().squeeze(1)
     batch = link.children.batch_size
     with torch.inference_mode(False):
         part = Subdivision(
-            Topology(parents.coords[near], batch),
+            Topology(link.parents.coords[near], batch),
             Topology(link.children.coords[rows], batch),
             own_parent[rows].long(),
             link.slots[rows],

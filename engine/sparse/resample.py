@@ -80,7 +80,7 @@ def convolve_to_children(
 def space_to_channel_in_torch(feats: Tensor, link: Subdivision) -> Tensor:
     """The twin of the kernel."""
     table = feats.new_zeros(len(link.parents) * 8, feats.shape[1])
-    return table.index_copy(0, link.places, feats).view(len(link.parents), 8 * feats.shape[1])
+    return table.index_copy_(0, link.places, feats).view(len(link.parents), 8 * feats.shape[1])
 
 
 def channel_to_space_in_torch(feats: Tensor, link: Subdivision, repeats: int) -> Tensor:

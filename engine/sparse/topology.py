@@ -138,9 +138,9 @@ class Topology:
             parents, parent_rows = _unique_cells(
                 torch.cat([self.coords[:, :1], self.coords[:, 1:] // 2], dim=1)
             )
-            bits = self.coords[:, 1:].long() & 1
+            bits = self.coords[:, 1:] & 1
             slots = bits[:, 0] + 2 * bits[:, 1] + 4 * bits[:, 2]
-            return Topology(parents, self.batch_size), parent_rows, slots
+            return Topology(parents, self.batch_size), parent_rows, slots.long()
 
         # The children are not kept: a topology that held itself would outlive its last use.
         parents, parent_rows, slots = self.keep("coarsen", make)
@@ -197,6 +197,12 @@ class Subdivision:
             own = torch.arange(len(self.children), dtype=torch.int32, device=self.slots.device)
             return own.new_full((len(self.parents) * 8,), -1).index_copy_(0, self.places, own)
 
+    def forget(self) -> None:
+        """Let go of all that is kept of both levels and of the link, as ``Topology.forget``."""
+        self.parents.forget()
+        self.children.forget()
+        self.__dict__.pop("child_rows", None)
+
     @property
     def mask(self) -> Tensor:
         """(len(parents), 8) bool: which children there are."""
@@ -209,10 +215,12 @@ def _unique_cells(coords: Tensor) -> tuple[Tensor, Tensor]:
     """Each cell once, ordered by batch, x, y, z, and the row of every input in that list."""
     if len(coords) == 0:
         return coords, torch.zeros(0, dtype=torch.int64, device=coords.device)
-    wide = coords.long()
-    _, size_x, size_y, size_z = (wide.amax(dim=0) + 1).tolist()
-    batch, x, y, z = wide.unbind(1)
-    keys, rows = torch.unique(((batch * size_x + x) * size_y + y) * size_z + z, return_inverse=True)
+    _, size_x, size_y, size_z = (coords.amax(dim=0) + 1).tolist()
+    numbers = coords[:, 0].long()
+    # In place: many cells are coarsened where memory is short.
+    for axis, size in enumerate((size_x, size_y, size_z), start=1):
+        numbers.mul_(size).add_(coords[:, axis])
+    keys, rows = torch.unique(numbers, return_inverse=True)
     cells = torch.stack(
         [
             keys // (size_z * size_y * size_x),

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from engine.networks import sc_vae_blocks
-from engine.networks.sc_vae import ScVaeDecoder, ScVaeEncoder, pyramid_of
+from engine.networks.sc_vae import Encoded, ScVaeDecoder, ScVaeEncoder, pyramid_of
+from engine.networks.slabs import halo
 from engine.sparse import SparseTensor, Topology
 from engine.systems.trellis2.networks import build_network
 from tests.tolerances import assert_same_maths
@@ -33,6 +34,17 @@ def decoder_of(widths: list[int], blocks: list[int], scale: float = 0.3) -> ScVa
         "up_block_type": [UP] * (len(widths) - 1),
     }
     return random(build_network("FlexiDualGridVaeDecoder", args), blocks[-1], scale)
+
+
+def encoder_of(widths: list[int], blocks: list[int], scale: float = 0.3) -> ScVaeEncoder:
+    args = {
+        "model_channels": widths,
+        "latent_channels": 4,
+        "num_blocks": blocks,
+        "block_type": [TORSO] * len(widths),
+        "down_block_type": [DOWN] * (len(widths) - 1),
+    }
+    return random(build_network("FlexiDualGridVaeEncoder", args), blocks[0], scale)
 
 
 def latent_of(*size: int) -> SparseTensor:
@@ -81,13 +93,88 @@ def test_every_level_finds_the_same_cells_in_slabs(slabs: tuple[int, ...]) -> No
     assert torch.equal(cells.coords, expected.pyramid[-1].children.coords)
 
 
+def voxels_of(*items: torch.Tensor) -> SparseTensor:
+    """Random features on the cells of each batch item."""
+    cells = torch.cat(
+        [torch.nn.functional.pad(item, (1, 0), value=n) for n, item in enumerate(items)]
+    )
+    generator = torch.Generator().manual_seed(7)
+    return SparseTensor(Topology(cells.int()), torch.randn(len(cells), 6, generator=generator))
+
+
+def some_of(*size: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(size))
+    return torch.nonzero(torch.rand(*size, generator=generator) < 0.4)
+
+
+AWKWARD = {
+    "one cell": voxels_of(torch.tensor([[9, 0, 3]])),
+    "nothing between two ends": voxels_of(
+        torch.cat([some_of(6, 7, 5), some_of(5, 5, 7) + torch.tensor([3, 2, 90])])
+    ),
+    "a thin plate": voxels_of(some_of(61, 1, 23)),
+    "two items far apart": voxels_of(
+        some_of(7, 20, 5), some_of(3, 9, 9) + torch.tensor([1, 40, 0])
+    ),
+    "in no order": voxels_of(some_of(33, 8, 8).flip(0)),
+}
+
+
+@pytest.mark.parametrize("slabs", [2, 4, 8])
+@pytest.mark.parametrize("cells", AWKWARD)
 @torch.inference_mode()
-def test_a_halo_that_is_too_narrow_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder, latent = decoder_of([16, 8], [1, 3]), latent_of(14, 6, 6)
-    expected = decoder(latent)
-    monkeypatch.setattr("engine.networks.slabs.halo", lambda blocks: 0)
-    got = decoder(latent, slabs=lambda level, link: 4)
-    assert not torch.allclose(got.raw.feats, expected.raw.feats, atol=1e-3)
+def test_an_encoder_in_slabs_gives_what_the_whole_does(cells: str, slabs: int) -> None:
+    encoder, x = encoder_of([16, 32, 32, 32], [0, 1, 3, 1], 0.2), AWKWARD[cells]
+    expected = encoder.encode(x)
+    asked: list[tuple[int, int]] = []
+
+    def choice(level: int, link: Any) -> int:
+        asked.append((level, len(link.children)))
+        return slabs
+
+    got = encoder.encode(x, slabs=choice)
+    assert asked == [(n, len(link.children)) for n, link in enumerate(expected.pyramid[::-1])]
+    same_encoded(got, expected)
+    assert got.mean.feats.std() > 0.01  # else nothing would have been compared
+    assert [link.children._kept for link in got.pyramid] == [{}] * 3
+    one_only = encoder.encode(x, slabs=lambda level, link: slabs if level == 1 else 1)
+    same_encoded(one_only, expected)
+
+
+def same_encoded(got: Encoded, expected: Encoded) -> None:
+    for a, b in zip(got.pyramid, expected.pyramid, strict=True):
+        assert torch.equal(a.parents.coords, b.parents.coords)
+        assert torch.equal(a.places, b.places)
+    assert got.mean.topology is got.pyramid[0].parents
+    assert_same_maths(got.mean.feats, expected.mean.feats, torch.float32)
+    assert_same_maths(got.logvar.feats, expected.logvar.feats, torch.float32)
+
+
+@torch.inference_mode()
+def test_an_encoder_of_nothing_is_not_cut() -> None:
+    nothing = SparseTensor(Topology(torch.zeros(0, 4).int(), 2), torch.zeros(0, 6))
+    got = encoder_of([8, 16], [1, 1]).encode(nothing, slabs=lambda level, link: 4)
+    assert got.mean.feats.shape == (0, 4) and got.mean.batch_size == 2
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 3])
+@torch.inference_mode()
+def test_a_halo_is_as_wide_as_it_must_be(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one parent less at each side the values are others, both ways."""
+    x = voxels_of(some_of(40, 6, 6))
+    encoder, decoder = encoder_of([8, 16], [blocks, 1]), decoder_of([16, 8], [1, blocks])
+    whole = encoder.encode(x)
+    latent = SparseTensor(whole.mean.topology, whole.mean.feats)
+    decoded = decoder(latent, whole.pyramid).raw.feats
+
+    def apart() -> tuple[float, float]:
+        mean = encoder.encode(x, slabs=lambda level, link: 4).mean.feats
+        raw = decoder(latent, whole.pyramid, slabs=lambda level, link: 4).raw.feats
+        return float((mean - whole.mean.feats).abs().max()), float((raw - decoded).abs().max())
+
+    assert max(apart()) < 1e-4
+    monkeypatch.setattr("engine.networks.slabs.halo", lambda blocks: halo(blocks) - 1)
+    assert min(apart()) > 1e-3
 
 
 @torch.inference_mode()
@@ -103,17 +190,7 @@ def test_slabs_let_go_of_neighbours_above() -> None:
 def test_some_rows_at_a_time_give_what_all_give(monkeypatch: pytest.MonkeyPatch) -> None:
     """With gradients all rows are done at once; without, in chunks, here of a few rows."""
     decoder, latent = decoder_of([16, 8], [2, 1]), latent_of(6, 6, 6)
-    encoder = random(
-        build_network(
-            "FlexiDualGridVaeEncoder",
-            {
-                "model_channels": [8, 16], "latent_channels": 4, "num_blocks": [1, 1],
-                "block_type": [TORSO] * 2, "down_block_type": [DOWN],
-            },
-        ),
-        3, 0.3,
-    )  # fmt: skip
-    assert isinstance(encoder, ScVaeEncoder)
+    encoder = encoder_of([8, 16], [1, 1])
     inside = SparseTensor(latent.topology, torch.randn(len(latent), 6))
     for network in (decoder, encoder):
         network.requires_grad_(True)

@@ -134,8 +134,8 @@ def level_outputs(network: nn.Module) -> Iterator[list[SparseTensor]]:
     """What leaves each level of an SC-VAE's network, in order, while the block lasts."""
     heard: list[SparseTensor] = []
 
-    def keep(_module: nn.Module, _inputs: object, output: Any) -> None:
-        heard.append(output[0] if isinstance(output, tuple) else output)
+    def keep(_module: nn.Module, _inputs: object, output: SparseTensor) -> None:
+        heard.append(output)
 
     levels: Any = network.blocks
     handles = [level[-1].register_forward_hook(keep) for level in levels if len(level)]

@@ -62,6 +62,16 @@ def test_encoder(encoder, io):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("slabs", [2, 8])
+def test_encoder_in_slabs(encoder, io, slabs):
+    need_tensors(io, "out.z_coords", "out.z_mean", "out.z_logvar")
+    encoded = encoder(*recorded_grid(io), slabs=lambda level, link: slabs)
+    assert_cells(encoded.mean, io["out.z_coords"], "latent")
+    assert_parity(encoded.mean.feats, io["out.z_mean"], "mean")
+    assert_parity(encoded.logvar.feats, io["out.z_logvar"], "logvar")
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("prune", [True, False])
 def test_decoder(decoder, io, prune):
     need_tensors(io, "out.dec_coords", "out.dec_raw7")

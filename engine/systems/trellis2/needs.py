@@ -1,6 +1,7 @@
 """What a request will need of the device, before anything is known but its type."""
 
 import math
+from dataclasses import replace
 
 from engine.assets.asset import Asset
 from engine.checkpoints.image_encoders import IMAGE_ENCODER
@@ -9,10 +10,16 @@ from engine.networks.scaled_linear import widened_bytes
 from engine.residency import memory
 from engine.residency.models import Models
 from engine.residency.plan import Use
-from engine.residency.slabs import DecoderSize, SlabChoice, walked
+from engine.residency.slabs import (
+    TABLE_BYTES,
+    DecoderSize,
+    EncoderSize,
+    SlabChoice,
+    VaeSize,
+    walked,
+)
 from engine.sampling import GUIDANCE, guided_steps
 from engine.sampling.passes import TWO_PASSES
-from engine.sparse import Topology
 from engine.sparse.attention import score_bytes
 from engine.sparse.backends import Backend
 from engine.systems.trellis2.names import (
@@ -29,8 +36,9 @@ from protocol.samplers import SamplerParams
 CELLS_OF_A_SURFACE = 2.35
 """Times the square of the latent grid: a usual object (9.6 K cells at 64^3)."""
 PATCH = 16
-LEFT_BY_SHAPE = 48
-"""Bytes of each voxel of a decoded shape, which is there while its material is decoded."""
+LIES_BESIDE = {MATERIAL_DECODER: 48, SHAPE_ENCODER: 39}
+"""Bytes of each voxel that are there beside a network's work: of the decoded shape whose material
+is wanted, and of the O-Voxels that are encoded."""
 ENCODER_BYTES = 400 << 20
 """Working memory of DINOv3 at 1024 pixels."""
 
@@ -57,24 +65,27 @@ def needs_of_refinement(models: Models, route: Route, max_tokens: int, coarse: i
     uses: list[Use] = []
     count = min(cells(route.resolution // route.factor), max_tokens)
     if route.fine is not None:
-        uses.append(decoder_use(models, SHAPE_DECODER, coarse, upsample=True))
+        uses.append(codec_use(models, SHAPE_DECODER, coarse, upsample=True))
         uses.append(flow_use(models, route.fine.shape_flow, count, route.fine.pixels))
     uses.append(flow_use(models, route.last.texture_flow, count, route.last.pixels))
     return [
         *uses,
-        decoder_use(models, SHAPE_DECODER, count),
-        decoder_use(models, MATERIAL_DECODER, count),
+        codec_use(models, SHAPE_DECODER, count),
+        codec_use(models, MATERIAL_DECODER, count),
     ]
 
 
 def needs_of_texturing(models: Models, level: Level, resolution: int, factor: int) -> list[Use]:
     """The stages of ``texture``."""
     count = cells(resolution // factor)
+    flow = flow_use(models, level.texture_flow, count, level.pixels)
+    voxels = memory.cells_guess(count, len(models.skeleton(SHAPE_ENCODER).config.model_channels))
     return [
         encoder_use(),
-        encoding_use(models, count),
-        flow_use(models, level.texture_flow, count, level.pixels),
-        decoder_use(models, MATERIAL_DECODER, count),
+        codec_use(models, SHAPE_ENCODER, count),
+        # Where the encoded voxels were lies on the device until their materials are decoded.
+        replace(flow, working_bytes=flow.working_bytes + sum(voxels) * TABLE_BYTES),
+        codec_use(models, MATERIAL_DECODER, count),
     ]
 
 
@@ -85,7 +96,7 @@ def needs_of_upscaling(
     uses = [encoder_use()]
     if source is None:
         coarse = cells(route.first.latent_grid)
-        uses.append(encoding_use(models, coarse))
+        uses.append(codec_use(models, SHAPE_ENCODER, coarse))
     else:
         # The coarse shape of an asset may be one of the finer networks.
         coarse = len(source.latents[COARSE].coords)
@@ -94,16 +105,6 @@ def needs_of_upscaling(
 
 def encoder_use() -> Use:
     return Use(IMAGE_ENCODER, ENCODER_BYTES)
-
-
-def encoding_use(models: Models, count: int) -> Use:
-    return Use(SHAPE_ENCODER, decoder_bytes(models, SHAPE_ENCODER, count))
-
-
-def encoder_bytes(models: Models, voxels: int) -> int:
-    """The shape encoder on that many voxels."""
-    levels = len(models.skeleton(SHAPE_ENCODER).config.model_channels)
-    return decoder_bytes(models, SHAPE_ENCODER, round(voxels / memory.GROWTH ** (levels - 1)) + 1)
 
 
 def flow_use(models: Models, name: str, count: int, pixels: int) -> Use:
@@ -143,57 +144,63 @@ def guided_use(
     return once, GUIDANCE.choose(models.device, models.dtype(name), TWO_PASSES)
 
 
-def decoder_use(models: Models, name: str, count: int, *, upsample: bool = False) -> Use:
-    """A decoder on a latent of ``count`` cells, at the least with its levels in slabs."""
-    whole = decoder_bytes(models, name, count, upsample=upsample)
-    least = decoder_bytes(models, name, count, upsample=upsample, room=0)
+def codec_use(models: Models, name: str, count: int, *, upsample: bool = False) -> Use:
+    """An SC-VAE network whose latent has ``count`` cells, at the least with its levels in slabs."""
+    whole = codec_bytes(models, name, count, upsample=upsample)
+    least = codec_bytes(models, name, count, upsample=upsample, room=0)
     return Use(name, whole, least_bytes=min(whole, least))
 
 
-def decoder_bytes(
+def codec_bytes(
     models: Models, name: str, count: int, *, upsample: bool = False, room: int | None = None
 ) -> int:
     """An SC-VAE network whose latent has ``count`` cells.
 
     Args:
-        upsample: only down to where its finest cells are.
+        upsample: only down to where a decoder's finest cells are.
         room: bytes within which it stays by its levels in slabs as far as it can; None: whole.
     """
-    size = decoder_size(models, name)
+    size = codec_size(models, name)
     guess = memory.cells_guess(count, len(size.widths))
-    beside = LEFT_BY_SHAPE * guess[-1] if name == MATERIAL_DECODER else 0
+    choice = SlabChoice(size, room, LIES_BESIDE.get(name, 0) * guess[-1])
     extent = math.sqrt(count / CELLS_OF_A_SURFACE)
-    return walked(SlabChoice(size, room, beside), guess, extent, upsample=upsample)
+    return walked(choice, guess[::-1] if size.encodes else guess, extent, upsample=upsample)
 
 
-def decoder_room(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
-    """What to ask for when a decoder is put on the device: as little as the budget wants."""
+def codec_room(models: Models, name: str, count: int, *, upsample: bool = False) -> int:
+    """What to ask for when such a network is put on the device: as little as the budget wants."""
     room = None
     if models.budget is not None:
         room = models.budget - models.weights(name).under(models.policy)
-    return decoder_bytes(models, name, count, upsample=upsample, room=room)
+    return codec_bytes(models, name, count, upsample=upsample, room=room)
 
 
-def slabs_of(models: Models, name: str, shape: Topology | None = None) -> SlabChoice:
-    """How a decoder that is on the device stays within what is left there.
+def encoder_room(models: Models, voxels: int) -> int:
+    """``codec_room`` of the shape encoder on that many voxels."""
+    levels = len(models.skeleton(SHAPE_ENCODER).config.model_channels)
+    return codec_room(models, SHAPE_ENCODER, math.ceil(voxels / memory.GROWTH ** (levels - 1)))
+
+
+def slabs_of(models: Models, name: str, voxels: int = 0) -> SlabChoice:
+    """How an SC-VAE network that is on the device stays within what is left there.
 
     Args:
-        shape: voxels of a decoded shape that lies beside it.
+        voxels: of the shape that lies beside it, see ``LIES_BESIDE``.
     """
-    beside = LEFT_BY_SHAPE * len(shape) if shape is not None else 0
-    return SlabChoice(decoder_size(models, name), models.room, beside)
+    beside = LIES_BESIDE.get(name, 0) * voxels
+    return SlabChoice(codec_size(models, name), models.room, beside)
 
 
-def decoder_size(models: Models, name: str) -> DecoderSize:
+def codec_size(models: Models, name: str) -> VaeSize:
     """What the memory of an SC-VAE network follows from."""
     config = models.skeleton(name).config
-    widths, blocks = list(config.model_channels), list(config.num_blocks)
-    if name == SHAPE_ENCODER:  # as if it were read backwards
-        widths.reverse()
-        blocks.reverse()
-    out = config.in_channels if name == SHAPE_ENCODER else config.out_channels
-    return DecoderSize(
-        tuple(widths), tuple(blocks), out, models.dtype(name).itemsize, chunk_bytes(models.device)
+    encodes = name == SHAPE_ENCODER
+    return (EncoderSize if encodes else DecoderSize)(
+        tuple(config.model_channels),
+        tuple(config.num_blocks),
+        config.in_channels if encodes else config.out_channels,
+        models.dtype(name).itemsize,
+        chunk_bytes(models.device),
     )
 
 

@@ -17,8 +17,8 @@ def job_again(asset: Asset) -> tuple[MakingJob, Inputs]:
     """The job that makes an asset again, by the recipe's kind, and what is attached to it.
 
     Equal bit for bit on the same checkpoint, versions and device, as long as every stage runs
-    again as it ran (``memory`` in the recipe): a decoder in slabs sums up in another order, and so
-    do larger products where guided steps are one batch.
+    again as it ran (``memory`` in the recipe): an encoder or decoder in slabs sums up in another
+    order, and so do larger products where guided steps are one batch.
 
     Raises:
         EngineError: ``mesh_missing`` for a textured asset that has lost its mesh, and as

@@ -131,14 +131,24 @@ def encode_shape(work: Work, grid: DualGrid) -> Encoded:
     """The shape_latent of O-Voxels, and the pyramid of their parents."""
     models, device = work.models, work.models.device
     cells = Topology(F.pad(torch.from_numpy(grid.coords), (1, 0)).int().to(device))
-    working = needs.encoder_bytes(models, len(cells))
-    with work.report.stage("encode_shape"), models.on_device(SHAPE_ENCODER, working) as encoder:
-        work.remember("encode_shape")
-        return encoder(
+    working = needs.encoder_room(models, len(cells))
+    with (
+        work.report.stage("encode_shape"),
+        models.on_device(SHAPE_ENCODER, working, grows=True) as encoder,
+    ):
+        slabs = needs.slabs_of(models, SHAPE_ENCODER, len(cells))
+        encoded = encoder(
             cells,
             torch.from_numpy(grid.dual_vertices).to(device),
             torch.from_numpy(grid.intersected).to(device),
+            slabs=slabs,
         )
+        models.worked_in(slabs.peak)
+        work.remember("encode_shape", slabs=slabs.chosen)
+        for link in encoded.pyramid:
+            # A flow comes next, which has no room for neighbours of voxels.
+            link.forget()
+        return encoded
 
 
 @repeated_when_full
@@ -148,7 +158,7 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
     Raises:
         EngineError: ``shape_empty``.
     """
-    models, working = work.models, needs.decoder_room(work.models, SHAPE_DECODER, len(shape))
+    models, working = work.models, needs.codec_room(work.models, SHAPE_DECODER, len(shape))
     with (
         work.report.stage("decode_shape"),
         models.on_device(SHAPE_DECODER, working, grows=True) as decoder,
@@ -169,12 +179,12 @@ def decode_shape(work: Work, shape: SparseTensor) -> DecodedShape:
 @repeated_when_full
 def decode_material(work: Work, texture: SparseTensor, pyramid: Pyramid) -> DecodedMaterial:
     """The materials of the voxels that a pyramid leads to."""
-    models, working = work.models, needs.decoder_room(work.models, MATERIAL_DECODER, len(texture))
+    models, working = work.models, needs.codec_room(work.models, MATERIAL_DECODER, len(texture))
     with (
         work.report.stage("decode_material"),
         models.on_device(MATERIAL_DECODER, working, grows=True) as decoder,
     ):
-        slabs = needs.slabs_of(models, MATERIAL_DECODER, pyramid[-1].children)
+        slabs = needs.slabs_of(models, MATERIAL_DECODER, len(pyramid[-1].children))
         material = decoder(texture, pyramid, slabs=slabs)
         models.worked_in(slabs.peak)
         work.remember("decode_material", slabs=slabs.chosen)
@@ -210,7 +220,7 @@ def _decode_structure(work: Work, latent: Tensor, grid: int) -> Topology:
 def _upsample(work: Work, coarse: SparseTensor) -> Tensor:
     """(N, 4) voxels of a coarse shape."""
     models = work.models
-    working = needs.decoder_room(models, SHAPE_DECODER, len(coarse), upsample=True)
+    working = needs.codec_room(models, SHAPE_DECODER, len(coarse), upsample=True)
     with (
         work.report.stage("upsample"),
         models.on_device(SHAPE_DECODER, working, grows=True) as decoder,

@@ -83,8 +83,7 @@ def upscale(job: UpscaleJob, models: Models, report: Report, inputs: Inputs | No
     else:
         voxels = voxelise(source, route.first.resolution, report)
         placement = voxels.placement
-        encoded = encode_shape(work, voxels.grid)
-        coarse_latent = Latent.of(encoded.mean, route.first.resolution)
+        coarse_latent = Latent.of(encode_shape(work, voxels.grid).mean, route.first.resolution)
         kept, key = {}, mesh_key(source)
     coarse = _on_device(work, coarse_latent)
     cells, resolution = finer_cells(work, coarse, coarse_latent.resolution, route)

@@ -62,7 +62,7 @@ class Work:
         change last bits.
 
         Args:
-            slabs: of a decoder, for each level below its first.
+            slabs: of a decoder or the shape encoder, for each way to its next level.
         """
         self.memory[stage] = {"policy": str(self.models.policy), "slabs": list(slabs), **more}
 

@@ -25,7 +25,7 @@ from engine.sparse.backends import probe_torch
 from engine.systems.opening import load_checkpoint
 from engine.systems.trellis2 import needs, stages
 from engine.systems.trellis2.generate import generate
-from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER
+from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
 from engine.systems.trellis2.routes import offer_of, route_of
 from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
@@ -381,7 +381,9 @@ class FailingTimes:
 
     def install(self, patch: pytest.MonkeyPatch, models: Models, target: str) -> None:
         on_device = models.on_device
-        wanted = "shape_slat_flow_model_64" if target == "_sample" else SHAPE_DECODER
+        wanted = {
+            "_sample": FLOW, "decode_shape": SHAPE_DECODER, "encode_shape": SHAPE_ENCODER,
+        }[target]  # fmt: skip
 
         @contextmanager
         def failing(name: str, working_bytes: int = 0, **more: Any):

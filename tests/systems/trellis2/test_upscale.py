@@ -12,7 +12,7 @@ from engine.residency.models import Models
 from engine.systems.trellis2.expected import expected_stages
 from engine.systems.trellis2.generate import generate
 from engine.systems.trellis2.names import MAX_TOKENS, SHAPE_DECODER, SHAPE_ENCODER
-from engine.systems.trellis2.needs import decoder_bytes, needs_of_upscaling
+from engine.systems.trellis2.needs import codec_bytes, needs_of_upscaling
 from engine.systems.trellis2.rerun import job_again
 from engine.systems.trellis2.routes import offer_of, route_of
 from engine.systems.trellis2.texture import texture
@@ -167,7 +167,7 @@ def test_a_plan_has_the_encoder_for_a_mesh_and_the_assets_own_coarse_shape(model
     assert SHAPE_ENCODER not in {use.name for use in uses}
     count = len(asset.latents["coarse"].coords)
     upsample = next(use for use in uses if use.name == SHAPE_DECODER)
-    assert upsample.working_bytes == decoder_bytes(models, SHAPE_DECODER, count, upsample=True)
+    assert upsample.working_bytes == codec_bytes(models, SHAPE_DECODER, count, upsample=True)
 
 
 @pytest.mark.parametrize(
