@@ -310,6 +310,12 @@ class MaquetteScene(PropertyGroup):
         subtype="PIXEL",
         update=_matte_changed,
     )
+    fast: BoolProperty(  # type: ignore[valid-type]
+        name="Fast",
+        description="Save steps of the networks for a small error: of those that come last, every "
+        "other one is told from the steps before it. Where there are few steps, none is saved",
+        default=False,
+    )
     texture_method: EnumProperty(  # type: ignore[valid-type]
         name="UVs",
         description="Where the new textures lie on the mesh",
