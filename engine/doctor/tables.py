@@ -83,7 +83,9 @@ def tables(hardware: "Hardware") -> Tables:
     from engine.sparse.operations import OPERATIONS
 
     return Tables(
-        *(_lines(registry, hardware) for registry in (ATTENTION, GUIDANCE, STEPS)),
+        _lines(ATTENTION, hardware),
+        _lines(GUIDANCE, hardware),
+        _lines(STEPS, hardware),
         [_kernel(registry, hardware) for registry in OPERATIONS if "triton" in registry.backends],
     )
 
