@@ -19,7 +19,6 @@ from engine.sampling import (
     Spread,
     dense_spread,
     guided_steps,
-    one_by_one,
     sample,
     sparse_spread,
     stepping,
@@ -30,6 +29,7 @@ from engine.systems.trellis2.networks import build_network
 from protocol.samplers import SamplerParams
 from tests.gpu_without_card.card import CUDA, Transfers, fake_topology, on_card, pretended_card
 from tests.gpu_without_card.test_networks import KERNELS, empty, grid_of
+from tests.sampling.alone import one_by_one
 
 CELLS = 500
 FLOWS = {

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from engine.sampling import dense_spread, one_by_one, sample, schedule
+from engine.sampling import dense_spread, sample, schedule
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams, Sampling
+from tests.sampling.alone import one_by_one
 from tests.sampling.test_euler import Recorder, last
 
 
