@@ -16,6 +16,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
+from .core.language import OWN
 from .protocol.finishes import FINISHES, MOST_QUADS
 from .protocol.references import LONGEST_PROMPT
 
@@ -171,6 +172,7 @@ def surface_property(**more: Any) -> Any:
         description="Whether the mesh becomes one closed surface",
         items=SURFACES,
         default="auto",
+        translation_context=OWN,
         **more,
     )
 
@@ -309,6 +311,13 @@ class MaquetteScene(PropertyGroup):
         soft_max=16,
         subtype="PIXEL",
         update=_matte_changed,
+    )
+    fast: BoolProperty(  # type: ignore[valid-type]
+        name="Fast",
+        description="Save steps of the networks for a small error: of those that come last, every "
+        "other one is told from the steps before it. Where there are few steps, none is saved",
+        default=False,
+        translation_context=OWN,
     )
     texture_method: EnumProperty(  # type: ignore[valid-type]
         name="UVs",

@@ -40,12 +40,14 @@ class SamplerRow:
         stage: what ``samplers`` of the job calls it.
         label: for people.
         default: the checkpoint's settings.
+        reuse_after: that a fast job adds to them; None: it saves no passes of this stage.
     """
 
     job: str
     stage: str
     label: str
     default: SamplerParams
+    reuse_after: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,11 @@ class SamplerParams:
         # JSON gives lists; a frozen value should be hashable.
         object.__setattr__(self, "guidance_interval", (low, high))
 
+    @property
+    def saved_steps(self) -> range:
+        """Indices of the steps that are told from those before them; empty: nothing is saved."""
+        return range(0) if self.reuse_after is None else range(self.reuse_after, self.steps - 1, 2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:

@@ -25,6 +25,7 @@ def checkpoint_view(told: CheckpointDescription) -> CheckpointView:
                 label=row.label,
                 steps=row.default.steps,
                 guidance_strength=row.default.guidance_strength,
+                reuse_after=row.reuse_after,
             )
             for row in told.samplers
             if row.job == "generate"

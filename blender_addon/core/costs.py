@@ -1,6 +1,9 @@
 """What something costs, in words. What nobody measured is said to be unknown, never guessed."""
 
+from collections.abc import Mapping
+
 from .language import said
+from .settings import StageSettings
 from .snapshot import CheckpointView, QualityView
 
 UNKNOWN = "not measured on this machine yet"
@@ -89,3 +92,21 @@ def cost_of_game_ready(checkpoint: CheckpointView | None, objects: int = 1) -> s
 def cost_of_texturing(checkpoint: CheckpointView | None, objects: int = 1) -> str:
     """Of new materials for so many objects."""
     return cost_in_words(checkpoint.texture_seconds if checkpoint else None, None, times=objects)
+
+
+def saved_by_fast(checkpoint: CheckpointView, changes: Mapping[str, StageSettings]) -> str:
+    """Of which stages of a generation a fast job saves steps, and how many; empty: of none.
+
+    Args:
+        changes: to samplers, which may have more steps, or fewer.
+    """
+    from ..protocol.samplers import SamplerParams
+
+    found: list[str] = []
+    for stage in checkpoint.stages:
+        steps = changes.get(stage.name, StageSettings()).steps or stage.steps
+        saved = len(SamplerParams(steps=steps, reuse_after=stage.reuse_after).saved_steps)
+        if saved:
+            label = said(stage.label)
+            found.append(said("{stage} {saved} of {steps}", stage=label, saved=saved, steps=steps))
+    return ", ".join(found)

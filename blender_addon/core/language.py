@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+OWN = "Maquette"
+"""A context of translations in which Blender knows no words: for texts that its own words, which go
+before ours, do not fit. "Fast" is "Einfügen" to it, and "Open" a verb."""
+
 
 def _as_it_is(text: str) -> str:
     return text

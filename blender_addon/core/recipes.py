@@ -126,6 +126,7 @@ def summary(recipe: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         (said("Quality"), settings.get("quality")),
         (said("Resolution"), settings.get("resolution")),
         (said("Seed"), settings.get("seed")),
+        (said("Fast"), said("on") if settings.get("fast") is True else ""),
         (said("Finish"), finish.get("finish")),
         (said("Faces"), finish.get("faces")),
         (said("Quads"), finish.get("quads")),
@@ -180,7 +181,9 @@ def _settings(recipe: Mapping[str, Any]) -> Settings:
     settings = _object(recipe.get("settings"))
     finish, kind = recipe.get("finish"), recipe.get("kind")
     common: dict[str, Any] = {
-        name: settings[name] for name in ("seed", "quality", "matte") if settings.get(name)
+        name: settings[name]
+        for name in ("seed", "quality", "matte", "fast")
+        if settings.get(name) is not None
     }
     common["stages"] = {
         name: StageSettings(

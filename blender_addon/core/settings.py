@@ -129,6 +129,7 @@ class GenerateSettings:
         variants: how many, with seeds that follow each other.
         matte: how the background is removed, unless the matte was corrected.
         stages: changed samplers by stage.
+        fast: some steps of the networks are saved, for a small error.
         finish: how the object is made ready; None: the raw surface with colours by vertex.
         checkpoint: of the networks; empty: as the engine is set.
         batch: it runs after everything that somebody waits for.
@@ -139,6 +140,7 @@ class GenerateSettings:
     variants: int = 1
     matte: MatteMethod = "auto"
     stages: Stages = field(default_factory=dict[str, StageSettings])
+    fast: bool = False
     finish: FinishSettings | None = FinishSettings()
     checkpoint: str = ""
     batch: bool = False
@@ -162,6 +164,7 @@ class GenerateSettings:
             seed=min(self.seed, LARGEST_SEED + 1 - self.variants),
             matte=matte or self.matte,
             samplers=_samplers(self.stages),
+            fast=self.fast,
         )
         return first.variants(self.variants)
 
@@ -173,7 +176,7 @@ class TextureSettings:
     Attributes:
         resolution: voxels an axis; None: the checkpoint's highest.
         texture_size: side of the textures in texels; None: as the standard finish.
-        seed, matte, stages, checkpoint, batch: as in ``GenerateSettings``.
+        seed, matte, stages, fast, checkpoint, batch: as in ``GenerateSettings``.
     """
 
     resolution: int | None = None
@@ -181,6 +184,7 @@ class TextureSettings:
     seed: int = DEFAULT_SEED
     matte: MatteMethod = "auto"
     stages: Stages = field(default_factory=dict[str, StageSettings])
+    fast: bool = False
     checkpoint: str = ""
     batch: bool = False
 
@@ -205,6 +209,7 @@ class TextureSettings:
             seed=self.seed,
             matte=matte or self.matte,
             samplers=_samplers(self.stages),
+            fast=self.fast,
         )
 
 
@@ -216,13 +221,14 @@ class UpscaleSettings:
         quality: that it ends at; empty: the checkpoint's finest.
         seed: None: as the object was made, or else 42.
         finish: as in ``GenerateSettings``.
-        matte, stages, checkpoint, batch: as in ``GenerateSettings``.
+        matte, stages, fast, checkpoint, batch: as in ``GenerateSettings``.
     """
 
     quality: str = ""
     seed: int | None = None
     matte: MatteMethod = "auto"
     stages: Stages = field(default_factory=dict[str, StageSettings])
+    fast: bool = False
     finish: FinishSettings | None = FinishSettings(finish="full")
     checkpoint: str = ""
     batch: bool = False
@@ -247,6 +253,7 @@ class UpscaleSettings:
             seed=self.seed,
             matte=matte or self.matte,
             samplers=_samplers(self.stages),
+            fast=self.fast,
         )
 
 

@@ -126,12 +126,20 @@ class QualityView:
 
 @dataclass(frozen=True, kw_only=True)
 class StageView:
-    """A stage whose sampler can be changed under "Advanced", with the checkpoint's defaults."""
+    """A stage whose sampler can be changed under "Advanced".
+
+    Attributes:
+        name: as jobs have it.
+        label: for people.
+        steps, guidance_strength: the checkpoint's defaults.
+        reuse_after: steps after which a fast job saves some; None: it saves none of this stage.
+    """
 
     name: str
     label: str
     steps: int
     guidance_strength: float
+    reuse_after: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

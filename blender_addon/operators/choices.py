@@ -76,6 +76,7 @@ def generate(chosen: Any, checkpoint: Any) -> GenerateSettings:
         variants=chosen.variants,
         matte=chosen.matte,
         stages=stages(chosen, checkpoint),
+        fast=chosen.fast,
         finish=finish(chosen),
     )
 
@@ -103,6 +104,7 @@ def apply(chosen: Any, settings: GenerateSettings, checkpoint: Any) -> None:
         chosen.property_unset("texture_size")
     chosen.surface = made.surface
     chosen.matte = settings.matte if settings.matte in MATTE_NAMES else "auto"
+    chosen.fast = settings.fast
     for number, stage in enumerate(checkpoint.stages[:STAGES] if checkpoint else ()):
         given, changes = settings.stages.get(stage.name, StageSettings()), chosen.stage(number)
         changes.own_steps = given.steps or 0
@@ -117,12 +119,13 @@ def texture(chosen: Any, checkpoint: Any) -> TextureSettings:
         seed=chosen.seed,
         matte=chosen.matte,
         stages={n: s for n, s in stages(chosen, checkpoint).items() if n == "texture"},
+        fast=chosen.fast,
     )
 
 
 def upscale(chosen: Any) -> UpscaleSettings:
     """For Upscale."""
-    return UpscaleSettings(matte=chosen.matte)
+    return UpscaleSettings(matte=chosen.matte, fast=chosen.fast)
 
 
 def finish_again(chosen: Any) -> FinishSettings:

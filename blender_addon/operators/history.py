@@ -5,7 +5,7 @@ from typing import Any
 from bpy.props import BoolProperty, EnumProperty, IntProperty
 from bpy.types import Operator
 
-from ..core.language import said
+from ..core.language import OWN, said
 from ..protocol.errors import EngineError
 from . import targets
 from .acting import attempt, open_folder, refuse, session, session_as_it_is
@@ -155,6 +155,7 @@ class MAQUETTE_OT_history_pin(OfJob, Operator):
 
     bl_idname = "maquette.history_pin"
     bl_label = "Pin"
+    bl_translation_context = OWN
 
     pin: BoolProperty(default=True, options={"SKIP_SAVE", "HIDDEN"})  # type: ignore[valid-type]
 

@@ -119,7 +119,7 @@ def marked(layout: Any, owner: Any, name: str) -> None:
 
 
 class MAQUETTE_PT_sampling(Sidebar, Panel):
-    """Steps and guidance of every stage."""
+    """Steps and guidance of every stage, and whether steps are saved."""
 
     bl_label = "Advanced"
     bl_parent_id = "MAQUETTE_PT_generate"
@@ -133,16 +133,25 @@ class MAQUETTE_PT_sampling(Sidebar, Panel):
     def draw_header_preset(self, context: Any) -> None:
         chosen, checkpoint = context.scene.maquette, tick.snapshot().checkpoint
         count = min(STAGES, len(checkpoint.stages))
-        if any(chosen.stage(number).changed for number in range(count)):
+        if chosen.fast or any(chosen.stage(number).changed for number in range(count)):
             self.layout.operator(
                 "maquette.restore", text="", icon="LOOP_BACK", emboss=False
-            ).what = ",".join(f"stage_{number}" for number in range(count))
+            ).what = ",".join(("fast", *(f"stage_{number}" for number in range(count))))
 
     def draw(self, context: Any) -> None:
         layout, chosen = self.layout, context.scene.maquette
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for number, stage in enumerate(tick.snapshot().checkpoint.stages[:STAGES]):
+        checkpoint = tick.snapshot().checkpoint
+        saved = costs.saved_by_fast(checkpoint, choices.stages(chosen, checkpoint))
+        column = layout.column()
+        column.active = bool(saved)
+        marked(column, chosen, "fast")
+        if saved:
+            text.say(column, context, said("Steps saved: {stages}", stages=saved))
+        else:
+            text.say(column, context, "There are so few steps that none is saved.")
+        for number, stage in enumerate(checkpoint.stages[:STAGES]):
             changes = chosen.stage(number)
             column = layout.column(align=True)
             row = column.row()

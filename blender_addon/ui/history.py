@@ -7,7 +7,7 @@ from bpy.types import Panel
 from ..bl import text, thumbnails, tick
 from ..core import costs
 from ..core.gallery import BETWEEN, PAGE, facts, packed, shown
-from ..core.language import said
+from ..core.language import OWN, said
 from . import words
 from .jobs import KINDS
 from .sidebar import Sidebar
@@ -20,7 +20,7 @@ class MAQUETTE_PT_history(Sidebar, Panel):
     """The gallery."""
 
     bl_label = "History"
-    bl_translation_context = "Maquette"  # Blender's own word is for a log
+    bl_translation_context = OWN  # Blender's own word is for a log
     bl_order = 4
     bl_options = {"DEFAULT_CLOSED"}
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.checkpoints.checkpoint import Checkpoint, load_network
 from engine.checkpoints.int8_weights import SCALE
 from engine.checkpoints.tensors import checked_tensor, opened
-from engine.host.files import made_beside, settle, unwritable
+from engine.host.files import link_or_copy, made_beside, settle, unwritable
 from engine.networks.scaled_linear import (
     WEIGHT,
     WEIGHT_SCALE,
@@ -133,7 +133,7 @@ def quantise(
             elif network.layers:
                 _quantised(network, target, scheme, tell)
             else:
-                _linked(network.weights, target)
+                link_or_copy(network.weights, target)
             tell(network.bytes)
             done += network.bytes
     return absent
@@ -267,15 +267,6 @@ def _names_under(file: Any, prefix: str) -> list[str]:
 def _copied(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
     settle(target)
-
-
-def _linked(source: Path, target: Path) -> None:
-    try:
-        # Caches of a hub hold links to their files.
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
-        settle(target)
 
 
 @contextmanager

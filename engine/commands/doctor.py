@@ -12,8 +12,8 @@ from rich.text import Text
 from engine.commands.console import errors_shown, out, settings_of
 
 if TYPE_CHECKING:
-    from engine.doctor.checks import AttentionLine, KernelLine
     from engine.doctor.savings import Saving
+    from engine.doctor.tables import BackendLine, KernelLine
 
 FAILED = 1
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -30,14 +30,15 @@ def doctor(
 
     Of a GPU also what is slow on it, and why.
 
-    Then: which attention is used on which hardware, and why; our kernels in Triton; and what a
-    little exactness would save.
+    Then: which attention is used on which hardware, and why; how the passes of a sampler's step
+    come about there; our kernels in Triton; and what a little exactness would save.
 
     Exit status 0: everything that Maquette needs works (there may be warnings); 1: something fails.
     """
     with errors_shown(context.obj):
-        from engine.doctor.checks import attention_table, checks, kernel_table
+        from engine.doctor.checks import checks
         from engine.doctor.savings import SAVINGS
+        from engine.doctor.tables import tables_of
         from engine.weights.store import Store
 
         found = []
@@ -53,19 +54,23 @@ def doctor(
                 out.print(line)
                 if check.hint:
                     out.print(f"      {check.hint}", markup=False)
-        table, kernels = attention_table(device), kernel_table(device)
-        if table and not as_json:
-            out.print(_drawn(table))
-            out.print(_drawn_kernels(kernels))
+        tables = tables_of(device)
         if not as_json:
+            for lines in (tables.attention, tables.guidance, tables.steps):
+                if lines:
+                    out.print(_drawn(lines))
+            if tables.kernels:
+                out.print(_drawn_kernels(tables.kernels))
             out.print(_drawn_savings(SAVINGS))
         failed = any(check.state == "fail" for check in found)
         if as_json:
             content = {
                 "works": not failed,
                 "checks": [asdict(check) for check in found],
-                "attention": [asdict(line) for line in table],
-                "kernels": [asdict(line) for line in kernels],
+                **{
+                    name: [asdict(line) for line in table]
+                    for name, table in tables._asdict().items()
+                },
                 "savings": [asdict(line) for line in SAVINGS],
             }
             typer.echo(json.dumps(content, indent=1))
@@ -73,15 +78,16 @@ def doctor(
             raise typer.Exit(FAILED)
 
 
-def _drawn(lines: list["AttentionLine"]) -> Table:
-    table = _table("Attention, best first", "backend", "where", "why", "on this device")
+def _drawn(lines: "Sequence[BackendLine]") -> Table:
+    title = f"{lines[0].operation.capitalize()}, best first"
+    table = _table(title, "backend", "where", "why", "on this device")
     for line in lines:
         style = STYLES["ok"] if line.here == "used here" else None
         table.add_row(line.name, line.where, line.why, line.here, style=style)
     return table
 
 
-def _drawn_kernels(lines: list["KernelLine"]) -> Table:
+def _drawn_kernels(lines: "Sequence[KernelLine]") -> Table:
     title = "Kernels in Triton, none measured on a GPU yet"
     table = _table(title, "operation", "used on this device", "its kernel here")
     for line in lines:

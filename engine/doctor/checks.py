@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import embedded
+from engine.doctor.tables import dtype_of
 from engine.host.command import command
 from engine.systems.catalogue import choose
 from engine.weights.store import RESERVE, Store
@@ -16,7 +17,6 @@ from protocol.limits import WEIGHT_GROUPS
 
 if TYPE_CHECKING:
     from engine.host.machine import Hardware
-    from engine.sparse.backends import Registry
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 9)
@@ -40,38 +40,6 @@ class Check:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class AttentionLine:
-    """A line of the table of attention.
-
-    Attributes:
-        name: of the backend.
-        where: it is used, unless a line above can be.
-        why: it is used there.
-        here: what it is on this device: ``used here``, ``usable``, or why not.
-    """
-
-    name: str
-    where: str
-    why: str
-    here: str
-
-
-@dataclass(frozen=True)
-class KernelLine:
-    """A line of the table of our own kernels in Triton.
-
-    Attributes:
-        operation: what it does.
-        used: the implementation that is used on this device.
-        triton: whether its kernel could be, or why not.
-    """
-
-    operation: str
-    used: str
-    triton: str
-
-
 def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
     """Run all checks, the quick ones first.
 
@@ -90,53 +58,6 @@ def checks(store: Store, *, device: str | None = None) -> Iterator[Check]:
     yield _ram()
     yield _disk(store.folder)
     yield from _weights(store)
-
-
-def attention_table(device: str | None = None) -> list[AttentionLine]:
-    """Which attention is used where and why, best first; empty where the device cannot be used."""
-    try:
-        import torch
-
-        from engine.host import machine
-        from engine.sparse.attention import ATTENTION
-
-        place = torch.device(device) if device else machine.best_device()
-        chosen = ATTENTION.choose(place, machine.working_dtypes(place)[0]).name
-        found = ATTENTION.available(place)
-    except (ImportError, OSError, RuntimeError, AssertionError):
-        return []  # told by ``checks``
-    return [
-        AttentionLine(
-            line.name,
-            ATTENTION.backends[line.name].where,
-            ATTENTION.backends[line.name].why,
-            "used here" if line.name == chosen else "usable" if line.usable else line.reason,
-        )
-        for line in found
-    ]
-
-
-def kernel_table(device: str | None = None) -> list[KernelLine]:
-    """Every operation with a kernel in Triton; empty where the device cannot be used."""
-    try:
-        import torch
-
-        from engine.host import machine
-        from engine.sparse.operations import OPERATIONS
-
-        place = torch.device(device) if device else machine.best_device()
-        hardware = machine.hardware_of(place)
-        lines: list[KernelLine] = []
-        for registry in OPERATIONS:
-            if "triton" not in registry.backends:
-                continue
-            used = registry.explained(hardware, _dtype_of(registry, hardware)).backend
-            verdict = registry.backends["triton"].probe(hardware)
-            could = "usable, where it is asked for by name" if verdict.usable else verdict.reason
-            lines.append(KernelLine(registry.operation, used.name if used else "none", could))
-    except (ImportError, OSError, RuntimeError, AssertionError):
-        return []  # told by ``checks``
-    return lines
 
 
 def _python() -> Check:
@@ -242,7 +163,7 @@ def _slow(hardware: "Hardware") -> Iterator[Check]:
 
     slow, absent = {}, {}
     for registry in OPERATIONS:
-        chosen = registry.explained(hardware, _dtype_of(registry, hardware))
+        chosen = registry.explained(hardware, dtype_of(registry, hardware))
         if chosen.backend is None:
             absent[registry.operation] = chosen.passed_over
         elif chosen.backend.name == "torch":
@@ -253,17 +174,6 @@ def _slow(hardware: "Hardware") -> Iterator[Check]:
                 f"{backend}: {reason}" for lines in found.values() for backend, reason in lines
             )
             yield Check(name, "ok", f"{', '.join(found)}{how} ({'; '.join(reasons)})")
-
-
-def _dtype_of(registry: "Registry", hardware: "Hardware"):
-    """The dtype that an operation has on some hardware."""
-    from engine.host.machine import precision_of
-    from engine.sparse.attention import ATTENTION
-
-    flows, codecs, _ = precision_of(hardware)
-    usual = flows if registry is ATTENTION else codecs
-    known = list(registry.backends.values())[-1].dtypes
-    return usual if usual in known else known[0]
 
 
 def _short(dtype) -> str:

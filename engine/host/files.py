@@ -92,6 +92,23 @@ def settle(file: Path) -> None:
     flush(file)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file one more name where the disk can; elsewhere copy it, and wait for the disk.
+
+    Args:
+        source: will never change; of a symbolic link the file behind it is meant.
+        target: is not there yet.
+
+    Raises:
+        OSError: what copying raises.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+        flush(target)
+
+
 @contextmanager
 def made_beside(folder: Path) -> Iterator[Path]:
     """A temporary folder beside ``folder``, which gets its name when the block succeeds: the last

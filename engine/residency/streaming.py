@@ -19,7 +19,8 @@ Event: TypeAlias = torch.cuda.Event
 class CopyStream:
     """Copies weights to a device beside what runs there.
 
-    On a device other than CUDA nothing is pinned, and copies are made at once.
+    On a device other than CUDA nothing is pinned, and copies are made at once; the CPU takes the
+    weights as they are.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -37,11 +38,25 @@ class CopyStream:
     def send(self, tensors: list[Tensor], home: Stream | None) -> tuple[list[Tensor], Event | None]:
         """Copies on the device, and the event after which they are whole; from any thread.
 
+        Whoever lets go of them waits for it first, since else their memory could be written to when
+        others have it already.
+
         Args:
             tensors: ``pinned`` ones; torch keeps their memory until they are copied.
             home: where the copies will be used. They have memory of that stream, so that it goes
                 back to it.
         """
+        with torch.inference_mode(False):  # they become weights
+            return self._send(tensors, home)
+
+    def wait(self, arrived: Event | None) -> None:
+        """Let what follows on the caller's stream begin after that event; the host goes on."""
+        if arrived is not None:
+            torch.cuda.current_stream(self.device).wait_event(arrived)
+
+    def _send(
+        self, tensors: list[Tensor], home: Stream | None
+    ) -> tuple[list[Tensor], Event | None]:
         if self._side is None:
             return [tensor.to(self.device) for tensor in tensors], None
         with torch.cuda.stream(home):
@@ -57,10 +72,6 @@ class CopyStream:
             arrived.record(self._side)
         return there, arrived
 
-    def wait(self, arrived: Event) -> None:
-        """Let what follows on the caller's stream begin after that event; the host goes on."""
-        torch.cuda.current_stream(self.device).wait_event(arrived)
-
 
 class BlockStream:
     """Streams the weights of a network that was loaded in host memory.
@@ -68,22 +79,24 @@ class BlockStream:
     Args:
         network: its parameters are replaced while the stream is open.
         device: where it runs.
+        copies: what copies to it; None: a stream of this device.
 
     Attributes:
         peak: most bytes of weights that were on the device at a time.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, device: torch.device, copies: CopyStream | None = None
+    ) -> None:
         self.network = network
-        self.device = device
+        self._copies = copies or CopyStream(device)
         self.peak = 0
         self._groups = [_large(group) for group in stream_groups(network)]
         large = {slot for group in self._groups for slot in group}
         self._held = _place_rest(network, large, device)
         self._host = {slot: self._ready(slot) for slot in large}
-        self._fetched: dict[int, tuple[list[Tensor], torch.cuda.Event | None]] = {}
+        self._fetched: dict[int, tuple[list[Tensor], Event | None]] = {}
         self._installed: set[Slot] = set()
-        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._hooks = []
         for number, group in enumerate(stream_groups(network)):
             self._hooks += [
@@ -107,17 +120,12 @@ class BlockStream:
             hook.remove()
         for slot in list(self._installed):
             self._remove(slot)
-        self._fetched.clear()
+        for number in list(self._fetched):
+            self._arrive(number)
 
     def _enter(self, number: int) -> None:
         self._fetch(number)
-        copies, event = self._fetched.pop(number)
-        if event is not None:
-            torch.cuda.current_stream(self.device).wait_event(event)
-        for slot, copy in zip(self._groups[number], copies, strict=True):
-            if copy.device.type == "cuda":
-                # Allocated on the side stream: not to be reused before this stream is done.
-                copy.record_stream(torch.cuda.current_stream(self.device))
+        for slot, copy in zip(self._groups[number], self._arrive(number), strict=True):
             _set(slot, copy)
             self._installed.add(slot)
         if len(self._groups) > 1:
@@ -131,17 +139,15 @@ class BlockStream:
         if number in self._fetched:
             return
         for stale in self._fetched.keys() - {number}:
-            self._hold(-sum(copy.nbytes for copy in self._fetched.pop(stale)[0]))
+            self._hold(-sum(copy.nbytes for copy in self._arrive(stale)))
         host = [self._host[slot] for slot in self._groups[number]]
         self._hold(sum(tensor.nbytes for tensor in host))
-        if self._side is None:
-            self._fetched[number] = ([_copied(tensor, self.device) for tensor in host], None)
-            return
-        with torch.cuda.stream(self._side):
-            copies = [_copied(tensor, self.device) for tensor in host]
-            event = torch.cuda.Event()
-            event.record(self._side)
-        self._fetched[number] = (copies, event)
+        self._fetched[number] = self._copies.send(host, self._copies.home())
+
+    def _arrive(self, number: int) -> list[Tensor]:
+        copies, arrived = self._fetched.pop(number)
+        self._copies.wait(arrived)
+        return copies
 
     def _borrow(self, leaf: nn.Module) -> None:
         for name, _ in list(leaf.named_parameters(recurse=False)):
@@ -149,7 +155,9 @@ class BlockStream:
             if slot not in self._host or slot in self._installed:
                 continue
             self._hold(self._host[slot].nbytes)
-            _set(slot, _copied(self._host[slot], self.device))
+            (copy,), arrived = self._copies.send([self._host[slot]], self._copies.home())
+            self._copies.wait(arrived)
+            _set(slot, copy)
             self._installed.add(slot)
             self._borrowed.add(slot)
 
@@ -170,8 +178,7 @@ class BlockStream:
 
     def _ready(self, slot: Slot) -> Tensor:
         module, name = slot
-        tensor = getattr(module, name).detach()
-        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+        return self._copies.pinned(getattr(module, name).detach())
 
 
 def stream_groups(network: nn.Module) -> list[nn.Module]:
@@ -223,11 +230,6 @@ def _place_rest(network: nn.Module, large: set[Slot], device: torch.device) -> i
                     moved[buffer] = buffer.to(device)
                 setattr(module, name, moved[buffer])
     return held
-
-
-def _copied(tensor: Tensor, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return tensor.to(device, non_blocking=True, copy=True)
 
 
 def _set(slot: Slot, tensor: Tensor) -> None:

@@ -3,7 +3,7 @@
 from engine.sampling.euler import Step, guided_steps, guided_velocity, sample, schedule
 from engine.sampling.passes import GUIDANCE, STEPS, stepping
 from engine.sampling.spread import Spread, dense_spread, sparse_spread
-from engine.sampling.velocity import Velocity, one_by_one
+from engine.sampling.velocity import Velocity
 
 __all__ = [
     "GUIDANCE",
@@ -14,7 +14,6 @@ __all__ = [
     "dense_spread",
     "guided_steps",
     "guided_velocity",
-    "one_by_one",
     "sample",
     "schedule",
     "sparse_spread",

@@ -20,13 +20,6 @@ LEAST = 2
 """Velocities that a line needs."""
 
 
-def saved_steps(params: SamplerParams) -> list[int]:
-    """Indices of the steps whose velocities are forecast; empty where nothing is saved."""
-    if params.reuse_after is None:
-        return []
-    return list(range(params.reuse_after, params.steps - 1, 2))
-
-
 def reusing(velocity: Velocity, times: Sequence[float], params: SamplerParams) -> Velocity:
     """A velocity that asks another one only at steps that are not saved, for one walk.
 
@@ -34,7 +27,7 @@ def reusing(velocity: Velocity, times: Sequence[float], params: SamplerParams) -
         times: of the steps, as ``schedule`` gives them.
         params: also says what is saved.
     """
-    saved = frozenset(times[index] for index in saved_steps(params))
+    saved = frozenset(times[index] for index in params.saved_steps)
     return _Reusing(velocity, saved) if saved else velocity
 
 

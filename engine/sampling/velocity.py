@@ -1,6 +1,5 @@
 """What a sampler asks and a network answers: velocities."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from torch import Tensor
@@ -33,8 +32,3 @@ class Passes(Protocol):
     def __call__(self, x: Tensor, time: Tensor, asked: Asked) -> tuple[Tensor, ...]:
         """As ``Velocity``; ``time`` is 1000 t, (1,) float32 on the device of ``x``."""
         ...
-
-
-def one_by_one(single: Callable[[Tensor, float, bool], Tensor]) -> Velocity:
-    """A velocity out of a function that gives one at a time: of (x, t, positive)."""
-    return lambda x, t, asked: tuple(single(x, t, positive) for positive in asked)

@@ -85,7 +85,13 @@ def rough_profile(spec: Job, finish: FinishChoice | None, checkpoint: str | None
         )
     ]
     after = f"{finish.finish} {finish.levels or ''}".strip() if finish else ""
-    return "|".join((type(spec).__name__, checkpoint or "", *settings, after))
+    key = "|".join((type(spec).__name__, checkpoint or "", *settings, after))
+    return key + fast_or_not(spec)
+
+
+def fast_or_not(spec: Job) -> str:
+    """The end of a key: what a fast job takes says little about others."""
+    return "|fast" if getattr(spec, "fast", False) else ""
 
 
 def general_profile(device: str, checkpoint: str) -> str:

@@ -11,6 +11,7 @@ from engine.pipe import messages as pipe
 from engine.service.estimates import (
     TOTAL,
     Estimate,
+    fast_or_not,
     general_profile,
     history_with,
     rough_profile,
@@ -273,7 +274,8 @@ class Running:
     def _on_started(self, event: pipe.Started) -> None:
         record = self._record
         if record is not None:
-            self._profile = "|".join((self._device, record.kind, event.checkpoint, event.route))
+            profile = "|".join((self._device, record.kind, event.checkpoint, event.route))
+            self._profile = profile + fast_or_not(record.spec)
             self._general = general_profile(self._device, event.checkpoint)
             own, others = self._store.history(self._profile), self._store.history(self._general)
             history = history_with(own, others, record.spec, record.finish)

@@ -1,7 +1,6 @@
 """Jobs on their way into the store: what is attached becomes files first, on the disk's thread."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from engine.host.files import unwritable, write_bytes_atomic
+from engine.host.files import link_or_copy, unwritable, write_bytes_atomic
 from engine.pipe.messages import AttachedFile
 from engine.service.checking import check_inputs
 from engine.service.endpoint import Answer, Session
@@ -231,10 +230,7 @@ class Submitting:
             for file in source.iterdir():
                 place = target / file.name
                 place.unlink(missing_ok=True)
-                try:
-                    os.link(file, place)  # inputs never change
-                except OSError:  # a file system without links
-                    shutil.copyfile(file, place)
+                link_or_copy(file, place)  # inputs never change
 
 
 def _place_in_turn(session: Session) -> Callable[[Callable[[], object]], None]:

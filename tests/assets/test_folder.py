@@ -21,14 +21,14 @@ from protocol.errors import EngineError
 from protocol.finishes import FinishAdvice
 from protocol.jobs import GenerateJob, TextureJob
 from tests.finishing.shapes import box
-from tests.systems.trellis2.toy import INPUTS, given, make_checkpoint, picture, toy_models
+from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 
 FILES = {"recipe.json", "source.png", "latents.safetensors", "asset.vxz"}
 
 
 @pytest.fixture(scope="module")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Asset, Asset]:
-    models = toy_models(make_checkpoint(tmp_path_factory.mktemp("toy") / "model"))
+def assets(toy: Path) -> tuple[Asset, Asset]:
+    models = toy_models(toy)
     made = generate(
         GenerateJob(picture=given(picture()), type="128_cascade"), models, Report(), INPUTS
     )

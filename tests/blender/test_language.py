@@ -117,7 +117,7 @@ def test_what_is_drawn_in_any_state_is_german(
             )
             assert len(words) > before, name
     finally:
-        language.use(bpy.app.translations.pgettext_iface)
+        language.use(addon.module("bl.languages").look_up)
     # What a snapshot says is the engine's, or translated where it was made.
     assert sorted(missed - given - set(german.values())) == []
     # Blender looks up what it is given as it is, under the context of the operator.

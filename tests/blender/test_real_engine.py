@@ -69,7 +69,7 @@ def _wait(pump: Pump, job: str) -> None:
 
 def _mushroom(pump: Pump) -> Any:
     _choose(pump)
-    settings = _settings("GenerateSettings", quality="draft", finish=_finish())
+    settings = _settings("GenerateSettings", quality="draft", fast=True, finish=_finish())
     place = addon.module("bl.place").at_cursor(bpy.context.scene)
     (job,) = _session().generate(settings, _target(matrix=place))
     _wait(pump, job)
@@ -87,6 +87,9 @@ def test_generated_then_made_ready_for_games_then_finer(pump: Pump, engine: None
     thing = _mushroom(pump)
     recipe = addon.module("bl.recipe")
     job, uid = recipe.job_of(thing), thing.session_uid
+    told = recipe.read(thing)
+    assert told["made"]["samplers"]["structure"]["reuse_after"] == 6
+    assert addon.module("core.recipes").settings_of(told).fast
     assert job and 100 < len(thing.data.polygons) < 4400 and _materials(thing)
     assert min(corner[2] for corner in thing.bound_box) == pytest.approx(0, abs=1e-4)
     assert all(image.packed_file for image in _materials(thing).values())

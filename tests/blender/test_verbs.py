@@ -19,7 +19,7 @@ def test_generate_takes_what_the_panel_holds(session: Recorder) -> None:
     chosen = bpy.context.scene.maquette
     chosen.quality, chosen.seed, chosen.variants, chosen.height = "draft", 7, 3, 0.5
     chosen.faces, chosen.surface = 50_000, "closed"
-    chosen.stage_1.steps = 25
+    chosen.stage_1.steps, chosen.fast = 25, True
     bpy.context.scene.cursor.location = (1, 2, 3)
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     name, (settings, target, picture), _ = session.only()
@@ -27,6 +27,7 @@ def test_generate_takes_what_the_panel_holds(session: Recorder) -> None:
     assert (settings.quality, settings.seed, settings.variants) == ("draft", 7, 3)
     assert (settings.finish.faces, settings.finish.closed) == (50_000, True)
     assert {key: stage.steps for key, stage in settings.stages.items()} == {"shape": 25}
+    assert settings.fast
     assert target.height == 0.5 and target.matrix[3::4][:3] == (1, 2, 3)
 
 
@@ -35,13 +36,16 @@ def test_what_is_as_it_was_at_first_is_left_to_the_networks(session: Recorder) -
     settings = session.only()[1][0]
     assert settings.finish.faces is None and settings.finish.closed is None
     assert settings.finish.texture_size is None and settings.stages == {}
+    assert not settings.fast
 
 
 def test_restore_takes_changes_back(session: Recorder) -> None:
     chosen = bpy.context.scene.maquette
     chosen.faces, chosen.stage_0.guidance = 1234, 3.0
     assert chosen.changed("faces") and chosen.stage_0.changed
-    bpy.ops.maquette.restore(what="faces,stage_0")
+    chosen.fast = True
+    bpy.ops.maquette.restore(what="fast,faces,stage_0")
+    assert not chosen.fast
     assert chosen.faces == 200_000 and chosen.stage_0.guidance == 7.5
     assert not chosen.changed("faces") and not chosen.stage_0.changed
 
@@ -228,16 +232,39 @@ def test_a_file_that_is_gone_is_refused_in_words(session: Recorder, tmp_path: Pa
     assert session.calls == []
 
 
+def test_fast_promises_only_what_the_stages_save(
+    session: Recorder, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_texts(monkeypatch)
+    chosen, snapshot = bpy.context.scene.maquette, known["08_picture"]
+    panel = addon.module("ui.generate").MAQUETTE_PT_sampling
+
+    def drawn() -> str:
+        layout = Layout()
+        panel.draw(SimpleNamespace(layout=layout), bpy.context)
+        return next(text for text in layout.texts if "saved" in text)
+
+    assert drawn() == "Steps saved: Structure 3 of 12, Shape 4 of 12, Materials 4 of 12"
+    chosen.stage_1.steps, chosen.stage_2.steps = 1, 25
+    assert drawn() == "Steps saved: Structure 3 of 12, Materials 10 of 25"
+    never = tuple(replace(stage, reuse_after=None) for stage in snapshot.checkpoint.stages)
+    checkpoint = replace(snapshot.checkpoint, stages=never)
+    show(monkeypatch, replace(snapshot, checkpoint=checkpoint))
+    assert drawn() == "There are so few steps that none is saved."
+
+
 def test_a_preset_comes_back(session: Recorder, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(addon.module("bl.tick"), "user_folder", lambda: tmp_path)
     addon.module("operators.presets").names.cache_clear()
     chosen = bpy.context.scene.maquette
     chosen.quality, chosen.faces, chosen.stage_2.steps, chosen.seed = "draft", 9000, 20, 5
+    chosen.fast = True
     bpy.ops.maquette.preset_save(name="Props")
     chosen.quality, chosen.faces, chosen.stage_2.steps, chosen.seed = "high", 10, 12, 6
+    chosen.fast = False
     bpy.ops.maquette.preset_use(name="Props")
     assert (chosen.quality, chosen.faces, chosen.stage_2.steps) == ("draft", 9000, 20)
-    assert chosen.seed == 6
+    assert chosen.seed == 6 and chosen.fast
     assert addon.module("operators.presets").names() == ("Props",)
     bpy.ops.maquette.preset_delete(name="Props")
     assert addon.module("operators.presets").names() == ()
@@ -246,9 +273,10 @@ def test_a_preset_comes_back(session: Recorder, tmp_path: Path, monkeypatch: Any
 def test_retexture_sends_the_selected_mesh(session: Recorder) -> None:
     bpy.ops.mesh.primitive_cube_add()
     thing = bpy.context.object
+    bpy.context.scene.maquette.fast = True
     bpy.ops.maquette.retexture()
     name, (settings, arrays, target), _ = session.only()
-    assert name == "texture" and settings.stages == {}
+    assert name == "texture" and settings.stages == {} and settings.fast
     assert arrays["position"].shape == (8, 3) and target.purpose == "retexture"
     assert (target.object, target.object_name) == (thing.session_uid, thing.name)
 
@@ -282,8 +310,10 @@ def test_a_retextured_object_is_made_finer_from_what_made_its_shape(session: Rec
     assert recipe.job_of(thing, of_shape=True) == "d" * 32
     recipe.write(thing, trophy)  # its shape was not made here
     assert recipe.is_of_look(thing)
+    bpy.context.scene.maquette.fast = True
     bpy.ops.maquette.upscale()
-    _, (_, target), named = session.only()
+    _, (settings, target), named = session.only()
+    assert settings.fast
     assert named == {"source": "b" * 32} and target.matrix == (2.0,) * 16
 
 

@@ -20,6 +20,7 @@ from engine.systems.trellis2.networks import load_network
 from protocol.errors import EngineError
 from tests.checkpoints import tiny
 from tests.checkpoints.one_byte_files import LAYOUTS, one_byte, turned, write_one_byte
+from tests.residency.copies import CPU, LateCopies
 
 ARGS = (
     tiny.FLOW_ARGS
@@ -123,7 +124,7 @@ def test_blocks_of_one_byte_are_streamed(stem: Path, layout: str):
     expected = velocity(load_network(stem, weights=weights))
     flow = load_network(stem, weights=weights)
     before = [layer.weight for layer in scaled(flow)]
-    stream = BlockStream(flow, torch.device("cpu"))
+    stream = BlockStream(flow, CPU, LateCopies())
     assert torch.equal(velocity(flow), expected)
     assert stream.peak == streamed_bytes(load_network(stem, weights=weights))
     stream.close()

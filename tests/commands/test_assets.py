@@ -23,13 +23,8 @@ from engine.systems import catalogue, matte_network
 from engine.systems.trellis2 import stages
 from engine.weights.hub_names import DINOV3, REMBG
 from tests.finishing.shapes import box
-from tests.systems.trellis2.toy import ToyEncoder, make_checkpoint, picture
+from tests.systems.trellis2.toy import ToyEncoder, picture
 from tests.weights.fake_hub import weight
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("toy") / "model")
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +51,11 @@ def made_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"home"}
 
 
-def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None:
+def test_generate_then_upscale(toy: Path, image: Path, tmp_path: Path) -> None:
     low, high = tmp_path / "low.glb", tmp_path / "high.glb"
     # The file names the object in it, so the one to compare with has the same name.
     direct = tmp_path / "direct" / "high.glb"
-    options = ("--checkpoint", model, "--device", "cpu", "--finish", "none")
+    options = ("--checkpoint", toy, "--device", "cpu", "--finish", "none")
     words = ("--quality", "draft", "--seed", 3, "--verbose")
     result = run("generate", image, "-o", low, *words, *options)
     assert result.exit_code == 0, result.output
@@ -90,7 +85,7 @@ def test_generate_then_upscale(model: Path, image: Path, tmp_path: Path) -> None
     assert len(written.faces) == len(load_asset(tmp_path / "high.maquette").mesh.faces)
 
 
-def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) -> None:
+def test_variants_of_several_pictures(toy: Path, image: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     other.write_bytes(picture((0, 120, 220)))
     out = tmp_path / "out"
@@ -98,7 +93,7 @@ def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) 
     result = run(
         "generate", image, other, "-o", out / "a.ply", "--type", "64", "--variants", 2,
         "--steps", "structure=2", "--steps", "texture=1", "--guidance", "shape=2.5",
-        "--checkpoint", model, "--device", "cpu", "--finish", "none",
+        "--checkpoint", toy, "--device", "cpu", "--finish", "none",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert made_in(out) == {f"a_{i}{end}" for i in range(1, 5) for end in (".ply", ".maquette")}
@@ -110,8 +105,8 @@ def test_variants_of_several_pictures(model: Path, image: Path, tmp_path: Path) 
     assert recipes[0]["picture_sha256"] != recipes[2]["picture_sha256"]
 
 
-def test_fast(model: Path, image: Path, tmp_path: Path) -> None:
-    options = ("--checkpoint", model, "--device", "cpu", "--finish", "none", "--fast")
+def test_fast(toy: Path, image: Path, tmp_path: Path) -> None:
+    options = ("--checkpoint", toy, "--device", "cpu", "--finish", "none", "--fast")
     steps = ("--steps", "structure=9", "--steps", "texture=7")
     result = run("generate", image, "-o", tmp_path / "a.ply", "--type", "64", *steps, *options)
     assert result.exit_code == 0, result.output
@@ -132,13 +127,13 @@ def test_fast(model: Path, image: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0 and "none is saved" in result.stderr, result.output
 
 
-def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
+def test_texture(toy: Path, image: Path, tmp_path: Path) -> None:
     mesh = box((2, 1, 0.5), centre=(3, 4, 5))
     save_mesh(mesh, tmp_path / "box.glb")
     target = tmp_path / "painted.ply"
     result = run(
         "texture", tmp_path / "box.glb", image, "-o", target, "--resolution", 64,
-        "--checkpoint", model, "--device", "cpu", "--finish", "none",
+        "--checkpoint", toy, "--device", "cpu", "--finish", "none",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     painted = trimesh.load(target, process=False)
@@ -148,11 +143,11 @@ def test_texture(model: Path, image: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["texture", "upscale"])
-def test_textures_can_be_required(verb: str, model: Path, image: Path, tmp_path: Path) -> None:
+def test_textures_can_be_required(verb: str, toy: Path, image: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost.obj"
     lost.write_text("mtllib gone.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n")
     result = run(
-        verb, lost, image, "-o", tmp_path / "x.glb", "--checkpoint", model, "--device", "cpu",
+        verb, lost, image, "-o", tmp_path / "x.glb", "--checkpoint", toy, "--device", "cpu",
         "--require-textures",
     )  # fmt: skip
     assert result.exit_code == 2, result.output
@@ -161,14 +156,14 @@ def test_textures_can_be_required(verb: str, model: Path, image: Path, tmp_path:
 
 
 def test_a_textured_mesh_is_finished_with_its_own_faces(
-    model: Path, image: Path, tmp_path: Path
+    toy: Path, image: Path, tmp_path: Path
 ) -> None:
     given = box((2, 1, 0.5), centre=(3, 4, 5))
     save_mesh(given, tmp_path / "box.glb")
     target = tmp_path / "painted.glb"
     result = run(
         "texture", tmp_path / "box.glb", image, "-o", target, "--resolution", 64,
-        "--checkpoint", model, "--device", "cpu",
+        "--checkpoint", toy, "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     folder = tmp_path / "painted.maquette"
@@ -215,7 +210,7 @@ def test_a_textured_mesh_is_finished_with_its_own_faces(
 def test_mistakes_are_told_in_a_sentence(
     arguments: list[str],
     message: str,
-    model: Path,
+    toy: Path,
     image: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -223,7 +218,7 @@ def test_mistakes_are_told_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "home" / "x_2.maquette").mkdir(parents=True)
     given = [str(image) if word == "IMAGE" else word for word in arguments]
-    result = run(*given, "--checkpoint", model)
+    result = run(*given, "--checkpoint", toy)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
@@ -231,10 +226,10 @@ def test_mistakes_are_told_in_a_sentence(
 
 
 def test_folders_are_made_and_two_runs_into_one_name_are_not_mixed(
-    model: Path, image: Path, tmp_path: Path
+    toy: Path, image: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "new" / "folder" / "x.glb"
-    options = ("--type", "64", "--checkpoint", model, "--device", "cpu", "--finish", "none")
+    options = ("--type", "64", "--checkpoint", toy, "--device", "cpu", "--finish", "none")
     with session.claimed([target], finished=False):
         other = run("generate", image, "-o", target.with_suffix(".ply"), *options)
         assert other.exit_code == 2
@@ -245,7 +240,7 @@ def test_folders_are_made_and_two_runs_into_one_name_are_not_mixed(
 
 
 def stopped_at(
-    room: object, name: str, monkeypatch: pytest.MonkeyPatch, model: Path, image: Path
+    room: object, name: str, monkeypatch: pytest.MonkeyPatch, toy: Path, image: Path
 ) -> Result:
     """A generation to x.glb beside the picture, with Ctrl-C pressed in a function of a room."""
 
@@ -254,7 +249,7 @@ def stopped_at(
 
     monkeypatch.setattr(room, name, stop)
     result = run(
-        "generate", image, "-o", image.parent / "x.glb", "--type", "64", "--checkpoint", model,
+        "generate", image, "-o", image.parent / "x.glb", "--type", "64", "--checkpoint", toy,
         "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 130
@@ -262,17 +257,17 @@ def stopped_at(
 
 
 def test_stopped_while_working(
-    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = stopped_at(stages, "dense_spread", monkeypatch, model, image)
+    result = stopped_at(stages, "dense_spread", monkeypatch, toy, image)
     assert "Stopped." in result.stderr
     assert made_in(tmp_path) == {"disc.png"}
 
 
 def test_stopped_while_finishing_says_how_to_go_on(
-    model: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = stopped_at(session, "finish", monkeypatch, model, image)
+    result = stopped_at(session, "finish", monkeypatch, toy, image)
     folder, target = tmp_path / "x.maquette", tmp_path / "x.glb"
     assert f"maquette finish {folder} -o {target}" in " ".join(result.stderr.split())
     assert made_in(tmp_path) == {"disc.png", "x.maquette"}
@@ -303,7 +298,7 @@ def put(home: Path, repository: str, name: str, content: bytes) -> Path:
 
 @pytest.mark.usefixtures("small_weights")
 def test_a_downloaded_matte_network_is_used_and_never_downloaded_offline(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[RembgMatte] = []
 
@@ -314,7 +309,7 @@ def test_a_downloaded_matte_network_is_used_and_never_downloaded_offline(
     monkeypatch.setattr(RembgMatte, "alpha", alpha)
     image, words = (
         tmp_path / "photo.png",
-        ("--type", "64", "--checkpoint", model, "--device", "cpu"),
+        ("--type", "64", "--checkpoint", toy, "--device", "cpu"),
     )
     Image.new("RGB", (60, 40), (200, 40, 30)).save(image)
     words += ("--finish", "none", "--matte", "rembg", "--offline")
@@ -331,10 +326,10 @@ def test_a_downloaded_matte_network_is_used_and_never_downloaded_offline(
 
 @pytest.mark.usefixtures("small_weights")
 def test_an_encoder_that_is_not_whole_is_not_taken_for_one(
-    model: Path, image: Path, tmp_path: Path
+    toy: Path, image: Path, tmp_path: Path
 ) -> None:
     published = tmp_path / "published"
-    shutil.copytree(model, published)
+    shutil.copytree(toy, published)
     for name in ("pipeline.json", "texturing_pipeline.json"):
         text = (published / name).read_text().replace("ToyEncoder", "DinoV3FeatureExtractor")
         (published / name).write_text(text)
@@ -344,7 +339,7 @@ def test_an_encoder_that_is_not_whole_is_not_taken_for_one(
     assert result.exit_code == 2
     assert "models download image_encoder" in " ".join(result.stderr.split())
     # Who needs no DINOv3 is not bothered with it.
-    assert run(*words, model, "--type", "64", "--finish", "none").exit_code == 0
+    assert run(*words, toy, "--type", "64", "--finish", "none").exit_code == 0
 
 
 def test_the_users_hub_and_mirrors_are_asked(

@@ -5,12 +5,16 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from engine.cli import app
 from engine.doctor import checks, selftest
+from engine.doctor.tables import tables
 from engine.host import machine
 from engine.host.machine import Hardware
+from engine.sampling import GUIDANCE, STEPS
+from engine.sampling.passes import GRAPH, LAUNCHED, ONE_BATCH, TWO_PASSES
 from engine.sparse.attention import ATTENTION
 from engine.sparse.backends import preferring
 from engine.sparse.operations import OPERATIONS
@@ -72,6 +76,27 @@ def test_the_table_of_attention():
     assert [line["name"] for line in found] == list(ATTENTION.backends)
     assert {line["name"] for line in found if line["here"] == "used here"} == {"sdpa"}
     assert "Pascal" in next(line["where"] for line in found if line["name"] == "plain")
+
+
+def test_the_tables_of_passes_are_those_that_are_chosen_by(monkeypatch: pytest.MonkeyPatch):
+    text = " ".join(doctor("--device", "cpu").stdout.split())
+    assert "Guided step, best first" in text and "Sampler step, best first" in text
+    found = json.loads(doctor("--device", "cpu", "--json").stdout)
+    for name, registry in (("guidance", GUIDANCE), ("steps", STEPS)):
+        monkeypatch.setattr(registry, "_chosen", {})
+        assert [line["name"] for line in found[name]] == list(registry.backends)
+        assert all(line["where"] and line["why"] for line in found[name])
+    for kind in ("cpu", "mps", "rocm", "cuda"):
+        hardware = Hardware(kind, (9, 0)) if kind == "cuda" else Hardware(kind)
+        printed = tables(hardware)
+        guidance = {line.name: line.here for line in printed.guidance}
+        steps = {line.name: line.here for line in printed.steps}
+        for here, registry in ((guidance, GUIDANCE), (steps, STEPS)):
+            (used,) = (name for name, state in here.items() if state == "used here")
+            assert used == registry.choose(hardware, torch.float32).name
+        assert (guidance[ONE_BATCH] == "used here") == (kind in ("cuda", "rocm"))
+    assert guidance[TWO_PASSES] == "usable"
+    assert steps == {GRAPH: "usable, where it is asked for by name", LAUNCHED: "used here"}
 
 
 def test_the_table_of_kernels():

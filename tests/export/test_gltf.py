@@ -1,8 +1,6 @@
 """GLB files: valid by the Khronos validator, and the same when they are read again."""
 
 import io
-import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +16,8 @@ from engine.mesh import Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
 from tests.export.assets import game_asset, sheet, textured_ball
+from tests.export.glb import document_of, taken_apart
 from tests.export.gltf_validator import assert_valid
-
-
-def document_of(path: Path) -> dict:
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<I", data, 12)
-    return json.loads(data[20 : 20 + size])
 
 
 @pytest.mark.parametrize("see_through", [False, True])
@@ -90,14 +83,12 @@ def test_second_uvs_are_a_second_layer(tmp_path: Path) -> None:
 
 
 def _values(path: Path, accessor: dict) -> np.ndarray:
-    data, document = path.read_bytes(), document_of(path)
-    (size,) = struct.unpack_from("<I", data, 12)
+    document, rest = taken_apart(path)
     view = document["bufferViews"][accessor["bufferView"]]
     kind = {5126: np.float32, 5125: np.uint32, 5123: np.uint16}[accessor["componentType"]]
     width = {"SCALAR": 1, "VEC2": 2}[accessor["type"]]
-    start = 28 + size + view["byteOffset"]
     count = accessor["count"] * width
-    return np.frombuffer(data, kind, count, start).reshape(-1, width)
+    return np.frombuffer(rest, kind, count, 8 + view["byteOffset"]).reshape(-1, width)
 
 
 def test_what_is_too_large_for_webp_becomes_png() -> None:
@@ -304,8 +295,7 @@ def test_alpha_of_vertices_is_judged_like_that_of_texels(alpha: list[float], mod
     colors = np.ones((3, 4), np.float32)
     colors[:2, 3] = alpha
     data = glb_bytes([NamedMesh("a", Mesh(vertices, faces, colors=colors))])
-    (size,) = struct.unpack_from("<I", data, 12)
-    material = json.loads(data[20 : 20 + size])["materials"][0]
+    material = document_of(data)["materials"][0]
     assert material.get("alphaMode", "OPAQUE") == mode
 
 

@@ -1,7 +1,5 @@
 """What is saved can be loaded again, in place and in colour."""
 
-import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from engine.export.obj_names import files_beside
 from engine.mesh import Material, Mesh, Texture
 from engine.readers.load import load_mesh
 from protocol.errors import EngineError
+from tests.export.glb import document_of
 
 
 def colored_tetrahedron() -> Mesh:
@@ -57,9 +56,7 @@ def test_round_trip_of_bare_geometry(tmp_path: Path, suffix: str) -> None:
 
 def test_glb_says_what_gltf_wants(tmp_path: Path) -> None:
     save_mesh(colored_tetrahedron(), tmp_path / "t.glb")
-    data = (tmp_path / "t.glb").read_bytes()
-    (size,) = struct.unpack_from("<I", data, 12)
-    document = json.loads(data[20 : 20 + size])
+    document = document_of(tmp_path / "t.glb")
     attributes = document["meshes"][0]["primitives"][0]["attributes"]
     assert set(attributes) == {"POSITION", "NORMAL", "COLOR_0", "_METALLIC_ROUGHNESS"}
     color = document["accessors"][attributes["COLOR_0"]]

@@ -1,7 +1,5 @@
 """The convex hull beside a result: its name, its size, and what has none."""
 
-import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from engine.finishing.own_faces import tidy
 from engine.mesh import Mesh
 from engine.report import Report
 from protocol.finishes import FinishChoice
+from tests.export.glb import document_of
 from tests.finishing.baking.scenes import uv_sphere
 from tests.finishing.shapes import box
 
@@ -30,9 +29,7 @@ def finish(source: Path, target: Path, *words: str) -> str:
 
 
 def names_in(path: Path) -> list[str]:
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<I", data, 12)
-    return [node["name"] for node in json.loads(data[20 : 20 + size])["nodes"] if "mesh" in node]
+    return [node["name"] for node in document_of(path)["nodes"] if "mesh" in node]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """A mesh file that has few enough faces stays what it is."""
 
 import io
-import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from engine.readers.load import load_mesh
 from engine.report import Report
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
+from tests.export.glb import put_together, taken_apart
 from tests.finishing.baking.scenes import uv_sphere
 from tests.finishing.shapes import box
 from tests.meshes import grid, sphere
@@ -206,17 +205,12 @@ def test_a_picture_that_reading_changed_is_written_as_it_was_read(tmp_path: Path
 
 
 def _with_transmission(glb: bytes) -> bytes:
-    (size,) = struct.unpack_from("<I", glb, 12)
-    document = json.loads(glb[20 : 20 + size])
+    document, rest = taken_apart(glb)
     document["materials"][0].pop("alphaMode", None)
     extensions = {"KHR_materials_transmission": {"transmissionFactor": 0.5}}
     document["materials"][0]["extensions"] = extensions
     document["extensionsUsed"] = list(extensions)
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    rest = glb[20 + size :]
-    head = struct.pack("<4sII", b"glTF", 2, 20 + len(text) + len(rest))
-    return head + struct.pack("<I4s", len(text), b"JSON") + text + rest
+    return put_together(document, rest)
 
 
 def test_a_mesh_whose_faces_have_no_area_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from engine.render.picture import Picture, render
 from engine.report import Report
 from engine.worker.parts import packed_parts
 from protocol.finishes import FinishChoice
+from tests.export.glb import document_of
 from tests.finishing.baking.scenes import uv_sphere
 
 
@@ -164,12 +165,7 @@ def test_each_level_says_whose_uvs_it_has() -> None:
 
 def _objects_in(path: Path) -> dict[str, tuple[int, str]]:
     """Faces and material of each node's mesh."""
-    import json
-    import struct
-
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<I", data, 12)
-    document = json.loads(data[20 : 20 + size])
+    document = document_of(path)
     found = {}
     for node in document["nodes"]:
         if "mesh" in node:

@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
 from engine.host.machine import whole_float32
-from tests.systems.trellis2.toy import make_checkpoint
 
 
 @pytest.fixture(scope="package")
@@ -19,9 +17,3 @@ def device() -> Iterator[torch.device]:
         pytest.skip("no CUDA device")
     with whole_float32():
         yield torch.device(named)
-
-
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a checkpoint of small random networks."""
-    return make_checkpoint(tmp_path_factory.mktemp("toy") / "model")

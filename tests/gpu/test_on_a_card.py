@@ -15,12 +15,13 @@ from engine.report import Report
 from engine.residency.models import Models
 from engine.residency.plan import Policy, Use
 from engine.residency.streaming import BlockStream, streamed_bytes
-from engine.sampling import one_by_one, sample, sparse_spread
+from engine.sampling import sample, sparse_spread
 from engine.sparse import SparseTensor, Topology
 from engine.sparse.attention import attention
 from engine.sparse.convolution import submanifold_conv3d
 from engine.systems.trellis2.generate import generate
 from protocol.jobs import GenerateJob
+from tests.sampling.alone import one_by_one
 from tests.sparse.grids import random_coords
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
 from tests.tolerances import assert_same_maths

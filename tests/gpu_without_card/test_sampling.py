@@ -19,18 +19,17 @@ from engine.sampling import (
     Spread,
     dense_spread,
     guided_steps,
-    one_by_one,
     sample,
     sparse_spread,
     stepping,
 )
 from engine.sampling.passes import ONE_BATCH, TWO_PASSES
-from engine.sampling.reuse import saved_steps
 from engine.sparse import SparseTensor
 from engine.systems.trellis2.networks import build_network
 from protocol.samplers import SamplerParams
 from tests.gpu_without_card.card import CUDA, Transfers, fake_topology, on_card, pretended_card
 from tests.gpu_without_card.test_networks import KERNELS, empty, grid_of
+from tests.sampling.alone import one_by_one
 
 CELLS = 500
 FLOWS = {
@@ -102,7 +101,7 @@ def test_saved_steps_wait_for_nothing_either(monkeypatch: pytest.MonkeyPatch) ->
 
         params = replace(STRUCTURE_SAMPLER, reuse_after=6)
         _walk(one_by_one(velocity), empty(1, 8, 4, 4, 4), params, dense_spread, first=0)
-        assert len(set(asked)) == params.steps - len(saved_steps(params)) < params.steps
+        assert len(set(asked)) == params.steps - len(params.saved_steps) < params.steps
 
 
 @pytest.mark.parametrize(

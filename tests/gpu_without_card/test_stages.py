@@ -39,7 +39,7 @@ from tests.gpu_without_card.card import (
     pretended_card,
 )
 from tests.gpu_without_card.test_networks import empty, real_topology
-from tests.systems.trellis2.toy import COND, LATENT, make_checkpoint
+from tests.systems.trellis2.toy import COND, LATENT
 
 CELLS = [[0, 0, 0, 1], [0, 0, 0, 2], [0, 1, 3, 2], [0, 3, 3, 3]]
 
@@ -62,20 +62,15 @@ class Steps:
         assert len(set(self.seen)) == 1, self.seen
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("card") / "model")
-
-
 @pytest.fixture
 def steps() -> Steps:
     return Steps()
 
 
 @pytest.fixture
-def work(folder: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
+def work(toy: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """A request on the card, in its working dtypes, with tokens of a picture in host memory."""
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(toy)
     # Networks are built outside of the fake mode, which cannot convert them.
     with pretended_card(monkeypatch, flash=True), unset_fake_temporarily():
         models = Models(checkpoint, device=CUDA)
@@ -137,7 +132,7 @@ def test_the_latent_of_a_structure(work: Work, steps: Steps) -> None:
 
 @torch.inference_mode()
 def test_a_material_along_a_pyramid(
-    folder: Path, work: Work, steps: Steps, monkeypatch: pytest.MonkeyPatch
+    toy: Path, work: Work, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conv_torch, "ROW_CHUNK", {})
     pyramid = real_pyramid(work)

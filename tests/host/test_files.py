@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.host.files import atomic_path, check_place, put_folder, write_bytes_atomic
+from engine.host.files import (
+    atomic_path,
+    check_place,
+    link_or_copy,
+    put_folder,
+    write_bytes_atomic,
+)
 from protocol.errors import EngineError
 
 
@@ -121,6 +127,24 @@ def test_the_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -
     write_bytes_atomic(link, b"new")
     assert link.is_symlink() and behind.read_bytes() == b"new"
     assert [path.name for path in behind.parent.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_gets_another_name_or_is_copied(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind, link, target = (tmp_path / name for name in ("a.bin", "link.bin", "b.bin"))
+    behind.write_bytes(b"weights")
+    link.symlink_to(behind)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    link_or_copy(link, target)
+    assert target.read_bytes() == b"weights" and not target.is_symlink()
+    assert target.samefile(behind) == links
 
 
 def test_a_link_to_nothing_yet_makes_the_file(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from engine.sampling import (
     Spread,
     Velocity,
     dense_spread,
-    one_by_one,
     sample,
     sparse_spread,
 )
@@ -40,6 +39,7 @@ from tests.parity.recorded import (
     recording,
     sorted_faces,
 )
+from tests.sampling.alone import one_by_one
 from tests.tolerances import assert_parity
 
 LATENT_CELL = 16

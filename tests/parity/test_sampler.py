@@ -18,7 +18,6 @@ from engine.sampling import (
     Spread,
     Velocity,
     dense_spread,
-    one_by_one,
     sample,
     schedule,
     sparse_spread,
@@ -28,6 +27,7 @@ from engine.sampling.velocity import Asked
 from engine.sparse.tensor import SparseTensor
 from protocol.samplers import SamplerParams
 from tests.parity.recorded import DEVICE, case_network, cases, need, recording
+from tests.sampling.alone import one_by_one
 from tests.sampling.tape import TapeRecorder, taping
 from tests.tolerances import assert_parity
 

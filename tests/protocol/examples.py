@@ -110,7 +110,13 @@ EXAMPLES: list[Message] = [
         quality="draft",
         upscale_resolution=1536,
         samplers=(
-            SamplerRow(job="texture", stage="texture", label="Materials", default=SamplerParams()),
+            SamplerRow(
+                job="texture",
+                stage="texture",
+                label="Materials",
+                default=SamplerParams(),
+                reuse_after=4,
+            ),
         ),
         finishing=FinishAdvice(closed=True, faces=30_000),
     ),

@@ -18,6 +18,7 @@ from engine.readers.load import load_mesh
 from engine.readers.meshopt import decode_meshopt
 from engine.readers.source import Broken
 from protocol.errors import EngineError
+from tests.export.glb import put_together, taken_apart
 from tests.readers import mutate
 from tests.readers.made import SQUARE, SQUARE_FACES, Gltf, area, spans
 
@@ -145,14 +146,9 @@ def packed_square(name: str, **changed: Any) -> Gltf:
 
 def saved(gltf: Gltf, path: Path) -> Path:
     """With a placeholder as the second buffer."""
-    data = gltf.save(path).read_bytes()
-    size = int.from_bytes(data[12:16], "little")
-    document = json.loads(data[20 : 20 + size])
+    document, rest = taken_apart(gltf.save(path))
     document["buffers"].append({"byteLength": 48})
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    body = len(text).to_bytes(4, "little") + b"JSON" + text + data[20 + size :]
-    path.write_bytes(b"glTF\2\0\0\0" + (12 + len(body)).to_bytes(4, "little") + body)
+    path.write_bytes(put_together(document, rest))
     return path
 
 

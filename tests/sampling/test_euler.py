@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.sampling import dense_spread, guided_steps, one_by_one, sample, schedule, sparse_spread
+from engine.sampling import dense_spread, guided_steps, sample, schedule, sparse_spread
 from engine.sampling.velocity import Asked
 from protocol.samplers import SamplerParams
+from tests.sampling.alone import one_by_one
 
 
 class Recorder:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from engine.sampling import dense_spread, one_by_one, sample, schedule
-from engine.sampling.reuse import saved_steps
+from engine.sampling import dense_spread, sample, schedule
 from protocol.errors import EngineError
 from protocol.samplers import SamplerParams, Sampling
+from tests.sampling.alone import one_by_one
 from tests.sampling.test_euler import Recorder, last
 
 
@@ -23,7 +23,7 @@ def params(**changes: object) -> SamplerParams:
 )  # fmt: skip
 def test_the_first_and_the_last_are_always_computed(steps: int, after: int | None, saved: list):
     chosen = params(steps=steps, reuse_after=after)
-    assert saved_steps(chosen) == saved
+    assert list(chosen.saved_steps) == saved
     velocity = Recorder()
     walked = list(sample(velocity, torch.randn(2, 3), chosen, spread=dense_spread))
     assert len(walked) == steps

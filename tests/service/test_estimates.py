@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -113,8 +114,9 @@ def test_jobs_are_alike_when_their_settings_are() -> None:
         rough_profile(draft, None, None),
         rough_profile(job, finish, None),
         rough_profile(job, None, "other"),
+        rough_profile(replace(job, fast=True), None, None),
     }
-    assert len(profiles) == 4
+    assert len(profiles) == 5
     assert total_seconds({TOTAL: [3.0, 1.0, 2.0]}) == 2.0
     assert total_seconds({}) is None
 

@@ -9,6 +9,7 @@ from engine.checkpoints.pipeline import PipelineSpec, read_pipeline, texturing_a
 from engine.systems.trellis2.names import (
     LABELS,
     MATERIAL_DECODER,
+    REUSE_AFTER,
     SAMPLED,
     SAMPLERS,
     SYSTEM,
@@ -124,7 +125,15 @@ def _samplers(files: _Files) -> list[SamplerRow]:
         for stage in stages:
             if spec is not None and (default := spec.samplers.get(SAMPLERS[stage])) is not None:
                 kind = tag(job).removesuffix("_job")
-                rows.append(SamplerRow(job=kind, stage=stage, label=LABELS[stage], default=default))
+                rows.append(
+                    SamplerRow(
+                        job=kind,
+                        stage=stage,
+                        label=LABELS[stage],
+                        default=default,
+                        reuse_after=REUSE_AFTER[stage],
+                    )
+                )
     return rows
 
 

@@ -11,7 +11,6 @@ from engine.report import Report
 from engine.residency.models import Models, is_out_of_memory, out_of_memory
 from engine.residency.plan import Use
 from engine.sampling.noise import Noise
-from engine.sampling.reuse import saved_steps
 from engine.systems.inputs import Inputs
 from engine.systems.kept import Kept
 from engine.systems.trellis2.names import (
@@ -163,9 +162,9 @@ def savings(samplers: Mapping[str, SamplerParams]) -> str | None:
     """A sentence about the steps that are saved; None where nobody asked for that."""
     asked = {name: params for name, params in samplers.items() if params.reuse_after is not None}
     saved = [
-        f"{len(saved_steps(params))} of {params.steps} steps ({name})"
+        f"{len(params.saved_steps)} of {params.steps} steps ({name})"
         for name, params in asked.items()
-        if saved_steps(params)
+        if params.saved_steps
     ]
     if saved:
         return f"Fast: {', '.join(saved)} are told from the steps before them."

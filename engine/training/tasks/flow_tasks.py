@@ -5,8 +5,9 @@ and its own batch size, so that steps of coarse and fine grids cost about the sa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,9 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.checkpoints.pipeline import Normalization
+from engine.networks.bound_flow import BoundFlow
 from engine.networks.latent_flow import LatentFlow
 from engine.networks.structure_flow import StructureFlow
-from engine.sampling import dense_spread, one_by_one, sample, sparse_spread
+from engine.sampling import GUIDANCE, dense_spread, sample, sparse_spread, stepping
+from engine.sampling.passes import TWO_PASSES
+from engine.sampling.velocity import POSITIVE
 from engine.sparse.tensor import SparseTensor
 from engine.sparse.topology import Topology
 from engine.training.tasks.flow_matching import noised
@@ -148,7 +152,7 @@ class FlowTask(ABC, Generic[Latent]):
             times = batch.cells.expand(t)[:, None]
         x_t, target = noised(batch.x_0, noise, times)
         tokens = batch.tokens * kept.to(self.device)[:, None, None]
-        velocity = self._velocity(batch, x_t, 1000 * t, tokens)
+        (velocity,) = self._bound(batch, {True: tokens})(x_t, 1000 * t, POSITIVE)
         loss = F.mse_loss(velocity.float(), target)
         return loss, {"mse": float(loss.detach())}
 
@@ -171,15 +175,13 @@ class FlowTask(ABC, Generic[Latent]):
     def sampled(self, batch: FlowBatch, noise: Tensor) -> Tensor:
         """Normalised latents for the pictures of a batch, shaped like ``batch.x_0``."""
         conditions = {True: batch.tokens, False: torch.zeros_like(batch.tokens)}
-
-        def velocity(x: Tensor, t: float, positive: bool) -> Tensor:
-            time = torch.full((1,), 1000 * t, device=self.device)
-            return self._velocity(batch, x, time, conditions[positive])
-
         spread = dense_spread if batch.cells is None else sparse_spread(batch.cells.offsets)
+        # In one batch pictures have to be prepared first.
+        guidance = GUIDANCE.choose(self.device, noise.dtype, TWO_PASSES)
         x = noise
-        for step in sample(one_by_one(velocity), noise, self.sampler, spread=spread):
-            x = step.x
+        with stepping(self._bound(batch, conditions), self.device, guidance=guidance) as velocity:
+            for step in sample(velocity, noise, self.sampler, spread=spread):
+                x = step.x
         return x
 
     def _drawn_times(self, items: int, generator: torch.Generator) -> Tensor:
@@ -204,11 +206,11 @@ class FlowTask(ABC, Generic[Latent]):
     @abstractmethod
     def _picture(self, batch: FlowBatch, got: Tensor) -> np.ndarray | None: ...
 
-    def _velocity(self, batch: FlowBatch, x: Tensor, time: Tensor, tokens: Tensor) -> Tensor:
-        if isinstance(self.flow, StructureFlow) or batch.cells is None:
-            return self.flow(x, time, tokens)
+    def _bound(self, batch: FlowBatch, conditions: Mapping[bool, Tensor]) -> BoundFlow:
+        if batch.cells is None:
+            return BoundFlow(self.flow, conditions)
         more = () if batch.concat_cond is None else (SparseTensor(batch.cells, batch.concat_cond),)
-        return self.flow(SparseTensor(batch.cells, x), time, tokens, *more).feats
+        return BoundFlow(self.flow, conditions, partial(SparseTensor, batch.cells), more)
 
 
 class StructureFlowTask(FlowTask[np.ndarray]):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blender_addon.core import asking
-from blender_addon.core.costs import UNKNOWN, cost_of_game_ready, quality_of
+from blender_addon.core.costs import UNKNOWN, cost_of_game_ready, quality_of, saved_by_fast
 from blender_addon.core.pictures import PictureIn
 from blender_addon.core.refusals import (
     gate_sentence,
@@ -45,6 +45,8 @@ def test_what_the_networks_can_do_is_told(spawn: Spawn, desk: MakeDesk) -> None:
     assert {row.name for row in checkpoint.qualities} >= {"draft", "standard"}
     assert {stage.name for stage in checkpoint.stages} >= {"structure", "shape", "texture"}
     assert all(stage.steps > 0 and stage.label for stage in checkpoint.stages)
+    # The small model has one step of shape and materials: nothing is saved there.
+    assert saved_by_fast(checkpoint, {}) == "Structure 3 of 12"
 
 
 def test_what_a_job_took_is_told_after_it(spawn: Spawn, desk: MakeDesk) -> None:

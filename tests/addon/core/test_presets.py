@@ -13,6 +13,7 @@ MINE = GenerateSettings(
     quality="draft",
     variants=3,
     stages={"shape": StageSettings(steps=20)},
+    fast=True,
     finish=FinishSettings(finish="game", faces=3000),
 )
 
@@ -56,6 +57,7 @@ def test_names(tmp_path: Path) -> None:
         lambda text: "",
         lambda text: text.replace("draft", "best"),
         lambda text: text.replace('"steps": 20', '"steps": "many"'),
+        lambda text: text.replace('"fast": true', '"fast": "very"'),
         lambda text: json.dumps({"name": 3}),
         lambda text: "[" * 100_000,
     ],

@@ -40,12 +40,15 @@ def followed(settings: Settings, job: Any) -> Followed:
 
 
 PICTURE = File("/home/me/secret place/chair.png")
-GENERATE = GenerateSettings(quality="high", seed=9, matte="plain", stages=STAGES, finish=FINISH)
-TEXTURE = TextureSettings(resolution=512, texture_size=4096, seed=3, stages=STAGES)
-UPSCALE = UpscaleSettings(quality="high", seed=4, stages=STAGES, checkpoint="owner/repo")
+GENERATE = GenerateSettings(
+    quality="high", seed=9, matte="plain", stages=STAGES, fast=True, finish=FINISH
+)
+TEXTURE = TextureSettings(resolution=512, texture_size=4096, seed=0, stages=STAGES, fast=True)
+UPSCALE = UpscaleSettings(quality="high", seed=4, fast=True, checkpoint="owner/repo")
 CASES = [
     (GENERATE, GENERATE.jobs(PICTURE)[0]),
     (replace(GENERATE, finish=None), GENERATE.jobs(PICTURE)[0]),
+    (replace(GENERATE, fast=False), replace(GENERATE, fast=False).jobs(PICTURE)[0]),
     (TEXTURE, TEXTURE.job(Attached("mesh"), PICTURE)),
     (UPSCALE, UPSCALE.job(Stored(SOURCE), None)),
     (FINISH, FINISH.job(SOURCE)),
@@ -110,6 +113,8 @@ def test_values_out_of_range_do_not_become_settings() -> None:
         recipes.settings_of({"kind": "generate", "settings": {"seed": -4, "quality": "best"}})
     with pytest.raises(EngineError):
         recipes.settings_of({"kind": "generate", "finish": {"faces": "many"}})
+    with pytest.raises(EngineError, match="fast is true or false"):
+        recipes.settings_of({"kind": "texture", "settings": {"fast": "very"}})
 
 
 def test_a_recipe_of_a_later_version_is_read_as_far_as_it_is_known() -> None:
@@ -126,6 +131,7 @@ def test_the_summary_is_for_people() -> None:
         "Picture": "chair",
         "Quality": "high",
         "Seed": "9",
+        "Fast": "on",
         "Finish": "game",
         "Faces": "5000",
         "Texture size": "1024",

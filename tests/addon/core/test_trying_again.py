@@ -59,7 +59,7 @@ def followed(settings: Settings, **others: Any) -> Followed:
     ("settings", "names"),
     [
         (
-            GenerateSettings(quality="high", seed=7, stages=STEPS, matte="plain"),
+            GenerateSettings(quality="high", seed=7, stages=STEPS, fast=True, matte="plain"),
             {"quality", "seed", "faces", "texture_size", "surface"},
         ),
         (GenerateSettings(finish=None), {"quality", "seed"}),

@@ -7,6 +7,7 @@ import pytest
 
 from blender_addon.core import costs, refusals
 from blender_addon.core.diagnosis import diagnosis, shared_log, without_secrets
+from blender_addon.core.settings import StageSettings
 from blender_addon.core.snapshot import (
     CheckpointView,
     EngineView,
@@ -15,6 +16,7 @@ from blender_addon.core.snapshot import (
     QualityView,
     SetupView,
     Snapshot,
+    StageView,
     WeightsView,
 )
 
@@ -74,6 +76,20 @@ def test_what_nobody_measured_is_not_guessed() -> None:
     assert costs.cost_of_upscaling(NETWORKS) == f"about 3 min, {finer}"
     assert costs.cost_of_upscaling(NETWORKS, 3) == f"about 10 min, {finer}"
     assert costs.cost_of_texturing(NETWORKS, 3) == unknown
+
+
+def test_what_fast_saves_is_told_of_the_steps_that_are_taken() -> None:
+    def stage(name: str, steps: int, after: int | None) -> StageView:
+        return StageView(
+            name=name, label=name.title(), steps=steps, guidance_strength=1.0, reuse_after=after
+        )
+
+    stages = (stage("structure", 12, 6), stage("shape", 1, 4), stage("texture", 12, None))
+    small = replace(NETWORKS, stages=stages)
+    assert costs.saved_by_fast(small, {}) == "Structure 3 of 12"
+    more = {"shape": StageSettings(steps=25), "texture": StageSettings(guidance_strength=2.0)}
+    assert costs.saved_by_fast(small, more) == "Structure 3 of 12, Shape 10 of 25"
+    assert costs.saved_by_fast(small, {"structure": StageSettings(steps=7)}) == ""
 
 
 def test_all_is_well() -> None:

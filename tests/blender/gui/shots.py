@@ -151,6 +151,7 @@ def prepare(name: str) -> None:
     bpy.context.window_manager.maquette.history_chosen = f"{4:032x}"
     if name == "32_advanced":
         chosen.stage_1.steps, chosen.stage_1.guidance = 25, 6.0
+        chosen.fast = True
     if name == "31_options":
         chosen.faces, chosen.variants = 50_000, 4
         chosen.height = 0.45

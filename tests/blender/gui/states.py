@@ -27,9 +27,15 @@ def states(view: Any) -> dict[str, Any]:
         small=True,
         qualities=(view.QualityView(name="standard", resolution=64, seconds=11, memory=None),),
         stages=(
-            view.StageView(name="structure", label="Structure", steps=12, guidance_strength=7.5),
-            view.StageView(name="shape", label="Shape", steps=12, guidance_strength=7.5),
-            view.StageView(name="texture", label="Materials", steps=12, guidance_strength=1.0),
+            view.StageView(
+                name="structure", label="Structure", steps=12, guidance_strength=7.5, reuse_after=6
+            ),
+            view.StageView(
+                name="shape", label="Shape", steps=12, guidance_strength=7.5, reuse_after=4
+            ),
+            view.StageView(
+                name="texture", label="Materials", steps=12, guidance_strength=1.0, reuse_after=4
+            ),
         ),
         upscale_resolution=96,
         note="This is the small model: it knows simple toys. For pictures of anything, "

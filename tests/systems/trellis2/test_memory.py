@@ -31,6 +31,7 @@ from protocol.errors import EngineError
 from protocol.jobs import GenerateJob
 from protocol.samplers import SamplerParams
 from tests.gpu_without_card.card import CUDA, pretended_card
+from tests.residency.copies import CPU, LateCopies
 from tests.sampling.tape import TapeRecorder, taping
 from tests.systems.trellis2.test_generate import same_asset
 from tests.systems.trellis2.toy import INPUTS, given, picture, toy_models
@@ -204,13 +205,18 @@ def set_precision(wanted: tuple[str, str]) -> Iterator[None]:
         backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision = before
 
 
+def one_batch_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guided steps come about on every device as they do on a GPU."""
+    either = replace(GUIDANCE.backends[ONE_BATCH], probe=probe_torch)
+    monkeypatch.setitem(GUIDANCE.backends, ONE_BATCH, either)
+    monkeypatch.setattr(GUIDANCE, "_chosen", {})
+
+
 def test_two_items_at_once_where_the_plan_has_room(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, with budgets that just allow it and just do not."""
-    either = replace(GUIDANCE.backends[ONE_BATCH], probe=probe_torch)
-    monkeypatch.setitem(GUIDANCE.backends, ONE_BATCH, either)
-    monkeypatch.setattr(GUIDANCE, "_chosen", {})
+    one_batch_anywhere(monkeypatch)
     guided, unguided = SamplerParams(guidance_strength=3.0), SamplerParams(guidance_strength=1.0)
     context = 6
     for policy in Policy:
@@ -260,9 +266,7 @@ def test_one_batch_and_recordings_give_the_same_asset(
 ) -> None:
     """Whole requests as a GPU does them; networks whose blocks come and go are not recorded."""
     expected = generate(JOB, toy_models(toy, policy=policy), Report(), INPUTS)
-    either = replace(GUIDANCE.backends[ONE_BATCH], probe=probe_torch)
-    monkeypatch.setitem(GUIDANCE.backends, ONE_BATCH, either)
-    monkeypatch.setattr(GUIDANCE, "_chosen", {})
+    one_batch_anywhere(monkeypatch)
     recorder = TapeRecorder()
     with taping(recorder):
         asset = generate(JOB, toy_models(toy, policy=policy), Report(), INPUTS)
@@ -285,7 +289,7 @@ def test_streamed_blocks_compute_the_same_and_take_what_was_said(toy: Path) -> N
         tokens = torch.randn(1, 6, 8)
         before = [parameter.clone() for parameter in flow.parameters()]
         expected = _velocity(flow, tokens)
-        stream = BlockStream(flow, torch.device("cpu"))
+        stream = BlockStream(flow, CPU, LateCopies())
         assert len(stream_groups(flow)) == 3
         for _ in range(2):
             assert torch.equal(_velocity(flow, tokens), expected)
@@ -301,7 +305,7 @@ def test_what_runs_outside_of_its_block_has_its_weights_too(toy: Path) -> None:
     models = toy_models(toy)
     met: list[str] = []
     with models.on_device(FLOW) as flow, torch.inference_mode():
-        stream = BlockStream(flow, torch.device("cpu"))
+        stream = BlockStream(flow, CPU, LateCopies())
         host = {(module, name): tensor for (module, name), tensor in stream._host.items()}
 
         def look(module: torch.nn.Module, *_: object) -> None:
