@@ -8,7 +8,8 @@ A script is a JSON file::
                {"note": "The picture is small."}],
               [{"crash": 9, "attempts": 1}, {"stage": "shape"}]]}
 
-``start`` may be "crash" or "hang"; ``device_problem`` is a sentence on a device that cannot be
+``start`` may be "crash" or "hang"; ``device``, such as "cuda:0", is what it pretends to work on,
+else the processor; ``device_problem`` is a sentence on a device that cannot be
 used; ``protocol`` is the only version of the protocol that the
 service then claims to speak; ``answers`` and ``download`` are for
 ``engine/service/fake_helper.py``. A job plays ``jobs[seed % len(jobs)]``, with seed 0 where it has
@@ -79,7 +80,8 @@ def main(script_file: str) -> None:
         if start == "hang":
             time.sleep(3600)
         name, problem = script.get("device_name", "Fake"), script.get("device_problem", "")
-        end.send(Ready(device="cpu", device_name=name, problem=problem))
+        device = script.get("device", "cpu")
+        end.send(Ready(device=device, device_name=name, problem=problem))
         while (command := end.next()) is not None:
             if isinstance(command, Warm):
                 end.send(Warmed(checkpoint="fake"))
