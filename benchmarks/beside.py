@@ -1,8 +1,8 @@
 """A few jobs in a row by one worker, and by a worker with a finisher beside it: how much overlaps.
 
 ``python -m benchmarks.beside [--device cuda] [--jobs 3] [--quality draft] [--texture-size 512]``
-runs the service with the small model, or what ``--checkpoint`` names, in a home of its own. First
-each does one job and finishes it again, so that kernels are compiled and both processes are there.
+runs the service with the small model, or what ``--checkpoint`` names, in a home of its own. It does
+a job before that counts; worker and finisher, two more.
 """
 
 import argparse
@@ -86,14 +86,21 @@ def serving(home: Path, *, finisher: bool | None, device: str | None) -> Iterato
         thread.join()
 
 
-def get_ready(service: Service, engine: Engine, choice: FinishChoice, job: GenerateJob) -> None:
-    """One job before it counts; then, where there is one, the finisher has started, too."""
-    in_a_row(service, engine, choice, [job])
+def get_ready(
+    service: Service,
+    engine: Engine,
+    choice: FinishChoice,
+    job: GenerateJob,
+    checkpoint: str | None = None,
+) -> None:
+    """Jobs before it counts: all kernels are compiled, and loaded by both processes."""
+    in_a_row(service, engine, choice, [job], checkpoint)
     staff = service._staff
     if staff.two:
         service._inbox.post(staff.finisher.start)
         while staff.finisher.state != "warm":
             time.sleep(LOOK_SECONDS)
+        in_a_row(service, engine, choice, [job, job], checkpoint)
 
 
 def in_a_row(
@@ -163,7 +170,7 @@ def main() -> None:
                 serving(home, finisher=finisher, device=given.device) as service,
                 Engine(home, name="benchmark") as engine,
             ):
-                get_ready(service, engine, choice, jobs[0])
+                get_ready(service, engine, choice, jobs[0], given.checkpoint)
                 row = in_a_row(service, engine, choice, jobs, given.checkpoint)
         assert set(row.states) == {"done"}, row.states
         made, finished = 0.0, 0.0
