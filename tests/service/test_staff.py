@@ -6,12 +6,6 @@ from typing import Any
 
 import pytest
 
-from engine.pipe.messages import Ready, Setup, Started
-from engine.service.inbox import Inbox
-from engine.service.records import JobRecord
-from engine.service.running_job import RunningJob
-from engine.service.staff import Staff
-from engine.service.workers import Patience, Supervisor
 from protocol import replies, requests
 from protocol.events import (
     ENDS,
@@ -23,16 +17,15 @@ from protocol.events import (
     Part,
     Progress,
 )
-from protocol.jobs import FinishJob, GenerateJob, RenderJob
-from protocol.plain import to_dict
-from protocol.references import Attached, Stored
+from protocol.finishes import FinishChoice
+from protocol.jobs import FinishJob, RenderJob
+from protocol.references import Stored
 from protocol.requests import new_job_id
-from protocol.stages import Overall
 from tests.service.local import Local
 from tests.service.peer import PATIENCE, Peer, Server
 
 Serve = Callable[..., Local]
-FINISH = requests.FinishChoice()
+FINISH = FinishChoice()
 
 SHAPE: dict[str, Any] = {"stage": "shape", "steps": 4, "seconds": 0.1}
 BAKE: dict[str, Any] = {"stage": "bake", "steps": 4, "seconds": 0.1}
@@ -139,36 +132,6 @@ def test_a_job_is_finished_while_the_next_one_is_made(serve: Serve) -> None:
     until(lambda: kept)
     assert total["shape"] in kept[0]["shape"] and total["bake"] in kept[0]["bake"]
     assert total["bake"] > 0.9
-
-
-def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
-    every = ("structure", "shape", "saving", "clean", "bake")
-    record: Any = object.__new__(JobRecord)
-    vars(record).update(spec=GenerateJob(picture=Attached("p")), finish=FINISH, kind="generate")
-    vars(record).update(profile="rough")
-    job = RunningJob(record, device="Abacus", fresh=True)
-    job.started(Started(job="j", stages=every), lambda profile: {})
-    whole, half, told = Overall(every), Overall(every), list[float]()
-    expected: list[float] = []
-    for number, stage in enumerate(every):
-        if stage == "clean":
-            job.hand_over(dict.fromkeys(every[:3], 2.0))
-            job.started(Started(job="j", stages=every[3:]), lambda profile: {"clean": [9.0]})
-            half = Overall(every[3:])
-        for step in range(3):
-            elapsed = 2.0 * (number if number < 3 else number - 3) + step
-            event = Progress(
-                stage=stage, step=step, steps=2, elapsed=elapsed,
-                fraction=half.update(stage, step, 2),
-            )  # fmt: skip
-            event = job.moved(event)
-            told.append(event.fraction)
-            expected.append(whole.update(stage, step, 2))
-            assert event.elapsed == 2.0 * number + step
-    assert told == pytest.approx(expected)
-    done = job.whole(Done(seconds=dict.fromkeys(every[3:], 2.0)))
-    assert done.seconds == dict.fromkeys(every, 2.0)
-    assert job.costs(done.seconds)["rough"] == {"total": 10.0}
 
 
 def test_where_nothing_waits_the_worker_goes_on_by_itself(serve: Serve) -> None:
@@ -306,16 +269,20 @@ def test_a_finisher_that_hears_nothing_is_killed(serve: Serve) -> None:
     assert doing(local) == (other, "")
 
 
-def test_a_job_that_is_cancelled_as_it_is_saved_goes_to_nobody(serve: Serve) -> None:
-    """The order to stop and the question cross."""
-    local = both_ready(serve, gpu([SHAPE, {"hang": 1.0}, SAVED, LONG_BAKE], [SHAPE]))
-    peer = local.peer()
-    one, other = submit(peer, 0), submit(peer, 1)
-    peer.until(lambda: any(isinstance(e, Progress) and e.step == 4 for e in peer.of(one)))
-    peer.ask(requests.Cancel(job=one))
-    assert isinstance(peer.event(Cancelled, one), Cancelled)
-    peer.event(Done, other)
-    assert stages(peer, one) == ["shape"]
+def test_without_a_finisher_that_works_the_worker_does_all(serve: Serve) -> None:
+    local = both_ready(serve, gpu(made_in_two(BAKE)))
+    peer, finisher = local.peer(), local.service._staff.finisher
+    local.service._inbox.post(
+        lambda: finisher.release(lambda: setattr(finisher, "state", "broken"))
+    )
+    until(lambda: finisher.state == "broken")
+    # Whoever submits a job has it tried once more; here it stays broken.
+    finisher.forgive = lambda: None
+    one, again = submit(peer, 0), new_job_id()
+    peer.event(Done, one)
+    peer.ask(requests.Submit(id=again, job=FinishJob(source=Stored(one))))
+    peer.event(Done, again)
+    assert finisher.pids == []
 
 
 def test_both_are_finished_before_the_service_leaves(serve: Serve) -> None:
@@ -365,38 +332,3 @@ def test_on_a_processor_there_is_one_worker(serve: Serve) -> None:
     assert [job for i, job in enumerate(order) if order[i - 1 : i] != [job]] == [one, other, again]
     assert not any(isinstance(e, EngineStatus) and e.finishing for e in peer.events)
     assert not local.service._staff.finisher.pids
-
-
-@pytest.mark.parametrize(
-    ("ready", "two"),
-    [
-        (None, False),
-        (Ready(device="cpu"), False),
-        (Ready(device="mps"), False),
-        (Ready(device="cuda:1"), True),
-        (Ready(device="xpu:0"), True),
-        (Ready(device="cuda", problem="It is too old."), False),
-    ],
-)
-def test_which_devices_have_a_finisher(ready: Ready | None, two: bool) -> None:
-    inbox = Inbox()
-    listener: Any = None
-    setup = Setup(home="h", models="m", device="cuda")
-    staff = Staff(("nothing",), setup, inbox, listener, patience=Patience(), finisher=None)
-    staff.worker.device = ready
-    assert staff.two is two
-    staff.finisher.state = "broken"  # then the worker does all
-    assert not staff.two
-    inbox.close()
-
-
-def test_the_finisher_is_told_to_leave_the_device_alone() -> None:
-    inbox = Inbox()
-    listener: Any = None
-    setup = Setup(home="h", models="m", device="cuda:1", offline=True)
-    staff = Staff(("nothing",), setup, inbox, listener, patience=Patience(), finisher=None)
-    told: dict[str, Supervisor] = {"worker": staff.worker, "finisher": staff.finisher}
-    assert told["worker"]._setup == setup
-    finisher = to_dict(told["finisher"]._setup)
-    assert finisher == {**to_dict(setup), "device": "cpu", "networks": False}
-    inbox.close()
