@@ -16,6 +16,10 @@ class Cancelled(Exception):
     """The job was cancelled; what it had stored before is still there."""
 
 
+class HandedOver(Exception):
+    """Another process does the rest of the job, and tells of its end."""
+
+
 class CancelToken:
     """Set by anybody, from any thread; looked at before every step and stage."""
 
@@ -108,9 +112,12 @@ class Report:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Send the last event of the job: how what is inside ended. Exceptions pass through."""
+        """Send the last event of the job: how what is inside ended. Exceptions pass through. A job
+        that was handed over has not ended."""
         try:
             yield
+        except HandedOver:
+            raise
         except (Cancelled, KeyboardInterrupt):
             self._send(CancelledEvent(job=self._job))
             raise

@@ -133,7 +133,8 @@ class ModelProgress:
 
 WorkerState = Literal["none", "starting", "warming", "warm", "busy", "broken"]
 """Whether there is a worker process, and what it does: "warm" has networks loaded and no job;
-"broken" crashed too often and is not started again by itself."""
+"busy" also says that another process finishes one; "broken" crashed too often and is not started
+again by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,8 @@ class EngineStatus:
         worker: state of the worker process.
         sentence: what the user should know about it, or empty.
         job: id of the job that runs, or empty.
+        finishing: id of the job that a second process finishes, perhaps while ``job`` is another
+            one that is being made; or empty.
         waiting: jobs in the queue.
         device: such as "cpu" or "cuda:0"; empty before a worker has told.
         device_name: as its maker calls it.
@@ -156,6 +159,7 @@ class EngineStatus:
     worker: WorkerState
     sentence: str = ""
     job: str = ""
+    finishing: str = ""
     waiting: int = 0
     device: str = ""
     device_name: str = ""

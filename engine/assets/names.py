@@ -6,6 +6,8 @@ from engine.host.files import check_name
 from protocol.errors import EngineError
 
 FOLDER_SUFFIX = ".maquette"
+ASSET = "asset"
+"""Stem of what lies in the folder of a job: asset.maquette, asset.glb."""
 RECIPE, SOURCE, LATENTS, VOXELS = "recipe.json", "source.png", "latents.safetensors", "asset.vxz"
 THUMBNAIL = "thumbnail.png"
 
@@ -13,6 +15,11 @@ THUMBNAIL = "thumbnail.png"
 def folder_of(target: Path) -> Path:
     """The folder of the asset whose model is written to ``target``."""
     return target.with_suffix(FOLDER_SUFFIX)
+
+
+def asset_of_job(folder: Path) -> Path:
+    """The folder of the asset that a job makes, in the job's own folder."""
+    return folder / f"{ASSET}{FOLDER_SUFFIX}"
 
 
 def is_asset_folder(path: Path) -> bool:

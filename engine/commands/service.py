@@ -169,12 +169,14 @@ def _notes_on(image: Path) -> PictureNotes:
 
 
 def _state_in_words(state: EngineStatus) -> str:
+    two = state.finishing not in ("", state.job)
+    other = f", and finishing the job {state.finishing}" if two else ""
     words = {
         "none": "no worker, the device's memory is free",
         "starting": "the worker starts",
         "warming": "loading networks",
         "warm": "warm, ready for jobs" if state.checkpoint else "the worker waits for jobs",
-        "busy": f"working on the job {state.job}",
+        "busy": f"working on the job {state.job}{other}",
         "broken": "the worker crashed too often",
     }
     return words[state.worker] + (", about to end" if state.leaving else "")

@@ -15,6 +15,11 @@ A worker is a program that is started without arguments of its own and does this
   the end exactly one of Done, Failed and Cancelled; all name the job. Only one job runs at a time,
   and no command but Cancel comes while it does. What the worker sends after the end of a job is not
   looked at.
+- **Two halves**: a Run whose ``half`` is "first" is answered by Saved once the asset is, and the
+  worker waits for HandOver, which comes at once. Accepted, that was its part, and there is no end;
+  another worker gets the same Run as the "second" half. That one, a finisher, was told by Setup
+  that it has no networks. Where it cannot read what was saved, it removes that and fails with
+  ``NEEDS_NETWORKS``.
 - **Cancel** never waits in the queue: ``end.cancelled`` holds the job's id from the moment it
   arrives, and ``on_cancel`` is called on the reading thread, where it should set the job's
   ``CancelToken``. A worker that has not ended the job after two seconds is killed.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from protocol.events import Cancelled, Done, Failed, Note, Progress
 from protocol.finishes import FinishChoice
@@ -12,6 +13,10 @@ START_SECONDS = 120.0
 """From the start of a worker to Ready: torch on a slow disk takes its time."""
 GRACE_SECONDS = 3.0
 """From the end of stdin to the end of the process."""
+NEEDS_NETWORKS = "needs_networks"
+"""Code of the error of a finisher that was given a job whose saved asset is of no use. The folder
+of that asset is gone by then."""
+Half = Literal["", "first", "second"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +28,8 @@ class Setup:
         models: folder of the weights.
         endpoint, mirrors, offline: as in ``engine.settings.Settings``.
         device: such as "cuda:1"; None: the best one.
+        networks: false for a finisher, which never opens any, nor the device: it finishes what is
+            saved.
     """
 
     home: str
@@ -31,6 +38,7 @@ class Setup:
     mirrors: Mapping[str, str] = field(default_factory=dict[str, str])
     offline: bool = False
     device: str | None = None
+    networks: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +71,8 @@ class Run:
             it kept may be used where it fits. Empty: none.
         attempt: 1, and one more each time the job was interrupted.
         title: for people; what is made is named after it.
+        half: "first": the worker asks by Saved, once the asset is, whether another one finishes it;
+            "second": that other one begins at the asset, whose parts were told; else the whole job.
     """
 
     job: str
@@ -75,6 +85,7 @@ class Run:
     earlier: str = ""
     attempt: int = 1
     title: str = ""
+    half: Half = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +93,19 @@ class Cancel:
     """Stop a job at the next step."""
 
     job: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOver:
+    """The answer to Saved.
+
+    Attributes:
+        accepted: another worker does the rest, and this one says nothing more of the job; else it
+            goes on.
+    """
+
+    job: str
+    accepted: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +119,7 @@ class Warm:
     checkpoint: str | None = None
 
 
-Command = Setup | Run | Cancel | Warm
+Command = Setup | Run | Cancel | HandOver | Warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +177,18 @@ class PartFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Saved:
+    """The asset of a job is saved, and finishing it needs no networks; HandOver is waited for.
+
+    Attributes:
+        seconds: by stage, of all that ran.
+    """
+
+    job: str
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Memory:
     """Bytes of the device that are in use now, by whomever. At least once a stage."""
 
@@ -170,4 +206,16 @@ class Warmed:
     checkpoint: str = ""
 
 
-Event = Ready | Started | Progress | Note | PartFile | Memory | Warmed | Done | Failed | Cancelled
+Event = (
+    Ready
+    | Started
+    | Progress
+    | Note
+    | PartFile
+    | Saved
+    | Memory
+    | Warmed
+    | Done
+    | Failed
+    | Cancelled
+)

@@ -1,8 +1,10 @@
 """Which job comes next: interactive before batch, in order, once what it needs is there."""
 
+from engine.assets.names import asset_of_job, is_asset_folder
 from engine.service.records import JobRecord, NewJob
 from engine.service.store import OPEN, Store
 from protocol.errors import EngineError
+from protocol.jobs import FinishJob, RenderJob
 from protocol.references import Stored
 
 
@@ -12,13 +14,25 @@ class JobQueue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def next(self) -> JobRecord | None:
-        """The job that should run now; None: none can."""
-        for record in self._store.waiting():
+    def next(self, *, networks: bool | None = None) -> JobRecord | None:
+        """The job that should run now; None: none can.
+
+        Args:
+            networks: only one that needs them, or that does not; None: any.
+        """
+        for record in self._store.waiting(may_lack_networks=networks is False):
             states = {self._store.state(source) for source in sources(record)}
-            if not states & set(OPEN):
+            if not states & set(OPEN) and networks in (None, self._needs_networks(record)):
                 return record
         return None
+
+    def _needs_networks(self, record: JobRecord) -> bool:
+        """Those that make an asset do, until it is saved."""
+        if isinstance(record.spec, FinishJob | RenderJob):
+            return False
+        # A look at the disk only where an attempt may have left something.
+        begun = record.started is not None
+        return not (begun and is_asset_folder(asset_of_job(self._store.folder(record.id))))
 
     def check_sources(self, record: NewJob) -> None:
         """Refuse a job whose sources ended without a result.

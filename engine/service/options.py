@@ -22,6 +22,8 @@ class Options:
         quota: bytes that unpinned results may take.
         device: of the worker; None: the best one.
         patience: with the worker.
+        finisher: whether a second process finishes what the worker has sampled; None: where the
+            device is a GPU.
         engine: name and version of the program.
         protocol: version that is spoken; tests pretend another one.
     """
@@ -36,5 +38,6 @@ class Options:
     quota: int = 20 << 30
     device: str | None = None
     patience: Patience = field(default_factory=Patience)
+    finisher: bool | None = None
     engine: str = "maquette"
     protocol: int = PROTOCOL_VERSION

@@ -13,9 +13,9 @@ from engine.service.housekeeping import discard, remove_folders
 from engine.service.job_queue import JobQueue, sources
 from engine.service.records import JobRecord, row_of
 from engine.service.running import Running
+from engine.service.staff import Staff
 from engine.service.store import OPEN, Store
 from engine.service.submitting import Submitting
-from engine.service.workers import Supervisor
 from protocol import replies, requests
 from protocol.checkpoints import CheckpointDescription
 from protocol.errors import EngineError
@@ -67,7 +67,7 @@ class Desk:
     store: Store
     queue: JobQueue
     running: Running
-    worker: Supervisor
+    staff: Staff
     admission: Admission
     submitting: Submitting
     helper: Helper
@@ -183,7 +183,7 @@ class Desk:
     ) -> None:
         self.running.check_cancel(message.job)
         answer(replies.Accepted())
-        self.running.cancel(message.job, self.worker)
+        self.running.cancel(message.job, self.staff)
 
     def _reorder(
         self, session: Session, message: requests.Reorder, received: Received, answer: Answer
@@ -292,7 +292,7 @@ class Desk:
         self, record: JobRecord, positions: Mapping[str, int], etas: Mapping[str, float]
     ) -> replies.JobRow:
         row = row_of(record, self.store.parts(record.id))
-        if record.state == "running" and (progress := self.running.progress) is not None:
+        if (progress := self.running.progress(record.id)) is not None:
             row = replace(row, stage=progress.stage, fraction=progress.fraction)
         return replace(row, position=positions.get(record.id, 0), eta=etas.get(record.id))
 
@@ -335,8 +335,8 @@ class Desk:
 
     def _get_ready(self) -> None:
         """Somebody is choosing a picture: let the networks be there when it is chosen."""
-        if not self.worker.job:
-            self.worker.start()
+        if not self.staff.worker.job:
+            self.staff.worker.start()
 
     def _models(self, session: Session, message: Any, received: Received, answer: Answer) -> None:
         if not isinstance(message, requests.ListModels):
@@ -351,13 +351,13 @@ class Desk:
     def _release(
         self, session: Session, message: requests.ReleaseMemory, received: Received, answer: Answer
     ) -> None:
-        if self.worker.job:
+        if job := self.staff.worker.job:
             raise EngineError(
                 "engine_busy",
-                f"The job {self.worker.job} needs the memory.",
+                f"The job {job} needs the memory.",
                 "Cancel it, or wait until it is done.",
             )
-        self.worker.release(lambda: answer(replies.Accepted()))
+        self.staff.release(lambda: answer(replies.Accepted()))
 
     def _shutdown(
         self, session: Session, message: requests.Shutdown, received: Received, answer: Answer

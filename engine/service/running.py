@@ -1,26 +1,19 @@
-"""The job that runs, and what is stored and told of it: from the queue to its last event."""
+"""Jobs that run, and what is stored and told of them: from the queue to their last events."""
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from engine.pipe import messages as pipe
-from engine.service.estimates import (
-    TOTAL,
-    Estimate,
-    fast_or_not,
-    general_profile,
-    history_with,
-    rough_profile,
-    size_of,
-    total_seconds,
-)
+from engine.service.estimates import rough_profile, total_seconds
 from engine.service.housekeeping import folder_bytes
 from engine.service.job_queue import JobQueue, sources
 from engine.service.records import INPUTS, JobRecord
+from engine.service.running_job import RunningJob
+from engine.service.staff import Staff
 from engine.service.store import OPEN, Store
 from engine.service.workers import Supervisor
 from protocol.checkpoints import CheckpointDescription
@@ -52,14 +45,13 @@ BATCH_ATTEMPTS = 5
 
 
 class Running:
-    """Feeds the worker from the queue. It listens to the supervisor.
+    """Feeds worker and finisher from the queue. It listens to their supervisors.
 
     Args:
         tell: sends an event of a job to those who follow it.
         on_change: called when the state of the engine is another one.
 
     Attributes:
-        progress: the last one of the job that runs; None between jobs.
         sentence: why jobs do not continue, for the user, or empty.
         hold: start no other job.
     """
@@ -74,13 +66,10 @@ class Running:
         self._store, self._queue = store, queue
         self._tell, self._on_change = tell, on_change
         self._unsaved: deque[Callable[[], None]] = deque()
-        self._record: JobRecord | None = None
-        self._estimate: Estimate | None = None
-        self._profile = self._general = self._device = ""
-        self._cancelling = False
-        self._fresh = False
+        self._jobs: dict[str, RunningJob] = {}
+        self._saved: pipe.Saved | None = None
+        self._look = False
         self._positions_changed, self._positions_due = False, 0.0
-        self.progress: Progress | None = None
         self.sentence = ""
         self.hold = False
 
@@ -104,14 +93,31 @@ class Running:
                 waiting.append(record.id)
         return waiting
 
-    def feed(self, worker: Supervisor) -> None:
-        """Give the worker the next job, or start one for it; store what could not be stored."""
+    def progress(self, job: str) -> Progress | None:
+        """The last one of a job that runs; None before the first, and of other jobs."""
+        running = self._jobs.get(job)
+        return running.progress if running else None
+
+    def feed(self, staff: Staff) -> None:
+        """Give worker and finisher their next jobs, or start one for it; store what could not be
+        stored."""
         self._save()
-        if self.hold or self._unsaved or worker.job:
+        self._answer(staff)
+        if self.hold or self._unsaved:
             return
+        if staff.to_finisher and (self._look or not staff.worker.job):
+            self._look = False
+            self._give(staff.finisher, staff, networks=False)
+            if staff.worker.job and self._store.count("queued"):
+                staff.finisher.start()  # it is going to be needed, and takes seconds
+        if not staff.worker.job:
+            self._give(staff.worker, staff, networks=True if staff.to_finisher else None)
+
+    def _give(self, worker: Supervisor, staff: Staff, *, networks: bool | None) -> None:
+        """The next job, of those that need networks or not; None: any."""
         record = None
         try:
-            record = self._queue.next()
+            record = self._queue.next(networks=networks)
             if record is None:
                 return
             self._queue.check_sources(record)
@@ -125,15 +131,36 @@ class Running:
             else:
                 self._say(error.message)
             return
-        # What earlier attempts left is not done again, so their seconds say nothing of the whole.
-        self._fresh = not any(
-            path.name != INPUTS for path in self._store.folder(record.id).glob("*")
+        device = staff.worker.device
+        job = RunningJob(
+            self._store.job(record.id),
+            # The finisher's work counts as any other's: it is the same.
+            device=device.device_name if device else "",
+            fresh=not any(p.name != INPUTS for p in self._store.folder(record.id).glob("*")),
+            beside=worker is staff.finisher,
         )
-        self._record = record = self._store.job(record.id)
-        self._cancelling, self.progress, self._estimate, self._profile = False, None, None, ""
-        self._device = worker.device.device_name if worker.device else ""
-        worker.run(self._command(record), hidden=_paths(record))
+        self._jobs[record.id] = job
+        # What is written without finishing is written in no time.
+        halves = staff.two and not job.beside and record.finish is not None
+        worker.run(self._command(job.record, "first" if halves else ""), hidden=_paths(record))
         self.tell_positions()
+
+    def _answer(self, staff: Staff) -> None:
+        """Whether the finisher takes the job whose asset the worker has saved: only where it is
+        free and the worker has another job to do. Else nothing is gained by waiting for it."""
+        saved, self._saved = self._saved, None
+        if saved is None or saved.job != staff.worker.job:
+            return
+        job, finisher = self._jobs[saved.job], staff.finisher
+        accepted = finisher.free and not (job.cancelling or self.hold or self._unsaved)
+        try:
+            accepted = accepted and self._queue.next() is not None
+        except EngineError:
+            accepted = False
+        staff.worker.hand_over(accepted)
+        if accepted:
+            job.hand_over(saved.seconds)
+            finisher.run(self._command(job.record, "second"), hidden=_paths(job.record))
 
     def check_cancel(self, job: str) -> None:
         """
@@ -146,30 +173,36 @@ class Running:
                 "job_ended", f"The job {job} is {state}.", "There is nothing to be cancelled."
             )
 
-    def cancel(self, job: str, worker: Supervisor) -> None:
+    def cancel(self, job: str, staff: Staff) -> None:
         """Stop a job that has not ended; its Cancelled follows, or another end that was faster."""
-        if job == worker.job:
-            self._cancelling = True
+        worker = staff.who_does(job)
+        if worker is not None:
+            self._jobs[job].cancelling = True
             worker.cancel()
         else:
             self.on_worker_event(Cancelled(job=job))
             self.tell_positions()
 
     def interrupt(self, job: str) -> None:
-        """The service ends while a job runs."""
+        """The service, or whoever did a job, ends while it runs."""
         self._store.interrupt(job)
-        self._tell(Interrupted(job=job, stage=self._stage()), job)
+        running = self._jobs.get(job)
+        self._tell(Interrupted(job=job, stage=running.stage if running else ""), job)
 
     def etas(self) -> dict[str, float]:
         """Seconds until jobs that run or wait are done; without those that nobody knows."""
         totals: dict[str, float | None] = {}
         found: dict[str, float] = {}
-        ahead = 0.0
-        if self._record is not None:
-            left = self.progress.eta if self.progress else self._total(self._record.profile)
-            if left is None:
-                return {}
-            found[self._record.id] = ahead = left
+        ahead: float | None = 0.0
+        for job, running in self._jobs.items():
+            profile, progress = running.record.profile, running.progress
+            left = progress.eta if progress else self._total(profile)
+            if left is not None:
+                found[job] = left
+            if not running.beside:  # what the finisher does holds nothing up
+                ahead = left
+        if ahead is None:
+            return found
         for job, profile in self._store.line().items():
             if profile not in totals:
                 totals[profile] = self._total(profile)
@@ -216,6 +249,9 @@ class Running:
         if isinstance(event, Progress):
             self._on_progress(event)
             return
+        if isinstance(event, pipe.Saved):
+            self._saved = event  # and the worker waits for the answer: the next ``feed``
+            return
         self._unsaved.append(partial(self._keep, event))
         self._save()
 
@@ -226,8 +262,8 @@ class Running:
             self._save()
 
     def _crashed(self, job: str, sentence: str) -> None:
-        record = self._store.job(job)
-        if self._cancelling:
+        record, running = self._store.job(job), self._jobs.get(job)
+        if running is not None and running.cancelling:
             self._end(job, Cancelled(job=job, forced=True))
         elif record.attempts >= ATTEMPTS:
             error = EngineError(
@@ -237,11 +273,13 @@ class Running:
             )
             self._end(job, Failed(job=job, **_fields(error)))
         else:
-            self._store.interrupt(job)
-            self._tell(Interrupted(job=job, stage=self._stage()), job)
-            self._store.requeue(job)
-            self._record = self.progress = None
-            self.tell_positions()
+            self._begin_again(job)
+
+    def _begin_again(self, job: str) -> None:
+        self.interrupt(job)
+        self._store.requeue(job)
+        self._jobs.pop(job, None)
+        self.tell_positions()
 
     def on_worker_change(self) -> None:
         self._on_change()
@@ -266,30 +304,30 @@ class Running:
                 self._tell(event, job)
             case pipe.PartFile():
                 self._on_part(event)
+            case Failed(code=pipe.NEEDS_NETWORKS, job=job) if self._may_begin_again(job):
+                log.error("%s", event.message)
+                self._begin_again(job)
             case Done() | Failed() | Cancelled():
                 self._end(event.job, event)
             case _:
                 log.warning("a worker sent %s", type(event).__name__)
 
     def _on_started(self, event: pipe.Started) -> None:
-        record = self._record
-        if record is not None:
-            profile = "|".join((self._device, record.kind, event.checkpoint, event.route))
-            self._profile = profile + fast_or_not(record.spec)
-            self._general = general_profile(self._device, event.checkpoint)
-            own, others = self._store.history(self._profile), self._store.history(self._general)
-            history = history_with(own, others, record.spec, record.finish)
-            self._estimate = Estimate(event.stages, history)
+        if running := self._jobs.get(event.job):
+            running.started(event, self._store.history)
 
     def _on_progress(self, event: Progress) -> None:
-        before = self._stage()
-        self.progress = replace(event, eta=self._estimate.update(event) if self._estimate else None)
+        running = self._jobs.get(event.job)
+        if running is None:
+            return
+        before = running.stage
+        event = running.moved(event)
         if event.stage != before:
             try:
                 self._store.at_stage(event.job, event.stage)
             except EngineError as error:  # known too little, but nothing is lost
                 log.warning("%s", error)
-        self._tell(self.progress, event.job)
+        self._tell(event, event.job)
 
     def _on_part(self, part: pipe.PartFile) -> None:
         folder = self._store.folder(part.job)
@@ -308,25 +346,24 @@ class Running:
         if isinstance(event, Failed):
             state, error = "failed", EngineError(event.code, event.message, event.hint)
         size = folder_bytes(self._store.folder(job))
-        costs: dict[str, dict[str, float]] = {}
-        record = self._record if self._record and self._record.id == job else None
-        if isinstance(event, Done) and record is not None and self._fresh:
-            costs = {self._profile: event.seconds}
-            costs[self._general] = {
-                stage: seconds / size_of(stage, record.spec, record.finish)
-                for stage, seconds in event.seconds.items()
-            }
-            costs[record.profile] = {TOTAL: sum(event.seconds.values())}
-        seconds = event.seconds if isinstance(event, Done) else {}
-        if not self._store.end(job, state, error=error, size=size, seconds=seconds, costs=costs):
+        running = self._jobs.get(job)
+        seconds: Mapping[str, float] = {}
+        costs: Mapping[str, Mapping[str, float]] = {}
+        if isinstance(event, Done) and running is not None:
+            event = running.whole(event)
+            seconds, costs = event.seconds, running.costs(event.seconds)
+        first = self._store.end(job, state, error=error, size=size, seconds=seconds, costs=costs)
+        self._jobs.pop(job, None)
+        if not first:
             return
         log.info("job %s is %s", job, state)
-        if record is not None:
-            self._record = self.progress = None
         self._tell(event, job)
         self._on_change()
 
-    def _command(self, record: JobRecord) -> pipe.Run:
+    def _may_begin_again(self, job: str) -> bool:
+        return self._store.job(job).attempts < ATTEMPTS
+
+    def _command(self, record: JobRecord, half: pipe.Half) -> pipe.Run:
         folder = self._store.folder(record.id).absolute()
         return pipe.Run(
             job=record.id,
@@ -342,6 +379,7 @@ class Running:
             earlier=str(self._store.folder(record.retry_of).absolute()) if record.retry_of else "",
             attempt=record.attempts,
             title=record.title,
+            half=half,
         )
 
     def _asset_of(self, job: str) -> Path:
@@ -360,6 +398,7 @@ class Running:
 
     def tick(self, now: float) -> None:
         """Look at the clock (``time.monotonic``)."""
+        self._look = True  # not at every turn of the loop: it asks the database
         if self._positions_changed and now >= self._positions_due:
             self._positions_changed, self._positions_due = False, now + POSITIONS_SECONDS
             for job, position in self._queue.positions().items():
@@ -372,9 +411,6 @@ class Running:
 
     def _total(self, profile: str) -> float | None:
         return total_seconds(self._store.history(profile))
-
-    def _stage(self) -> str:
-        return self.progress.stage if self.progress else ""
 
     def _say(self, sentence: str) -> None:
         if sentence != self.sentence:

@@ -1,11 +1,11 @@
-"""The front process: one thread, one loop, that answers clients and watches the worker."""
+"""The front process: one thread, one loop, that answers clients and watches the workers."""
 
 import logging
 import os
 import platform
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,10 +24,10 @@ from engine.service.job_queue import JobQueue
 from engine.service.options import Options
 from engine.service.requests import Desk
 from engine.service.running import Running
+from engine.service.staff import Staff
 from engine.service.store import Store
 from engine.service.submitting import Submitting
 from engine.service.web import Web
-from engine.service.workers import Supervisor
 from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
 from protocol.events import EngineStatus
@@ -103,8 +103,13 @@ class Service:
             offline=settings.offline,
             device=options.device,
         )
-        self._worker = Supervisor(
-            options.worker, setup, self._inbox, self._running, patience=options.patience
+        self._staff = Staff(
+            options.worker,
+            setup,
+            self._inbox,
+            self._running,
+            patience=options.patience,
+            finisher=options.finisher,
         )
         self._helper = Helper(
             options.helper,
@@ -119,7 +124,7 @@ class Service:
             store=store,
             queue=queue,
             running=self._running,
-            worker=self._worker,
+            staff=self._staff,
             admission=self._admission,
             submitting=Submitting(
                 store,
@@ -128,7 +133,7 @@ class Service:
                 self._inbox,
                 self._disk,
                 self._helper.check,
-                self._worker.forgive,
+                self._staff.forgive,
             ),
             helper=self._helper,
             disk=self._disk,
@@ -165,7 +170,7 @@ class Service:
             poller.register(socket, zmq.POLLIN)
         wait, tick_due = 0.0, 0.0
         if self._options.device is not None:
-            self._worker.start()  # only it can tell whether the machine has the device
+            self._staff.worker.start()  # only it can tell whether the machine has the device
         try:
             while not self._ended:
                 ready = dict(poller.poll(int(wait * 1000)))
@@ -179,7 +184,7 @@ class Service:
                 if now >= tick_due:
                     tick_due = now + TICK
                     self._tick(now)
-                self._running.feed(self._worker)
+                self._running.feed(self._staff)
                 moved = self._endpoint.flush()
                 wait = {"done": TICK, "blocked": BLOCKED, "more": 0.0}[moved]
         finally:
@@ -212,11 +217,14 @@ class Service:
         return str(self._admission.open_pairing(self._remote, self._server_key))
 
     def status(self) -> EngineStatus:
-        worker, device = self._worker, self._worker.device
+        worker, finisher = self._staff.worker, self._staff.finisher
+        device = worker.device
+        idle = worker.state in ("none", "warm")
         return EngineStatus(
-            worker=worker.state,
+            worker="busy" if finisher.job and idle else worker.state,
             sentence=worker.sentence or self._running.sentence or self._sentence,
-            job=worker.job,
+            job=worker.job or finisher.job,
+            finishing=finisher.job,
             waiting=self._store.count("queued"),
             device=device.device if device else "",
             device_name=device.device_name if device else "",
@@ -242,7 +250,7 @@ class Service:
         self._housekeeping_due = True
 
     def _tick(self, now: float) -> None:
-        self._worker.tick()
+        self._staff.tick()
         self._running.tick(now)
         self._helper.tick()
         if self._web is not None:
@@ -251,13 +259,13 @@ class Service:
             self._status_due = None
             self._tell_status()
         self._endpoint.probe(self.status)
-        if self._housekeeping_due and not self._worker.job:
+        if self._housekeeping_due and not self._staff.worker.job:
             self._housekeeping_due = False
             self._keep_quota()
-        busy = self._worker.job or self._helper.busy
+        busy = self._staff.jobs or self._helper.busy
         if self._endpoint.clients() or busy or (self._store.count("queued") and self._feeding()):
             self._active = now
-        if self._leaving and not self._worker.job and not self._running.unsaved:
+        if self._leaving and not self._staff.jobs and not self._running.unsaved:
             self._ended = True
         elif now - self._active >= self._options.idle:
             log.info("nobody needs the service any more")
@@ -265,7 +273,7 @@ class Service:
 
     def _feeding(self) -> bool:
         """Whether jobs that wait are going to run by themselves."""
-        return not self._running.hold and self._worker.state != "broken"
+        return not self._running.hold and self._staff.worker.state != "broken"
 
     def _keep_quota(self) -> None:
         try:
@@ -292,14 +300,14 @@ class Service:
             if status.sentence:
                 self._tell(status.sentence)
 
-    def _farewell(self, job: str) -> str:
+    def _farewell(self, jobs: Sequence[str]) -> str:
         """What becomes of the jobs when the service ends.
 
         Args:
-            job: that runs, or empty.
+            jobs: that run.
         """
         sentences = ["The engine ends."]
-        if job:
+        for job in jobs:
             resumed = "it resumes when the engine starts again"
             if not self._store.job(job).batch:
                 resumed = f"to resume it when the engine runs again: {command('retry', job[:8])}"
@@ -311,13 +319,13 @@ class Service:
         return "\n".join(sentences)
 
     def _close(self) -> None:
-        job = self._worker.job
-        self._tell(self._farewell(job))
-        self._worker.close()
+        jobs = self._staff.jobs
+        self._tell(self._farewell(jobs))
+        self._staff.close()
         self._helper.close()
         if self._web is not None:
             self._web.close()
-        if job:
+        for job in jobs:
             try:
                 self._running.interrupt(job)
             except EngineError as error:  # the next start notices by itself

@@ -156,9 +156,14 @@ class Store:
         found = map(_readable, self._db.execute(query, (*values, limit)))
         return [record for record in found if record is not None]
 
-    def waiting(self) -> Iterator[JobRecord]:
-        """Queued jobs, the next one first: interactive ones before batch."""
-        query = f"SELECT * FROM jobs WHERE state = 'queued' ORDER BY {_ORDER}"
+    def waiting(self, *, may_lack_networks: bool = False) -> Iterator[JobRecord]:
+        """Queued jobs, the next one first: interactive ones before batch.
+
+        Args:
+            may_lack_networks: only those that make no asset, or may have made it already.
+        """
+        some = "AND (kind IN ('finish', 'render') OR started NOTNULL)" if may_lack_networks else ""
+        query = f"SELECT * FROM jobs WHERE state = 'queued' {some} ORDER BY {_ORDER}"
         return map(record_of, self._db.execute(query))
 
     def line(self) -> dict[str, str]:

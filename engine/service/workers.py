@@ -1,4 +1,4 @@
-"""Starting, watching and ending the worker process."""
+"""Starting, watching and ending a worker process."""
 
 import logging
 import time
@@ -12,6 +12,7 @@ from engine.pipe.messages import (
     Cancel,
     Command,
     Event,
+    HandOver,
     Memory,
     Ready,
     Run,
@@ -74,6 +75,7 @@ class Supervisor:
         command: program and arguments of a worker.
         setup: its first command.
         inbox: of the loop that calls everything here.
+        name: what the log calls it.
 
     Attributes:
         state: of the worker process.
@@ -93,9 +95,10 @@ class Supervisor:
         *,
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
+        name: str = "worker",
     ) -> None:
         self._command, self._setup, self._inbox = command, setup, inbox
-        self._listener = listener
+        self._listener, self._name = listener, name
         self._patience = patience or Patience()
         self._clock = clock
         self._child: Child | None = None
@@ -140,7 +143,7 @@ class Supervisor:
         except EngineError as error:
             self._crashed("", str(error))
             return
-        log.info("worker %d started", child.pid)
+        log.info("%s %d started", self._name, child.pid)
         self._child = child
         child.send(self._setup)
         self._set("starting", self._patience.start)
@@ -164,6 +167,14 @@ class Supervisor:
             self._child.send(Cancel(job=self.job))
             self._deadline = self._clock() + self._patience.cancel
 
+    def hand_over(self, accepted: bool) -> None:
+        """Answer the worker's Saved: accepted, the job is its no more."""
+        if self._child and self.job:
+            self._child.send(HandOver(job=self.job, accepted=accepted))
+            if accepted:
+                self.job = ""
+                self._set("warm", self._patience.idle)
+
     def release(self, then: Callable[[], None] = lambda: None) -> None:
         """End the worker, which runs no job, so that the device's memory is free.
 
@@ -173,7 +184,7 @@ class Supervisor:
         if self.job:
             raise RuntimeError("the worker of a job that runs cannot be released")
         if self._child is not None:
-            self._retire()
+            self.retire()
             self._set("none", None)
         if self._leaving:
             self._when_gone.append(then)
@@ -197,19 +208,29 @@ class Supervisor:
         if self._child is None or self._deadline is None or now < self._deadline:
             return
         if self.state == "starting":
-            log.warning("worker %d was not ready after %g s", self._child.pid, self._patience.start)
+            seconds = self._patience.start
+            log.warning("%s %d was not ready after %g s", self._name, self._child.pid, seconds)
             self._child.kill()  # a crash like any other
             self._deadline = None
         elif self.state == "busy":
             self._cancel_by_force()
         else:
-            log.info("worker %d was idle for %g s", self._child.pid, self._patience.idle)
+            seconds = self._patience.idle
+            log.info("%s %d was idle for %g s", self._name, self._child.pid, seconds)
             self.release()
+
+    def retire(self) -> None:
+        """Ask the worker to end; what it says from now on is not listened to."""
+        if self._child is None:
+            return
+        self._child.close()
+        self._leaving[self._child] = self._clock() + self._patience.stop
+        self._child, self.job, self.memory_used, self.checkpoint = None, "", None, ""
 
     def close(self) -> None:
         """End everything; returns when no worker is left. A job that runs gets no end."""
         if self._child is not None:
-            self._retire()
+            self.retire()
         end = self._clock() + self._patience.stop
         for child in self._leaving:
             if not child.wait(max(0.0, end - self._clock())):
@@ -221,19 +242,11 @@ class Supervisor:
         job, child = self.job, self._child
         if child is None:
             return
-        log.warning("worker %d did not stop its job and was killed", child.pid)
-        self._retire()
+        log.warning("%s %d did not stop its job and was killed", self._name, child.pid)
+        self.retire()
         child.kill()
         self._set("none", None)
         self._listener.on_worker_event(Cancelled(job=job, forced=True))
-
-    def _retire(self) -> None:
-        """The worker is asked to end, and what it says from now on is not listened to."""
-        if self._child is None:
-            return
-        self._child.close()
-        self._leaving[self._child] = self._clock() + self._patience.stop
-        self._child, self.job, self.memory_used, self.checkpoint = None, "", None, ""
 
     def _on_event(self, child: Child, event: Event) -> None:
         if child is not self._child:
@@ -254,7 +267,7 @@ class Supervisor:
             case Memory(used=used):
                 self.memory_used = used
             case _ if event.job != self.job or not self.job:
-                log.warning("worker %d told of a job that it does not run", child.pid)
+                log.warning("%s %d told of a job that it does not run", self._name, child.pid)
             case _ if isinstance(event, ENDS):
                 self.job = ""
                 self._set("warm", self._patience.idle)
@@ -274,10 +287,10 @@ class Supervisor:
         job = self.job
         self._child, self.job, self.memory_used, self.checkpoint = None, "", None, ""
         if status == 0 and not job and self.state != "starting":
-            log.info("worker %d ended by itself", child.pid)
+            log.info("%s %d ended by itself", self._name, child.pid)
             self._set("none", None)
             return
-        log.error("worker %d ended, status %d", child.pid, status)
+        log.error("%s %d ended, status %d", self._name, child.pid, status)
         self._crashed(job, how_it_ended(status))
 
     def _crashed(self, job: str, sentence: str) -> None:

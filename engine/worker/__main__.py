@@ -17,6 +17,10 @@ def main() -> None:
         setup = end.next()
         if not isinstance(setup, Setup):
             return
+        if not setup.networks:
+            # Not even by mistake: a context alone takes hundreds of megabytes of a device. (An
+            # empty text would mean nothing on Windows.)
+            os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
         # torch and numba take seconds, during which the front process may go away.
         from engine.worker.worker import Worker
 

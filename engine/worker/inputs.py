@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.assets.names import FOLDER_SUFFIX
+from engine.assets.names import asset_of_job
 from engine.mesh import Mesh
 from engine.pipe.messages import AttachedFile, Run
 from engine.systems.inputs import Inputs
@@ -17,8 +17,6 @@ from protocol.errors import EngineError
 from protocol.layout import Array
 from protocol.parts import check_mesh
 
-ASSET = "asset"
-"""Stem of what lies in the folder of a job: asset.maquette, asset.glb."""
 KEPT = "kept"
 
 
@@ -31,14 +29,9 @@ def inputs_of(run: Run) -> Inputs:
     earlier = [Path(run.earlier, KEPT)] if run.earlier else []
     return Inputs(
         attached_values(run.attached),
-        lambda job: asset_folder(Path(run.stored[job])) if job in run.stored else _unknown(job),
+        lambda job: asset_of_job(Path(run.stored[job])) if job in run.stored else _unknown(job),
         Kept(Path(run.folder, KEPT), earlier),
     )
-
-
-def asset_folder(folder: Path) -> Path:
-    """Where the asset of a job lies."""
-    return folder / f"{ASSET}{FOLDER_SUFFIX}"
 
 
 def attached_values(files: Mapping[str, AttachedFile]) -> dict[str, Any]:

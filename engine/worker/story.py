@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from engine.assets.folder import (
     recipe_bytes,
     save_asset,
 )
-from engine.assets.names import RECIPE, THUMBNAIL, is_asset_folder
+from engine.assets.names import ASSET, RECIPE, THUMBNAIL, asset_of_job, is_asset_folder
 from engine.assets.recipe import RECIPE_VERSION
 from engine.finishing.given_mesh import check_faces_stay, open_mesh
 from engine.images.writing import png_bytes
@@ -31,7 +30,7 @@ from engine.report import Report
 from engine.residency.models import Models
 from engine.systems.inputs import Inputs
 from engine.systems.table import system_for
-from engine.worker.inputs import ASSET, KEPT, asset_folder, inputs_of
+from engine.worker.inputs import KEPT, inputs_of
 from engine.worker.parts import file_part, packed_thumbnail, zip_folder
 from protocol.errors import EngineError
 from protocol.finishes import FinishChoice
@@ -47,6 +46,8 @@ class Story:
         report: told about everything but Started and parts that are files.
         send: sends to the front process.
         open_models: gives the networks of the job's checkpoint.
+        offer: for the first half of a job, whose asset is saved: raises HandedOver where another
+            worker does the second.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Story:
         report: Report,
         send: Callable[[Started | PartFile], None],
         open_models: Callable[[], Models],
+        offer: Callable[[], None],
     ) -> None:
         self._run, self._report, self._send = run, report, send
-        self._open_models = open_models
+        self._open_models, self._offer = open_models, offer
         self._folder = Path(run.folder)
         # A later attempt must not write to a file that somebody is being sent. Attempts are counted
         # from 1 again when a user resumes a job.
@@ -72,9 +74,9 @@ class Story:
 
         Raises:
             Cancelled: through the report.
+            HandedOver: another worker does the rest.
             EngineError: what is wrong with the job, its inputs, the checkpoint or the memory.
         """
-        self._out.mkdir(parents=True, exist_ok=True)
         spec = self._run.spec
         inputs = inputs_of(self._run)
         if isinstance(spec, FinishJob):
@@ -90,7 +92,7 @@ class Story:
         report, finish = self._report, self._run.finish
         if isinstance(spec, TextureJob) and finish is not None:
             check_faces_stay(finish)  # before anything is spent
-        folder = asset_folder(self._folder)
+        folder = asset_of_job(self._folder)
         asset = self._earlier(folder)
         if asset is None:
             models = self._open_models()
@@ -102,11 +104,14 @@ class Story:
             asset = session.run(spec, models, report, inputs, then=then)
             with report.stage("saving"):
                 save_asset(asset, folder)
+            if self._run.half == "first":
+                self._offer()
         else:
             given = asset.given_mesh is not None
             then = session.delivery_stages(finish, asset.finish_advice, given_mesh=given)[1:]
             report.expect(then)
             self._started(str(asset.recipe["checkpoint"]["home"]), then)
+        self._out.mkdir(parents=True, exist_ok=True)
         delivered = session.write(asset, folder, self._model, finish, report)
         self._deliver(delivered.files, folder / THUMBNAIL, (folder / RECIPE).read_bytes())
         archive = self._out / f"{ASSET}.zip"
@@ -115,14 +120,18 @@ class Story:
 
     def _earlier(self, folder: Path) -> Asset | None:
         """What an attempt before this one finished sampling and saved."""
-        if is_asset_folder(folder):
-            # Damaged it is made again.
-            with suppress(EngineError):
-                asset = load_asset(folder)
-                self._report.part("source", lambda: asset.picture)
-                self._report.part("mesh", lambda: asset.mesh)
-                return asset
-        return None
+        if not is_asset_folder(folder):
+            return None
+        try:
+            asset = load_asset(folder)
+        except EngineError:
+            # It is made again, by a worker that can.
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        if self._run.half != "second":  # which is told by whoever had the first
+            self._report.part("source", lambda: asset.picture)
+            self._report.part("mesh", lambda: asset.mesh)
+        return asset
 
     def _finish(self, job: FinishJob, inputs: Inputs) -> None:
         report = self._report
@@ -139,6 +148,7 @@ class Story:
         if isinstance(opened, Asset):
             recipe, picture = dict(opened.recipe), opened.picture
             report.part("source", lambda: picture)
+        self._out.mkdir(parents=True, exist_ok=True)
         finished, settings = session.finish_source(opened, job, self._model, report)
         files = session.write_finished(finished, self._model, settings, report, folder=None)
         thumbnail = self._out / THUMBNAIL

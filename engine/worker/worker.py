@@ -8,10 +8,19 @@ import torch
 
 from engine import session
 from engine.host.machine import device_name, known_device, ram, ram_in_use, vram
+from engine.pipe.messages import (
+    NEEDS_NETWORKS,
+    HandOver,
+    Memory,
+    Ready,
+    Run,
+    Saved,
+    Setup,
+    Warmed,
+)
 from engine.pipe.messages import Event as PipeEvent
-from engine.pipe.messages import Memory, Ready, Run, Setup, Warmed
 from engine.pipe.worker_end import WorkerEnd, write_part
-from engine.report import Cancelled, Report
+from engine.report import Cancelled, HandedOver, Report
 from engine.residency.models import Models
 from engine.residency.plan import Policy
 from engine.settings import Settings
@@ -51,7 +60,7 @@ class Worker:
             mirrors=setup.mirrors,
             offline=setup.offline,
         )
-        self._wanted_device = setup.device
+        self._wanted_device, self._networks = setup.device, setup.networks
         self._end, self._tokens = end, tokens
         self._models: Models | None = None
         self._opened = ""
@@ -89,20 +98,41 @@ class Worker:
             report,
             self._end.send,
             lambda: self._open(command.checkpoint, command.spec, tell),
+            lambda: self._offer(command, report),
         )
         try:
             with report.ending(), faults_told():
                 story.tell()
         except Cancelled:
             log.info("job %s was cancelled", command.job)
+        except HandedOver:
+            log.info("job %s is finished by another worker", command.job)
         except EngineError as error:
             log.info("job %s failed: %s", command.job, error.code)
             self.usable = error.code != DEVICE_FAULT
         except Exception:
             log.exception("job %s failed", command.job)
 
+    def _offer(self, command: Run, report: Report) -> None:
+        """Ask whether somebody else finishes a job.
+
+        Raises:
+            HandedOver: yes.
+            Cancelled: nobody is there any more who could say.
+        """
+        self._end.send(Saved(job=command.job, seconds=dict(report.seconds)))
+        answer = self._end.next()
+        if answer is None:
+            raise Cancelled
+        if isinstance(answer, HandOver) and answer.accepted:
+            raise HandedOver
+
     def warm(self, checkpoint: str | None) -> None:
         """Load and compile what a usual job needs, until there is something better to do."""
+        if not self._networks:
+            warm_up("generate", "read")
+            self._end.send(Warmed())
+            return
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -138,7 +168,16 @@ class Worker:
         Args:
             job: what is going to be run, for the choice of a checkpoint.
             tell: gets a sentence for the user when the small model stands in.
+
+        Raises:
+            EngineError: ``needs_networks`` in a finisher; what is wrong with the checkpoint.
         """
+        if not self._networks:
+            raise EngineError(
+                NEEDS_NETWORKS,
+                "What was saved of this job was damaged.",
+                "Run it again: it begins after its samples.",
+            )
         place, store = checkpoint, Store(self._settings.models, offline=self._settings.offline)
         if place is None:
             # What is the default changes when weights are downloaded.
@@ -173,6 +212,8 @@ class Worker:
             self._end.send(event)
 
     def _tell_memory(self) -> None:
+        if not self._networks:
+            return  # it uses nothing of the device
         device = self._models.device if self._models else None
         if device is not None and (memory := vram(device)) is not None:
             free, total = memory

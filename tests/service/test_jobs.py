@@ -293,7 +293,7 @@ def test_every_request_has_an_answer() -> None:
     from protocol.messages import REQUESTS
 
     parts: dict[str, Any] = {}
-    names = ("house", "store", "queue", "running", "worker", "admission", "submitting", "helper")
+    names = ("house", "store", "queue", "running", "staff", "admission", "submitting", "helper")
     parts.update(dict.fromkeys((*names, "disk")))
     desk = Desk(**parts)
     assert set(desk._handlers) | {requests.Hello, requests.Pair} == set(REQUESTS.values())

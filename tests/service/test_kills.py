@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,11 +26,14 @@ SCRIPT = {
             {"part": "structure_file", "bytes": 100_000},
             {"stage": "shape", "steps": 4, "seconds": 0.2},
             {"note": "Half of it is done."},
+            {"saved": True},
             {"stage": "bake", "steps": 4, "seconds": 0.1},
             {"part": "asset", "bytes": 2_000_000},
         ]
     ],
 }
+ON_A_GPU = {**SCRIPT, "device": "cuda:0"}
+"""There, a finisher does the second half of jobs behind which others wait."""
 KILLS = 8
 
 
@@ -40,10 +44,12 @@ def kill(pid: int) -> None:
         return
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kills_at_random_moments(spawn: Callable[..., Server], seed: int) -> None:
+@pytest.mark.parametrize(("seed", "script"), [(1, SCRIPT), (2, ON_A_GPU), (3, ON_A_GPU)])
+def test_kills_at_random_moments(
+    spawn: Callable[..., Server], seed: int, script: dict[str, Any]
+) -> None:
     draw = random.Random(seed)
-    server = spawn(SCRIPT)
+    server = spawn(script)
     jobs: list[str] = []
     ends: Counter[str] = Counter()
     every: set[int] = set()

@@ -1,7 +1,6 @@
 """A worker in this process, on a toy checkpoint: jobs to events and parts, and what goes wrong."""
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,101 +12,31 @@ import torch
 from PIL import Image
 
 from engine.assets.folder import load_asset
-from engine.checkpoints import image_encoders as encoders
-from engine.checkpoints.image_encoders import EncoderKind
 from engine.export.gltf import NamedMesh
 from engine.export.mesh_file import save_scene
 from engine.host.color import linear_from_srgb
 from engine.mesh import Mesh
 from engine.meshing.unwrap import uvs_are_valid
-from engine.pipe.messages import AttachedFile, Memory, PartFile, Run, Setup, Started, Warmed
+from engine.pipe.messages import (
+    AttachedFile,
+    Memory,
+    PartFile,
+    Started,
+    Warmed,
+)
 from engine.readers.load import load_mesh
 from engine.systems.trellis2 import stages
 from engine.worker.inputs import attached_values
-from engine.worker.tokens import Tokens
-from engine.worker.worker import Worker
 from protocol.errors import EngineError
 from protocol.events import Cancelled, Done, Failed, Progress
 from protocol.finishes import FinishChoice
 from protocol.jobs import FinishJob, GenerateJob, RenderJob, TextureJob, UpscaleJob
-from protocol.layout import Array, views
-from protocol.parts import check_part, pack_mesh
+from protocol.layout import Array
+from protocol.parts import pack_mesh
 from protocol.references import Attached, File, Stored
 from tests.meshes import sphere
-from tests.systems.trellis2.toy import ToyEncoder, picture
-
-SMALL = FinishChoice(finish="standard", faces=200, texture_size=32)
-
-
-class End:
-    """The front process, as a list of what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.on_event: Any = lambda event: None
-
-    def send(self, event: Any) -> None:
-        self.events.append(event)
-        self.on_event(event)
-
-    def waiting(self) -> bool:
-        return False
-
-    def take(self, *kinds: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kinds)]
-
-
-class Bench:
-    """A worker, its pipe and its home."""
-
-    def __init__(self, home: Path, checkpoint: Path) -> None:
-        self.home, self.checkpoint = home, str(checkpoint)
-        self.end, self.tokens = End(), Tokens()
-        setup = Setup(home=str(home), models=str(home / "models"), device="cpu")
-        self.worker = Worker(setup, self.end, self.tokens)  # pyright: ignore[reportArgumentType]
-
-    def run(self, job: str, spec: Any, finish: FinishChoice | None = None, **more: Any) -> Any:
-        """The end of a job; what it told is in ``end.events``."""
-        self.end.events.clear()
-        folder = self.home / job
-        folder.mkdir(exist_ok=True)
-        self.worker.run(
-            Run(job=job, spec=spec, finish=finish, checkpoint=self.checkpoint, folder=str(folder),
-                title="My disc", **more)
-        )  # fmt: skip
-        return self.end.events[-1]
-
-    def part(self, name: str) -> tuple[PartFile, Any]:
-        """A part of the last job, checked, and its arrays."""
-        (told,) = [part for part in self.end.take(PartFile) if part.name == name]
-        data = (self.home / told.job / told.file).read_bytes()
-        assert len(data) == told.bytes
-        check_part(told.layout, data)
-        return told, views(told.layout, data)
-
-    def recipe(self) -> Any:
-        """That of the last job."""
-        return json.loads(bytes(self.part("recipe")[1]["data"]))
-
-    def stages(self) -> list[str]:
-        return [e.stage for e in self.end.take(Progress) if e.step == 0]
-
-
-@pytest.fixture
-def bench(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    def load(*, folder: Path | None, offline: bool) -> ToyEncoder:
-        return ToyEncoder()
-
-    monkeypatch.setitem(encoders.ENCODERS, "ToyEncoder", EncoderKind(load, 4))
-    monkeypatch.setattr("engine.worker.worker.warm_up", lambda *jobs: 0)
-    return Bench(tmp_path, toy)
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> File:
-    path = tmp_path / "disc.png"
-    path.write_bytes(picture())
-    return File(str(path))
+from tests.systems.trellis2.toy import picture
+from tests.worker.bench import SMALL, Bench
 
 
 def test_a_job_tells_its_stages_and_parts_and_is_finished_again(bench: Bench, image: File) -> None:
@@ -188,16 +117,10 @@ def test_a_second_attempt_begins_at_what_the_first_one_saved(
     assert bench.stages()[0] == "clean"
     assert set(ended.seconds) == set(bench.stages())
     bench.part("asset")
-    resumed = {name: part_bytes(bench, name) for name in ("finished", "textures", "source")}
+    resumed = {name: bench.part_bytes(name) for name in ("finished", "textures", "source")}
     # It ends as a job that nothing has interrupted.
     bench.run("b", spec, SMALL)
-    assert resumed == {name: part_bytes(bench, name) for name in resumed}
-
-
-def part_bytes(bench: Bench, name: str) -> bytes:
-    """A part of the last job."""
-    told, _ = bench.part(name)
-    return (bench.home / told.job / told.file).read_bytes()
+    assert resumed == {name: bench.part_bytes(name) for name in resumed}
 
 
 def test_an_order_to_stop_may_come_before_the_job(bench: Bench, image: File) -> None:
