@@ -118,8 +118,8 @@ EMBEDDED = Recipe(
     more_views=4,
     words=True,
     bars={"shape_vae": Bar(0.95, 3), "material_vae": Bar(23.0, 1)},
-    # All three chosen on held-out toys that the evaluation does not see (docs/decisions/0034-one-step.md);
-    # the cascade to 192^3 is worse than ``standard``, also by that page.
+    # All three chosen on held-out toys that the evaluation does not see
+    # (docs/decisions/0034-one-step.md), which also says why ``high`` is ``standard``.
     structure=SamplerParams(steps=6, guidance_strength=1.0, rescale_t=3.0),
     shape=_ONE_STEP,
     texture=_ONE_STEP,

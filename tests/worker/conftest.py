@@ -7,11 +7,8 @@ import pytest
 from engine.checkpoints import image_encoders as encoders
 from engine.checkpoints.image_encoders import EncoderKind
 from protocol.references import File
-from tests.systems.conftest import toy
 from tests.systems.trellis2.toy import ToyEncoder, picture
 from tests.worker.bench import Bench
-
-__all__ = ["toy"]
 
 
 @pytest.fixture
