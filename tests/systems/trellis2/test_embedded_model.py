@@ -55,7 +55,7 @@ def test_it_is_small_and_whole() -> None:
     files = [
         path for path in embedded.FOLDER.rglob("*") if path.suffix in (".json", ".safetensors")
     ]
-    assert len(files) == 2 + 2 * 8
+    assert len(files) == 2 + 2 * 9
     assert sum(path.stat().st_size for path in files) <= 40e6
 
 
