@@ -145,8 +145,6 @@ class EngineStatus:
         worker: state of the worker process.
         sentence: what the user should know about it, or empty.
         job: id of the job that runs, or empty.
-        finishing: id of the job that a second process finishes, perhaps while ``job`` is another
-            one that is being made; or empty.
         waiting: jobs in the queue.
         device: such as "cpu" or "cuda:0"; empty before a worker has told.
         device_name: as its maker calls it.
@@ -159,7 +157,6 @@ class EngineStatus:
     worker: WorkerState
     sentence: str = ""
     job: str = ""
-    finishing: str = ""
     waiting: int = 0
     device: str = ""
     device_name: str = ""

@@ -323,6 +323,8 @@ class Status:
 
     Attributes:
         engine: its state.
+        finishing: id of the job that a second process finishes, perhaps while ``engine.job`` is
+            another one that is being made; or empty.
         uptime: seconds since it started.
         memory: bytes that the front process uses.
         results: bytes of all results on disk.
@@ -334,6 +336,7 @@ class Status:
     memory: int
     results: int
     quota: int
+    finishing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

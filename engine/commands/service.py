@@ -16,7 +16,6 @@ from engine.remote import is_running
 from protocol import requests
 from protocol.connection import FILE_NAME, PairingCode, read_connection
 from protocol.errors import EngineError
-from protocol.events import EngineStatus
 from protocol.pairing import pair as connect_by_code
 from protocol.plain import to_dict
 from protocol.replies import Accepted, PairingOpened, PictureNote, PictureNotes, Refused, Status
@@ -36,7 +35,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             out.print_json(json.dumps({"running": True, "program": name, **to_dict(found)}))
             return
         state = found.engine
-        out.print(f"{welcome.engine if welcome else 'engine'}: {_state_in_words(state)}")
+        out.print(f"{welcome.engine if welcome else 'engine'}: {_state_in_words(found)}")
         if state.sentence:
             out.print(state.sentence, markup=False)
         if state.device:
@@ -168,9 +167,9 @@ def _notes_on(image: Path) -> PictureNotes:
     )
 
 
-def _state_in_words(state: EngineStatus) -> str:
-    two = state.finishing not in ("", state.job)
-    other = f", and finishing the job {state.finishing}" if two else ""
+def _state_in_words(found: Status) -> str:
+    state, finishing = found.engine, found.finishing
+    other = f", and finishing the job {finishing}" if finishing not in ("", state.job) else ""
     words = {
         "none": "no worker, the device's memory is free",
         "starting": "the worker starts",

@@ -224,7 +224,6 @@ class Service:
             worker="busy" if finisher.job and idle else worker.state,
             sentence=worker.sentence or self._running.sentence or self._sentence,
             job=worker.job or finisher.job,
-            finishing=finisher.job,
             waiting=self._store.count("queued"),
             device=device.device if device else "",
             device_name=device.device_name if device else "",
@@ -242,6 +241,7 @@ class Service:
             memory=self._process.memory_info().rss,
             results=self._store.bytes(),
             quota=self._options.quota,
+            finishing=self._staff.finisher.job,
         )
 
     def _changed(self) -> None:

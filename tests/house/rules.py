@@ -11,6 +11,7 @@ LONGEST_FILE = 450
 OUTERMOST = (
     ("engine", "cli.py"),
     ("engine", "connecting.py"),
+    ("worker", "__main__.py"),
     ("blender_addon", "engine_process.py"),
 )
 """Where programs come in: these may read the environment."""

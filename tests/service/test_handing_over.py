@@ -78,14 +78,16 @@ def test_when_a_saved_asset_goes_to_the_finisher(tmp_path: Path, but: str) -> No
     store.close()
 
 
-def test_what_the_finisher_does_holds_nothing_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["made", "finished"])
+def test_what_the_finisher_does_holds_nothing_up(tmp_path: Path, first: str) -> None:
     """Seconds until jobs are done."""
     store = Store(tmp_path / "home")
     running = Running(store, JobQueue(store), lambda event, job: None, lambda: None)
     made, finished, waits = "a" * 32, "b" * 32, "c" * 32
     for job in (made, finished, waits):
         store.add(NewJob(id=job, spec=GenerateJob(picture=Attached("p")), profile="rough"))
-    for job, eta in ((finished, 50.0), (made, 20.0)):
+    begun = [(finished, 50.0), (made, 20.0)]
+    for job, eta in begun if first == "finished" else reversed(begun):
         store.begin(job)
         progress = Progress(stage="bake", step=0, steps=1, fraction=0, elapsed=1, eta=eta)
         running._jobs[job] = RunningJob(
@@ -106,13 +108,13 @@ def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
     vars(record).update(spec=GenerateJob(picture=Attached("p")), finish=FINISH, kind="generate")
     vars(record).update(profile="rough")
     job = RunningJob(record, device="Abacus", fresh=True)
-    job.started(Started(job="j", stages=every), lambda profile: {})
+    job.started(Started(job="j", route="whole", stages=every), lambda profile: {})
     whole, half, told = Overall(every), Overall(every), list[float]()
     expected: list[float] = []
     for number, stage in enumerate(every):
         if stage == "clean":
             job.hand_over(dict.fromkeys(every[:3], 2.0))
-            job.started(Started(job="j", stages=every[3:]), lambda profile: {"clean": [9.0]})
+            job.started(Started(job="j", route="resumed", stages=every[3:]), lambda profile: {})
             half = Overall(every[3:])
         for step in range(3):
             elapsed = 2.0 * (number if number < 3 else number - 3) + step
@@ -127,7 +129,9 @@ def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
     assert told == pytest.approx(expected)
     done = job.whole(Done(seconds=dict.fromkeys(every[3:], 2.0)))
     assert done.seconds == dict.fromkeys(every, 2.0)
-    assert job.costs(done.seconds)["rough"] == {"total": 10.0}
+    costs = job.costs(done.seconds)
+    assert set(costs) == {"Abacus|generate||whole", "Abacus|any|", "rough"}
+    assert costs["rough"] == {"total": 10.0}
 
 
 @pytest.mark.parametrize(

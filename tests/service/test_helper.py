@@ -143,7 +143,7 @@ def test_a_checkpoint_is_described(serve: Serve) -> None:
     assert [row.seconds for row in found.qualities] == [None, None, None]
     assert found.finishing.closed and found.finishing.faces == 30000
     steps = {(row.job, row.stage): row.default.steps for row in found.samplers}
-    assert steps["generate", "structure"] == 12 and ("texture", "texture") in steps
+    assert steps["generate", "structure"] == 6 and ("texture", "texture") in steps
     peer.until(lambda: peer.ask(requests.GetStatus()).engine.worker == "warm")
 
     id = requests.new_job_id()

@@ -11,7 +11,6 @@ from protocol.events import (
     ENDS,
     Cancelled,
     Done,
-    EngineStatus,
     Failed,
     Interrupted,
     Part,
@@ -106,8 +105,8 @@ def test_a_job_is_finished_while_the_next_one_is_made(serve: Serve) -> None:
     peer.event(Progress, other)
     # Both run, and it says so.
     assert set(ran(peer).values()) == {"running"}
-    status = peer.ask(requests.GetStatus()).engine
-    assert (status.worker, status.job, status.finishing) == ("busy", other, one)
+    status = peer.ask(requests.GetStatus())
+    assert (status.engine.worker, status.engine.job, status.finishing) == ("busy", other, one)
     peer.event(Done, one)
     peer.event(Done, other)
     order = [event.job for event in peer.events if isinstance(event, Progress | Done)]
@@ -250,8 +249,8 @@ def test_the_worker_is_cancelled_alone(serve: Serve) -> None:
     peer.ask(requests.Cancel(job=other))
     assert peer.event(Cancelled, other).forced is False
     assert doing(local) == ("", one) and ran(peer)[one] == "running"
-    status = peer.ask(requests.GetStatus()).engine
-    assert (status.worker, status.job, status.finishing) == ("busy", one, one)
+    status = peer.ask(requests.GetStatus())
+    assert (status.engine.worker, status.engine.job, status.finishing) == ("busy", one, one)
     # The device is not needed any more, and the finisher does not have it.
     assert peer.ask(requests.ReleaseMemory()) == replies.Accepted()
     assert doing(local) == ("", one)
@@ -330,5 +329,5 @@ def test_on_a_processor_there_is_one_worker(serve: Serve) -> None:
     peer.event(Done, again)
     order = [e.job for e in peer.events if isinstance(e, Progress | Done)]
     assert [job for i, job in enumerate(order) if order[i - 1 : i] != [job]] == [one, other, again]
-    assert not any(isinstance(e, EngineStatus) and e.finishing for e in peer.events)
+    assert peer.ask(requests.GetStatus()).finishing == ""
     assert not local.service._staff.finisher.pids
