@@ -10,7 +10,7 @@ from protocol.jobs import Job, TextureJob
 from protocol.limits import QUALITIES
 
 SMALL_MODEL = (
-    "Using the small model that ships with Maquette: it knows toys of 37 kinds, best at standard. "
+    "Using the small model that ships with Maquette: it knows toys of 54 kinds, best at standard. "
     "For pictures of anything else: docs/weights.md."
 )
 
