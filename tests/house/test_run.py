@@ -100,6 +100,30 @@ def test_status_of_the_command_is_passed_on(project: Project) -> None:
     assert project.run.main(["demo"]) == 3
 
 
+def test_the_demo_makes_what_fits_into_its_minute(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.run.EXAMPLES = project.run.ROOT / "examples"
+    project.run.EXAMPLES.mkdir()
+    project.run.DEMO_PICTURE = project.run.EXAMPLES / "mushroom.png"
+    for name in ("duck", "mushroom", "rocket", "trophy"):
+        (project.run.EXAMPLES / f"{name}.png").touch()
+    project.run.main(["setup"])
+    seconds = 0.0
+
+    def slow(command: list[str]) -> int:
+        nonlocal seconds
+        seconds += 20.0 if "generate" in command else 5.0
+        return 0
+
+    monkeypatch.setattr(project.run, "call", slow)
+    monkeypatch.setattr(project.run.time, "monotonic", lambda: seconds)
+    assert project.run.main(["demo"]) == 0
+    # 25 s, then 45; a third picture would end at 65.
+    assert seconds == 45.0
+    assert "time for 1 of 3 other pictures" in capsys.readouterr().out
+
+
 def test_old_python_is_one_sentence(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
