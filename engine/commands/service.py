@@ -175,7 +175,7 @@ def _state_in_words(found: Status) -> str:
         "starting": "the worker starts",
         "warming": "loading networks",
         "warm": "warm, ready for jobs" if state.checkpoint else "the worker waits for jobs",
-        "busy": f"working on the job {state.job}{other}",
+        "busy": f"working on the job {state.job}",
         "broken": "the worker crashed too often",
     }
-    return words[state.worker] + (", about to end" if state.leaving else "")
+    return words[state.worker] + other + (", about to end" if state.leaving else "")

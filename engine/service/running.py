@@ -108,10 +108,22 @@ class Running:
         if staff.to_finisher and (self._look or not staff.worker.job):
             self._look = False
             self._give(staff.finisher, staff, networks=False)
-            if staff.worker.job and self._store.count("queued"):
+            if self._is_handed_over(staff.worker.job):
                 staff.finisher.start()  # it is going to be needed, and takes seconds
         if not staff.worker.job:
-            self._give(staff.worker, staff, networks=True if staff.to_finisher else None)
+            # Memory that was given back stays so, as long as nothing needs networks.
+            only = staff.to_finisher or (staff.two and not staff.worker.free)
+            self._give(staff.worker, staff, networks=True if only else None)
+
+    def _is_handed_over(self, job: str) -> bool:
+        """Whether a job of the worker is going to be, by what is known now."""
+        running = self._jobs.get(job)
+        if running is None or running.record.finish is None:
+            return False
+        try:
+            return self._queue.next() is not None
+        except EngineError:
+            return False
 
     def _give(self, worker: Supervisor, staff: Staff, *, networks: bool | None) -> None:
         """The next job, of those that need networks or not; None: any."""
@@ -306,7 +318,10 @@ class Running:
                 self._on_part(event)
             case Failed(code=pipe.NEEDS_NETWORKS, job=job) if self._may_begin_again(job):
                 log.error("%s", event.message)
-                self._begin_again(job)
+                if self._jobs[job].cancelling:
+                    self._end(job, Cancelled(job=job))
+                else:
+                    self._begin_again(job)
             case Done() | Failed() | Cancelled():
                 self._end(event.job, event)
             case _:

@@ -222,7 +222,10 @@ class Service:
         idle = worker.state in ("none", "warm")
         return EngineStatus(
             worker="busy" if finisher.job and idle else worker.state,
-            sentence=worker.sentence or self._running.sentence or self._sentence,
+            sentence=worker.sentence
+            or finisher.sentence
+            or self._running.sentence
+            or self._sentence,
             job=worker.job or finisher.job,
             waiting=self._store.count("queued"),
             device=device.device if device else "",
@@ -259,7 +262,7 @@ class Service:
             self._status_due = None
             self._tell_status()
         self._endpoint.probe(self.status)
-        if self._housekeeping_due and not self._staff.worker.job:
+        if self._housekeeping_due and not self._staff.jobs:
             self._housekeeping_due = False
             self._keep_quota()
         busy = self._staff.jobs or self._helper.busy

@@ -12,8 +12,8 @@ class Staff:
     """Finishing needs the processor alone, so a GPU need not wait for it: where there is one, a
     second process finishes what the first has sampled.
 
-    On a processor sampling takes all cores and most of the memory, and a GPU without memory of its
-    own shares them: there is a worker only.
+    On a processor sampling takes all cores and most of the memory, and other GPUs may have none of
+    their own: there is a worker only.
 
     Args:
         command: program and arguments of both.
@@ -53,7 +53,7 @@ class Staff:
             return False
         if self._wanted is not None:
             return self._wanted
-        return device.device.partition(":")[0] not in ("cpu", "mps")
+        return device.device.partition(":")[0] == "cuda"  # ROCm too
 
     @property
     def jobs(self) -> list[str]:

@@ -298,7 +298,7 @@ class Supervisor:
         delay = self._crashes.add(now)
         if delay is None:
             self.sentence = (
-                f"The worker crashed {self._patience.crashes} times within "
+                f"The {self._name} crashed {self._patience.crashes} times within "
                 f"{self._patience.window:.0f} seconds and is not started again. {sentence}"
             )
             self._set("broken", None)

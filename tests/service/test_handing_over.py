@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.pipe.messages import Ready, Saved, Setup, Started
+from engine.pipe.messages import NEEDS_NETWORKS, Ready, Saved, Setup, Started
 from engine.service.inbox import Inbox
 from engine.service.job_queue import JobQueue
 from engine.service.records import JobRecord, NewJob
@@ -17,6 +17,7 @@ from engine.service.store import Store
 from engine.service.workers import Patience, Supervisor
 from protocol.events import (
     Done,
+    Failed,
     Progress,
 )
 from protocol.finishes import FinishChoice
@@ -75,6 +76,24 @@ def test_when_a_saved_asset_goes_to_the_finisher(tmp_path: Path, but: str) -> No
     assert staff.worker.answers == ([] if but == "ended" else [accepted])
     assert [run.half for run in staff.finisher.runs] == ["second"] * accepted
     assert running._jobs[made].beside is accepted
+    store.close()
+
+
+@pytest.mark.parametrize(("cancelled", "state"), [(True, "cancelled"), (False, "queued")])
+def test_what_cannot_be_read_is_made_again_unless_it_was_cancelled(
+    tmp_path: Path, cancelled: bool, state: str
+) -> None:
+    store = Store(tmp_path / "home")
+    running = Running(store, JobQueue(store), lambda event, job: None, lambda: None)
+    job = "a" * 32
+    store.add(NewJob(id=job, spec=GenerateJob(picture=Attached("p")), finish=FINISH))
+    store.begin(job)
+    running._jobs[job] = RunningJob(
+        store.job(job), device="", fresh=True, beside=True, cancelling=cancelled
+    )
+    lost = Failed(job=job, code=NEEDS_NETWORKS, message="Damaged.", hint="Run it again.")
+    running.on_worker_event(lost)
+    assert store.job(job).state == state
     store.close()
 
 
@@ -141,7 +160,7 @@ def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
         (Ready(device="cpu"), False),
         (Ready(device="mps"), False),
         (Ready(device="cuda:1"), True),
-        (Ready(device="xpu:0"), True),
+        (Ready(device="xpu:0"), False),
         (Ready(device="cuda", problem="It is too old."), False),
     ],
 )
