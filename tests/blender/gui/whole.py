@@ -7,11 +7,12 @@ read from the scene and from the snapshot.
 
 import subprocess
 import sys
+from math import radians
 from pathlib import Path
 from typing import Any
 
 import bpy
-from mathutils import Vector
+from mathutils import Euler, Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 import window
@@ -118,9 +119,10 @@ def show_it() -> window.Steps:
     space.overlay.show_cursor = space.overlay.show_outline_selected = False
     thing = made()[0]
     view = space.region_3d
-    view.view_distance = 1.7
+    view.view_rotation = Euler((radians(78), 0, radians(46))).to_quaternion()  # nearly level
+    view.view_distance = 1.9
     middle = sum((Vector(corner) for corner in thing.bound_box), Vector()) / 8
-    view.view_location = thing.matrix_world @ middle + view.view_rotation @ Vector((0.27, 0, 0))
+    view.view_location = thing.matrix_world @ middle + view.view_rotation @ Vector((0.3, 0, 0))
     thing.select_set(True)
     bpy.context.view_layer.objects.active = thing
     yield 45.0
