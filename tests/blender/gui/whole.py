@@ -7,15 +7,18 @@ read from the scene and from the snapshot.
 
 import subprocess
 import sys
+from math import radians
 from pathlib import Path
 from typing import Any
 
 import bpy
+from mathutils import Euler, Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 import window
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+DROPPED = "drawn_mushroom"
 SECONDS = 240
 
 
@@ -56,8 +59,8 @@ def story() -> window.Steps:
     yield from window.wait_for("the checkpoint", lambda: snapshot().checkpoint, 60)
     yield 0.5
     window.shot("w1_ready")
-    # The example is the last of the right column; buttons that touch are seen as one.
-    x, middle, height = window.buttons(0.84)[-1]
+    # The example ends the right column, above Text; buttons that touch are seen as one.
+    x, middle, height = window.buttons(0.84)[-2]
     window.click(x, middle - height // 2 + int(10 * window.SCALE))
     yield from window.wait_for("the cut-out", lambda: snapshot().picture.cut_out, 60)
     yield 1.0
@@ -89,7 +92,7 @@ def story() -> window.Steps:
 
     # A real drop, and another delivery.
     drop = [sys.executable if "python" in Path(sys.executable).name else "python3"]
-    drop += [str(Path(__file__).with_name("drop_file.py")), str(EXAMPLES / "rocket.png")]
+    drop += [str(Path(__file__).with_name("drop_file.py")), str(EXAMPLES / f"{DROPPED}.png")]
     dropped = subprocess.Popen([*drop, "420", str(window.height() - 420)])
     while dropped.poll() is None:
         yield 0.2
@@ -97,11 +100,11 @@ def story() -> window.Steps:
     yield 1.0
     window.shot("w6_drop")
     window.click(440, 420)
-    yield from window.wait_for("the rocket", lambda: snapshot().picture.title == "rocket", 20)
+    yield from window.wait_for("the drop", lambda: snapshot().picture.title == DROPPED, 20)
     yield from window.wait_for("its cut-out", lambda: snapshot().picture.cut_out, 60)
     yield 1.0
     yield from press_generate()
-    yield from window.wait_for("the rocket", lambda: textured("rocket"), SECONDS)
+    yield from window.wait_for("its object", lambda: textured(DROPPED), SECONDS)
     yield 1.0
     assert len(made()) == 1 and len(bpy.data.objects) == before + 1
     window.shot("w7_second")
@@ -109,15 +112,17 @@ def story() -> window.Steps:
 
 
 def show_it() -> window.Steps:
-    """What was made, as it looks with its materials."""
+    """What was made, as it looks with its materials, in the middle of what the sidebar leaves."""
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     space = window.area().spaces.active
     space.shading.type = "MATERIAL"
-    space.overlay.show_cursor = False
-    space.region_3d.view_distance = 3.2
+    space.overlay.show_cursor = space.overlay.show_outline_selected = False
     thing = made()[0]
-    x, y, z = thing.location
-    space.region_3d.view_location = (x + 0.25, y, z + 0.5)
+    view = space.region_3d
+    view.view_rotation = Euler((radians(78), 0, radians(46))).to_quaternion()  # nearly level
+    view.view_distance = 1.9
+    middle = sum((Vector(corner) for corner in thing.bound_box), Vector()) / 8
+    view.view_location = thing.matrix_world @ middle + view.view_rotation @ Vector((0.3, 0, 0))
     thing.select_set(True)
     bpy.context.view_layer.objects.active = thing
     yield 45.0
