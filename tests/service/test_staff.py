@@ -126,8 +126,8 @@ def test_a_job_is_finished_while_the_next_one_is_made(serve: Serve) -> None:
         assert not [event for event in events if isinstance(event, Interrupted)]
     # What is remembered of the first is the whole of it, as of a job of the GPU.
     (total,) = [event.seconds for event in peer.of(one) if isinstance(event, Done)]
-    local.service._inbox.post(lambda: kept.append(local.service._store.history(profile)))
     profile, kept = "Abacus|generate|fake|fake", list[Any]()
+    local.service._inbox.post(lambda: kept.append(local.service._store.history(profile)))
     until(lambda: kept)
     assert total["shape"] in kept[0]["shape"] and total["bake"] in kept[0]["bake"]
     assert total["bake"] > 0.9
