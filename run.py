@@ -135,7 +135,8 @@ def run_demo(_arguments):
     examples, as many as fit into a minute."""
     DEMO_OUT.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    asset, turntable = DEMO_OUT / "mushroom.glb", DEMO_OUT / "mushroom.webp"
+    asset = asset_of(DEMO_PICTURE)
+    turntable = asset.with_suffix(".webp")
     status = generate(DEMO_PICTURE)
     status = status or run_maquette(["render", str(asset), "-o", str(turntable)])
     if status:
@@ -159,7 +160,11 @@ def run_demo(_arguments):
 
 
 def generate(picture):
-    return run_maquette(["generate", str(picture), "-o", str(DEMO_OUT / f"{picture.stem}.glb")])
+    return run_maquette(["generate", str(picture), "-o", str(asset_of(picture))])
+
+
+def asset_of(picture):
+    return DEMO_OUT / f"{picture.stem}.glb"
 
 
 def call(command):

@@ -23,7 +23,7 @@ class Options:
         device: of the worker; None: the best one.
         patience: with the worker.
         finisher: whether a second process finishes what the worker has sampled; None: where the
-            device is a GPU.
+            device is one of CUDA or ROCm.
         engine: name and version of the program.
         protocol: version that is spoken; tests pretend another one.
     """

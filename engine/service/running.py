@@ -118,8 +118,10 @@ class Running:
     def _is_handed_over(self, job: str) -> bool:
         """Whether a job of the worker is going to be, by what is known now."""
         running = self._jobs.get(job)
-        if running is None or running.record.finish is None:
-            return False
+        return bool(running and running.record.finish is not None and self._something_waits())
+
+    def _something_waits(self) -> bool:
+        """Whether the worker would have another job to do."""
         try:
             return self._queue.next() is not None
         except EngineError:
@@ -164,11 +166,8 @@ class Running:
         if saved is None or saved.job != staff.worker.job:
             return
         job, finisher = self._jobs[saved.job], staff.finisher
-        accepted = finisher.free and not (job.cancelling or self.hold or self._unsaved)
-        try:
-            accepted = accepted and self._queue.next() is not None
-        except EngineError:
-            accepted = False
+        held = job.cancelling or self.hold or self._unsaved
+        accepted = finisher.free and not held and self._something_waits()
         staff.worker.hand_over(accepted)
         if accepted:
             job.hand_over(saved.seconds)
@@ -274,8 +273,8 @@ class Running:
             self._save()
 
     def _crashed(self, job: str, sentence: str) -> None:
-        record, running = self._store.job(job), self._jobs.get(job)
-        if running is not None and running.cancelling:
+        record = self._store.job(job)
+        if self._is_cancelling(job):
             self._end(job, Cancelled(job=job, forced=True))
         elif record.attempts >= ATTEMPTS:
             error = EngineError(
@@ -286,6 +285,10 @@ class Running:
             self._end(job, Failed(job=job, **_fields(error)))
         else:
             self._begin_again(job)
+
+    def _is_cancelling(self, job: str) -> bool:
+        running = self._jobs.get(job)
+        return running is not None and running.cancelling
 
     def _begin_again(self, job: str) -> None:
         self.interrupt(job)
@@ -318,7 +321,7 @@ class Running:
                 self._on_part(event)
             case Failed(code=pipe.NEEDS_NETWORKS, job=job) if self._may_begin_again(job):
                 log.error("%s", event.message)
-                if self._jobs[job].cancelling:
+                if self._is_cancelling(job):
                     self._end(job, Cancelled(job=job))
                 else:
                     self._begin_again(job)

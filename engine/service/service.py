@@ -28,6 +28,7 @@ from engine.service.staff import Staff
 from engine.service.store import Store
 from engine.service.submitting import Submitting
 from engine.service.web import Web
+from engine.service.workers import Supervisor
 from protocol.connection import FILE_NAME, Connection, read_connection
 from protocol.errors import EngineError
 from protocol.events import EngineStatus
@@ -104,11 +105,15 @@ class Service:
             device=options.device,
         )
         self._staff = Staff(
-            options.worker,
+            lambda setup, name: Supervisor(
+                options.worker,
+                setup,
+                self._inbox,
+                self._running,
+                patience=options.patience,
+                name=name,
+            ),
             setup,
-            self._inbox,
-            self._running,
-            patience=options.patience,
             finisher=options.finisher,
         )
         self._helper = Helper(

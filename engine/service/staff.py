@@ -1,11 +1,10 @@
 """The worker, and the finisher beside it: who does jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from engine.pipe.messages import Setup
-from engine.service.inbox import Inbox
-from engine.service.workers import Listener, Patience, Supervisor
+from engine.service.workers import Supervisor
 
 
 class Staff:
@@ -16,9 +15,8 @@ class Staff:
     their own: there is a worker only.
 
     Args:
-        command: program and arguments of both.
+        hire: makes a supervisor of either, by its setup and its name.
         setup: of the worker.
-        listener: hears both.
         finisher: whether there is one; None: by the worker's device.
 
     Attributes:
@@ -28,21 +26,11 @@ class Staff:
     """
 
     def __init__(
-        self,
-        command: Sequence[str],
-        setup: Setup,
-        inbox: Inbox,
-        listener: Listener,
-        *,
-        patience: Patience,
-        finisher: bool | None,
+        self, hire: Callable[[Setup, str], Supervisor], setup: Setup, *, finisher: bool | None
     ) -> None:
         self._wanted = finisher
-        self.worker = Supervisor(command, setup, inbox, listener, patience=patience)
-        finishing = replace(setup, device="cpu", networks=False)
-        self.finisher = Supervisor(
-            command, finishing, inbox, listener, patience=patience, name="finisher"
-        )
+        self.worker = hire(setup, "worker")
+        self.finisher = hire(replace(setup, device="cpu", networks=False), "finisher")
         self._both = (self.worker, self.finisher)
 
     @property

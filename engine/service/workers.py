@@ -53,7 +53,7 @@ class Patience:
 
 
 class Listener(Protocol):
-    """Who is told about the worker."""
+    """Who is told about a worker."""
 
     def on_worker_event(self, event: Event) -> None:
         """What the worker sent, but for Ready, Memory and Warmed; ends of its own jobs only."""
@@ -229,8 +229,7 @@ class Supervisor:
 
     def close(self) -> None:
         """End everything; returns when no worker is left. A job that runs gets no end."""
-        if self._child is not None:
-            self.retire()
+        self.retire()
         end = self._clock() + self._patience.stop
         for child in self._leaving:
             if not child.wait(max(0.0, end - self._clock())):

@@ -1,5 +1,6 @@
 """What becomes of a job between worker and finisher, without processes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from engine.service.running import Running
 from engine.service.running_job import RunningJob
 from engine.service.staff import Staff
 from engine.service.store import Store
-from engine.service.workers import Patience, Supervisor
+from engine.service.workers import Supervisor
 from protocol.events import (
     Done,
     Failed,
@@ -153,6 +154,15 @@ def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
     assert costs["rough"] == {"total": 10.0}
 
 
+def hiring(inbox: Inbox) -> Callable[[Setup, str], Supervisor]:
+    listener: Any = None
+
+    def hire(setup: Setup, name: str) -> Supervisor:
+        return Supervisor(("nothing",), setup, inbox, listener, name=name)
+
+    return hire
+
+
 @pytest.mark.parametrize(
     ("ready", "two"),
     [
@@ -166,9 +176,7 @@ def test_what_is_told_of_two_halves_is_what_one_worker_would_tell() -> None:
 )
 def test_which_devices_have_a_finisher(ready: Ready | None, two: bool) -> None:
     inbox = Inbox()
-    listener: Any = None
-    setup = Setup(home="h", models="m", device="cuda")
-    staff = Staff(("nothing",), setup, inbox, listener, patience=Patience(), finisher=None)
+    staff = Staff(hiring(inbox), Setup(home="h", models="m", device="cuda"), finisher=None)
     staff.worker.device = ready
     assert staff.two is two
     staff.finisher.state = "broken"  # then the worker does all
@@ -178,9 +186,8 @@ def test_which_devices_have_a_finisher(ready: Ready | None, two: bool) -> None:
 
 def test_the_finisher_is_told_to_leave_the_device_alone() -> None:
     inbox = Inbox()
-    listener: Any = None
     setup = Setup(home="h", models="m", device="cuda:1", offline=True)
-    staff = Staff(("nothing",), setup, inbox, listener, patience=Patience(), finisher=None)
+    staff = Staff(hiring(inbox), setup, finisher=None)
     told: dict[str, Supervisor] = {"worker": staff.worker, "finisher": staff.finisher}
     assert told["worker"]._setup == setup
     finisher = to_dict(told["finisher"]._setup)
